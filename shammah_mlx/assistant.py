@@ -1,0 +1,158 @@
+"""One home, open: answer a query, journal it, learn from it, save."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from shammah_mlx import loop, metrics, policy
+from shammah_mlx.backend import mx
+from shammah_mlx.config import Config
+from shammah_mlx.divergence import make_meter
+from shammah_mlx.embedder import Embedder
+from shammah_mlx.ensemble import Arrays, Ensemble
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Interaction, Outage, Query
+from shammah_mlx.journal import Journal
+from shammah_mlx.metrics import Tally
+from shammah_mlx.states import States
+from shammah_mlx.teacher import Show, Teacher
+from shammah_mlx.weights import Weights
+
+LOCK_WAIT_S = 120.0  # another process may be learning: a step of each model and one save, seconds at most
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold the home's lock: one process at a time writes to it.
+
+    Raises:
+        BadStateError: another process kept it too long.
+    """
+    try:
+        with FileLock(home / "lock").acquire(timeout=LOCK_WAIT_S):
+            yield
+    except Timeout as error:
+        raise BadStateError(f"another shammah is using {home}", "wait for it, or use another --home") from error
+
+
+class Assistant:
+    """Own a home for as long as it is open; a context manager.
+
+    `save_every` is how many queries may pass between saves. A crash loses none: what the journal holds and the saved
+    models have not seen is learnt again.
+
+    Raises:
+        BadStateError: the home is in use, damaged, or was made by another preset.
+        WeightsError: the pretrained weights are missing.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        config: Config,
+        teacher: Teacher,
+        weights: Weights,
+        *,
+        save_every: int = 1,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self._home, self._teacher, self._clock = home, teacher, clock
+        self._save_every = save_every
+        self._states = States(home, config.state)
+        self._unsaved = 0
+        with ExitStack() as opened:
+            opened.enter_context(locked(home))
+            self.models = Ensemble(config, weights)
+            self.meter = make_meter(config.divergence, Embedder(weights.embedder))
+            self._cursor, self._tally = self._load()
+            self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._opened:
+            if self._unsaved and error is None:
+                self._save()
+
+    def ask(self, query: Query, show: Show | None = None, *, forced: bool = False) -> Interaction | Outage:
+        """Answer one query and journal it; nothing is learnt yet."""
+        started = time.perf_counter()
+        number, seen = self._journal.next_number(), self._journal.seen()
+        turn = policy.take_turn(query, number, seen, self._clock(), self.config, forced=forced)
+        answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
+        if isinstance(answered, Outage):
+            return answered
+        interaction = msgspec.structs.replace(answered, ms=1000.0 * (time.perf_counter() - started))
+        self._journal.write(interaction)
+        return interaction
+
+    def learn_pending(self) -> list[Interaction]:
+        """Observe, train on and count all that is journalled and not yet learnt; return it as observed."""
+        learnt = []
+        for pending in self._journal.after(self._cursor):
+            interaction = loop.observe(pending, self.models, self.meter)
+            self._journal.write(interaction)
+            steps = loop.learn(interaction, self.models, self.config)
+            self._cursor = interaction.turn.number
+            self._tally = metrics.count(self._tally, interaction, steps, self.config)
+            self._unsaved += 1
+            if self._unsaved >= self._save_every:
+                self._save()
+            metrics.append(
+                self._home / "metrics" / "training.jsonl",
+                metrics.line(self._tally, interaction, steps, self.config),
+            )
+            learnt.append(interaction)
+        return learnt
+
+    def _load(self) -> tuple[int, Tally]:
+        manifest = self._states.manifest()
+        if manifest is None:
+            return 0, Tally()
+        if manifest.preset != self.config.preset:
+            raise BadStateError(
+                f"{self._home} was made by the preset {manifest.preset!r}",
+                f"use --preset {manifest.preset}, or another --home",
+            )
+        files = self._states.checked_files()
+        try:
+            self.models.load({stem: mx.load(str(path)) for stem, path in files.items()})
+        except (ValueError, RuntimeError) as error:
+            raise BadStateError(
+                f"the models in {self._home} do not fit the settings: {error}",
+                "undo the change in config.toml, or use another --home",
+            ) from error
+        return manifest.cursor, manifest.tally
+
+    def _save(self) -> None:
+        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
+        self._states.save(write, self.config.preset, self._cursor, self._tally)
+        self._unsaved = 0
+
+
+def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
+    mx.save_safetensors(file, arrays)  # a Python file: a full disk is an OSError, with a path it is any RuntimeError
+
+
+def roll_back(home: Path, config: Config, queries: int) -> int:
+    """Return to the checkpoint of that query count; return how many later interactions were set aside.
+
+    Raises:
+        BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
+    """
+    with locked(home), closing(Journal(home / "journal.db")) as journal:
+        # Models first: should the process die in between, what was to be set aside is learnt again, and nothing is odd.
+        manifest = States(home, config.state).roll_back(queries)
+        return journal.set_aside_after(manifest.cursor)

@@ -1,0 +1,187 @@
+"""Every number of the program, frozen, each with its reason.
+
+A preset is one `Config`. `config.toml` in the home and flags replace single values; nothing else in the
+program carries a meaningful literal, and nothing asks which preset it runs.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from shammah_mlx.errors import BadInputError
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+Bands = tuple[tuple[int, Share], ...]
+"""A step function of `seen`: pairs of (first query, value); a band is half-open."""
+
+
+class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class EncoderConfig(_Frozen):
+    """Shape of a BERT-style encoder with a one-logit head, trained from scratch."""
+
+    vocab: Count = 30_522  # MiniLM's WordPiece vocabulary: one tokenizer serves embedder, Router and Validator
+    width: Count = 128  # BERT-tiny's: one step and one save must stay cheap next to a call to Claude
+    layers: Count = 2  # likewise BERT-tiny's
+    heads: Count = 2  # 64 numbers a head, as in BERT
+    hidden: Count = 512  # four times the width, as in BERT
+    max_tokens: Count = 256  # what MiniLM itself was trained to read
+    norm_eps: Amount = 1e-12  # BERT's
+    head_scale: Amount = 0.01  # specification, Model Initialization
+    head_bias: float = -2.0  # likewise: p = 0.12, so it starts by forwarding
+
+
+class DecoderConfig(_Frozen):
+    """Shape of the from-scratch causal transformer that writes drafts."""
+
+    vocab: Count = 49_152  # SmolLM2's byte-level BPE: reversible, any text can be written back exactly
+    width: Count = 256  # with four layers 16 M parameters, most of them the tied embedding
+    layers: Count = 4  # the depth at which `literal` was first measured
+    heads: Count = 4  # 64 numbers a head
+    hidden: Count = 1024  # four times the width
+    max_tokens: Count = 512  # query and reply together; covers 99 % of a chat's short answers
+    max_draft_tokens: Count = 96  # an untrained decoder never stops by itself: bound what it may write
+    rope_base: Amount = 10_000.0  # usual for contexts this short
+    norm_eps: Amount = 1e-5  # usual for pre-norm decoders
+
+
+class OptimizerConfig(_Frozen):
+    """Adam, its schedule and its guards; specification, Optimizer Configuration."""
+
+    router_lr: Amount = 1e-4
+    generator_lr: Amount = 1e-5
+    validator_lr: Amount = 1e-4
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    epsilon: Amount = 1e-8
+    weight_decay: Amount = 1e-4  # L2: added to the gradient, since a factor 1 - lr * 1e-4 rounds to 1 in fp32
+    max_grad_norm: Amount = 1.0  # specification, Gradient Clipping
+    cycle: Count = 1000  # queries from one warm restart to the next
+    cycle_decay: Share = 0.95  # of the base rate, each cycle
+    floor: Share = 0.1  # share of the cycle's base rate that cosine annealing never goes below
+
+    @property
+    def base_rates(self) -> dict[str, float]:
+        """Return each role's rate before the schedule."""
+        return {"router": self.router_lr, "generator": self.generator_lr, "validator": self.validator_lr}
+
+
+class PolicyConfig(_Frozen):
+    """Who answers; specification, Cold Start Strategy and Sampling Strategy."""
+
+    forward_only: Annotated[int, msgspec.Meta(ge=0)] = 50  # queries in which nothing is served locally
+    route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
+    accept_threshold: Share = 0.5  # p_accept must exceed it
+    sampling: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # shadows and audits
+
+
+class DivergenceConfig(_Frozen):
+    """How far a draft may be from Claude's reply and still count as good."""
+
+    kind: Literal["semantic", "exact", "bleu"] = "semantic"
+    semantic_threshold: Share = 0.3  # specification, Option 1
+    bleu_threshold: Share = 0.4  # specification, Option 3
+    exact_threshold: Share = 0.5  # the divergence is 0 or 1: anything between
+
+    @property
+    def threshold(self) -> float:
+        """Return the threshold of the kind in use; good means strictly below."""
+        return float(getattr(self, f"{self.kind}_threshold"))
+
+
+class Price(_Frozen):
+    """US dollars a million tokens."""
+
+    input: Amount
+    output: Amount
+
+
+LIST_PRICES = {  # published in November 2026
+    "claude-opus-5-5": Price(4.0, 20.0),
+    "claude-sonnet-5-5": Price(2.0, 10.0),
+    "claude-haiku-5-5": Price(0.1, 0.5),  # for prompts up to 100,000 tokens, far above max_query_bytes
+    "claude-opus-5": Price(5.0, 25.0),
+    "claude-sonnet-5": Price(2.0, 10.0),
+    "claude-haiku-4-5": Price(1.0, 5.0),
+}
+
+
+class TeacherConfig(_Frozen):
+    """How Claude is asked."""
+
+    model: str = "claude-sonnet-5-5"  # Anthropic's "best combination of speed and intelligence"
+    max_tokens: Count = 16_000  # room for thinking and a long answer; a reply that reaches it is not learnt
+    timeout_s: Amount = 60.0  # of silence, a try
+    max_retries: Annotated[int, msgspec.Meta(ge=0)] = 2  # the SDK's: connection errors, 408, 409, 429, >= 500
+    prices: dict[str, Price] = msgspec.field(default_factory=lambda: dict(LIST_PRICES))  # unknown means unpriced
+
+
+class StateConfig(_Frozen):
+    """When state is written, and how much of it is kept."""
+
+    checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
+    keep_recent: Count = 10  # checkpoints; a literal one is 0.3 GB, so not all can stay
+    keep_every: Count = 1000  # queries; these stay for good
+
+
+class Config(_Frozen):
+    """One preset, complete."""
+
+    preset: str
+    seed: int = 0
+    max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
+    router: EncoderConfig = EncoderConfig()
+    validator: EncoderConfig = EncoderConfig()
+    generator: DecoderConfig = DecoderConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    policy: PolicyConfig = PolicyConfig()
+    divergence: DivergenceConfig = DivergenceConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    state: StateConfig = StateConfig()
+
+
+PRESETS: dict[str, Config] = {"literal": Config(preset="literal")}
+DEFAULT_PRESET = "literal"
+
+
+def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
+    """Return the preset, with what the file at `path` (if any) and then `flags` replace.
+
+    `flags` has the file's shape; a value of None is a flag not given.
+
+    Raises:
+        BadInputError: the file is not TOML, names a preset or setting that does not exist, or gives one of the
+            wrong type; the message says which.
+    """
+    try:
+        written = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path} is not valid TOML: {error}", "mend or remove the file") from error
+    given = _merge(written, _given(flags))
+    name = given.get("preset", DEFAULT_PRESET)
+    if name not in PRESETS:
+        raise BadInputError(f"there is no preset {name!r}", f"presets: {', '.join(sorted(PRESETS))}")
+    try:
+        return msgspec.convert(_merge(msgspec.to_builtins(PRESETS[name]), given), Config)
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"bad setting in {path} or a flag: {error}", "mend the setting named after $") from error
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {name: _given(value) if isinstance(value, Mapping) else value for name, value in flags.items()}
+    return {name: value for name, value in nested.items() if value is not None and value != {}}
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged

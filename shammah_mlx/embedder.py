@@ -1,0 +1,29 @@
+"""Text to one vector: the encoder with a sentence-transformers model's weights, mean-pooled, of length 1."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from shammah_mlx.backend import mx
+from shammah_mlx.models.encoder import mean_pool
+from shammah_mlx.models.pretrained import load_bert
+from shammah_mlx.tokens import WordPieces
+
+
+class _Reading(msgspec.Struct):
+    max_seq_length: int
+
+
+class Embedder:
+    """Embed texts with the model stored in a folder of sentence-transformers' layout."""
+
+    def __init__(self, folder: Path) -> None:
+        reading = msgspec.json.decode((folder / "sentence_bert_config.json").read_bytes(), type=_Reading)
+        self._encoder = load_bert(folder)
+        self._tokens = WordPieces(folder / "tokenizer.json", reading.max_seq_length)
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """Return (texts, width) fp32 vectors; text past the model's maximum length is not seen."""
+        tokens, segments, real = self._tokens.encode(texts)
+        return np.array(mean_pool(self._encoder(tokens, segments, real), real))

@@ -1,0 +1,111 @@
+"""The three models of one home: what the loop asks them, one step at a time, and all their state."""
+
+from collections.abc import Mapping
+
+from shammah_mlx.backend import mx
+from shammah_mlx.config import Config, DecoderConfig
+from shammah_mlx.events import ROLES, Draft, Query, Role, Step
+from shammah_mlx.learner import Batch, Learner, label_loss, text_loss
+from shammah_mlx.models.decoder import Decoder
+from shammah_mlx.models.encoder import Classifier
+from shammah_mlx.targets import Target
+from shammah_mlx.tokens import Bytes, WordPieces
+from shammah_mlx.weights import Weights
+
+Arrays = dict[str, mx.array]
+
+
+class Ensemble:
+    """Router, Generator and Validator, each a model with its learner; one object holds everything that is trained."""
+
+    def __init__(self, config: Config, weights: Weights) -> None:
+        keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
+        self._router_tokens = WordPieces(weights.embedder_tokenizer, config.router.max_tokens)
+        self._validator_tokens = WordPieces(weights.embedder_tokenizer, config.validator.max_tokens)
+        self._generator_tokens = Bytes(weights.decoder_tokenizer, config.generator.max_tokens)
+        self._shape = config.generator
+        self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
+        self._generator = Learner("generator", Decoder(config.generator, keys["generator"]), text_loss, config.optimizer)
+        self._validator = Learner(
+            "validator", Classifier(config.validator, keys["validator"]), label_loss, config.optimizer
+        )
+        self._learners = {learner.role: learner for learner in (self._router, self._generator, self._validator)}
+
+    def p_local(self, query: Query) -> float:
+        """Return the Router's probability that a local answer will do."""
+        return _probability(self._router, self._router_tokens.encode([query.prompt]))
+
+    def draft(self, query: Query) -> Draft:
+        """Write an answer, one most probable token after another."""
+        ids = decode_greedily(
+            self._generator.model, self._generator_tokens.prompt(query.prompt), self._generator_tokens.end, self._shape
+        )
+        return Draft(self._generator_tokens.decode(ids), "decoder")
+
+    def p_accept(self, query: Query, draft: Draft) -> float:
+        """Return the Validator's probability that the draft is good."""
+        return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
+
+    def step(self, target: Target, rate: float) -> Step:
+        """Take one step on one example."""
+        return self._learners[target.role].step(self._batch(target), rate)
+
+    def state(self) -> dict[str, Arrays]:
+        """Return everything trained, by file: each model's weights, and all Adam states under `optimizer_state`."""
+        files = {role: learner.weights() for role, learner in self._learners.items()}
+        optimizers = {
+            f"{role}.{name}": array
+            for role, learner in self._learners.items()
+            for name, array in learner.optimizer_state().items()
+        }
+        return {**files, "optimizer_state": optimizers}
+
+    def load(self, state: Mapping[str, Mapping[str, mx.array]]) -> None:
+        """Continue from what `state` returned.
+
+        Raises:
+            ValueError: the arrays are not of these models.
+        """
+        for role, learner in self._learners.items():
+            mine = {
+                name.removeprefix(f"{role}."): array
+                for name, array in state["optimizer_state"].items()
+                if name.startswith(f"{role}.")
+            }
+            learner.load(state[role], mine)
+
+    def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
+        """Return how far each model's weights are, in L2, from those of an earlier `state`."""
+        now = self.state()
+        return {
+            role: mx.sqrt(sum(mx.square(now[role][name] - earlier[role][name]).sum() for name in now[role])).item()
+            for role in ROLES
+        }
+
+    def _batch(self, target: Target) -> Batch:
+        match target:
+            case Target(role="generator", response=str(reply)):
+                return self._generator_tokens.example(target.prompt, reply)
+            case Target(role="validator", response=str(draft)):
+                encoded = self._validator_tokens.encode([(target.prompt, draft)])
+            case _:
+                encoded = self._router_tokens.encode([target.prompt])
+        return (*encoded, mx.array([float(target.label or 0)]))
+
+
+def _probability(learner: Learner, batch: Batch) -> float:
+    return float(mx.sigmoid(learner.model(*batch)).item())
+
+
+def decode_greedily(decoder: Decoder, prompt: list[int], end: int, shape: DecoderConfig) -> list[int]:
+    """Return the most probable continuation of `prompt`, up to `end` or the config's limits."""
+    cache = decoder.make_cache()
+    ids: list[int] = []
+    logits = decoder(mx.array([prompt]), cache)
+    for _ in range(min(shape.max_draft_tokens, shape.max_tokens - len(prompt))):
+        token = int(mx.argmax(logits[0, -1]).item())
+        if token == end:
+            break
+        ids.append(token)
+        logits = decoder(mx.array([[token]]), cache)
+    return ids

@@ -1,0 +1,131 @@
+"""The private record of every interaction, in SQLite: written before anything is trained, in the order of training."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Interaction
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE interactions (
+        number INTEGER PRIMARY KEY,
+        record TEXT NOT NULL,                   -- an Interaction as JSON
+        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it
+    )
+    """,
+)
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What the whole journal adds up to; rows set aside count for money only."""
+
+    journalled: int
+    audits: int
+    forwarded: int
+    calls: int
+    spent_usd: float
+    unpriced_calls: int
+
+
+class Journal:
+    """Open the journal at `path`, creating or migrating it.
+
+    Raises:
+        BadStateError: the file is no journal, is damaged, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _unusable(path, error) from error
+        except BadStateError:
+            self._db.close()
+            raise
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(_MIGRATIONS):
+            raise BadStateError(f"{self._path} was written by a newer shammah-mlx", "upgrade, or use another --home")
+        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(script)
+                self._db.execute(f"PRAGMA user_version = {number}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def next_number(self) -> int:
+        """Return the number of the next interaction; numbers are never used twice."""
+        (last,) = self._db.execute("SELECT coalesce(max(number), 0) FROM interactions").fetchone()
+        return int(last) + 1
+
+    def seen(self) -> int:
+        """Return how many interactions count: all but those set aside."""
+        (seen,) = self._db.execute("SELECT count(*) FROM interactions WHERE NOT set_aside").fetchone()
+        return int(seen)
+
+    def write(self, interaction: Interaction) -> None:
+        """Store an interaction, or its completed form in place of the first."""
+        record = msgspec.json.encode(interaction).decode()
+        with self._db:
+            self._db.execute(
+                "INSERT INTO interactions (number, record) VALUES (?, ?)"
+                " ON CONFLICT (number) DO UPDATE SET record = excluded.record",
+                (interaction.turn.number, record),
+            )
+
+    def after(self, number: int) -> Iterator[Interaction]:
+        """Yield the interactions that count and come after `number`, in order."""
+        rows = self._db.execute(
+            "SELECT record FROM interactions WHERE number > ? AND NOT set_aside ORDER BY number", (number,)
+        ).fetchall()
+        return (msgspec.json.decode(record, type=Interaction) for (record,) in rows)
+
+    def set_aside_after(self, number: int) -> int:
+        """Leave out every interaction after `number` from now on; return how many those are."""
+        with self._db:
+            done = self._db.execute(
+                "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside", (number,)
+            )
+        return done.rowcount
+
+    def totals(self) -> Totals:
+        """Add up the journal."""
+        row = self._db.execute(
+            """
+            SELECT
+                count(*) FILTER (WHERE NOT set_aside),
+                count(*) FILTER (WHERE NOT set_aside AND record ->> '$.outcome' = 'audited'),
+                count(*) FILTER (WHERE NOT set_aside AND NOT record ->> '$.served_local'),
+                count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
+                coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
+                count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL)
+            FROM interactions
+            """
+        ).fetchone()
+        return Totals(*row)
+
+
+def read_totals(path: Path) -> Totals:
+    """Add up the journal at `path` without writing anything; an absent one is empty."""
+    if not path.exists():
+        return Totals(0, 0, 0, 0, 0.0, 0)
+    with closing(Journal(path)) as journal:
+        return journal.totals()
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> BadStateError:
+    return BadStateError(f"{path} cannot be used: {error}", "check the disk's space and rights, or use another --home")

@@ -1,0 +1,83 @@
+"""The specification's TrainingMetrics: counted from what was observed, one line a query, no word of any query."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx import policy
+from shammah_mlx.config import Config
+from shammah_mlx.events import Interaction, Step
+from shammah_mlx.schedules import learning_rate
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Running counts; saved with the models, so that a rollback takes them back too."""
+
+    queries: int = 0
+    served_local: int = 0
+    router_correct_forward: int = 0
+    router_correct_local: int = 0
+    router_incorrect: int = 0
+    validator_correct_reject: int = 0
+    validator_correct_approve: int = 0
+    validator_incorrect: int = 0
+    compared: int = 0
+    divergence_sum: float = 0.0
+    skipped_steps: int = 0
+
+
+def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
+    """Add one interaction. Only a measured divergence says whether Router and Validator were right."""
+    add = {
+        "queries": 1,
+        "served_local": int(interaction.served_local),
+        "skipped_steps": sum(not step.applied for step in steps),
+    }
+    if interaction.divergence is not None and interaction.p_accept is not None:
+        good = interaction.divergence < config.divergence.threshold
+        add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
+        accepted = policy.accepts(interaction.p_accept, config.policy)
+        add[_verdict("validator", accepted, good, "approve", "reject")] = 1
+        add["compared"] = 1
+    counts = {name: getattr(tally, name) + number for name, number in add.items()}
+    divergence_sum = tally.divergence_sum + (interaction.divergence or 0.0)
+    return msgspec.structs.replace(tally, **counts, divergence_sum=divergence_sum)
+
+
+def _verdict(role: str, said_yes: bool, good: bool, yes: str, no: str) -> str:
+    if said_yes != good:
+        return f"{role}_incorrect"
+    return f"{role}_correct_{yes if said_yes else no}"
+
+
+def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> dict[str, object]:
+    """Return every field of TrainingMetrics after this query, and the losses of its steps."""
+    rates = {
+        f"{role}_lr": learning_rate(base, interaction.turn.seen, config.optimizer)
+        for role, base in config.optimizer.base_rates.items()
+    }
+    return {
+        "query_count": tally.queries,
+        "forward_rate": 1.0 - tally.served_local / tally.queries,
+        "router_correct_forward": tally.router_correct_forward,
+        "router_correct_local": tally.router_correct_local,
+        "router_incorrect": tally.router_incorrect,
+        "validator_correct_reject": tally.validator_correct_reject,
+        "validator_correct_approve": tally.validator_correct_approve,
+        "validator_incorrect": tally.validator_incorrect,
+        "avg_divergence": tally.divergence_sum / tally.compared if tally.compared else None,
+        **rates,
+        "query_id": interaction.turn.number,
+        "at": interaction.turn.at,
+        "divergence": interaction.divergence,
+        "losses": {step.role: step.loss for step in steps if step.applied},
+        "skipped_steps": tally.skipped_steps,
+    }
+
+
+def append(path: Path, fields: dict[str, object]) -> None:
+    """Add one line to a JSONL file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(fields) + b"\n")

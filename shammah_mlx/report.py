@@ -1,0 +1,121 @@
+"""What people and programs read: fixed JSON names, a line of provenance, tables. Pure formatting."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from shammah_mlx import policy
+from shammah_mlx.config import Config
+from shammah_mlx.events import Interaction
+from shammah_mlx.journal import Totals
+from shammah_mlx.replay import Band, Result
+from shammah_mlx.states import Manifest
+
+EXPECTED_FORWARD = {0: "100 %", 50: "95 %", 200: "80 %", 500: "60 %", 1000: "40 %", 2000: "20 %", 5000: "5-10 %"}
+"""The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
+
+
+def answer_fields(interaction: Interaction, preset: str) -> dict[str, Any]:
+    """Return the object `ask --json` prints."""
+    reply = interaction.reply
+    return {
+        "answer": interaction.answer,
+        "source": interaction.source,
+        "model": reply.model if reply and interaction.source == "claude" else f"shammah-{preset}",
+        "p_local": interaction.route.p_local,
+        "p_accept": interaction.p_accept,
+        "called_claude": interaction.called_claude,
+        "audit": interaction.audit,
+        "covered": False if interaction.uncovered else None,  # null: this preset makes no promise
+        "ms": interaction.ms,
+        "cost_usd": reply.cost_usd if reply else 0.0,
+        "query_id": interaction.turn.number,
+    }
+
+
+def provenance(interaction: Interaction, preset: str) -> str:
+    """Return one line: who answered, the probabilities, how long it took, what it cost."""
+    told = answer_fields(interaction, preset)
+    probabilities = f"p_local {told['p_local']:.2f}"
+    if interaction.p_accept is not None:
+        probabilities += f", p_accept {interaction.p_accept:.2f}"
+    cost = "unpriced" if told["cost_usd"] is None else f"${told['cost_usd']:.4f}"
+    return f"{told['source']} ({told['model']}) · {probabilities} · {interaction.ms or 0.0:,.0f} ms · {cost}"
+
+
+def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> dict[str, Any]:
+    """Return the object `status --json` prints."""
+    trained = manifest.tally.queries if manifest else 0
+    return {
+        "seen": totals.journalled,
+        "journalled": totals.journalled,
+        "trained": trained,
+        "pending": totals.journalled - trained,
+        "preset": config.preset,
+        "threshold": policy.route_threshold(totals.journalled, config.policy),
+        "max_bad_rate": None,  # this preset has no bound
+        "bad_rate": {"estimate": None, "low": None, "high": None, "audits": totals.audits},
+        "covered": None,
+        "forward_rate": totals.forwarded / totals.journalled if totals.journalled else None,
+        "spent_usd": totals.spent_usd,
+        "unpriced_calls": totals.unpriced_calls,
+    }
+
+
+def status_table(fields: Mapping[str, Any], checkpoints: Sequence[int]) -> Table:
+    """Return the same for people."""
+    threshold, forward_rate = fields["threshold"], fields["forward_rate"]
+    spent = f"${fields['spent_usd']:.4f}"
+    if fields["unpriced_calls"]:
+        spent += f" and {fields['unpriced_calls']} unpriced calls"
+    table = Table(show_header=False, box=None)
+    for name, value in (
+        ("preset", fields["preset"]),
+        ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
+        ("to Claude", "nothing asked yet" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
+        ("local threshold", "nothing is served locally yet" if threshold is None else f"p_local above {threshold}"),
+        ("audits", str(fields["bad_rate"]["audits"])),
+        ("spent", spent),
+        ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -> bytes:
+    """Return the object `replay --json` writes."""
+    told = {"stream": stream, "preset": preset, "shuffle": shuffle, "queries": result.total.queries}
+    return msgspec.json.format(msgspec.json.encode({**told, **msgspec.to_builtins(result)})) + b"\n"
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error; yield what moves it by one."""
+    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("replay", total=total)
+        yield lambda: bar.advance(task)
+
+
+def band_table(result: Result) -> Table:
+    """Return the run by the specification's query bands, with the forward rate it expects beside the one measured."""
+    moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
+    table = Table(caption=f"weights moved (L2): {moved}")
+    for name in ("queries", "calls", "local", "bad local", "mean divergence", "forwarded", "specification"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for band in result.bands:
+        table.add_row(*_band_cells(band, f"{band.start}-{band.to}"), EXPECTED_FORWARD[band.start])
+    table.add_section()
+    table.add_row(*_band_cells(result.total, "total"), "")
+    return table
+
+
+def _band_cells(band: Band, name: str) -> tuple[str, ...]:
+    divergence = "-" if band.mean_divergence is None else f"{band.mean_divergence:.3f}"
+    forwarded = f"{1 - band.local / band.queries:.0%}"
+    return name, str(band.calls), str(band.local), str(band.bad_local), divergence, forwarded

