@@ -12,7 +12,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from shammah_mlx import loop, metrics, policy
-from shammah_mlx.backend import mx
+from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.divergence import make_meter
 from shammah_mlx.embedder import Embedder
@@ -128,7 +128,7 @@ class Assistant:
             )
         files = self._states.checked_files()
         try:
-            self.models.load({stem: mx.load(str(path)) for stem, path in files.items()})
+            self.models.load({stem: load_arrays(path) for stem, path in files.items()})
         except (ValueError, RuntimeError) as error:
             raise BadStateError(
                 f"the models in {self._home} do not fit the settings: {error}",

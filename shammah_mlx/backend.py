@@ -6,7 +6,10 @@ MLX's Linux CPU wheel links reference BLAS. If OpenBLAS is in the process's glob
 """
 
 import ctypes
+import os
 import sys
+from pathlib import Path
+from typing import cast
 
 
 def preload_openblas() -> bool:
@@ -25,4 +28,24 @@ import mlx.nn as nn  # noqa: E402
 import mlx.optimizers as optim  # noqa: E402
 from mlx.utils import tree_flatten, tree_map, tree_unflatten  # noqa: E402
 
-__all__ = ["HAS_FAST_BLAS", "mx", "nn", "optim", "tree_flatten", "tree_map", "tree_unflatten"]
+if os.environ.get("SHAMMAH_DEVICE") == "cpu":  # for tests: the same arithmetic on every platform
+    mx.set_default_device(mx.cpu)
+
+
+def load_arrays(path: Path) -> dict[str, mx.array]:
+    """Read a safetensors file into memory; `mx.load` alone is lazy and would read it when it may be gone.
+
+    Raises:
+        RuntimeError: it is not one.
+    """
+    arrays = mx.load(str(path), format="safetensors")
+    mx.eval(arrays)
+    return cast("dict[str, mx.array]", arrays)
+
+
+def scalar(array: mx.array) -> float:
+    """Return the one number of an array."""
+    return cast("float", array.item())
+
+
+__all__ = ["HAS_FAST_BLAS", "load_arrays", "mx", "nn", "optim", "scalar", "tree_flatten", "tree_map", "tree_unflatten"]

@@ -31,7 +31,8 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: ShammahError) -> None:
         super().__init__(error.message)
-        self.hint, self.exit_code = error.hint, error.exit_code
+        self.hint = error.hint
+        self.exit_code = error.exit_code  # type: ignore[misc] # click declares a constant and reads the instance
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
         click.echo(f"Error: {self.message}\nHint: {self.hint}", err=True)
@@ -75,7 +76,7 @@ def settings(command: Command) -> Command:
 @click.version_option(__version__, prog_name="shammah")
 @settings
 @click.pass_context
-def main(ctx: click.Context, **given: Any) -> None:
+def main(ctx: click.Context, /, **given: Any) -> None:
     """Answer on this machine when it can be trusted to, ask Claude when it cannot, and learn from every answer.
 
     Exit codes: 0 answered, 1 bad input or state, 2 usage, 3 answered by a draft that nothing covers, 4 Claude
@@ -120,6 +121,7 @@ def _load(home: Path, flags: dict[str, Any]) -> "Config":
 @click.pass_context
 def ask(
     ctx: click.Context,
+    /,
     query: str | None,
     claude: bool,
     model: str | None,
@@ -186,6 +188,7 @@ def _say_what_lacks(answered: "Interaction") -> int:
 @click.pass_context
 def replay(
     ctx: click.Context,
+    /,
     file: Path,
     shuffle: int | None,
     limit: int | None,
@@ -234,7 +237,7 @@ def _replay_home(given: Path | None, opened: ExitStack) -> Path:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @settings
 @click.pass_context
-def status(ctx: click.Context, as_json: bool, **given: Any) -> None:
+def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     """Say how much was asked, learnt and spent."""
     home, config = _home_and_config(ctx, given)
     from rich.console import Console
@@ -255,7 +258,7 @@ def status(ctx: click.Context, as_json: bool, **given: Any) -> None:
 @click.argument("queries", metavar="N", type=click.IntRange(min=0))
 @settings
 @click.pass_context
-def rollback(ctx: click.Context, queries: int, **given: Any) -> None:
+def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     """Return to the checkpoint made after N queries."""
     home, config = _home_and_config(ctx, given)
     from shammah_mlx.assistant import roll_back
@@ -319,7 +322,9 @@ def _read_query(argument: str | None, limit: int) -> str:
 
 def _check_text(name: str, text: str, limit: int) -> None:
     if len(text.encode("utf-8", "surrogateescape")) > limit:
-        raise BadInputError(f"{name} is longer than {limit:,} bytes", "ask about a part of it, or raise max_query_bytes")
+        raise BadInputError(
+            f"{name} is longer than {limit:,} bytes", "ask about a part of it, or raise max_query_bytes"
+        )
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

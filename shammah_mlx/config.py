@@ -24,7 +24,7 @@ class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class EncoderConfig(_Frozen):
+class EncoderConfig(_Frozen, frozen=True):
     """Shape of a BERT-style encoder with a one-logit head, trained from scratch."""
 
     vocab: Count = 30_522  # MiniLM's WordPiece vocabulary: one tokenizer serves embedder, Router and Validator
@@ -38,10 +38,10 @@ class EncoderConfig(_Frozen):
     head_bias: float = -2.0  # likewise: p = 0.12, so it starts by forwarding
 
 
-class DecoderConfig(_Frozen):
+class DecoderConfig(_Frozen, frozen=True):
     """Shape of the from-scratch causal transformer that writes drafts."""
 
-    vocab: Count = 49_152  # SmolLM2's byte-level BPE: reversible, any text can be written back exactly
+    vocab: Count = 49_152  # SmolLM2's byte-level BPE: reversible, where WordPiece loses case and spacing
     width: Count = 256  # with four layers 16 M parameters, most of them the tied embedding
     layers: Count = 4  # the depth at which `literal` was first measured
     heads: Count = 4  # 64 numbers a head
@@ -52,7 +52,7 @@ class DecoderConfig(_Frozen):
     norm_eps: Amount = 1e-5  # usual for pre-norm decoders
 
 
-class OptimizerConfig(_Frozen):
+class OptimizerConfig(_Frozen, frozen=True):
     """Adam, its schedule and its guards; specification, Optimizer Configuration."""
 
     router_lr: Amount = 1e-4
@@ -73,7 +73,7 @@ class OptimizerConfig(_Frozen):
         return {"router": self.router_lr, "generator": self.generator_lr, "validator": self.validator_lr}
 
 
-class PolicyConfig(_Frozen):
+class PolicyConfig(_Frozen, frozen=True):
     """Who answers; specification, Cold Start Strategy and Sampling Strategy."""
 
     forward_only: Annotated[int, msgspec.Meta(ge=0)] = 50  # queries in which nothing is served locally
@@ -82,7 +82,7 @@ class PolicyConfig(_Frozen):
     sampling: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # shadows and audits
 
 
-class DivergenceConfig(_Frozen):
+class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
     kind: Literal["semantic", "exact", "bleu"] = "semantic"
@@ -96,7 +96,7 @@ class DivergenceConfig(_Frozen):
         return float(getattr(self, f"{self.kind}_threshold"))
 
 
-class Price(_Frozen):
+class Price(_Frozen, frozen=True):
     """US dollars a million tokens."""
 
     input: Amount
@@ -113,7 +113,7 @@ LIST_PRICES = {  # published in November 2026
 }
 
 
-class TeacherConfig(_Frozen):
+class TeacherConfig(_Frozen, frozen=True):
     """How Claude is asked."""
 
     model: str = "claude-sonnet-5-5"  # Anthropic's "best combination of speed and intelligence"
@@ -123,7 +123,7 @@ class TeacherConfig(_Frozen):
     prices: dict[str, Price] = msgspec.field(default_factory=lambda: dict(LIST_PRICES))  # unknown means unpriced
 
 
-class StateConfig(_Frozen):
+class StateConfig(_Frozen, frozen=True):
     """When state is written, and how much of it is kept."""
 
     checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
@@ -131,7 +131,7 @@ class StateConfig(_Frozen):
     keep_every: Count = 1000  # queries; these stay for good
 
 
-class Config(_Frozen):
+class Config(_Frozen, frozen=True):
     """One preset, complete."""
 
     preset: str

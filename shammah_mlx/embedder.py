@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from shammah_mlx.backend import mx
 from shammah_mlx.models.encoder import mean_pool
 from shammah_mlx.models.pretrained import load_bert
 from shammah_mlx.tokens import WordPieces

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shammah_mlx.backend import mx
+from shammah_mlx.backend import mx, scalar
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.events import ROLES, Draft, Query, Role, Step
 from shammah_mlx.learner import Batch, Learner, label_loss, text_loss
@@ -25,7 +25,9 @@ class Ensemble:
         self._generator_tokens = Bytes(weights.decoder_tokenizer, config.generator.max_tokens)
         self._shape = config.generator
         self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
-        self._generator = Learner("generator", Decoder(config.generator, keys["generator"]), text_loss, config.optimizer)
+        self._generator = Learner(
+            "generator", Decoder(config.generator, keys["generator"]), text_loss, config.optimizer
+        )
         self._validator = Learner(
             "validator", Classifier(config.validator, keys["validator"]), label_loss, config.optimizer
         )
@@ -52,7 +54,7 @@ class Ensemble:
 
     def state(self) -> dict[str, Arrays]:
         """Return everything trained, by file: each model's weights, and all Adam states under `optimizer_state`."""
-        files = {role: learner.weights() for role, learner in self._learners.items()}
+        files: dict[str, Arrays] = {role: learner.weights() for role, learner in self._learners.items()}
         optimizers = {
             f"{role}.{name}": array
             for role, learner in self._learners.items()
@@ -77,10 +79,12 @@ class Ensemble:
     def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
         """Return how far each model's weights are, in L2, from those of an earlier `state`."""
         now = self.state()
-        return {
-            role: mx.sqrt(sum(mx.square(now[role][name] - earlier[role][name]).sum() for name in now[role])).item()
-            for role in ROLES
-        }
+
+        def distance(role: Role) -> float:
+            squares = [mx.square(now[role][name] - earlier[role][name]).sum() for name in now[role]]
+            return scalar(mx.sqrt(mx.stack(squares).sum()))
+
+        return {role: distance(role) for role in ROLES}
 
     def _batch(self, target: Target) -> Batch:
         match target:
@@ -94,7 +98,7 @@ class Ensemble:
 
 
 def _probability(learner: Learner, batch: Batch) -> float:
-    return float(mx.sigmoid(learner.model(*batch)).item())
+    return scalar(mx.sigmoid(learner.model(*batch)))
 
 
 def decode_greedily(decoder: Decoder, prompt: list[int], end: int, shape: DecoderConfig) -> list[int]:
@@ -103,7 +107,7 @@ def decode_greedily(decoder: Decoder, prompt: list[int], end: int, shape: Decode
     ids: list[int] = []
     logits = decoder(mx.array([prompt]), cache)
     for _ in range(min(shape.max_draft_tokens, shape.max_tokens - len(prompt))):
-        token = int(mx.argmax(logits[0, -1]).item())
+        token = int(scalar(mx.argmax(logits[0, -1])))
         if token == end:
             break
         ids.append(token)

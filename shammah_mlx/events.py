@@ -21,7 +21,7 @@ class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Query(_Event):
+class Query(_Event, frozen=True):
     """What the user asked, with what it leans on."""
 
     text: str
@@ -35,7 +35,7 @@ class Query(_Event):
         return f"{self.system}\n\n{self.text}" if self.system else self.text
 
 
-class Route(_Event):
+class Route(_Event, frozen=True):
     """The Router's decision for one query."""
 
     local: bool
@@ -43,7 +43,7 @@ class Route(_Event):
     threshold: float | None  # what p_local had to exceed; None: nothing may be served locally yet
 
 
-class Draft(_Event):
+class Draft(_Event, frozen=True):
     """A local answer proposed by the Generator."""
 
     text: str
@@ -51,7 +51,7 @@ class Draft(_Event):
     from_id: str | None = None  # the recorded row a recalled answer came from
 
 
-class Reply(_Event):
+class Reply(_Event, frozen=True):
     """What Claude answered, whole or cut."""
 
     text: str
@@ -67,7 +67,7 @@ class Reply(_Event):
         return self.stop_reason in COMPLETE and bool(self.text.strip())
 
 
-class Outage(_Event):
+class Outage(_Event, frozen=True):
     """Claude gave nothing: a normal outcome, with what the user can do about it."""
 
     kind: str
@@ -75,7 +75,7 @@ class Outage(_Event):
     hint: str
 
 
-class Step(_Event):
+class Step(_Event, frozen=True):
     """What one optimizer update did."""
 
     role: Role
@@ -83,7 +83,7 @@ class Step(_Event):
     applied: bool  # False: loss or gradient was not finite, so nothing changed
 
 
-class Turn(_Event):
+class Turn(_Event, frozen=True):
     """One query about to be handled, with all that chance and time contribute to it."""
 
     number: int  # place in the journal, from 1
@@ -100,7 +100,7 @@ class Turn(_Event):
         return self.coin < self.sampling_rate
 
 
-class Interaction(_Event):
+class Interaction(_Event, frozen=True):
     """One query from question to answer, and what was later observed of it."""
 
     turn: Turn

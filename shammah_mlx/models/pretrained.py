@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from shammah_mlx.backend import mx
+from shammah_mlx.backend import load_arrays
 from shammah_mlx.config import EncoderConfig
 from shammah_mlx.models.encoder import Encoder
 
@@ -58,8 +58,7 @@ def load_bert(folder: Path) -> Encoder:
             norm_eps=shape.layer_norm_eps,
         )
     )
-    weights = mx.load(str(folder / "model.safetensors"))
+    weights = load_arrays(folder / "model.safetensors")
     encoder.load_weights([(_renamed(name), w) for name, w in weights.items() if not name.startswith(_UNUSED)])
     encoder.freeze()
-    mx.eval(encoder.parameters())  # mx.load is lazy: read the file now, not when it may be gone
     return encoder

@@ -1,0 +1,89 @@
+"""Every test gets a home, an environment and a network of its own: nothing but loopback, MLX on the CPU."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["SHAMMAH_DEVICE"] = "cpu"  # before anything imports MLX
+
+import msgspec
+import pytest
+
+from shammah_mlx.config import PRESETS, Config, DecoderConfig, EncoderConfig
+from shammah_mlx.weights import Weights, weights_folder
+
+WEIGHTS = weights_folder()  # before HOME changes
+
+
+@pytest.fixture(autouse=True)
+def own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("ANTHROPIC_", "SHAMMAH_")) and name != "SHAMMAH_DEVICE":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHAMMAH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SHAMMAH_WEIGHTS", str(WEIGHTS))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(socket.socket, "connect", _loopback_only(socket.socket.connect))
+
+
+def _loopback_only(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        host = address[0] if isinstance(address, tuple) else "unix"
+        if host not in ("127.0.0.1", "::1", "localhost", "unix"):
+            raise AssertionError(f"a test tried to reach {host}")
+        return connect(self, address)
+
+    return guarded
+
+
+@pytest.fixture(scope="session")
+def weights() -> Weights:
+    """Return the real pretrained weights; `make setup` fetches them."""
+    return Weights(WEIGHTS)
+
+
+TINY_ENCODER = EncoderConfig(width=16, layers=1, heads=2, hidden=32, max_tokens=64)
+TINY_DECODER = DecoderConfig(width=16, layers=2, heads=2, hidden=32, max_tokens=64, max_draft_tokens=4)
+
+
+@pytest.fixture
+def tiny() -> Config:
+    """Return the literal preset with models small enough to train a hundred steps in a test."""
+    return msgspec.structs.replace(
+        PRESETS["literal"], router=TINY_ENCODER, validator=TINY_ENCODER, generator=TINY_DECODER
+    )
+
+
+TINY_TOML = """
+[router]
+width = 16
+layers = 1
+heads = 2
+hidden = 32
+max_tokens = 64
+[validator]
+width = 16
+layers = 1
+heads = 2
+hidden = 32
+max_tokens = 64
+[generator]
+width = 16
+layers = 2
+heads = 2
+hidden = 32
+max_tokens = 64
+max_draft_tokens = 4
+"""
+
+
+@pytest.fixture
+def tiny_home(tmp_path: Path) -> Path:
+    """Return a home whose config.toml makes the models tiny; it is SHAMMAH_HOME too."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text(TINY_TOML)
+    return home

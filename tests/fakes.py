@@ -1,0 +1,46 @@
+"""Scripted stand-ins for the loop's boundaries: no MLX, no disk, no network."""
+
+from shammah_mlx.events import Draft, Query, Reply, Step, Turn
+from shammah_mlx.targets import Target
+
+
+class ScriptedModels:
+    """Three roles that say what they are told to, and note every call."""
+
+    def __init__(self, p_local: float = 0.0, draft: str = "a draft", p_accept: float = 0.0) -> None:
+        self._p_local, self._draft, self._p_accept = p_local, draft, p_accept
+        self.calls: list[str] = []
+        self.steps: list[tuple[Target, float]] = []
+
+    def p_local(self, query: Query) -> float:
+        self.calls.append("route")
+        return self._p_local
+
+    def draft(self, query: Query) -> Draft:
+        self.calls.append("draft")
+        return Draft(self._draft, "decoder")
+
+    def p_accept(self, query: Query, draft: Draft) -> float:
+        self.calls.append("judge")
+        return self._p_accept
+
+    def step(self, target: Target, rate: float) -> Step:
+        self.calls.append(f"train {target.role}")
+        self.steps.append((target, rate))
+        return Step(target.role, 1.0, applied=True)
+
+
+def turn(seen: int = 1000, *, sampled: bool = False, forced: bool = False) -> Turn:
+    return Turn(
+        number=seen + 1,
+        seen=seen,
+        at=1e9,
+        query=Query("what is a monad?"),
+        forced=forced,
+        coin=0.05 if sampled else 0.95,
+        sampling_rate=0.1,
+    )
+
+
+def reply(text: str = "Claude's answer", stop_reason: str | None = "end_turn") -> Reply:
+    return Reply(text, "claude-test", stop_reason, 10, 20, 0.001)

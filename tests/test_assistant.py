@@ -1,0 +1,209 @@
+"""A home from question to saved models: resume, damage, rollback, locks; real models, only small."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.assistant import Assistant, roll_back
+from shammah_mlx.backend import load_arrays, mx
+from shammah_mlx.config import Config, StateConfig
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Interaction, Query
+from shammah_mlx.states import FILES, States, expired
+from shammah_mlx.stream import Row
+from shammah_mlx.teacher import Recorded
+from shammah_mlx.weights import Weights
+
+ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(60)]
+TEACHER = Recorded(ROWS)
+
+
+def at_noon() -> float:
+    return 1e9
+
+
+def ask_all(home: Path, config: Config, weights: Weights, rows: list[Row], save_every: int = 1) -> None:
+    home.mkdir(exist_ok=True)
+    with Assistant(home, config, TEACHER, weights, save_every=save_every, clock=at_noon) as assistant:
+        for row in rows:
+            assert isinstance(assistant.ask(Query(row.query, row=row.id)), Interaction)
+            assistant.learn_pending()
+
+
+def stored(home: Path) -> dict[str, dict[str, mx.array]]:
+    return {name: load_arrays(home / "models" / name) for name in FILES}
+
+
+def assert_same(a: dict[str, dict[str, mx.array]], b: dict[str, dict[str, mx.array]]) -> None:
+    for name in FILES:
+        assert a[name].keys() == b[name].keys()
+        for array in a[name]:
+            assert mx.array_equal(a[name][array], b[name][array]).item(), f"{name}: {array}"
+
+
+@pytest.fixture
+def small(tiny: Config) -> Config:
+    return msgspec.structs.replace(tiny, state=StateConfig(checkpoint_every=5))
+
+
+def test_stopping_and_going_on_is_bit_equal_to_never_stopping(tmp_path: Path, small: Config, weights: Weights) -> None:
+    ask_all(tmp_path / "straight", small, weights, ROWS[:8])
+    for start in range(0, 8, 2):
+        ask_all(tmp_path / "stopped", small, weights, ROWS[start : start + 2])
+    assert_same(stored(tmp_path / "straight"), stored(tmp_path / "stopped"))
+    assert States(tmp_path / "straight", small.state).manifest() == States(tmp_path / "stopped", small.state).manifest()
+
+
+def test_saving_rarely_ends_in_the_same_state_as_saving_always(tmp_path: Path, small: Config, weights: Weights) -> None:
+    ask_all(tmp_path / "always", small, weights, ROWS[:7])
+    ask_all(tmp_path / "rarely", small, weights, ROWS[:7], save_every=5)
+    assert_same(stored(tmp_path / "always"), stored(tmp_path / "rarely"))
+
+
+def test_what_was_journalled_and_not_learnt_is_learnt_once_by_the_next(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    ask_all(tmp_path / "straight", small, weights, ROWS[:4])
+    home = tmp_path / "interrupted"
+    ask_all(home, small, weights, ROWS[:2])
+    with Assistant(home, small, TEACHER, weights, clock=at_noon) as assistant:
+        assistant.ask(Query(ROWS[2].query, row=ROWS[2].id))  # and then the process goes away
+    with Assistant(home, small, TEACHER, weights, clock=at_noon) as assistant:
+        assert [interaction.turn.number for interaction in assistant.learn_pending()] == [3]
+        assert assistant.learn_pending() == []
+        assistant.ask(Query(ROWS[3].query, row=ROWS[3].id))
+        assistant.learn_pending()
+    assert_same(stored(tmp_path / "straight"), stored(home))
+
+
+def test_all_three_models_move_and_adams_state_is_stored_by_model(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    ask_all(tmp_path / "home", small, weights, ROWS[:1])
+    before = stored(tmp_path / "home")
+    ask_all(tmp_path / "home", small, weights, ROWS[1:12])
+    after = stored(tmp_path / "home")
+    for name in FILES[:3]:
+        assert any(not mx.array_equal(before[name][array], after[name][array]).item() for array in before[name]), name
+    assert {array.split(".")[0] for array in after["optimizer_state.safetensors"]} == {
+        "router",
+        "generator",
+        "validator",
+    }
+
+
+def test_a_save_that_fails_leaves_the_old_state_whole(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:2])
+    before = {name: (home / "models" / name).read_bytes() for name in (*FILES, "manifest.json")}
+    states = States(home, small.state)
+    manifest = states.manifest()
+    assert manifest is not None
+
+    def full_disk(file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        states.save({Path(name).stem: full_disk for name in FILES}, "literal", 3, manifest.tally)
+    assert {name: (home / "models" / name).read_bytes() for name in before} == before
+    assert len(list((home / "states").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
+def test_damage_is_told_with_the_file_and_the_last_good_checkpoint(
+    tmp_path: Path, small: Config, weights: Weights, name: str, damage: str
+) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:12])
+    path = home / "models" / name
+    content = bytearray(path.read_bytes())
+    path.unlink()  # the checkpoint shares the old file's blocks
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+    with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
+        pass
+    assert name in told.value.message
+    assert "shammah rollback 10" in told.value.hint
+    assert roll_back(home, small, 10) == 2
+    ask_all(home, small, weights, ROWS[12:13])
+
+
+def test_rolling_back_returns_to_the_state_of_then_and_sets_the_rest_aside(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    ask_all(tmp_path / "five", small, weights, ROWS[:5])
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:13])
+    assert States(home, small.state).checkpoints() == [5, 10]
+    assert roll_back(home, small, 5) == 8
+    assert_same(stored(tmp_path / "five"), stored(home))
+    with Assistant(home, small, TEACHER, weights) as assistant:
+        assert assistant.learn_pending() == []
+        again = assistant.ask(Query(ROWS[5].query, row=ROWS[5].id))
+        assert isinstance(again, Interaction)
+        assert (again.turn.seen, again.turn.number) == (5, 14)
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path, small: Config, weights: Weights) -> None:
+    ask_all(tmp_path / "home", small, weights, ROWS[:6])
+    with pytest.raises(BadStateError) as told:
+        roll_back(tmp_path / "home", small, 7)
+    assert "7" in told.value.message
+    assert "5" in told.value.hint
+
+
+def test_checkpoints_are_kept_recent_and_every_thousandth() -> None:
+    kept = list(range(100, 3100, 100))
+    for old in expired(kept, StateConfig()):
+        kept.remove(old)
+    assert kept == [1000, 2000, *range(2100, 3100, 100)]
+    assert expired([100], StateConfig()) == []
+
+
+def test_another_preset_and_other_shapes_are_refused(tmp_path: Path, small: Config, weights: Weights) -> None:
+    ask_all(tmp_path / "home", small, weights, ROWS[:1])
+    with pytest.raises(BadStateError, match="literal"):
+        Assistant(tmp_path / "home", msgspec.structs.replace(small, preset="other"), TEACHER, weights)
+    wider = msgspec.structs.replace(small, router=msgspec.structs.replace(small.router, width=32))
+    with pytest.raises(BadStateError, match="do not fit"):
+        Assistant(tmp_path / "home", wider, TEACHER, weights)
+
+
+def test_a_home_in_use_is_refused(
+    tmp_path: Path, small: Config, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shammah_mlx.assistant.LOCK_WAIT_S", 0.1)
+    home = tmp_path / "home"
+    home.mkdir()
+    with (
+        Assistant(home, small, TEACHER, weights),
+        pytest.raises(BadStateError, match="another shammah"),
+        Assistant(home, small, TEACHER, weights),
+    ):
+        pass
+
+
+def test_the_metrics_file_has_a_line_a_query_and_no_text(tmp_path: Path, small: Config, weights: Weights) -> None:
+    ask_all(tmp_path / "home", small, weights, ROWS[:6])
+    text = (tmp_path / "home" / "metrics" / "training.jsonl").read_text()
+    assert [json.loads(line)["query_count"] for line in text.splitlines()] == [1, 2, 3, 4, 5, 6]
+    assert "question" not in text
+    assert "topic" not in text
+
+
+def test_checkpoints_share_their_bytes_with_the_state_they_are_of(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    ask_all(tmp_path / "home", small, weights, ROWS[:5])
+    current, kept = (tmp_path / "home" / "models", tmp_path / "home" / "checkpoints" / "query_5")
+    for name in FILES:
+        assert os.stat(current / name).st_ino == os.stat(kept / name).st_ino  # noqa: PTH116
+    assert stat.S_ISLNK(os.lstat(current).st_mode)

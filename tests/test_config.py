@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shammah_mlx.config import PRESETS, load_config
+from shammah_mlx.errors import BadInputError
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_the_preset_stands(tmp_path: Path) -> None:
+    assert load_config(tmp_path / "none.toml", {}) == PRESETS["literal"]
+
+
+def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: Path) -> None:
+    path = written(tmp_path, 'seed = 4\n[teacher]\nmodel = "claude-x"\ntimeout_s = 5\n')
+    config = load_config(path, {"seed": 7, "preset": None, "teacher": {"timeout_s": None}})
+    assert (config.seed, config.teacher.model, config.teacher.timeout_s) == (7, "claude-x", 5.0)
+    assert config.teacher.max_tokens == PRESETS["literal"].teacher.max_tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("seed = ", "TOML"),
+        ("seed = 'x'", "seed"),
+        ("sede = 1", "sede"),
+        ("[router]\nwidth = 0", "router.width"),
+        ("[teacher]\nmodle = 'x'", "modle"),
+        ("[policy]\nsampling = [[0, 1.5]]", "policy.sampling"),
+        ("[divergence]\nkind = 'vibes'", "divergence.kind"),
+        ("preset = 'nonsense'", "nonsense"),
+        ("preset = 3", "preset"),
+        ("teacher = 3", "teacher"),
+    ],
+)
+def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(BadInputError, match=named):
+        load_config(written(tmp_path, text), {})
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_config_or_a_clear_refusal(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    try:
+        load_config(path, {})
+    except BadInputError as error:
+        assert error.hint

@@ -1,0 +1,98 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Draft, Interaction, Route
+from shammah_mlx.journal import Journal, Totals, read_totals
+from tests.fakes import reply, turn
+
+LOCAL, FORWARD = Route(True, 0.9, 0.5), Route(False, 0.1, 0.5)
+DRAFT = Draft("a draft", "decoder")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal.db")
+    yield opened
+    opened.close()
+
+
+def numbered(number: int) -> Interaction:
+    return Interaction.forwarded(msgspec.structs.replace(turn(), number=number), FORWARD, reply())
+
+
+def test_interactions_come_back_in_order_after_a_number(journal: Journal) -> None:
+    for number in (1, 2, 3):
+        assert journal.next_number() == number
+        journal.write(numbered(number))
+    assert list(journal.after(1)) == [numbered(2), numbered(3)]
+    assert journal.seen() == 3
+
+
+def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
+    journal.write(numbered(1))
+    observed = msgspec.structs.replace(
+        numbered(1), turn=turn(0, sampled=True), draft=DRAFT, p_accept=0.2, divergence=0.4
+    )
+    journal.write(observed)
+    assert list(journal.after(0)) == [observed]
+
+
+def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Journal) -> None:
+    for number in (1, 2, 3):
+        journal.write(numbered(number))
+    assert journal.set_aside_after(1) == 2
+    assert journal.seen() == 1
+    assert journal.next_number() == 4
+    assert [interaction.turn.number for interaction in journal.after(0)] == [1]
+    assert journal.set_aside_after(1) == 0
+    assert journal.totals().spent_usd == pytest.approx(0.003)  # the money is gone all the same
+
+
+def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
+    audited = Interaction.audited(turn(10, sampled=True), LOCAL, DRAFT, 0.9, reply(), 0.1, good=True)
+    unpriced = msgspec.structs.replace(reply(), cost_usd=None)
+    journal.write(numbered(1))
+    journal.write(audited)
+    journal.write(Interaction.approved(turn(11), LOCAL, DRAFT, 0.9))
+    journal.write(Interaction.rejected(turn(12), LOCAL, DRAFT, 0.1, unpriced))
+    assert journal.totals() == Totals(
+        journalled=4, audits=1, forwarded=2, calls=3, spent_usd=pytest.approx(0.002), unpriced_calls=1
+    )
+
+
+def test_an_absent_journal_is_empty_and_stays_absent(tmp_path: Path) -> None:
+    assert read_totals(tmp_path / "none.db").journalled == 0
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(BadStateError, match="journal.db"):
+        Journal(path)
+    assert path.read_bytes().startswith(b"this is not")
+
+
+def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(BadStateError, match="newer"):
+        Journal(path)
+
+
+def test_a_committed_interaction_survives_the_death_of_its_process(tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "journal.db"
+    if (child := os.fork()) == 0:
+        Journal(path).write(numbered(1))
+        os._exit(0)  # nothing closed, nothing flushed
+    os.waitpid(child, 0)
+    assert read_totals(path).journalled == 1

@@ -1,0 +1,166 @@
+"""Every branch of the specification's Complete Training Loop, by name, on fakes."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from shammah_mlx.config import PRESETS
+from shammah_mlx.events import Interaction, Outage
+from shammah_mlx.loop import answer, learn, observe
+from shammah_mlx.teacher import Scripted
+from tests.fakes import ScriptedModels, reply, turn
+
+CONFIG = PRESETS["literal"]
+GOOD, BAD = 0.29, 0.30  # either side of the threshold: at it is not below it
+OUTAGE = Outage("unreachable", "Claude could not be reached.", "check the network")
+
+
+def run(
+    models: ScriptedModels,
+    teacher: Scripted,
+    divergence: float,
+    *,
+    sampled: bool,
+    seen: int = 1000,
+    forced: bool = False,
+) -> tuple[Interaction, list[tuple[str, int | None]]]:
+    """Answer, observe, learn; return the interaction and the labels each model was trained with."""
+    answered = answer(turn(seen, sampled=sampled, forced=forced), models, teacher, lambda *_: divergence, CONFIG)
+    assert isinstance(answered, Interaction)
+    assert not models.steps
+    observed = observe(answered, models, lambda *_: divergence)
+    learn(observed, models, CONFIG)
+    return observed, [(target.role, target.label) for target, _ in models.steps]
+
+
+def test_forward_trains_the_generator_alone_when_not_sampled() -> None:
+    models, teacher = ScriptedModels(p_local=0.1), Scripted(reply())
+    happened, labels = run(models, teacher, GOOD, sampled=False)
+    assert happened.answer == "Claude's answer"
+    assert (happened.outcome, happened.source, happened.called_claude) == ("forwarded", "claude", True)
+    assert models.calls == ["route", "train generator"]
+    assert labels == [("generator", None)]
+    assert models.steps[0][0].response == "Claude's answer"
+
+
+@pytest.mark.parametrize(("divergence", "label"), [(GOOD, 1), (BAD, 0)])
+def test_forward_sampled_tries_local_and_labels_router_and_validator(divergence: float, label: int) -> None:
+    models, teacher = ScriptedModels(p_local=0.1, p_accept=0.9), Scripted(reply())
+    happened, labels = run(models, teacher, divergence, sampled=True)
+    assert happened.answer == "Claude's answer"  # even when the shadow was good
+    assert labels == [("generator", None), ("router", label), ("validator", label)]
+    assert models.steps[2][0].response == "a draft"
+    assert not happened.audit
+
+
+def test_local_rejected_returns_claudes_answer_and_trains_the_router_to_forward() -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=0.5), Scripted(reply())
+    happened, labels = run(models, teacher, BAD, sampled=False)
+    assert (happened.outcome, happened.answer) == ("rejected", "Claude's answer")
+    assert labels == [("generator", None), ("router", 0), ("validator", 0)]
+
+
+def test_local_rejected_wrongly_trains_the_validator_to_approve_and_the_router_still_to_forward() -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=0.1), Scripted(reply())
+    _, labels = run(models, teacher, GOOD, sampled=False)
+    assert labels == [("generator", None), ("router", 0), ("validator", 1)]
+
+
+def test_local_approved_returns_the_draft_without_a_call_and_trains_the_router_alone() -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=0.9), Scripted()
+    happened, labels = run(models, teacher, BAD, sampled=False)
+    assert (happened.outcome, happened.answer, happened.source) == ("approved", "a draft", "decoder")
+    assert not happened.called_claude
+    assert labels == [("router", 1)]
+
+
+def test_local_approved_and_sampled_returns_the_draft_when_it_is_as_good() -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=0.9), Scripted(reply())
+    happened, labels = run(models, teacher, GOOD, sampled=True)
+    assert (happened.outcome, happened.answer) == ("audited", "a draft")
+    assert happened.audit
+    assert labels == [("generator", None), ("router", 1), ("validator", 1)]
+
+
+def test_local_approved_and_sampled_returns_claudes_answer_when_the_draft_diverges() -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=0.9), Scripted(reply())
+    happened, labels = run(models, teacher, BAD, sampled=True)
+    assert (happened.outcome, happened.answer, happened.source) == ("audited", "Claude's answer", "claude")
+    assert labels == [("generator", None), ("router", 1), ("validator", 0)]  # the literal Router keeps its 1
+
+
+def test_the_first_fifty_queries_are_forwarded_and_shadowed_all_the_same() -> None:
+    models, teacher = ScriptedModels(p_local=1.0, p_accept=1.0), Scripted(reply())
+    happened, labels = run(models, teacher, GOOD, sampled=True, seen=49)
+    assert happened.source == "claude"
+    assert labels == [("generator", None), ("router", 1), ("validator", 1)]
+
+
+def test_a_query_the_user_sends_to_claude_is_forwarded() -> None:
+    happened, _ = run(ScriptedModels(p_local=1.0, p_accept=1.0), Scripted(reply()), GOOD, sampled=False, forced=True)
+    assert happened.outcome == "forwarded"
+
+
+def test_the_draft_is_made_and_judged_before_any_model_sees_the_reply() -> None:
+    models = ScriptedModels(p_local=0.1)
+    run(models, Scripted(reply()), GOOD, sampled=True)
+    assert models.calls == ["route", "draft", "judge", "train generator", "train router", "train validator"]
+
+
+@pytest.mark.parametrize("p_local", [0.1, 0.9], ids=["forwarded", "rejected"])
+def test_an_outage_where_claude_is_needed_comes_back_as_it_is(p_local: float) -> None:
+    models = ScriptedModels(p_local=p_local, p_accept=0.1)
+    assert answer(turn(), models, Scripted(OUTAGE), lambda *_: GOOD, CONFIG) is OUTAGE
+
+
+@pytest.mark.parametrize("failed", [OUTAGE, reply("half a", stop_reason=None)], ids=["outage", "cut"])
+def test_an_approved_draft_is_served_uncovered_when_its_audit_fails(failed: Outage) -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=0.9), Scripted(failed)
+    happened, labels = run(models, teacher, GOOD, sampled=True)
+    assert (happened.answer, happened.uncovered, happened.divergence) == ("a draft", True, None)
+    assert labels == []
+
+
+@pytest.mark.parametrize("stop_reason", [None, "max_tokens", "refusal", "pause_turn"])
+def test_a_reply_that_is_not_complete_is_shown_and_never_a_target(stop_reason: str | None) -> None:
+    shown: list[str] = []
+    models, teacher = ScriptedModels(p_local=0.1), Scripted(reply("half a", stop_reason))
+    happened = answer(turn(sampled=True), models, teacher, lambda *_: GOOD, CONFIG, shown.append)
+    assert isinstance(happened, Interaction)
+    assert (shown, happened.answer) == (["half a"], "half a")
+    assert observe(happened, models, lambda *_: GOOD) == happened
+    assert learn(happened, models, CONFIG) == ()
+
+
+def test_only_words_sure_to_be_the_answer_are_shown_as_they_come() -> None:
+    shown: list[str] = []
+    audited = ScriptedModels(p_local=0.9, p_accept=0.9)
+    answer(turn(sampled=True), audited, Scripted(reply()), lambda *_: GOOD, CONFIG, shown.append)
+    assert shown == []
+    rejected = ScriptedModels(p_local=0.9, p_accept=0.1)
+    answer(turn(), rejected, Scripted(reply()), lambda *_: GOOD, CONFIG, shown.append)
+    assert shown == ["Claude's answer"]
+
+
+def test_each_model_steps_at_its_own_scheduled_rate() -> None:
+    models = ScriptedModels(p_local=0.1)
+    run(models, Scripted(reply()), GOOD, sampled=True, seen=1000)
+    assert {target.role: rate for target, rate in models.steps} == pytest.approx(
+        {"generator": 0.95e-5, "router": 0.95e-4, "validator": 0.95e-4}
+    )
+
+
+def test_observing_twice_changes_nothing() -> None:
+    models = ScriptedModels(p_local=0.1)
+    answered = answer(turn(sampled=True), models, Scripted(reply()), lambda *_: GOOD, CONFIG)
+    assert isinstance(answered, Interaction)
+    once = observe(answered, models, lambda *_: GOOD)
+    refuse: Callable[[str, str], float] = lambda *_: pytest.fail("measured again")  # noqa: E731
+    assert observe(once, models, refuse) == once
+
+
+def test_the_loop_does_not_import_mlx() -> None:
+    code = "import sys, shammah_mlx.loop; sys.exit('mlx' in sys.modules or 'mlx.core' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

