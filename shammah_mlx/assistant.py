@@ -143,7 +143,11 @@ class Assistant:
 
 
 def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
-    mx.save_safetensors(file, arrays)  # a Python file: a full disk is an OSError, with a path it is any RuntimeError
+    """Write arrays so that the same arrays give the same bytes.
+
+    Through a Python file a full disk is an OSError; given a path, MLX makes it a RuntimeError like any other.
+    """
+    mx.save_safetensors(file, dict(sorted(arrays.items())))
 
 
 def roll_back(home: Path, config: Config, queries: int) -> int:
@@ -152,7 +156,9 @@ def roll_back(home: Path, config: Config, queries: int) -> int:
     Raises:
         BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
     """
+    states = States(home, config.state)
+    states.check_is_checkpoint(queries)
     with locked(home), closing(Journal(home / "journal.db")) as journal:
         # Models first: should the process die in between, what was to be set aside is learnt again, and nothing is odd.
-        manifest = States(home, config.state).roll_back(queries)
+        manifest = states.roll_back(queries)
         return journal.set_aside_after(manifest.cursor)

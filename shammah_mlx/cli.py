@@ -133,7 +133,8 @@ def ask(
     """Answer QUERY, or standard input; the answer alone goes to standard output."""
     home, config = _home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
     text = _read_query(query, config.max_query_bytes)
-    _check_text("--system", system or "", config.max_query_bytes)
+    for name, value in (("--system", system), ("--model", model)):
+        _check_text(name, value or "", config.max_query_bytes)
     from shammah_mlx import report
     from shammah_mlx.assistant import Assistant
     from shammah_mlx.events import Outage, Query
@@ -335,4 +336,7 @@ def _write(text: str) -> None:
     """Write to standard output at once; on a terminal without control characters, which could do anything to it."""
     if sys.stdout.isatty():
         text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
-    click.echo(text, nl=False)
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:  # the reader, `head` say, has had enough; what was answered is learnt all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

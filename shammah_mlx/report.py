@@ -106,7 +106,7 @@ def band_table(result: Result) -> Table:
     """Return the run by the specification's query bands, with the forward rate it expects beside the one measured."""
     moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
     table = Table(caption=f"weights moved (L2): {moved}")
-    for name in ("queries", "calls", "local", "bad local", "mean divergence", "forwarded", "specification"):
+    for name in ("queries", "calls", "local", "bad local", "divergence", "forwarded", "specified"):
         table.add_column(name, justify="right", no_wrap=True)
     for band in result.bands:
         table.add_row(*_band_cells(band, f"{band.start}-{band.to}"), EXPECTED_FORWARD[band.start])

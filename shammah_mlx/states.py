@@ -94,16 +94,24 @@ class States:
         names = [path.name.removeprefix("query_") for path in self._checkpoints.glob("query_*")]
         return sorted(int(name) for name in names if name.isdigit())
 
+    def check_is_checkpoint(self, queries: int) -> None:
+        """Pass if there is a checkpoint of that query count.
+
+        Raises:
+            BadStateError: there is none; the hint lists those there are.
+        """
+        if queries not in self.checkpoints():
+            known = ", ".join(map(str, self.checkpoints())) or "none yet"
+            raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
+
     def roll_back(self, queries: int) -> Manifest:
         """Make the checkpoint of that query count the current set.
 
         Raises:
             BadStateError: there is none, or it is damaged.
         """
+        self.check_is_checkpoint(queries)
         source = self._checkpoints / f"query_{queries}"
-        if queries not in self.checkpoints():
-            known = ", ".join(map(str, self.checkpoints())) or "none yet"
-            raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
         manifest = self._read_manifest(source)
         for name in FILES:
             if not _is_intact(source / name, manifest.crc32.get(name)):

@@ -274,7 +274,7 @@ class _Server(ThreadingHTTPServer):
         self.closing = threading.Event()
         self.requests: list[Request] = []
         self._script = iter(script)
-        self._default = default
+        self.default = default
         self._lock = threading.Lock()
 
     def behaviour_for(self, request: Request) -> Behaviour:
@@ -282,7 +282,7 @@ class _Server(ThreadingHTTPServer):
             self.requests.append(request)
             if request.path.partition("?")[0] != "/v1/messages":
                 return fail(404, f"{request.path} is not here")
-            return next(self._script, self._default)
+            return next(self._script, self.default)
 
 
 class Loopback:
@@ -297,6 +297,10 @@ class Loopback:
     @property
     def requests(self) -> list[Request]:
         return self._server.requests
+
+    def default_to(self, behaviour: Behaviour) -> None:
+        """Do this from now on, where the script has ended."""
+        self._server.default = behaviour
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -60,9 +60,7 @@ def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
     journal.write(audited)
     journal.write(Interaction.approved(turn(11), LOCAL, DRAFT, 0.9))
     journal.write(Interaction.rejected(turn(12), LOCAL, DRAFT, 0.1, unpriced))
-    assert journal.totals() == Totals(
-        journalled=4, audits=1, forwarded=2, calls=3, spent_usd=pytest.approx(0.002), unpriced_calls=1
-    )
+    assert journal.totals() == Totals(journalled=4, audits=1, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1)
 
 
 def test_an_absent_journal_is_empty_and_stays_absent(tmp_path: Path) -> None:
@@ -73,7 +71,7 @@ def test_an_absent_journal_is_empty_and_stays_absent(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(b"this is not a database" * 100)
-    with pytest.raises(BadStateError, match="journal.db"):
+    with pytest.raises(BadStateError, match=r"journal\.db"):
         Journal(path)
     assert path.read_bytes().startswith(b"this is not")
 

@@ -92,7 +92,7 @@ class TestContract:
         assert same(before, learner.weights())
 
 
-class _Line(nn.Module):
+class _Line(nn.Module):  # type: ignore[misc] # mlx.nn has no stubs
     """One weight; loss = slope * weight."""
 
     def __init__(self, weight: float) -> None:

@@ -17,8 +17,7 @@ def write(tmp_path: Path, content: bytes) -> Path:
 def test_rows_and_their_truth_come_apart(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        b'{"id": "a", "query": "q", "reply": "r", "topic": "t", "also": ["u"], "tail": true, "teacher": "x"}\n\n'
-        + GOOD,
+        b'{"id": "a", "query": "q", "reply": "r", "topic": "t", "also": ["u"], "tail": true}\n\n' + GOOD,
     )
     assert read_stream(path, None, None) == [
         (Row("q", "r", "a"), Truth("t", ("u",))),

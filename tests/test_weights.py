@@ -20,7 +20,7 @@ def test_a_file_of_the_wrong_size_is_missing(tmp_path: Path) -> None:
     Weights(folder)
     (folder / "minilm" / "config.json").unlink()
     (folder / "minilm" / "config.json").write_text("{}")
-    with pytest.raises(WeightsError, match="minilm/config.json"):
+    with pytest.raises(WeightsError, match=r"minilm/config\.json"):
         Weights(folder)
 
 

@@ -1,0 +1,53 @@
+# Everything starts from `make setup`, which the other targets call: a virtual environment in .venv/, the package in
+# it, and the pretrained weights in the platform's cache folder.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: all setup run test check lint types tests fix bench bench-smoke clean
+
+all: test
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@sh tools/openblas.sh
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(BIN)/shammah setup
+	@touch $@
+
+run: setup
+	$(BIN)/shammah replay examples/questions.jsonl --limit 60
+	@echo
+	@echo "That was the whole loop on recorded questions: nothing left this machine. To ask with Claude:"
+	@echo "    export ANTHROPIC_API_KEY=...            # a key from platform.claude.com"
+	@echo "    $(BIN)/shammah ask 'How do I undo my last git commit but keep the changes?'"
+
+test: setup lint types tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+tests: setup
+	$(BIN)/python -m pytest
+
+fix: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m benchmarks.literal
+
+bench-smoke: setup
+	$(BIN)/python -m benchmarks.literal --limit 8
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
