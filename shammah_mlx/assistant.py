@@ -84,7 +84,7 @@ class Assistant:
     ) -> None:
         with self._opened:
             if self._unsaved and error is None:
-                self._save()
+                self.save()
 
     def ask(self, query: Query, show: Show | None = None, *, forced: bool = False) -> Interaction | Outage:
         """Answer one query and journal it; nothing is learnt yet."""
@@ -109,7 +109,7 @@ class Assistant:
             self._tally = metrics.count(self._tally, interaction, steps, self.config)
             self._unsaved += 1
             if self._unsaved >= self._save_every:
-                self._save()
+                self.save()
             metrics.append(
                 self._home / "metrics" / "training.jsonl",
                 metrics.line(self._tally, interaction, steps, self.config),
@@ -136,7 +136,8 @@ class Assistant:
             ) from error
         return manifest.cursor, manifest.tally
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write all that was learnt to the home, as one."""
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
         self._states.save(write, self.config.preset, self._cursor, self._tally)
         self._unsaved = 0

@@ -98,7 +98,9 @@ class TestAsk:
             if path.is_file():
                 assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
-    def test_the_answer_is_out_before_anything_is_learnt_and_learnt_though_nobody_reads_on(self, tiny_home: Path, claude: Loopback) -> None:
+    def test_the_answer_is_out_before_anything_is_learnt_and_learnt_though_nobody_reads_on(
+        self, tiny_home: Path, claude: Loopback
+    ) -> None:
         with subprocess.Popen(
             [sys.executable, "-m", "shammah_mlx", "ask", "hello"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:

@@ -1,0 +1,111 @@
+"""Measure the `literal` preset: what it learns from a stream, and what one query costs in time and bytes.
+
+    python -m benchmarks.literal ../shared/data/streams/covid_faq.jsonl --limit 300 --json OUT
+
+Every number is of one run at one seed; times are medians, and given also as ratios, since machines differ.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from shammah_mlx.assistant import Assistant
+from shammah_mlx.backend import HAS_FAST_BLAS
+from shammah_mlx.config import PRESETS
+from shammah_mlx.events import Query
+from shammah_mlx.replay import run
+from shammah_mlx.stream import read_stream
+from shammah_mlx.targets import Target
+from shammah_mlx.teacher import Recorded
+from shammah_mlx.weights import Weights, weights_folder
+
+WINDOW = 50  # queries a line of the learning curve
+TRIALS = 7
+
+
+def machine() -> str:
+    """Return one line that says where and on what commit this ran."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
+    blas = "fast BLAS" if HAS_FAST_BLAS else "reference BLAS"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {blas}, commit {commit.strip()}"
+
+
+def median_ms(act: Callable[[], object]) -> float:
+    """Time `act` after one warm-up."""
+    act()
+    times = []
+    for _ in range(TRIALS):
+        started = time.perf_counter()
+        act()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+def learning_curve(home: Path) -> list[dict[str, float]]:
+    """Return the Generator's mean loss on replies not yet learnt, by window of queries."""
+    lines = [json.loads(line) for line in (home / "metrics" / "training.jsonl").read_text().splitlines()]
+    return [
+        {
+            "from": start,
+            "generator_loss": statistics.mean(line["losses"]["generator"] for line in lines[start : start + WINDOW]),
+            "avg_divergence": lines[min(start + WINDOW, len(lines)) - 1]["avg_divergence"],
+        }
+        for start in range(0, len(lines), WINDOW)
+    ]
+
+
+def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
+    """Return the median milliseconds of each part of one query."""
+    models, asked = assistant.models, Query(query)
+    draft = models.draft(asked)
+    return {
+        "route": median_ms(lambda: models.p_local(asked)),
+        "draft": median_ms(lambda: models.draft(asked)),
+        "judge": median_ms(lambda: models.p_accept(asked, draft)),
+        "compare": median_ms(lambda: assistant.meter(draft.text, reply)),
+        "router step": median_ms(lambda: models.step(Target("router", query, None, 1), 1e-4)),
+        "generator step": median_ms(lambda: models.step(Target("generator", query, reply, None), 1e-5)),
+        "validator step": median_ms(lambda: models.step(Target("validator", query, draft.text, 1), 1e-4)),
+        "save": median_ms(assistant.save),
+    }
+
+
+def main() -> None:
+    """Replay, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("stream", type=Path, nargs="?", default=Path("examples/questions.jsonl"))
+    parser.add_argument("--limit", type=int, default=160)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+
+    config = PRESETS["literal"]
+    stream = read_stream(given.stream, None, given.limit)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        teacher = Recorded(row for row, _ in stream)
+        with Assistant(home, config, teacher, Weights(weights_folder()), save_every=10**9) as assistant:
+            result = run(stream, assistant, None, lambda: None)
+            curve = learning_curve(home)
+            ms = costs(assistant, stream[0][0].query, stream[0][0].reply)
+        size = sum(path.stat().st_size for path in (home / "models").iterdir())
+
+    print(f"# {given.stream.name}, {len(stream)} queries, seed {config.seed}, trials {TRIALS}; {machine()}")
+    print(f"calls {result.total.calls}, local {result.total.local}, bad local {result.total.bad_local}")
+    for row in curve:
+        print(f"from {row['from']:>5.0f}: generator loss {row['generator_loss']:.3f} nats a token")
+    for part, value in ms.items():
+        print(f"{part:>15}: {value:8.1f} ms, {value / ms['generator step']:.2f} of a generator step")
+    print(f"saved state: {size / 1e6:.0f} MB")
+    if given.json:
+        given.json.write_text(json.dumps({"curve": curve, "ms": ms, "state_bytes": size}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
