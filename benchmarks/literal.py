@@ -55,7 +55,6 @@ def learning_curve(home: Path) -> list[dict[str, float]]:
         {
             "from": start,
             "generator_loss": statistics.mean(line["losses"]["generator"] for line in lines[start : start + WINDOW]),
-            "avg_divergence": lines[min(start + WINDOW, len(lines)) - 1]["avg_divergence"],
         }
         for start in range(0, len(lines), WINDOW)
     ]
@@ -90,7 +89,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         teacher = Recorded(row for row, _ in stream)
-        with Assistant(home, config, teacher, Weights(weights_folder()), save_every=10**9) as assistant:
+        with Assistant(home, config, teacher, Weights(weights_folder()), save_every=None) as assistant:
             result = run(stream, assistant, None, lambda: None)
             curve = learning_curve(home)
             ms = costs(assistant, stream[0][0].query, stream[0][0].reply)

@@ -15,7 +15,7 @@ from shammah_mlx import loop, metrics, policy
 from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.divergence import make_meter
-from shammah_mlx.embedder import Embedder
+from shammah_mlx.embedder import LazyEmbedder
 from shammah_mlx.ensemble import Arrays, Ensemble
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction, Outage, Query
@@ -25,28 +25,35 @@ from shammah_mlx.states import States
 from shammah_mlx.teacher import Show, Teacher
 from shammah_mlx.weights import Weights
 
-LOCK_WAIT_S = 120.0  # another process may be learning: a step of each model and one save, seconds at most
-
 
 @contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """Hold the home's lock: one process at a time writes to it.
+def locked(home: Path, config: Config, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the home's lock: one process at a time asks and learns in it. `on_wait` is called once if another has it.
 
     Raises:
-        BadStateError: another process kept it too long.
+        BadStateError: the other kept it too long.
     """
+    lock = FileLock(home / "lock")
     try:
-        with FileLock(home / "lock").acquire(timeout=LOCK_WAIT_S):
-            yield
-    except Timeout as error:
-        raise BadStateError(f"another shammah is using {home}", "wait for it, or use another --home") from error
+        lock.acquire(blocking=False)
+    except Timeout:
+        on_wait()
+        try:
+            lock.acquire(timeout=config.state.lock_wait_s)
+        except Timeout as error:
+            raise BadStateError(f"another shammah is using {home}", "wait for it, or use another --home") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Assistant:
     """Own a home for as long as it is open; a context manager.
 
-    `save_every` is how many queries may pass between saves. A crash loses none: what the journal holds and the saved
-    models have not seen is learnt again.
+    `save_every` is how many queries may pass between saves; None: nothing is saved, for a home that is thrown away. A
+    crash loses none: what the journal holds and the saved models have not seen is learnt again. `on_wait` is called
+    once if another process has the home.
 
     Raises:
         BadStateError: the home is in use, damaged, or was made by another preset.
@@ -60,7 +67,8 @@ class Assistant:
         teacher: Teacher,
         weights: Weights,
         *,
-        save_every: int = 1,
+        save_every: int | None = 1,
+        on_wait: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
@@ -69,10 +77,11 @@ class Assistant:
         self._states = States(home, config.state)
         self._unsaved = 0
         with ExitStack() as opened:
-            opened.enter_context(locked(home))
+            opened.enter_context(locked(home, config, on_wait))
             self.models = Ensemble(config, weights)
-            self.meter = make_meter(config.divergence, Embedder(weights.embedder))
+            self.meter = make_meter(config.divergence, LazyEmbedder(weights.embedder))
             self._cursor, self._tally = self._load()
+            metrics.trim(_metrics_path(home), self._tally.queries)
             self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
             self._opened = opened.pop_all()
 
@@ -83,18 +92,24 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._opened:
-            if self._unsaved and error is None:
+            if self._unsaved and self._save_every is not None and error is None:
                 self.save()
 
-    def ask(self, query: Query, show: Show | None = None, *, forced: bool = False) -> Interaction | Outage:
-        """Answer one query and journal it; nothing is learnt yet."""
-        started = time.perf_counter()
-        number, seen = self._journal.next_number(), self._journal.seen()
+    def ask(
+        self, query: Query, show: Show | None = None, *, forced: bool = False, since: float | None = None
+    ) -> Interaction | Outage:
+        """Answer one query and journal it; nothing is learnt yet.
+
+        `since` is when the user began to wait, by `time.perf_counter`, if that was before this call.
+        """
+        since = time.perf_counter() if since is None else since
+        number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
+        seen = self._tally.queries + self._journal.count_after(self._cursor)
         turn = policy.take_turn(query, number, seen, self._clock(), self.config, forced=forced)
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        interaction = msgspec.structs.replace(answered, ms=1000.0 * (time.perf_counter() - started))
+        interaction = msgspec.structs.replace(answered, ms=1000.0 * (time.perf_counter() - since))
         self._journal.write(interaction)
         return interaction
 
@@ -107,15 +122,17 @@ class Assistant:
             steps = loop.learn(interaction, self.models, self.config)
             self._cursor = interaction.turn.number
             self._tally = metrics.count(self._tally, interaction, steps, self.config)
+            metrics.append(_metrics_path(self._home), metrics.line(self._tally, interaction, steps, self.config))
             self._unsaved += 1
-            if self._unsaved >= self._save_every:
+            if self._is_save_due():
                 self.save()
-            metrics.append(
-                self._home / "metrics" / "training.jsonl",
-                metrics.line(self._tally, interaction, steps, self.config),
-            )
             learnt.append(interaction)
         return learnt
+
+    def _is_save_due(self) -> bool:
+        if self._save_every is None:
+            return False
+        return self._unsaved >= self._save_every or self._tally.queries % self.config.state.checkpoint_every == 0
 
     def _load(self) -> tuple[int, Tally]:
         manifest = self._states.manifest()
@@ -126,6 +143,7 @@ class Assistant:
                 f"{self._home} was made by the preset {manifest.preset!r}",
                 f"use --preset {manifest.preset}, or another --home",
             )
+        self._states.complete(manifest.tally)
         files = self._states.checked_files()
         try:
             self.models.load({stem: load_arrays(path) for stem, path in files.items()})
@@ -154,12 +172,19 @@ def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
 def roll_back(home: Path, config: Config, queries: int) -> int:
     """Return to the checkpoint of that query count; return how many later interactions were set aside.
 
+    Later checkpoints go: what they were made from is no longer part of the home's past.
+
     Raises:
         BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
     """
     states = States(home, config.state)
     states.check_is_checkpoint(queries)
-    with locked(home), closing(Journal(home / "journal.db")) as journal:
+    with locked(home, config), closing(Journal(home / "journal.db")) as journal:
         # Models first: should the process die in between, what was to be set aside is learnt again, and nothing is odd.
         manifest = states.roll_back(queries)
+        metrics.trim(_metrics_path(home), manifest.tally.queries)
         return journal.set_aside_after(manifest.cursor)
+
+
+def _metrics_path(home: Path) -> Path:
+    return home / "metrics" / "training.jsonl"

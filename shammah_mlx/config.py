@@ -1,7 +1,7 @@
 """Every number of the program, frozen, each with its reason.
 
-A preset is one `Config`. `config.toml` in the home and flags replace single values; nothing else in the
-program carries a meaningful literal, and nothing asks which preset it runs.
+A preset is one `Config`. `config.toml` in the home and flags replace single values; nothing in the program asks
+which preset it runs.
 """
 
 import tomllib
@@ -15,9 +15,13 @@ from shammah_mlx.errors import BadInputError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Momentum = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 Bands = tuple[tuple[int, Share], ...]
 """A step function of `seen`: pairs of (first query, value); a band is half-open."""
+
+
+MIN_TOKENS = 16  # a pair with its separators, or a prompt with its boundary and some reply
 
 
 class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +41,17 @@ class EncoderConfig(_Frozen, frozen=True):
     head_scale: Amount = 0.01  # specification, Model Initialization
     head_bias: float = -2.0  # likewise: p = 0.12, so it starts by forwarding
 
+    def __post_init__(self) -> None:
+        """Refuse shapes that no encoder can have.
+
+        Raises:
+            ValueError: says which.
+        """
+        if self.width % self.heads:
+            raise ValueError("`width` must be a multiple of `heads`")
+        if self.max_tokens < MIN_TOKENS:
+            raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
+
 
 class DecoderConfig(_Frozen, frozen=True):
     """Shape of the from-scratch causal transformer that writes drafts."""
@@ -51,6 +66,17 @@ class DecoderConfig(_Frozen, frozen=True):
     rope_base: Amount = 10_000.0  # usual for contexts this short
     norm_eps: Amount = 1e-5  # usual for pre-norm decoders
 
+    def __post_init__(self) -> None:
+        """Refuse shapes that no decoder can have.
+
+        Raises:
+            ValueError: says which.
+        """
+        if self.width % (2 * self.heads):
+            raise ValueError("`width` must be an even multiple of `heads`, for rotary positions")
+        if self.max_tokens < MIN_TOKENS:
+            raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
+
 
 class OptimizerConfig(_Frozen, frozen=True):
     """Adam, its schedule and its guards; specification, Optimizer Configuration."""
@@ -58,9 +84,9 @@ class OptimizerConfig(_Frozen, frozen=True):
     router_lr: Amount = 1e-4
     generator_lr: Amount = 1e-5
     validator_lr: Amount = 1e-4
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    epsilon: Amount = 1e-8
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.999
+    epsilon: Annotated[float, msgspec.Meta(gt=0)] = 1e-8
     weight_decay: Amount = 1e-4  # L2: added to the gradient, since a factor 1 - lr * 1e-4 rounds to 1 in fp32
     max_grad_norm: Amount = 1.0  # specification, Gradient Clipping
     cycle: Count = 1000  # queries from one warm restart to the next
@@ -81,6 +107,16 @@ class PolicyConfig(_Frozen, frozen=True):
     accept_threshold: Share = 0.5  # p_accept must exceed it
     sampling: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # shadows and audits
 
+    def __post_init__(self) -> None:
+        """Refuse bands out of order.
+
+        Raises:
+            ValueError: says which.
+        """
+        for name, bands in (("route_thresholds", self.route_thresholds), ("sampling", self.sampling)):
+            if list(bands) != sorted(bands):
+                raise ValueError(f"`{name}` must be in the order of its queries")
+
 
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
@@ -93,7 +129,9 @@ class DivergenceConfig(_Frozen, frozen=True):
     @property
     def threshold(self) -> float:
         """Return the threshold of the kind in use; good means strictly below."""
-        return float(getattr(self, f"{self.kind}_threshold"))
+        return {"semantic": self.semantic_threshold, "exact": self.exact_threshold, "bleu": self.bleu_threshold}[
+            self.kind
+        ]
 
 
 class Price(_Frozen, frozen=True):
@@ -116,9 +154,9 @@ LIST_PRICES = {  # published in November 2026
 class TeacherConfig(_Frozen, frozen=True):
     """How Claude is asked."""
 
-    model: str = "claude-sonnet-5-5"  # Anthropic's "best combination of speed and intelligence"
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-sonnet-5-5"  # Anthropic: best of speed and intelligence
     max_tokens: Count = 16_000  # room for thinking and a long answer; a reply that reaches it is not learnt
-    timeout_s: Amount = 60.0  # of silence, a try
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0  # of silence, a try
     max_retries: Annotated[int, msgspec.Meta(ge=0)] = 2  # the SDK's: connection errors, 408, 409, 429, >= 500
     prices: dict[str, Price] = msgspec.field(default_factory=lambda: dict(LIST_PRICES))  # unknown means unpriced
 
@@ -129,13 +167,14 @@ class StateConfig(_Frozen, frozen=True):
     checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
     keep_recent: Count = 10  # checkpoints; a literal one is 0.3 GB, so not all can stay
     keep_every: Count = 1000  # queries; these stay for good
+    lock_wait_s: Amount = 120.0  # for another process to answer, learn and save
 
 
 class Config(_Frozen, frozen=True):
     """One preset, complete."""
 
     preset: str
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
     router: EncoderConfig = EncoderConfig()
     validator: EncoderConfig = EncoderConfig()
@@ -171,7 +210,9 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
     try:
         return msgspec.convert(_merge(msgspec.to_builtins(PRESETS[name]), given), Config)
     except msgspec.ValidationError as error:
-        raise BadInputError(f"bad setting in {path} or a flag: {error}", "mend the setting named after $") from error
+        raise BadInputError(
+            f"bad setting in {path}: {error}", f"settings of its top level: {', '.join(Config.__struct_fields__)}"
+        ) from error
 
 
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Text to one vector: the encoder with a sentence-transformers model's weights, mean-pooled, of length 1."""
 
+import functools
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,17 @@ from shammah_mlx.tokens import WordPieces
 
 class _Reading(msgspec.Struct):
     max_seq_length: int
+
+
+class LazyEmbedder:
+    """An embedder that is loaded when first needed: most queries compare nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._load = functools.cache(lambda: Embedder(folder))
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """Embed, as `Embedder` does."""
+        return self._load()(texts)
 
 
 class Embedder:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from shammah_mlx.backend import mx, scalar
 from shammah_mlx.config import Config, DecoderConfig
+from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import ROLES, Draft, Query, Role, Step
 from shammah_mlx.learner import Batch, Learner, label_loss, text_loss
 from shammah_mlx.models.decoder import Decoder
@@ -19,10 +20,13 @@ class Ensemble:
     """Router, Generator and Validator, each a model with its learner; one object holds everything that is trained."""
 
     def __init__(self, config: Config, weights: Weights) -> None:
-        keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
         self._router_tokens = WordPieces(weights.embedder_tokenizer, config.router.max_tokens)
         self._validator_tokens = WordPieces(weights.embedder_tokenizer, config.validator.max_tokens)
         self._generator_tokens = Bytes(weights.decoder_tokenizer, config.generator.max_tokens)
+        _check_vocabulary("router", config.router.vocab, self._router_tokens.size)
+        _check_vocabulary("validator", config.validator.vocab, self._validator_tokens.size)
+        _check_vocabulary("generator", config.generator.vocab, self._generator_tokens.size)
+        keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
         self._shape = config.generator
         self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
         self._generator = Learner(
@@ -95,6 +99,11 @@ class Ensemble:
             case _:
                 encoded = self._router_tokens.encode([target.prompt])
         return (*encoded, mx.array([float(target.label or 0)]))
+
+
+def _check_vocabulary(role: Role, rows: int, needed: int) -> None:
+    if rows < needed:
+        raise BadInputError(f"{role}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml")
 
 
 def _probability(learner: Learner, batch: Batch) -> float:

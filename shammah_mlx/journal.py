@@ -25,6 +25,7 @@ class Totals(msgspec.Struct, frozen=True):
     """What the whole journal adds up to; rows set aside count for money only."""
 
     journalled: int
+    pending: int  # after the last one trained on
     audits: int
     forwarded: int
     calls: int
@@ -44,7 +45,8 @@ class Journal:
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss
+            self._db.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss,
+            self._db.execute("PRAGMA fullfsync = 1")  # on macOS too
             self._migrate()
         except sqlite3.DatabaseError as error:
             self._db.close()
@@ -67,15 +69,17 @@ class Journal:
         """Close the file."""
         self._db.close()
 
-    def next_number(self) -> int:
-        """Return the number of the next interaction; numbers are never used twice."""
+    def last_number(self) -> int:
+        """Return the highest number ever used; 0 if there is none."""
         (last,) = self._db.execute("SELECT coalesce(max(number), 0) FROM interactions").fetchone()
-        return int(last) + 1
+        return int(last)
 
-    def seen(self) -> int:
-        """Return how many interactions count: all but those set aside."""
-        (seen,) = self._db.execute("SELECT count(*) FROM interactions WHERE NOT set_aside").fetchone()
-        return int(seen)
+    def count_after(self, number: int) -> int:
+        """Return how many interactions come after `number`, but for those set aside."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside", (number,)
+        ).fetchone()
+        return int(count)
 
     def write(self, interaction: Interaction) -> None:
         """Store an interaction, or its completed form in place of the first."""
@@ -88,11 +92,23 @@ class Journal:
             )
 
     def after(self, number: int) -> Iterator[Interaction]:
-        """Yield the interactions that count and come after `number`, in order."""
+        """Yield the interactions that count and come after `number`, in order.
+
+        Raises:
+            BadStateError: one is damaged.
+        """
         rows = self._db.execute(
-            "SELECT record FROM interactions WHERE number > ? AND NOT set_aside ORDER BY number", (number,)
+            "SELECT number, record FROM interactions WHERE number > ? AND NOT set_aside ORDER BY number", (number,)
         ).fetchall()
-        return (msgspec.json.decode(record, type=Interaction) for (record,) in rows)
+        return (self._decoded(*row) for row in rows)
+
+    def _decoded(self, number: int, record: str) -> Interaction:
+        try:
+            return msgspec.json.decode(record, type=Interaction)
+        except msgspec.DecodeError as error:
+            raise BadStateError(
+                f"{self._path}: interaction {number} cannot be read", "restore the file, or use another --home"
+            ) from error
 
     def set_aside_after(self, number: int) -> int:
         """Leave out every interaction after `number` from now on; return how many those are."""
@@ -102,29 +118,31 @@ class Journal:
             )
         return done.rowcount
 
-    def totals(self) -> Totals:
-        """Add up the journal."""
+    def totals(self, cursor: int) -> Totals:
+        """Add up the journal; `cursor` is the number of the last interaction trained on."""
         row = self._db.execute(
             """
             SELECT
                 count(*) FILTER (WHERE NOT set_aside),
+                count(*) FILTER (WHERE NOT set_aside AND number > ?),
                 count(*) FILTER (WHERE NOT set_aside AND record ->> '$.outcome' = 'audited'),
                 count(*) FILTER (WHERE NOT set_aside AND NOT record ->> '$.served_local'),
                 count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
                 coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
                 count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL)
             FROM interactions
-            """
+            """,
+            (cursor,),
         ).fetchone()
         return Totals(*row)
 
 
-def read_totals(path: Path) -> Totals:
-    """Add up the journal at `path` without writing anything; an absent one is empty."""
+def read_totals(path: Path, cursor: int) -> Totals:
+    """Add up the journal at `path`; an absent one is empty, and stays absent."""
     if not path.exists():
-        return Totals(0, 0, 0, 0, 0.0, 0)
+        return Totals(0, 0, 0, 0, 0, 0.0, 0)
     with closing(Journal(path)) as journal:
-        return journal.totals()
+        return journal.totals(cursor)
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> BadStateError:

@@ -28,7 +28,10 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
-    """Add one interaction. Only a measured divergence says whether Router and Validator were right."""
+    """Add one interaction. Only a measured divergence says whether Router and Validator were right.
+
+    The Router is judged where the decision was its own: not in the first queries, nor where the user asked for Claude.
+    """
     add = {
         "queries": 1,
         "served_local": int(interaction.served_local),
@@ -36,7 +39,8 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
     }
     if interaction.divergence is not None and interaction.p_accept is not None:
         good = interaction.divergence < config.divergence.threshold
-        add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
+        if interaction.route.threshold is not None and not interaction.turn.forced:
+            add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
         accepted = policy.accepts(interaction.p_accept, config.policy)
         add[_verdict("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
@@ -81,3 +85,16 @@ def append(path: Path, fields: dict[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         file.write(msgspec.json.encode(fields) + b"\n")
+
+
+def trim(path: Path, queries: int) -> None:
+    """Drop what lies behind the first `queries` lines: of queries that a crash or a rollback took back."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
+    kept = b"".join(line for line in lines[:queries] if line.endswith(b"\n"))
+    if kept != content:
+        partial = path.with_suffix(".part")
+        partial.write_bytes(kept)
+        partial.replace(path)

@@ -1,12 +1,10 @@
 """What people and programs read: fixed JSON names, a line of provenance, tables. Pure formatting."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from shammah_mlx import policy
@@ -16,7 +14,7 @@ from shammah_mlx.journal import Totals
 from shammah_mlx.replay import Band, Result
 from shammah_mlx.states import Manifest
 
-EXPECTED_FORWARD = {0: "100 %", 50: "95 %", 200: "80 %", 500: "60 %", 1000: "40 %", 2000: "20 %", 5000: "5-10 %"}
+EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
 
 
@@ -51,13 +49,14 @@ def provenance(interaction: Interaction, preset: str) -> str:
 def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> dict[str, Any]:
     """Return the object `status --json` prints."""
     trained = manifest.tally.queries if manifest else 0
+    seen = trained + totals.pending
     return {
-        "seen": totals.journalled,
+        "seen": seen,
         "journalled": totals.journalled,
         "trained": trained,
-        "pending": totals.journalled - trained,
+        "pending": totals.pending,
         "preset": config.preset,
-        "threshold": policy.route_threshold(totals.journalled, config.policy),
+        "threshold": policy.route_threshold(seen, config.policy),
         "max_bad_rate": None,  # this preset has no bound
         "bad_rate": {"estimate": None, "low": None, "high": None, "audits": totals.audits},
         "covered": None,
@@ -67,17 +66,18 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> 
     }
 
 
-def status_table(fields: Mapping[str, Any], checkpoints: Sequence[int]) -> Table:
+def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[int]) -> Table:
     """Return the same for people."""
     threshold, forward_rate = fields["threshold"], fields["forward_rate"]
     spent = f"${fields['spent_usd']:.4f}"
     if fields["unpriced_calls"]:
-        spent += f" and {fields['unpriced_calls']} unpriced calls"
+        spent += f", unpriced calls: {fields['unpriced_calls']}"
     table = Table(show_header=False, box=None)
     for name, value in (
+        ("home", str(home) if fields["journalled"] or fields["seen"] else f"{home} (nothing asked yet)"),
         ("preset", fields["preset"]),
         ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
-        ("to Claude", "nothing asked yet" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
+        ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
         ("local threshold", "nothing is served locally yet" if threshold is None else f"p_local above {threshold}"),
         ("audits", str(fields["bad_rate"]["audits"])),
         ("spent", spent),
@@ -91,15 +91,6 @@ def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -
     """Return the object `replay --json` writes."""
     told = {"stream": stream, "preset": preset, "shuffle": shuffle, "queries": result.total.queries}
     return msgspec.json.format(msgspec.json.encode({**told, **msgspec.to_builtins(result)})) + b"\n"
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error; yield what moves it by one."""
-    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("replay", total=total)
-        yield lambda: bar.advance(task)
 
 
 def band_table(result: Result) -> Table:

@@ -5,6 +5,7 @@ a reader, or a crash, sees the old set or the new set, never a mix. Files are ne
 checkpoint is a folder of hard links and costs no copy.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -32,6 +33,12 @@ class _Sealed(msgspec.Struct, frozen=True):
     crc32: int
 
 
+class _Format(msgspec.Struct, frozen=True):
+    """What is read of a manifest first: whether the rest can be."""
+
+    format: int
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a set of model files is; written last, so its presence says the set is whole."""
 
@@ -55,9 +62,11 @@ class States:
         """Return the current set's manifest; None if nothing was saved yet.
 
         Raises:
-            BadStateError: it cannot be read.
+            BadStateError: it cannot be read, or is gone while checkpoints are there.
         """
-        return self._read_manifest(self._current) if self._current.exists() else None
+        if self._current.is_symlink() or self._current.exists() or self.checkpoints():
+            return self._read_manifest(self._current)
+        return None
 
     def checked_files(self) -> dict[str, Path]:
         """Return the current set's files by stem, after checking that each is as it was written.
@@ -116,23 +125,32 @@ class States:
         for name in FILES:
             if not _is_intact(source / name, manifest.crc32.get(name)):
                 raise self._damaged(source / name)
+        for later in self.checkpoints():  # made from what is about to be set aside
+            if later > queries:
+                shutil.rmtree(self._checkpoints / f"query_{later}")
+        self._states.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"query_{queries}_", dir=self._states))
         _link_all(source, folder)
         self._point_at(folder)
         return manifest
 
     def _checkpoint(self, folder: Path, queries: int) -> None:
+        for unfinished in self._checkpoints.glob(".query_*"):
+            shutil.rmtree(unfinished)
         target = self._checkpoints / f"query_{queries}"
         shutil.rmtree(target, ignore_errors=True)
         partial = self._checkpoints / f".query_{queries}"
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _link_all(folder, partial)
         partial.rename(target)
+        _sync(self._checkpoints)
         for old in expired(self.checkpoints(), self._config):
             shutil.rmtree(self._checkpoints / f"query_{old}")
 
     def _point_at(self, folder: Path) -> None:
+        if self._current.is_dir() and not self._current.is_symlink():  # a home copied with its links followed
+            self._current.rename(self._states / "query_copied")
+        _sync(self._states)
         link = self._states / ".link"
         link.unlink(missing_ok=True)
         link.symlink_to(folder.relative_to(self._current.parent))
@@ -142,20 +160,29 @@ class States:
             if other != folder:
                 shutil.rmtree(other)
 
+    def complete(self, tally: Tally) -> None:
+        """Make the checkpoint that was due when the process that saved died."""
+        if tally.queries % self._config.checkpoint_every == 0 and tally.queries not in self.checkpoints():
+            self._checkpoint(self._current.resolve(), tally.queries)
+
     def _read_manifest(self, folder: Path) -> Manifest:
         manifest = _unseal(folder / MANIFEST)
         if manifest is None:
             raise self._damaged(folder / MANIFEST)
-        if manifest.format > FORMAT:
-            raise BadStateError(f"{folder} was written by a newer shammah-mlx", "upgrade, or use another --home")
         return manifest
 
     def _damaged(self, path: Path) -> BadStateError:
         for queries in reversed(self.checkpoints()):
             folder = self._checkpoints / f"query_{queries}"
             if path.parent != folder and self._is_good(folder):
-                return BadStateError(f"{path} is damaged", f"last good checkpoint: `shammah rollback {queries}`")
-        return BadStateError(f"{path} is damaged", "there is no good checkpoint; start anew with another --home")
+                return BadStateError(
+                    f"{path} is damaged",
+                    f"return to the last good checkpoint: shammah rollback {queries} --home {self._current.parent}",
+                )
+        return BadStateError(
+            f"{path} is damaged, and there is no good checkpoint",
+            f"remove {self._current} and ask again: all that the journal holds is then learnt anew",
+        )
 
     def _is_good(self, folder: Path) -> bool:
         manifest = _unseal(folder / MANIFEST)
@@ -168,11 +195,18 @@ def _seal(manifest: Manifest) -> bytes:
 
 
 def _unseal(path: Path) -> Manifest | None:
-    """Return the manifest at `path`; None if it is missing or not as it was written."""
+    """Return the manifest at `path`; None if it is missing or not as it was written.
+
+    Raises:
+        BadStateError: a newer version wrote it.
+    """
     try:
         sealed = msgspec.json.decode(path.read_bytes(), type=_Sealed)
-        intact = zlib.crc32(bytes(sealed.manifest)) == sealed.crc32
-        return msgspec.json.decode(sealed.manifest, type=Manifest) if intact else None
+        if zlib.crc32(bytes(sealed.manifest)) != sealed.crc32:
+            return None
+        if msgspec.json.decode(sealed.manifest, type=_Format).format > FORMAT:
+            raise BadStateError(f"{path} was written by a newer shammah-mlx", "upgrade, or use another --home")
+        return msgspec.json.decode(sealed.manifest, type=Manifest)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return None
 
@@ -208,12 +242,20 @@ def _write_synced(path: Path, write: Callable[[BinaryIO], object]) -> None:
     with path.open("wb") as file:
         write(file)
         file.flush()
-        os.fsync(file.fileno())
+        _flush_to_disk(file.fileno())
 
 
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _flush_to_disk(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush_to_disk(descriptor: int) -> None:
+    """Sync; on macOS `fsync` leaves the data in the drive's own cache, so ask for more there."""
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)

@@ -48,12 +48,23 @@ def read_stream(path: Path, shuffle: int | None, limit: int | None) -> list[tupl
         content = path.read_bytes()
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", "give a JSONL file of recorded rows") from error
-    rows = [_parse(line, number, path) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    rows = [_parse(line, number, path) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    _check_ids(rows, path)
     if not rows:
         raise BadInputError(f"{path} has no rows", "each line is a JSON object with `query` and `reply`")
     if shuffle is not None:
         random.Random(shuffle).shuffle(rows)
     return rows[:limit]
+
+
+def _check_ids(rows: list[tuple[Row, Truth]], path: Path) -> None:
+    """Pass if every id stands for one row; a stream may ask the same row again."""
+    known: dict[str, Row] = {}
+    for row, _ in rows:
+        if known.setdefault(row.id, row) != row:
+            raise BadInputError(
+                f"{path}: two different rows have the id {row.id!r}", "give each its own; nothing was run"
+            )
 
 
 def _parse(line: bytes, number: int, path: Path) -> tuple[Row, Truth]:
@@ -65,4 +76,4 @@ def _parse(line: bytes, number: int, path: Path) -> tuple[Row, Truth]:
         ) from error
     if not read.query.strip() or not read.reply.strip():
         raise BadInputError(f"{path}, line {number}: empty query or reply", "mend or remove the line; nothing was run")
-    return Row(read.query, read.reply, read.id or str(number)), Truth(read.topic, read.also)
+    return Row(read.query, read.reply, read.id or f"line:{number}"), Truth(read.topic, read.also)

@@ -26,7 +26,7 @@ def make_targets(interaction: Interaction, threshold: float) -> tuple[Target, ..
     if reply is not None and reply.complete:
         found.append(Target("generator", prompt, reply.text, None))
     router_label = {"forwarded": good, "rejected": 0, "approved": 1, "audited": 1}[interaction.outcome]
-    if router_label is not None and not interaction.uncovered:
+    if router_label is not None:
         found.append(Target("router", prompt, None, router_label))
     if draft is not None and good is not None:
         found.append(Target("validator", prompt, draft.text, good))

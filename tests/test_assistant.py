@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import stat
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -122,7 +124,7 @@ def test_damage_is_told_with_the_file_and_the_last_good_checkpoint(
     ask_all(home, small, weights, ROWS[:12])
     path = home / "models" / name
     content = bytearray(path.read_bytes())
-    path.unlink()  # the checkpoint shares the old file's blocks
+    path.unlink()
     if damage == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif damage == "flipped":
@@ -152,6 +154,95 @@ def test_rolling_back_returns_to_the_state_of_then_and_sets_the_rest_aside(
         assert (again.turn.seen, again.turn.number) == (5, 14)
 
 
+def seen_and_checkpoints(home: Path, config: Config, weights: Weights) -> tuple[int, list[int]]:
+    with Assistant(home, config, TEACHER, weights) as assistant:
+        answered = assistant.ask(Query("question 0 about topic 0", row="0"))
+        assert isinstance(answered, Interaction)
+        assistant.learn_pending()
+    return answered.turn.seen, States(home, config.state).checkpoints()
+
+
+def test_after_a_rollback_there_is_no_way_into_the_future_it_left(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:12])
+    assert roll_back(home, small, 5) == 7
+    with pytest.raises(BadStateError, match="no checkpoint 10"):
+        roll_back(home, small, 10)
+    ask_all(home, small, weights, ROWS[20:24])
+    assert seen_and_checkpoints(home, small, weights) == (9, [5, 10])
+    assert roll_back(home, small, 5) == 5
+    assert seen_and_checkpoints(home, small, weights) == (5, [5])
+
+
+def test_without_its_journal_a_home_goes_on_learning(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:3])
+    (home / "journal.db").unlink()
+    assert seen_and_checkpoints(home, small, weights) == (3, [])
+    manifest = States(home, small.state).manifest()
+    assert manifest is not None
+    assert (manifest.cursor, manifest.tally.queries) == (4, 4)
+
+
+@pytest.mark.parametrize("lost", ["states", "models"])
+def test_lost_models_are_not_taken_for_a_fresh_home(tmp_path: Path, small: Config, weights: Weights, lost: str) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:7])
+    (home / lost).rename(tmp_path / "away")
+    with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
+        pass
+    assert f"shammah rollback 5 --home {home}" in told.value.hint
+    assert roll_back(home, small, 5) == 2
+    assert seen_and_checkpoints(home, small, weights)[0] == 5
+
+
+def test_damage_before_the_first_checkpoint_is_healed_from_the_journal(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:3])
+    before = stored(home)
+    (home / "models" / "router.safetensors").write_bytes(b"damaged")
+    with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
+        pass
+    assert f"remove {home / 'models'}" in told.value.hint
+    (home / "models").unlink()
+    with Assistant(home, small, TEACHER, weights) as assistant:
+        assert len(assistant.learn_pending()) == 3
+    assert_same(before, stored(home))
+
+
+def test_a_home_copied_with_its_links_followed_works(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:3])
+    shutil.copytree(home, tmp_path / "copy", symlinks=False)
+    ask_all(tmp_path / "copy", small, weights, ROWS[3:4])
+    ask_all(home, small, weights, ROWS[3:4])
+    assert_same(stored(home), stored(tmp_path / "copy"))
+
+
+def test_a_checkpoint_that_was_due_when_the_process_died_is_made_by_the_next(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:5])
+    shutil.rmtree(home / "checkpoints")
+    ask_all(home, small, weights, [])
+    assert States(home, small.state).checkpoints() == [5]
+
+
+def test_models_of_a_newer_version_are_not_called_damaged(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:1])
+    newer = b'{"format":2,"something":"new"}'
+    sealed = b'{"manifest":%s,"crc32":%d}' % (newer, zlib.crc32(newer))
+    (home / "models" / "manifest.json").write_bytes(sealed)
+    with pytest.raises(BadStateError, match="newer"):
+        Assistant(home, small, TEACHER, weights)
+
+
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path, small: Config, weights: Weights) -> None:
     ask_all(tmp_path / "home", small, weights, ROWS[:6])
     with pytest.raises(BadStateError) as told:
@@ -177,18 +268,39 @@ def test_another_preset_and_other_shapes_are_refused(tmp_path: Path, small: Conf
         Assistant(tmp_path / "home", wider, TEACHER, weights)
 
 
-def test_a_home_in_use_is_refused(
-    tmp_path: Path, small: Config, weights: Weights, monkeypatch: pytest.MonkeyPatch
+def test_a_home_in_use_is_waited_for_with_a_word_and_then_refused(
+    tmp_path: Path, small: Config, weights: Weights
 ) -> None:
-    monkeypatch.setattr("shammah_mlx.assistant.LOCK_WAIT_S", 0.1)
-    home = tmp_path / "home"
+    hasty = msgspec.structs.replace(small, state=StateConfig(lock_wait_s=0.1))
+    home, waits = tmp_path / "home", []
     home.mkdir()
     with (
         Assistant(home, small, TEACHER, weights),
         pytest.raises(BadStateError, match="another shammah"),
-        Assistant(home, small, TEACHER, weights),
+        Assistant(home, hasty, TEACHER, weights, on_wait=lambda: waits.append(1)),
     ):
         pass
+    assert waits == [1]
+
+
+def query_counts(home: Path) -> list[int]:
+    text = (home / "metrics" / "training.jsonl").read_text()
+    return [json.loads(line)["query_count"] for line in text.splitlines()]
+
+
+def test_the_metrics_file_has_one_line_a_query_whatever_happens(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:8])
+    roll_back(home, small, 5)
+    assert query_counts(home) == [1, 2, 3, 4, 5]
+    ask_all(home, small, weights, ROWS[5:7])
+    assert query_counts(home) == [1, 2, 3, 4, 5, 6, 7]
+    with (home / "metrics" / "training.jsonl").open("ab") as file:
+        file.write(b'{"query_count": 8}\n{"query_co')  # written by a process that died before it saved
+    ask_all(home, small, weights, ROWS[7:9])
+    assert query_counts(home) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_the_metrics_file_has_a_line_a_query_and_no_text(tmp_path: Path, small: Config, weights: Weights) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import os
-import resource
+import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -109,6 +110,41 @@ class TestAsk:
             assert not (tiny_home / "models").exists()
         assert (tiny_home / "models").exists()
 
+    def test_claude_is_asked_on_demand_though_a_draft_would_stand(
+        self, shammah: Shammah, claude: Loopback, tiny_home: Path
+    ) -> None:
+        be_bold(tiny_home, sampling=0.0)
+        asked = json.loads(shammah("ask", "--json", "hello").stdout)
+        assert (asked["source"], asked["called_claude"]) == ("decoder", False)
+        asked = json.loads(shammah("ask", "--json", "--claude", "hello").stdout)
+        assert (asked["source"], asked["called_claude"]) == ("claude", True)
+
+    @pytest.mark.parametrize("came", ["one", "one\n", "\x1b[31mred"])
+    def test_what_is_piped_is_what_came_and_ends_its_line(self, tiny_home: Path, claude: Loopback, came: str) -> None:
+        claude.default_to(reply(came))
+        command = [sys.executable, "-m", "shammah_mlx", "ask", "hello"]
+        piped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert piped == came.removesuffix("\n") + "\n"
+
+    def test_an_interrupt_after_the_answer_puts_learning_off(self, tiny_home: Path, claude: Loopback) -> None:
+        command = [sys.executable, "-m", "shammah_mlx", "ask", "hello"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"You asked: hello\n"
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate()
+        assert process.returncode == 0
+        assert b"Traceback" not in told
+
+
+def be_bold(home: Path, sampling: float) -> None:
+    """Let everything be tried locally and accepted, from the first query on."""
+    with (home / "config.toml").open("a") as config:
+        config.write(
+            "[policy]\nforward_only = 0\nroute_thresholds = [[0, 0.0]]\n"
+            f"accept_threshold = 0.0\nsampling = [[0, {sampling}]]\n"
+        )
+
 
 class TestWhenClaudeFails:
     @pytest.mark.parametrize(
@@ -168,11 +204,7 @@ class TestWhenClaudeFails:
     def test_a_draft_whose_audit_fails_is_served_and_marked_not_covered(
         self, shammah: Shammah, claude: Loopback, tiny_home: Path
     ) -> None:
-        with (tiny_home / "config.toml").open("a") as config:
-            config.write(
-                "[policy]\nforward_only = 0\nroute_thresholds = [[0, 0.0]]\n"
-                "accept_threshold = 0.0\nsampling = [[0, 1.0]]\n"
-            )
+        be_bold(tiny_home, sampling=1.0)
         claude.default_to(fail(401))
         asked = shammah("ask", "--json", "hello")
         told = json.loads(asked.stdout)
@@ -202,6 +234,8 @@ class TestBadInput:
             (["ask", "--preset", "nonsense", "q"], None, 1, "nonsense"),
             (["ask", "--timeout", "-1", "q"], None, 2, "--timeout"),
             (["ask", "--seed", "x", "q"], None, 2, "--seed"),
+            (["ask", "--seed", "-1", "q"], None, 2, "--seed"),
+            (["ask", "--home", "", "q"], None, 2, "--home"),
             (["ask", "one", "two"], None, 2, "two"),
             (["replay", "none.jsonl"], None, 1, "none.jsonl"),
             (["rollback", "7"], None, 1, "no checkpoint 7"),
@@ -244,24 +278,46 @@ class TestBadInput:
         assert asked.exception is None or isinstance(asked.exception, SystemExit)
 
     def test_a_full_disk_loses_no_answer_and_changes_no_state(self, tiny_home: Path, claude: Loopback) -> None:
-        shammah = [sys.executable, "-m", "shammah_mlx", "ask"]
-        subprocess.run([*shammah, "first"], check=True, capture_output=True)
+        def ask(text: str, largest_file: int) -> subprocess.CompletedProcess[str]:
+            program = (
+                "import resource\nfrom shammah_mlx.cli import main\n"
+                f"resource.setrlimit(resource.RLIMIT_FSIZE, ({largest_file}, resource.RLIM_INFINITY))\n"
+                f"main(['ask', {text!r}])"
+            )
+            return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+        roomy, tight = 10**9, 300_000  # the journal fits, the models do not
+        assert ask("first", roomy).returncode == 0
         before = {name: (tiny_home / "models" / name).read_bytes() for name in FILES}
-
-        def cap_file_size() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # the journal fits, the models do not
-
-        failed = subprocess.run(
-            [*shammah, "second"], capture_output=True, text=True, check=False, preexec_fn=cap_file_size
-        )
+        failed = ask("second", tight)
         assert failed.stdout == "You asked: second\n"
         assert failed.returncode == 1
         assert "make room on the disk" in failed.stderr
         assert "Traceback" not in failed.stderr
         assert {name: (tiny_home / "models" / name).read_bytes() for name in FILES} == before
-        subprocess.run([*shammah, "third"], check=True, capture_output=True)
+        assert ask("third", roomy).returncode == 0
         state = load_arrays(tiny_home / "models" / "optimizer_state.safetensors")
         assert state["generator.step"].item() == 3  # what could not be saved then is learnt now
+
+    def test_a_folder_with_other_things_in_it_is_no_home(self, shammah: Shammah, tmp_path: Path) -> None:
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / "thesis.tex").write_text("x")
+        failed = shammah("ask", "--home", str(tmp_path / "docs"), "q")
+        assert failed.exit_code == 1
+        assert "holds other files" in failed.stderr
+        assert [path.name for path in (tmp_path / "docs").iterdir()] == ["thesis.tex"]
+
+    def test_a_damaged_journal_is_told_without_a_traceback(
+        self, shammah: Shammah, claude: Loopback, tiny_home: Path
+    ) -> None:
+        shammah("ask", "hello")
+        path = tiny_home / "journal.db"
+        path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 8192)
+        for command in (("ask", "again"), ("status",)):
+            failed = shammah(*command)
+            assert failed.exit_code == 1
+            assert "journal" in failed.stderr
+            assert isinstance(failed.exception, SystemExit)
 
 
 class TestReplay:
@@ -289,6 +345,49 @@ class TestReplay:
         assert all(distance > 0 for distance in told["moved"].values())
         assert len(trace.read_text().splitlines()) == 60
         assert (tiny_home / "models" / "router.safetensors").exists()
+
+    def test_shuffle_and_limit_choose_the_rows(
+        self, shammah: Shammah, tiny_home: Path, stream: Path, tmp_path: Path
+    ) -> None:
+        def ids(name: str, *options: str) -> list[str]:
+            shutil.copytree(tiny_home, tmp_path / name)
+            trace = tmp_path / f"{name}.trace"
+            done = shammah("replay", str(stream), "--home", str(tmp_path / name), "--trace", str(trace), *options)
+            assert done.exit_code == 0, done.stderr
+            return [json.loads(line)["id"] for line in trace.read_text().splitlines()]
+
+        assert ids("limited", "--limit", "2") == ["r0", "r1"]
+        shuffled = ids("shuffled", "--limit", "3", "--shuffle", "1")
+        assert len(shuffled) == 3
+        assert shuffled != ["r0", "r1", "r2"]
+
+    def test_no_decision_changes_when_the_truth_is_taken_from_the_stream(
+        self, shammah: Shammah, tiny_home: Path, tmp_path: Path
+    ) -> None:
+        be_bold(tiny_home, sampling=0.5)
+        rows = [{"id": f"r{n}", "query": f"question {n}", "reply": f"reply {n % 5}"} for n in range(40)]
+        truth: dict[str, object] = {"topic": "t1", "also": ["t9"], "tail": True}
+        streams = {"stripped": rows, "whole": [{**row, **truth} for row in rows]}
+        traces = {}
+        for name, content in streams.items():
+            shutil.copytree(tiny_home, tmp_path / name)
+            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
+            command = ("replay", str(tmp_path / f"{name}.jsonl"), "--home", str(tmp_path / name))
+            done = shammah(*command, "--trace", str(tmp_path / f"{name}.trace"))
+            assert done.exit_code == 0, done.stderr
+            traces[name] = (tmp_path / f"{name}.trace").read_bytes()
+        assert traces["stripped"] == traces["whole"]
+        told = [json.loads(line) for line in traces["whole"].splitlines()]
+        assert {line["source"] for line in told} == {"claude", "decoder"}
+        assert {line["audit"] for line in told} == {True, False}
+
+    @pytest.mark.parametrize("out", ["--json", "--trace"])
+    def test_an_output_that_is_the_stream_is_refused(self, shammah: Shammah, stream: Path, out: str) -> None:
+        before = stream.read_bytes()
+        failed = shammah("replay", str(stream), out, str(stream))
+        assert failed.exit_code == 1
+        assert "different files" in failed.stderr
+        assert stream.read_bytes() == before
 
     def test_without_a_home_it_leaves_nothing_behind(
         self, shammah: Shammah, tiny_home: Path, stream: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -344,7 +443,7 @@ class TestStatusAndRollback:
             shammah("ask", text)
         done = shammah("rollback", "2")
         assert done.exit_code == 0
-        assert "1 later interaction" in done.stdout
+        assert "set aside: 1" in done.stdout
         assert json.loads(shammah("status", "--json").stdout)["seen"] == 2
 
 

@@ -39,6 +39,15 @@ def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: P
         ("preset = 'nonsense'", "nonsense"),
         ("preset = 3", "preset"),
         ("teacher = 3", "teacher"),
+        ("seed = -1", "seed"),
+        ("[router]\nheads = 3", "heads"),
+        ("[generator]\nwidth = 36", "rotary"),
+        ("[validator]\nmax_tokens = 2", "max_tokens"),
+        ("[generator]\nmax_tokens = 1", "max_tokens"),
+        ("[optimizer]\nbeta1 = 1.0", "beta1"),
+        ("[teacher]\ntimeout_s = inf", "timeout_s"),
+        ("[teacher]\nmodel = ''", "model"),
+        ("[policy]\nsampling = [[100, 0.1], [0, 0.5]]", "sampling"),
     ],
 )
 def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> None:

@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +29,10 @@ def numbered(number: int) -> Interaction:
 
 def test_interactions_come_back_in_order_after_a_number(journal: Journal) -> None:
     for number in (1, 2, 3):
-        assert journal.next_number() == number
+        assert journal.last_number() == number - 1
         journal.write(numbered(number))
     assert list(journal.after(1)) == [numbered(2), numbered(3)]
-    assert journal.seen() == 3
+    assert journal.count_after(1) == 2
 
 
 def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
@@ -46,11 +48,11 @@ def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Jo
     for number in (1, 2, 3):
         journal.write(numbered(number))
     assert journal.set_aside_after(1) == 2
-    assert journal.seen() == 1
-    assert journal.next_number() == 4
+    assert journal.count_after(0) == 1
+    assert journal.last_number() == 3
     assert [interaction.turn.number for interaction in journal.after(0)] == [1]
     assert journal.set_aside_after(1) == 0
-    assert journal.totals().spent_usd == pytest.approx(0.003)  # the money is gone all the same
+    assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
 
 
 def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
@@ -60,11 +62,13 @@ def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
     journal.write(audited)
     journal.write(Interaction.approved(turn(11), LOCAL, DRAFT, 0.9))
     journal.write(Interaction.rejected(turn(12), LOCAL, DRAFT, 0.1, unpriced))
-    assert journal.totals() == Totals(journalled=4, audits=1, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1)
+    assert journal.totals(11) == Totals(
+        journalled=4, pending=2, audits=1, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1
+    )
 
 
 def test_an_absent_journal_is_empty_and_stays_absent(tmp_path: Path) -> None:
-    assert read_totals(tmp_path / "none.db").journalled == 0
+    assert read_totals(tmp_path / "none.db", 0).journalled == 0
     assert not (tmp_path / "none.db").exists()
 
 
@@ -86,11 +90,20 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_committed_interaction_survives_the_death_of_its_process(tmp_path: Path) -> None:
-    import os
-
     path = tmp_path / "journal.db"
-    if (child := os.fork()) == 0:
-        Journal(path).write(numbered(1))
-        os._exit(0)  # nothing closed, nothing flushed
-    os.waitpid(child, 0)
-    assert read_totals(path).journalled == 1
+    program = (
+        "import os\nfrom pathlib import Path\nfrom shammah_mlx.journal import Journal\n"
+        "from tests.test_journal import numbered\n"
+        f"Journal(Path({str(path)!r})).write(numbered(1))\nos._exit(0)"  # nothing closed, nothing flushed
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])
+    assert read_totals(path, 0).journalled == 1
+
+
+def test_a_damaged_record_is_told_by_file_and_number(journal: Journal, tmp_path: Path) -> None:
+    journal.write(numbered(1))
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("UPDATE interactions SET record = replace(record, 'outcome', 'outcame')")
+    db.close()
+    with pytest.raises(BadStateError, match=r"journal\.db: interaction 1"):
+        list(journal.after(0))

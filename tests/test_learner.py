@@ -154,6 +154,14 @@ def test_a_loss_that_is_not_finite_is_skipped(loss: float) -> None:
     assert weight() == 1.0
 
 
+def test_a_gradient_that_is_not_finite_is_skipped_though_the_loss_is() -> None:
+    model = _Line(0.0)
+    learner = Learner("router", model, lambda m, _: mx.sqrt(m.weight).sum(), CONFIG)  # slope 1/0 at 0
+    step = learner.step((), 1e-3)
+    assert (step.loss, step.applied) == (0.0, False)
+    assert model.weight.item() == 0.0
+
+
 def test_label_loss_is_binary_cross_entropy_of_the_probability() -> None:
     model = Classifier(TINY_ENCODER, mx.random.key(0))
     for label in (0.0, 1.0):

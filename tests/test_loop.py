@@ -120,7 +120,7 @@ def test_an_approved_draft_is_served_uncovered_when_its_audit_fails(failed: Outa
     models, teacher = ScriptedModels(p_local=0.9, p_accept=0.9), Scripted(failed)
     happened, labels = run(models, teacher, GOOD, sampled=True)
     assert (happened.answer, happened.uncovered, happened.divergence) == ("a draft", True, None)
-    assert labels == []
+    assert labels == [("router", 1)]  # as for any approval, and nothing of the reply that failed
 
 
 @pytest.mark.parametrize("stop_reason", [None, "max_tokens", "refusal", "pause_turn"])

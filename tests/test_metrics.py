@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shammah_mlx import metrics
@@ -28,6 +29,14 @@ def audited(divergence: float) -> Interaction:
     return Interaction.audited(turn(sampled=True), LOCAL, DRAFT, 0.9, reply(), divergence, good=good)
 
 
+def forced(interaction: Interaction) -> Interaction:
+    return msgspec.structs.replace(interaction, turn=turn(sampled=True, forced=True))
+
+
+def cold(interaction: Interaction) -> Interaction:
+    return msgspec.structs.replace(interaction, route=Route(False, 0.1, None))
+
+
 @pytest.mark.parametrize(
     ("interaction", "verdicts"),
     [
@@ -38,6 +47,8 @@ def audited(divergence: float) -> Interaction:
         (audited(0.1), ("router_correct_local", "validator_correct_approve")),
         (audited(0.9), ("router_incorrect", "validator_incorrect")),
         (Interaction.forwarded(turn(), FORWARD, reply()), ()),
+        (forced(shadowed(p_accept=0.9, divergence=0.1)), ("validator_correct_approve",)),
+        (cold(shadowed(p_accept=0.9, divergence=0.1)), ("validator_correct_approve",)),
         (Interaction.approved(turn(), LOCAL, DRAFT, 0.9), ()),
     ],
 )
@@ -47,7 +58,7 @@ def test_router_and_validator_are_judged_only_by_what_was_measured(
     counted = metrics.count(Tally(), interaction, [], CONFIG)
     roles = [name for name in Tally.__struct_fields__ if name.startswith(("router", "validator"))]
     assert {name for name in roles if getattr(counted, name)} == set(verdicts)
-    assert counted.compared == bool(verdicts)
+    assert counted.compared == int(interaction.divergence is not None)
 
 
 def test_a_line_has_every_specified_field_and_no_word_of_the_query() -> None:

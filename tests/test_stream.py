@@ -21,7 +21,7 @@ def test_rows_and_their_truth_come_apart(tmp_path: Path) -> None:
     )
     assert read_stream(path, None, None) == [
         (Row("q", "r", "a"), Truth("t", ("u",))),
-        (Row("q", "r", "3"), Truth()),  # known by its line
+        (Row("q", "r", "line:3"), Truth()),  # known by its line
     ]
 
 
@@ -31,7 +31,7 @@ def test_a_shuffle_is_seeded_and_comes_before_the_limit(tmp_path: Path) -> None:
     assert first == again
     assert first != other
     assert len(first) == 10
-    assert {int(row.id) for row, _ in first} != set(range(1, 11))
+    assert {row.query for row, _ in first} != {f"q{n}" for n in range(10)}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,13 @@ def test_a_shuffle_is_seeded_and_comes_before_the_limit(tmp_path: Path) -> None:
 def test_a_bad_line_is_told_by_its_number(tmp_path: Path, line: bytes) -> None:
     with pytest.raises(BadInputError, match="line 3"):
         read_stream(write(tmp_path, GOOD + GOOD + line + b"\n" + GOOD), None, None)
+
+
+def test_a_row_may_come_again_but_an_id_stands_for_one_row(tmp_path: Path) -> None:
+    row = b'{"id": "a", "query": "q", "reply": "r"}\n'
+    assert len(read_stream(write(tmp_path, row + row), None, None)) == 2
+    with pytest.raises(BadInputError, match="'a'"):
+        read_stream(write(tmp_path, row + row.replace(b'"r"', b'"s"')), None, None)
 
 
 def test_an_empty_or_missing_file_is_told(tmp_path: Path) -> None:

@@ -384,7 +384,7 @@ class TestRecorded:
     def test_is_complete_free_and_shown_at_once(self) -> None:
         shown: list[str] = []
         outcome = Recorded(self.ROWS).ask(Query("2 + 2?"), shown.append)
-        assert outcome == Reply(text="4", model="recorded", stop_reason="end_turn")
+        assert outcome == Reply(text="4", model="recorded", stop_reason="end_turn", cost_usd=0.0)
         assert shown == ["4"]
 
     def test_does_not_know_what_was_not_recorded(self) -> None:

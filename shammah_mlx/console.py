@@ -1,0 +1,147 @@
+"""Standard input and output, and how failures look there: what commands share, and none of what they do."""
+
+import errno
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shammah_mlx.errors import BadInputError, ShammahError
+
+INTERRUPTED = 130  # exit code, as shells have it
+RIGHTS_HINT = "check that the path exists and that you may write there"
+
+
+class _Failure(click.ClickException):
+    """Print one line and a hint, and leave with the error's exit code."""
+
+    def __init__(self, error: ShammahError) -> None:
+        super().__init__(error.message)
+        self.hint = error.hint
+        self.exit_code = error.exit_code  # type: ignore[misc] # click declares a constant and reads the instance
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
+        click.echo(f"Error: {self.message}\nHint: {self.hint}", err=True)
+
+
+class Group(click.Group):
+    """Turn what a user can act on into one clear line; let everything else be the bug it is."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ShammahError as error:
+            raise _Failure(error) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            where = f" ({error.filename})" if error.filename else ""
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            hint = "make room on the disk; what is journalled is learnt by the next question" if full else RIGHTS_HINT
+            raise _Failure(ShammahError(f"{error.strerror or error}{where}", hint)) from error
+        except sqlite3.DatabaseError as error:
+            hint = "make room on the disk if it is full; if journal.db is damaged, restore it or use another --home"
+            raise _Failure(ShammahError(f"the journal cannot be used: {error}", hint)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error; yield what moves it by one."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("replay", total=total)
+        yield lambda: bar.advance(task)
+
+
+def check_outputs(stream: Path, *outputs: Path | None) -> None:
+    """Find out before a long run, and without touching what they hold, that the outputs can be written.
+
+    Raises:
+        BadInputError: two of the files are one.
+    """
+    paths = [path for path in outputs if path]
+    if len({path.resolve() for path in (stream, *paths)}) <= len(paths):
+        raise BadInputError("the stream and the outputs must be different files", "name each once")
+    for path in paths:
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+
+
+def make_home(path: Path) -> Path:
+    """Return the folder, made if need be, private, and holding nothing but a home.
+
+    Raises:
+        BadInputError: it is no folder, or holds other things: who deletes a home must not delete those.
+    """
+    if path.exists() and not path.is_dir():
+        raise BadInputError(f"{path} is not a folder", "give --home a folder")
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    is_home = any((path / name).exists() for name in ("journal.db", "config.toml", "models", "lock"))
+    if any(path.iterdir()) and not is_home:
+        raise BadInputError(f"{path} holds other files", "give --home a new or empty folder")
+    path.chmod(0o700)
+    return path
+
+
+def read_query(argument: str | None, limit: int) -> str:
+    """Return the question, from the argument or standard input.
+
+    Raises:
+        BadInputError: it is empty, too long, or no text.
+    """
+    if argument in (None, "-"):
+        if sys.stdin is None or sys.stdin.isatty():
+            raise click.UsageError("Give a QUERY, or pipe one in.")
+        argument = sys.stdin.buffer.read(limit + 1).decode("utf-8", "surrogateescape")
+    check_text("the query", argument, limit)
+    if not argument.strip():
+        raise BadInputError("the query is empty", 'ask something: shammah ask "What is a monad?"')
+    return argument.strip()
+
+
+def check_text(name: str, text: str, limit: int) -> None:
+    """Pass if `text` is of a size and kind that can be asked.
+
+    Raises:
+        BadInputError: it is too long, or no text.
+    """
+    if len(text.encode("utf-8", "surrogateescape")) > limit:
+        hint = "ask about a part of it, or set max_query_bytes at the top of config.toml"
+        raise BadInputError(f"{name} is longer than {limit:,} bytes", hint)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"{name} is not valid UTF-8", "convert it first, with iconv for example") from error
+
+
+def write(text: str) -> None:
+    """Write to standard output at once: as it is, but to a terminal without the control characters that steer it."""
+    if sys.stdout.isatty():
+        text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` say, has had enough; what was answered is learnt all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
