@@ -105,15 +105,16 @@ def ask(
         answered = assistant.ask(Query(text, system, model), None if as_json else show, forced=claude, since=since)
         if isinstance(answered, Outage):
             raise TeacherError(answered.message, answered.hint)
-        if as_json:
-            write(json.dumps(report.answer_fields(answered, config.preset), ensure_ascii=False) + "\n")
-        else:
-            write(answered.answer[len("".join(shown)) :] + ("" if answered.answer.endswith("\n") else "\n"))
-            click.echo(report.provenance(answered, config.preset), err=True)
-        exit_code = _say_what_lacks(answered)
+        exit_code = ANSWERED
         try:
+            if as_json:
+                write(json.dumps(report.answer_fields(answered, config.preset), ensure_ascii=False) + "\n")
+            else:
+                write(answered.answer[len("".join(shown)) :] + ("" if answered.answer.endswith("\n") else "\n"))
+                click.echo(report.provenance(answered, config.preset), err=True)
+            exit_code = _say_what_lacks(answered)
             assistant.learn_pending()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # the answer is out, and journalled
             click.echo("Learning was put off; the next question does it.", err=True)
     ctx.exit(exit_code)
 

@@ -367,7 +367,10 @@ class TestReplay:
         be_bold(tiny_home, sampling=0.5)
         rows = [{"id": f"r{n}", "query": f"question {n}", "reply": f"reply {n % 5}"} for n in range(40)]
         truth: dict[str, object] = {"topic": "t1", "also": ["t9"], "tail": True}
-        streams = {"stripped": rows, "whole": [{**row, **truth} for row in rows]}
+        streams: dict[str, list[dict[str, object]]] = {
+            "stripped": [dict(row) for row in rows],
+            "whole": [{**row, **truth} for row in rows],
+        }
         traces = {}
         for name, content in streams.items():
             shutil.copytree(tiny_home, tmp_path / name)
