@@ -121,7 +121,8 @@ class PolicyConfig(_Frozen, frozen=True):
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
-    kind: Literal["semantic", "exact", "bleu"] = "semantic"
+    kind: Literal["gated", "semantic", "exact", "bleu"] = "semantic"
+    gated_threshold: Share = 0.3  # cosine distance of the sentence said worst, where no rule decides
     semantic_threshold: Share = 0.3  # specification, Option 1
     bleu_threshold: Share = 0.4  # specification, Option 3
     exact_threshold: Share = 0.5  # the divergence is 0 or 1: anything between
@@ -129,9 +130,12 @@ class DivergenceConfig(_Frozen, frozen=True):
     @property
     def threshold(self) -> float:
         """Return the threshold of the kind in use; good means strictly below."""
-        return {"semantic": self.semantic_threshold, "exact": self.exact_threshold, "bleu": self.bleu_threshold}[
-            self.kind
-        ]
+        return {
+            "gated": self.gated_threshold,
+            "semantic": self.semantic_threshold,
+            "exact": self.exact_threshold,
+            "bleu": self.bleu_threshold,
+        }[self.kind]
 
 
 class Price(_Frozen, frozen=True):

@@ -1,9 +1,11 @@
-"""How far a draft is from Claude's reply, in [0, 1]: the specification's three options, made into functions."""
+"""How far a draft is from Claude's reply, in [0, 1]: the specification's three options and our own, as functions."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
+from shammah_mlx import content
 from shammah_mlx.config import DivergenceConfig
 
 Meter = Callable[[str, str], float]
@@ -12,12 +14,19 @@ Embed = Callable[[list[str]], np.ndarray]
 """Returns one vector of length 1 a text."""
 
 
+REMEMBERED = 4096  # texts whose vectors a meter keeps: a recalled answer is compared again and again
+
+
 def semantic(embed: Embed) -> Meter:
     """Measure by cosine distance of the two embeddings (Option 1); opposite directions count as 1, not 2."""
 
+    @functools.lru_cache(REMEMBERED)
+    def vector(text: str) -> np.ndarray:
+        whole: np.ndarray = embed([text])[0]
+        return whole
+
     def measure(draft: str, reply: str) -> float:
-        ours, theirs = embed([draft, reply])
-        return min(max(1.0 - float(ours @ theirs), 0.0), 1.0)
+        return min(max(1.0 - float(vector(draft) @ vector(reply)), 0.0), 1.0)
 
     return measure
 
@@ -34,6 +43,28 @@ def bleu(draft: str, reply: str) -> float:
     return min(max(1.0 - sentence_bleu(draft, [reply]).score / 100.0, 0.0), 1.0)
 
 
+def gated(embed: Embed) -> Meter:
+    """Measure by meaning behind a gate of rules, sentence by sentence, so that no part of a long text goes unseen.
+
+    What the rules of `content` can decide is 0 or 1. Otherwise every sentence of the text with fewer of them must be
+    said by some sentence of the other: the divergence is the cosine distance of the one that is said worst.
+    """
+
+    @functools.lru_cache(REMEMBERED)
+    def vectors(text: str) -> np.ndarray:  # (sentences, width)
+        return embed(content.chunks(text))
+
+    def measure(draft: str, reply: str) -> float:
+        decided = content.same(draft, reply)
+        if decided is not None:
+            return float(not decided)
+        ours, theirs = vectors(draft), vectors(reply)
+        alike = ours @ theirs.T if len(ours) <= len(theirs) else theirs @ ours.T
+        return min(max(1.0 - float(alike.max(axis=1).min()), 0.0), 1.0)
+
+    return measure
+
+
 def make_meter(config: DivergenceConfig, embed: Embed) -> Meter:
     """Return the meter the config names."""
-    return {"semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]
+    return {"gated": gated(embed), "semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]

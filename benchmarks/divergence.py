@@ -1,0 +1,107 @@
+"""Measure the meters: how well "divergence below the threshold" says that two answers are equivalent.
+
+    python -m benchmarks.divergence --pairs ../shared/data/pairs/answer_equivalence.jsonl --json OUT
+
+Pairs are judged by people (`question`, `a` with aliases separated by "/", `b`, `equivalent`); `--half even` or `odd`
+takes the rows whose sha256(question) is that, so that a meter can be tuned on one half and tried on the other. With
+`--stream FILE`, also the share of wrong nearest answers that a meter lets pass: a question's own reply against that of
+the nearest question with another topic and another reply.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.literal import machine
+from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.divergence import Meter, make_meter
+from shammah_mlx.embedder import Embedder
+from shammah_mlx.stream import Row, Truth, read_stream
+from shammah_mlx.weights import Weights, weights_folder
+
+KINDS: tuple[Literal["semantic", "bleu", "exact", "gated"], ...] = ("semantic", "bleu", "exact", "gated")
+
+
+def judged_pairs(path: Path, half: str) -> list[tuple[list[str], str, bool]]:
+    """Return (aliases of the right answer, an answer, equivalent) of the rows in that half."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    wanted = {"even": {0}, "odd": {1}, "all": {0, 1}}[half]
+    return [
+        (aliases(row["a"]), row["b"], row["equivalent"])
+        for row in rows
+        if int(hashlib.sha256(row["question"].encode()).hexdigest(), 16) % 2 in wanted
+    ]
+
+
+def aliases(gold: str) -> list[str]:
+    """Return the ways to write the right answer, without remarks in parentheses."""
+    plain = re.sub(r"\s*\([^)]*\)", "", gold)
+    return [alias for alias in re.split(r"/(?=\S)", plain) if alias.strip()] or [gold]
+
+
+def agreement(
+    meter: Meter, threshold: float, pairs: Sequence[tuple[list[str], str, bool]]
+) -> dict[str, float | int | None]:
+    """Return precision and recall of "equivalent"."""
+    said = [min(meter(answer, alias) for alias in golds) < threshold for golds, answer, _ in pairs]
+    right = sum(yes and equivalent for yes, (_, _, equivalent) in zip(said, pairs, strict=True))
+    return {
+        "pairs": len(pairs),
+        "said_equivalent": sum(said),
+        "precision": right / sum(said) if any(said) else None,
+        "recall": right / sum(equivalent for _, _, equivalent in pairs),
+    }
+
+
+def wrong_nearest(
+    stream: Sequence[tuple[Row, Truth]], embed: Callable[[list[str]], np.ndarray]
+) -> list[tuple[str, str]]:
+    """Return each reply beside that of the nearest question with another topic and another reply."""
+    vectors = np.concatenate([embed([row.query]) for row, _ in stream])
+    found = []
+    for place, (row, truth) in enumerate(stream):
+        other = np.array([t.topic not in truth.accepted and r.reply != row.reply for r, t in stream])
+        if other.any():
+            nearest = int(np.where(other, vectors @ vectors[place], -2.0).argmax())
+            found.append((stream[nearest][0].reply, row.reply))
+    return found
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--half", choices=("even", "odd", "all"), default="all")
+    parser.add_argument("--stream", type=Path, action="append", default=[])
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+
+    embed = Embedder(Weights(weights_folder()).embedder)
+    pairs = judged_pairs(given.pairs, given.half)
+    streams = {path.stem: wrong_nearest(read_stream(path, None, None), embed) for path in given.stream}
+    print(f"# {given.pairs.name}, {given.half} rows: {len(pairs)}; {machine()}")
+    results: dict[str, dict[str, object]] = {}
+    for kind in KINDS:
+        config = DivergenceConfig(kind=kind)
+        meter = make_meter(config, embed)
+        told = agreement(meter, config.threshold, pairs)
+        passed = {
+            name: sum(meter(draft, reply) < config.threshold for draft, reply in wrong) / len(wrong)
+            for name, wrong in streams.items()
+        }
+        results[kind] = {**told, "wrong_nearest_called_equivalent": passed}
+        precision = "-" if told["precision"] is None else f"{told['precision']:.4f}"
+        lets_pass = ", ".join(f"{name} {share:.3f}" for name, share in passed.items())
+        print(f"{kind:>8} < {config.threshold}: precision {precision}, recall {told['recall']:.4f}; {lets_pass}")
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
