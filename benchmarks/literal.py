@@ -19,6 +19,7 @@ from pathlib import Path
 from shammah_mlx.assistant import Assistant
 from shammah_mlx.backend import HAS_FAST_BLAS
 from shammah_mlx.config import PRESETS
+from shammah_mlx.ensemble import Ensemble
 from shammah_mlx.events import Query
 from shammah_mlx.replay import run
 from shammah_mlx.stream import read_stream
@@ -63,15 +64,16 @@ def learning_curve(home: Path) -> list[dict[str, float]]:
 def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
     """Return the median milliseconds of each part of one query."""
     models, asked = assistant.models, Query(query)
+    assert isinstance(models, Ensemble)
     draft = models.draft(asked)
     return {
         "route": median_ms(lambda: models.p_local(asked)),
         "draft": median_ms(lambda: models.draft(asked)),
         "judge": median_ms(lambda: models.p_accept(asked, draft)),
         "compare": median_ms(lambda: assistant.meter(draft.text, reply)),
-        "router step": median_ms(lambda: models.step(Target("router", query, None, 1), 1e-4)),
-        "generator step": median_ms(lambda: models.step(Target("generator", query, reply, None), 1e-5)),
-        "validator step": median_ms(lambda: models.step(Target("validator", query, draft.text, 1), 1e-4)),
+        "router step": median_ms(lambda: models.step(Target("router", 0, asked, None, 1), 1e-4)),
+        "generator step": median_ms(lambda: models.step(Target("generator", 0, asked, reply, None), 1e-5)),
+        "validator step": median_ms(lambda: models.step(Target("validator", 0, asked, draft.text, 1), 1e-4)),
         "save": median_ms(assistant.save),
     }
 

@@ -21,6 +21,7 @@ from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction, Outage, Query
 from shammah_mlx.journal import Journal
 from shammah_mlx.metrics import Tally
+from shammah_mlx.recaller import Recaller
 from shammah_mlx.states import States
 from shammah_mlx.teacher import Show, Teacher
 from shammah_mlx.weights import Weights
@@ -78,11 +79,12 @@ class Assistant:
         self._unsaved = 0
         with ExitStack() as opened:
             opened.enter_context(locked(home, config, on_wait))
-            self.models = Ensemble(config, weights)
-            self.meter = make_meter(config.divergence, LazyEmbedder(weights.embedder))
+            self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
+            embed = LazyEmbedder(weights.embedder)
+            self.meter = make_meter(config.divergence, embed)
+            self.models = self._make_models(weights, embed)
             self._cursor, self._tally = self._load()
             metrics.trim(_metrics_path(home), self._tally.queries)
-            self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -128,6 +130,11 @@ class Assistant:
                 self.save()
             learnt.append(interaction)
         return learnt
+
+    def _make_models(self, weights: Weights, embed: LazyEmbedder) -> Ensemble | Recaller:
+        if self.config.drafts == "recall":
+            return Recaller(self.config, embed, self.meter, self._journal.read)
+        return Ensemble(self.config, weights)
 
     def _is_save_due(self) -> bool:
         if self._save_every is None:

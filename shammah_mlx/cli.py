@@ -36,7 +36,7 @@ def settings(command: Command) -> Command:
         click.option(
             "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of initial weights and of all chance."
         ),
-        click.option("--preset", help="Which set of models and rules (literal)."),
+        click.option("--preset", help="Which set of models and rules: literal, recall."),
         click.option("--home", callback=_home_option, help="State folder.  [$SHAMMAH_HOME, ~/.shammah]"),
     ):
         command = option(command)

@@ -78,6 +78,35 @@ class DecoderConfig(_Frozen, frozen=True):
             raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
 
 
+class RecallConfig(_Frozen, frozen=True):
+    """How past answers are found; tuned on covid_faq and commands."""
+
+    fewest: Count = 5  # questions in the same context, before anything is proposed
+    sharpness: Amount = 20.0  # of the vote: a question 0.1 less alike counts e^-2
+    vote_weight: Amount = 0.15  # of the vote's log-probability beside the classifier's value
+    ridge: Amount = 0.3  # of the classifier; vectors have length 1
+    refit_every: Count = 10  # questions; a fit costs more than all else recall does
+    compared: Count = 8  # known answers a new reply is compared with, to see whether it is one of them
+
+
+class EvidenceConfig(_Frozen, frozen=True):
+    """How Router and Validator learn from evidence numbers."""
+
+    prior: tuple[float, ...] = (
+        -3.0,
+        1.0,
+        3.0,
+        1.0,
+        0.0,
+        2.0,
+        2.0,
+        0.0,
+        0.0,
+    )  # weights of recall.EVIDENCE to start from
+    prior_strength: Amount = 0.1  # of the Gaussian prior: one example outweighs it where evidence is of size 1
+    refit_share: Share = 0.04  # of examples that must be new before the next fit
+
+
 class OptimizerConfig(_Frozen, frozen=True):
     """Adam, its schedule and its guards; specification, Optimizer Configuration."""
 
@@ -105,7 +134,8 @@ class PolicyConfig(_Frozen, frozen=True):
     forward_only: Annotated[int, msgspec.Meta(ge=0)] = 50  # queries in which nothing is served locally
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
     accept_threshold: Share = 0.5  # p_accept must exceed it
-    sampling: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # shadows and audits
+    audits: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # specification, Sampling Rate
+    shadows: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # likewise: of forwarded queries
 
     def __post_init__(self) -> None:
         """Refuse bands out of order.
@@ -113,9 +143,20 @@ class PolicyConfig(_Frozen, frozen=True):
         Raises:
             ValueError: says which.
         """
-        for name, bands in (("route_thresholds", self.route_thresholds), ("sampling", self.sampling)):
+        for name, bands in (
+            ("route_thresholds", self.route_thresholds),
+            ("audits", self.audits),
+            ("shadows", self.shadows),
+        ):
             if list(bands) != sorted(bands):
                 raise ValueError(f"`{name}` must be in the order of its queries")
+
+
+class TargetsConfig(_Frozen, frozen=True):
+    """What counts as evidence for the Router, beside a measured divergence."""
+
+    trust_approval: bool = True  # the specification's: an approved draft is a 1, audited or not
+    trust_rejection: bool = True  # likewise: a rejected draft is a 0, whatever the comparison says
 
 
 class DivergenceConfig(_Frozen, frozen=True):
@@ -180,18 +221,33 @@ class Config(_Frozen, frozen=True):
     preset: str
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
+    drafts: Literal["decoder", "recall"] = "decoder"  # who drafts: the networks from scratch, or Claude's past answers
     router: EncoderConfig = EncoderConfig()
     validator: EncoderConfig = EncoderConfig()
     generator: DecoderConfig = DecoderConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    recall: RecallConfig = RecallConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
+    targets: TargetsConfig = TargetsConfig()
     policy: PolicyConfig = PolicyConfig()
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
     state: StateConfig = StateConfig()
 
 
-PRESETS: dict[str, Config] = {"literal": Config(preset="literal")}
-DEFAULT_PRESET = "literal"
+RECALL = Config(
+    preset="recall",
+    drafts="recall",
+    targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
+    policy=PolicyConfig(
+        route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
+        accept_threshold=0.75,  # what keeps the bad share of covid_faq under 5 %
+        shadows=((0, 1.0),),  # Claude's reply is paid for already
+    ),
+    divergence=DivergenceConfig(kind="gated"),
+)
+PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "recall": RECALL}
+DEFAULT_PRESET = "literal"  # nothing bounds yet what `recall` serves
 
 
 def load_config(path: Path, flags: Mapping[str, Any]) -> Config:

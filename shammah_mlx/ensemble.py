@@ -93,11 +93,11 @@ class Ensemble:
     def _batch(self, target: Target) -> Batch:
         match target:
             case Target(role="generator", response=str(reply)):
-                return self._generator_tokens.example(target.prompt, reply)
+                return self._generator_tokens.example(target.query.prompt, reply)
             case Target(role="validator", response=str(draft)):
-                encoded = self._validator_tokens.encode([(target.prompt, draft)])
+                encoded = self._validator_tokens.encode([(target.query.prompt, draft)])
             case _:
-                encoded = self._router_tokens.encode([target.prompt])
+                encoded = self._router_tokens.encode([target.query.prompt])
         return (*encoded, mx.array([float(target.label or 0)]))
 
 

@@ -3,6 +3,7 @@
 An Interaction can only be built in one of the specification's four shapes, and is what the journal stores.
 """
 
+import hashlib
 from typing import Literal, Self
 
 import msgspec
@@ -28,6 +29,12 @@ class Query(_Event, frozen=True):
     system: str | None = None
     model: str | None = None  # the Claude model asked for; None: the config's
     row: str | None = None  # id of the recorded row, where it comes from a stream
+
+    @property
+    def context(self) -> int:
+        """Return a number that two queries share if they lean on the same things, 63 bits of a hash."""
+        leaned_on = msgspec.json.encode([self.system, self.model])
+        return int.from_bytes(hashlib.sha256(leaned_on).digest()[:8], "big") >> 1
 
     @property
     def prompt(self) -> str:
@@ -79,7 +86,7 @@ class Step(_Event, frozen=True):
     """What one optimizer update did."""
 
     role: Role
-    loss: float
+    loss: float | None  # None: what was learnt has none
     applied: bool  # False: loss or gradient was not finite, so nothing changed
 
 
@@ -92,12 +99,18 @@ class Turn(_Event, frozen=True):
     query: Query
     forced: bool  # the user asked for Claude
     coin: float  # uniform in [0, 1), drawn before anything is drafted
-    sampling_rate: float
+    audit_rate: float
+    shadow_rate: float
 
     @property
-    def sampled(self) -> bool:
-        """Say whether both answers are wanted: a shadow of a forwarded query, an audit of a served one."""
-        return self.coin < self.sampling_rate
+    def audits(self) -> bool:
+        """Say whether Claude is asked too if a draft would be served."""
+        return self.coin < self.audit_rate
+
+    @property
+    def shadows(self) -> bool:
+        """Say whether a draft is made too if the query is forwarded."""
+        return self.coin < self.shadow_rate
 
 
 class Interaction(_Event, frozen=True):
@@ -115,7 +128,7 @@ class Interaction(_Event, frozen=True):
 
     @classmethod
     def forwarded(cls, turn: Turn, route: Route, reply: Reply) -> Self:
-        """Record a query that went straight to Claude."""
+        """Record a query that went straight to Claude, or that there was nothing to answer with."""
         return cls(turn, route, "forwarded", served_local=False, reply=reply)
 
     @classmethod
@@ -144,10 +157,10 @@ class Interaction(_Event, frozen=True):
         judged = self.draft is not None and self.p_accept is not None
         complete = self.reply is not None and self.reply.complete
         legal = {
-            "forwarded": not self.route.local and self.reply is not None and not self.served_local,
+            "forwarded": self.reply is not None and not self.served_local,
             "rejected": self.route.local and judged and self.reply is not None and not self.served_local,
             "approved": self.route.local and judged and not complete and self.served_local,
-            "audited": self.route.local and judged and self.turn.sampled and self.divergence is not None,
+            "audited": self.route.local and judged and self.turn.audits and self.divergence is not None,
         }[self.outcome]
         half_judged = (self.draft is None) != (self.p_accept is None)
         if not legal or half_judged or (self.divergence is not None and not (judged and complete)):
@@ -172,7 +185,7 @@ class Interaction(_Event, frozen=True):
     @property
     def audit(self) -> bool:
         """Say whether Claude was due only to measure a draft that stood."""
-        return self.turn.sampled and self.outcome in ("approved", "audited")
+        return self.turn.audits and self.outcome in ("approved", "audited")
 
     @property
     def uncovered(self) -> bool:

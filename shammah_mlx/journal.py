@@ -110,6 +110,19 @@ class Journal:
                 f"{self._path}: interaction {number} cannot be read", "restore the file, or use another --home"
             ) from error
 
+    def read(self, number: int) -> Interaction:
+        """Return one interaction.
+
+        Raises:
+            BadStateError: it is not there, or damaged.
+        """
+        row = self._db.execute("SELECT number, record FROM interactions WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise BadStateError(
+                f"{self._path}: interaction {number} is missing", "restore the file, or use another --home"
+            )
+        return self._decoded(*row)
+
     def set_aside_after(self, number: int) -> int:
         """Leave out every interaction after `number` from now on; return how many those are."""
         with self._db:

@@ -23,8 +23,8 @@ class Models(Protocol):
     def p_local(self, query: Query) -> float:
         """Return the Router's probability that a local answer will do."""
 
-    def draft(self, query: Query) -> Draft:
-        """Return the Generator's answer."""
+    def draft(self, query: Query) -> Draft | None:
+        """Return the Generator's answer; None if it has nothing to say."""
 
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
@@ -43,17 +43,17 @@ def answer(
     """
     query = turn.query
     route = policy.route(models.p_local(query), turn, config.policy)
-    if not route.local:
+    draft = models.draft(query) if route.local else None
+    if draft is None:
         reply = teacher.ask(query, show)
         return reply if isinstance(reply, Outage) else Interaction.forwarded(turn, route, reply)
 
-    draft = models.draft(query)
     p_accept = models.p_accept(query, draft)
     if not policy.accepts(p_accept, config.policy):
         reply = teacher.ask(query, show)
         return reply if isinstance(reply, Outage) else Interaction.rejected(turn, route, draft, p_accept, reply)
 
-    if not turn.sampled:
+    if not turn.audits:
         return Interaction.approved(turn, route, draft, p_accept)
     reply = teacher.ask(query)
     if isinstance(reply, Outage):
@@ -70,9 +70,9 @@ def observe(interaction: Interaction, models: Models, meter: Meter) -> Interacti
     query, draft, p_accept, reply = interaction.turn.query, interaction.draft, interaction.p_accept, interaction.reply
     if reply is None or not reply.complete or interaction.divergence is not None:
         return interaction
-    if draft is None and interaction.turn.sampled:
+    if draft is None and interaction.turn.shadows:
         draft = models.draft(query)
-        p_accept = models.p_accept(query, draft)
+        p_accept = models.p_accept(query, draft) if draft else None
     if draft is None:
         return interaction
     divergence = meter(draft.text, reply.text)
@@ -84,5 +84,5 @@ def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Ste
     base_rates = config.optimizer.base_rates
     return tuple(
         models.step(target, learning_rate(base_rates[target.role], interaction.turn.seen, config.optimizer))
-        for target in make_targets(interaction, config.divergence.threshold)
+        for target in make_targets(interaction, config)
     )

@@ -75,7 +75,7 @@ def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: 
         "query_id": interaction.turn.number,
         "at": interaction.turn.at,
         "divergence": interaction.divergence,
-        "losses": {step.role: step.loss for step in steps if step.applied},
+        "losses": {step.role: step.loss for step in steps if step.applied and step.loss is not None},
         "skipped_steps": tally.skipped_steps,
     }
 

@@ -8,9 +8,10 @@ from shammah_mlx.schedules import band_value
 
 
 def take_turn(query: Query, number: int, seen: int, at: float, config: Config, *, forced: bool) -> Turn:
-    """Draw the query's coin and look up its sampling rate, before anything is drafted."""
-    rate = band_value(config.policy.sampling, seen) or 0.0
-    return Turn(number, seen, at, query, forced, coin(config.seed, number), rate)
+    """Draw the query's coin and look up its rates, before anything is drafted."""
+    audit_rate = band_value(config.policy.audits, seen) or 0.0
+    shadow_rate = band_value(config.policy.shadows, seen) or 0.0
+    return Turn(number, seen, at, query, forced, coin(config.seed, number), audit_rate, shadow_rate)
 
 
 def coin(seed: int, number: int) -> float:

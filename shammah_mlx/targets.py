@@ -1,33 +1,41 @@
 """Training labels, made in one place from what was observed (specification, Training Signals for Each Model).
 
-Good means: divergence strictly below the threshold. These are the specification's labels to the letter, including
-two that carry no evidence: a rejection is the Router's 0, an approval its 1.
+Good means: divergence strictly below the threshold. What else the Router may take for evidence is in the config.
 """
 
 import msgspec
 
-from shammah_mlx.events import Interaction, Role
+from shammah_mlx.config import Config
+from shammah_mlx.events import Interaction, Query, Role
 
 
 class Target(msgspec.Struct, frozen=True):
     """One example for one model: a label, or for the Generator the reply to write."""
 
     role: Role
-    prompt: str
+    number: int  # the interaction's
+    query: Query
     response: str | None  # the Generator's target, the draft the Validator judges, None for the Router
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
 
 
-def make_targets(interaction: Interaction, threshold: float) -> tuple[Target, ...]:
-    """Derive every training target of one interaction, in the specification's order."""
-    prompt, reply, draft = interaction.turn.query.prompt, interaction.reply, interaction.draft
-    good = None if interaction.divergence is None else int(interaction.divergence < threshold)
+def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
+    """Derive every training target of one interaction; the reply comes last, after what was made without it."""
+    number, query, draft, reply = interaction.turn.number, interaction.turn.query, interaction.draft, interaction.reply
     found: list[Target] = []
-    if reply is not None and reply.complete:
-        found.append(Target("generator", prompt, reply.text, None))
-    router_label = {"forwarded": good, "rejected": 0, "approved": 1, "audited": 1}[interaction.outcome]
-    if router_label is not None:
-        found.append(Target("router", prompt, None, router_label))
+    good = None if interaction.divergence is None else int(interaction.divergence < config.divergence.threshold)
+    if (label := _router_label(interaction, good, config)) is not None:
+        found.append(Target("router", number, query, None, label))
     if draft is not None and good is not None:
-        found.append(Target("validator", prompt, draft.text, good))
+        found.append(Target("validator", number, query, draft.text, good))
+    if reply is not None and reply.complete:
+        found.append(Target("generator", number, query, reply.text, None))
     return tuple(found)
+
+
+def _router_label(interaction: Interaction, good: int | None, config: Config) -> int | None:
+    if interaction.outcome in ("approved", "audited") and config.targets.trust_approval:
+        return 1
+    if interaction.outcome == "rejected" and config.targets.trust_rejection:
+        return 0
+    return good

@@ -58,6 +58,7 @@ def tiny() -> Config:
 
 
 TINY_TOML = """
+preset = "literal"
 [router]
 width = 16
 layers = 1

@@ -7,7 +7,7 @@ from shammah_mlx.targets import Target
 class ScriptedModels:
     """Three roles that say what they are told to, and note every call."""
 
-    def __init__(self, p_local: float = 0.0, draft: str = "a draft", p_accept: float = 0.0) -> None:
+    def __init__(self, p_local: float = 0.0, draft: str | None = "a draft", p_accept: float = 0.0) -> None:
         self._p_local, self._draft, self._p_accept = p_local, draft, p_accept
         self.calls: list[str] = []
         self.steps: list[tuple[Target, float]] = []
@@ -16,9 +16,9 @@ class ScriptedModels:
         self.calls.append("route")
         return self._p_local
 
-    def draft(self, query: Query) -> Draft:
+    def draft(self, query: Query) -> Draft | None:
         self.calls.append("draft")
-        return Draft(self._draft, "decoder")
+        return None if self._draft is None else Draft(self._draft, "decoder")
 
     def p_accept(self, query: Query, draft: Draft) -> float:
         self.calls.append("judge")
@@ -38,7 +38,8 @@ def turn(seen: int = 1000, *, sampled: bool = False, forced: bool = False) -> Tu
         query=Query("what is a monad?"),
         forced=forced,
         coin=0.05 if sampled else 0.95,
-        sampling_rate=0.1,
+        audit_rate=0.1,
+        shadow_rate=0.1,
     )
 
 

@@ -13,10 +13,10 @@ ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
     {"errors", "backend", "content", "__init__"},
     {"config", "events", "console"},
-    {"schedules", "stream", "divergence", "tokens", "models.initial"},
+    {"schedules", "stream", "divergence", "tokens", "evidence", "recall", "models.initial"},
     {"policy", "targets", "learner", "teacher", "weights", "journal", "models.encoder", "models.decoder"},
     {"metrics", "loop", "models.pretrained"},
-    {"states", "embedder", "ensemble"},
+    {"states", "embedder", "ensemble", "recaller"},
     {"assistant"},
     {"replay"},
     {"report"},

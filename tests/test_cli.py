@@ -113,7 +113,7 @@ class TestAsk:
     def test_claude_is_asked_on_demand_though_a_draft_would_stand(
         self, shammah: Shammah, claude: Loopback, tiny_home: Path
     ) -> None:
-        be_bold(tiny_home, sampling=0.0)
+        be_bold(tiny_home, audits=0.0)
         asked = json.loads(shammah("ask", "--json", "hello").stdout)
         assert (asked["source"], asked["called_claude"]) == ("decoder", False)
         asked = json.loads(shammah("ask", "--json", "--claude", "hello").stdout)
@@ -137,12 +137,12 @@ class TestAsk:
         assert b"Traceback" not in told
 
 
-def be_bold(home: Path, sampling: float) -> None:
+def be_bold(home: Path, audits: float) -> None:
     """Let everything be tried locally and accepted, from the first query on."""
     with (home / "config.toml").open("a") as config:
         config.write(
             "[policy]\nforward_only = 0\nroute_thresholds = [[0, 0.0]]\n"
-            f"accept_threshold = 0.0\nsampling = [[0, {sampling}]]\n"
+            f"accept_threshold = 0.0\naudits = [[0, {audits}]]\n"
         )
 
 
@@ -204,7 +204,7 @@ class TestWhenClaudeFails:
     def test_a_draft_whose_audit_fails_is_served_and_marked_not_covered(
         self, shammah: Shammah, claude: Loopback, tiny_home: Path
     ) -> None:
-        be_bold(tiny_home, sampling=1.0)
+        be_bold(tiny_home, audits=1.0)
         claude.default_to(fail(401))
         asked = shammah("ask", "--json", "hello")
         told = json.loads(asked.stdout)
@@ -364,7 +364,7 @@ class TestReplay:
     def test_no_decision_changes_when_the_truth_is_taken_from_the_stream(
         self, shammah: Shammah, tiny_home: Path, tmp_path: Path
     ) -> None:
-        be_bold(tiny_home, sampling=0.5)
+        be_bold(tiny_home, audits=0.5)
         rows = [{"id": f"r{n}", "query": f"question {n}", "reply": f"reply {n % 5}"} for n in range(40)]
         truth: dict[str, object] = {"topic": "t1", "also": ["t9"], "tail": True}
         streams: dict[str, list[dict[str, object]]] = {

@@ -34,7 +34,7 @@ def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: P
         ("sede = 1", "sede"),
         ("[router]\nwidth = 0", "router.width"),
         ("[teacher]\nmodle = 'x'", "modle"),
-        ("[policy]\nsampling = [[0, 1.5]]", "policy.sampling"),
+        ("[policy]\naudits = [[0, 1.5]]", "policy.audits"),
         ("[divergence]\nkind = 'vibes'", "divergence.kind"),
         ("preset = 'nonsense'", "nonsense"),
         ("preset = 3", "preset"),
@@ -47,7 +47,7 @@ def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: P
         ("[optimizer]\nbeta1 = 1.0", "beta1"),
         ("[teacher]\ntimeout_s = inf", "timeout_s"),
         ("[teacher]\nmodel = ''", "model"),
-        ("[policy]\nsampling = [[100, 0.1], [0, 0.5]]", "sampling"),
+        ("[policy]\naudits = [[100, 0.1], [0, 0.5]]", "audits"),
     ],
 )
 def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> None:

@@ -12,9 +12,9 @@ from shammah_mlx.weights import Weights
 
 QUERY = Query("what is a monad?")
 TARGETS = {
-    "router": Target("router", QUERY.prompt, None, 1),
-    "generator": Target("generator", QUERY.prompt, "a monoid in the category of endofunctors", None),
-    "validator": Target("validator", QUERY.prompt, "a burrito", 1),
+    "router": Target("router", 1, QUERY, None, 1),
+    "generator": Target("generator", 1, QUERY, "a monoid in the category of endofunctors", None),
+    "validator": Target("validator", 1, QUERY, "a burrito", 1),
 }
 
 
@@ -25,8 +25,8 @@ def ensemble(tiny: Config, weights: Weights) -> Ensemble:
 
 def test_the_validator_reads_query_and_draft(ensemble: Ensemble) -> None:
     for _ in range(60):
-        ensemble.step(Target("validator", QUERY.prompt, "a burrito", 0), 1e-2)
-        ensemble.step(Target("validator", QUERY.prompt, "an endofunctor", 1), 1e-2)
+        ensemble.step(Target("validator", 1, QUERY, "a burrito", 0), 1e-2)
+        ensemble.step(Target("validator", 1, QUERY, "an endofunctor", 1), 1e-2)
     bad, good = (ensemble.p_accept(QUERY, Draft(text, "decoder")) for text in ("a burrito", "an endofunctor"))
     other = ensemble.p_accept(Query("what is lunch?"), Draft("a burrito", "decoder"))
     assert good - bad > 0.2
@@ -42,7 +42,7 @@ def test_the_router_reads_the_query_with_its_system_prompt(ensemble: Ensemble) -
 @pytest.mark.parametrize("role", ROLES)
 def test_a_step_teaches_its_own_model_and_no_other(ensemble: Ensemble, role: str) -> None:
     before = ensemble.state()
-    losses = [ensemble.step(TARGETS[role], 1e-2).loss for _ in range(8)]
+    losses = [ensemble.step(TARGETS[role], 1e-2).loss or 0.0 for _ in range(8)]
     assert losses[-1] < 0.95 * losses[0]
     moved = {name for name, distance in ensemble.distance_from(before).items() if distance > 0}
     assert moved == {role}

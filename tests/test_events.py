@@ -26,7 +26,6 @@ def test_an_interaction_survives_the_journal(outcome: str) -> None:
     [
         ("forwarded", {"reply": None}),
         ("forwarded", {"served_local": True}),
-        ("forwarded", {"route": LOCAL}),
         ("forwarded", {"draft": DRAFT}),
         ("forwarded", {"divergence": 0.1}),
         ("rejected", {"draft": None}),

@@ -50,8 +50,8 @@ def test_forward_sampled_tries_local_and_labels_router_and_validator(divergence:
     models, teacher = ScriptedModels(p_local=0.1, p_accept=0.9), Scripted(reply())
     happened, labels = run(models, teacher, divergence, sampled=True)
     assert happened.answer == "Claude's answer"  # even when the shadow was good
-    assert labels == [("generator", None), ("router", label), ("validator", label)]
-    assert models.steps[2][0].response == "a draft"
+    assert labels == [("router", label), ("validator", label), ("generator", None)]
+    assert models.steps[1][0].response == "a draft"
     assert not happened.audit
 
 
@@ -59,13 +59,13 @@ def test_local_rejected_returns_claudes_answer_and_trains_the_router_to_forward(
     models, teacher = ScriptedModels(p_local=0.9, p_accept=0.5), Scripted(reply())
     happened, labels = run(models, teacher, BAD, sampled=False)
     assert (happened.outcome, happened.answer) == ("rejected", "Claude's answer")
-    assert labels == [("generator", None), ("router", 0), ("validator", 0)]
+    assert labels == [("router", 0), ("validator", 0), ("generator", None)]
 
 
 def test_local_rejected_wrongly_trains_the_validator_to_approve_and_the_router_still_to_forward() -> None:
     models, teacher = ScriptedModels(p_local=0.9, p_accept=0.1), Scripted(reply())
     _, labels = run(models, teacher, GOOD, sampled=False)
-    assert labels == [("generator", None), ("router", 0), ("validator", 1)]
+    assert labels == [("router", 0), ("validator", 1), ("generator", None)]
 
 
 def test_local_approved_returns_the_draft_without_a_call_and_trains_the_router_alone() -> None:
@@ -81,21 +81,45 @@ def test_local_approved_and_sampled_returns_the_draft_when_it_is_as_good() -> No
     happened, labels = run(models, teacher, GOOD, sampled=True)
     assert (happened.outcome, happened.answer) == ("audited", "a draft")
     assert happened.audit
-    assert labels == [("generator", None), ("router", 1), ("validator", 1)]
+    assert labels == [("router", 1), ("validator", 1), ("generator", None)]
 
 
 def test_local_approved_and_sampled_returns_claudes_answer_when_the_draft_diverges() -> None:
     models, teacher = ScriptedModels(p_local=0.9, p_accept=0.9), Scripted(reply())
     happened, labels = run(models, teacher, BAD, sampled=True)
     assert (happened.outcome, happened.answer, happened.source) == ("audited", "Claude's answer", "claude")
-    assert labels == [("generator", None), ("router", 1), ("validator", 0)]  # the literal Router keeps its 1
+    assert labels == [("router", 1), ("validator", 0), ("generator", None)]  # the literal Router keeps its 1
+
+
+def test_with_nothing_to_say_a_local_route_is_forwarded_and_no_draft_is_judged() -> None:
+    models, teacher = ScriptedModels(p_local=0.9, draft=None), Scripted(reply())
+    happened, labels = run(models, teacher, GOOD, sampled=True)
+    assert (happened.outcome, happened.answer, happened.draft) == ("forwarded", "Claude's answer", None)
+    assert labels == [("generator", None)]
+    assert "judge" not in models.calls
+
+
+@pytest.mark.parametrize(
+    ("p_accept", "sampled", "divergence", "label"),
+    [(0.9, False, GOOD, None), (0.9, True, GOOD, 1), (0.9, True, BAD, 0), (0.1, False, GOOD, 1), (0.1, False, BAD, 0)],
+    ids=["approved", "audited good", "audited bad", "rejected good", "rejected bad"],
+)
+def test_in_the_recall_preset_only_what_was_measured_is_evidence_for_the_router(
+    p_accept: float, sampled: bool, divergence: float, label: int | None
+) -> None:
+    models, teacher = ScriptedModels(p_local=0.9, p_accept=p_accept), Scripted(reply())
+    config = PRESETS["recall"]
+    answered = answer(turn(sampled=sampled), models, teacher, lambda *_: divergence, config)
+    assert isinstance(answered, Interaction)
+    learn(observe(answered, models, lambda *_: divergence), models, config)
+    assert [target.label for target, _ in models.steps if target.role == "router"] == ([] if label is None else [label])
 
 
 def test_the_first_fifty_queries_are_forwarded_and_shadowed_all_the_same() -> None:
     models, teacher = ScriptedModels(p_local=1.0, p_accept=1.0), Scripted(reply())
     happened, labels = run(models, teacher, GOOD, sampled=True, seen=49)
     assert happened.source == "claude"
-    assert labels == [("generator", None), ("router", 1), ("validator", 1)]
+    assert labels == [("router", 1), ("validator", 1), ("generator", None)]
 
 
 def test_a_query_the_user_sends_to_claude_is_forwarded() -> None:
@@ -106,7 +130,7 @@ def test_a_query_the_user_sends_to_claude_is_forwarded() -> None:
 def test_the_draft_is_made_and_judged_before_any_model_sees_the_reply() -> None:
     models = ScriptedModels(p_local=0.1)
     run(models, Scripted(reply()), GOOD, sampled=True)
-    assert models.calls == ["route", "draft", "judge", "train generator", "train router", "train validator"]
+    assert models.calls == ["route", "draft", "judge", "train router", "train validator", "train generator"]
 
 
 @pytest.mark.parametrize("p_local", [0.1, 0.9], ids=["forwarded", "rejected"])

@@ -13,7 +13,7 @@ probabilities = st.floats(min_value=0, max_value=1)
 
 
 def turn(seen: int, *, forced: bool = False) -> Turn:
-    return Turn(number=1, seen=seen, at=0.0, query=Query("q"), forced=forced, coin=0.9, sampling_rate=0.5)
+    return Turn(number=1, seen=seen, at=0.0, query=Query("q"), forced=forced, coin=0.9, audit_rate=0.5, shadow_rate=0.5)
 
 
 @given(probabilities, st.integers(min_value=0, max_value=49))
@@ -64,6 +64,7 @@ def test_coins_are_uniform() -> None:
 def test_a_turn_is_sampled_when_its_coin_falls_below_the_rate_of_its_band() -> None:
     config = PRESETS["literal"]
     turns = [policy.take_turn(Query("q"), number, 150, 0.0, config, forced=False) for number in range(1, 500)]
-    assert {taken.sampling_rate for taken in turns} == {0.2}
-    assert [taken.sampled for taken in turns] == [taken.coin < 0.2 for taken in turns]
-    assert {taken.sampled for taken in turns} == {True, False}
+    assert {(taken.audit_rate, taken.shadow_rate) for taken in turns} == {(0.2, 0.2)}
+    assert [taken.audits for taken in turns] == [taken.coin < 0.2 for taken in turns]
+    assert [taken.shadows for taken in turns] == [taken.coin < 0.2 for taken in turns]
+    assert {taken.audits for taken in turns} == {True, False}

@@ -16,7 +16,7 @@ queries = st.integers(min_value=0, max_value=20_000)
     [(0, 0.5), (99, 0.5), (100, 0.2), (499, 0.2), (500, 0.1), (1999, 0.1), (2000, 0.05), (10**6, 0.05)],
 )
 def test_sampling_rates_change_exactly_at_their_boundaries(seen: int, rate: float) -> None:
-    assert band_value(PolicyConfig().sampling, seen) == rate
+    assert band_value(PolicyConfig().audits, seen) == rate
 
 
 def test_nothing_applies_before_the_first_band() -> None:

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from shammah_mlx.config import EvidenceConfig
+from shammah_mlx.evidence import EvidenceModel
+
+CONFIG = EvidenceConfig()
+PRIOR = (-1.0, 2.0)
+
+
+def examples(count: int, seed: int = 0) -> list[tuple[np.ndarray, int]]:
+    """Draw examples whose label is 1 with probability sigmoid(-1 + 3x)."""
+    random = np.random.default_rng(seed)
+    drawn = []
+    for x in random.uniform(-2, 2, count):
+        label = int(random.random() < 1 / (1 + np.exp(1 - 3 * x)))
+        drawn.append((np.array([1.0, x], np.float32), label))
+    return drawn
+
+
+def test_without_examples_the_prior_speaks() -> None:
+    p = EvidenceModel(PRIOR, CONFIG).probability(np.array([1.0, 0.5]))
+    assert p == pytest.approx(1 / (1 + np.exp(0.0)))
+
+
+def test_it_finds_the_weights_that_made_the_labels() -> None:
+    model = EvidenceModel(PRIOR, CONFIG)
+    for evidence, label in examples(3000):
+        model.step(evidence, label)
+    assert model.state()["weights"] == pytest.approx(np.array([-1.0, 3.0]), abs=0.25)
+
+
+def test_a_step_tells_the_loss_before_it() -> None:
+    model = EvidenceModel(PRIOR, CONFIG)
+    evidence = np.array([1.0, 0.0], np.float32)
+    p = model.probability(evidence)
+    assert model.step(evidence, 1) == pytest.approx(-np.log(p))
+    assert model.probability(evidence) > p
+
+
+def test_separable_examples_leave_the_weights_finite() -> None:
+    model = EvidenceModel(PRIOR, CONFIG)
+    for n in range(200):
+        model.step(np.array([1.0, 1.0 if n % 2 else -1.0], np.float32), n % 2)
+    assert np.isfinite(model.state()["weights"]).all()
+    assert model.probability(np.array([1.0, 1.0])) > 0.95
+
+
+@pytest.mark.parametrize("stop", [1, 24, 25, 26, 60, 99])
+def test_stopping_and_going_on_changes_no_bit(stop: int) -> None:
+    straight, first, second = (EvidenceModel(PRIOR, CONFIG) for _ in range(3))
+    drawn = examples(100)
+    for evidence, label in drawn:
+        straight.step(evidence, label)
+    for evidence, label in drawn[:stop]:
+        first.step(evidence, label)
+    second.load(first.state())
+    for evidence, label in drawn[stop:]:
+        second.step(evidence, label)
+    assert straight.state().keys() == second.state().keys()
+    assert all(np.array_equal(straight.state()[name], second.state()[name]) for name in straight.state())
