@@ -1,4 +1,4 @@
-"""The recall preset on the real embedder: what it serves, from where, and that it learns only from what was measured."""
+"""The recall preset on the real embedder: what it serves, from where, and that it learns from measurements alone."""
 
 import io
 import json
@@ -111,9 +111,7 @@ def stored(home: Path) -> list[bytes]:
     return [(home / "models" / name).read_bytes() for name in FILES]
 
 
-def test_a_good_third_of_the_samples_questions_are_answered_on_the_machine_once_it_has_seen_fifty(
-    home: Path, weights: Weights
-) -> None:
+def test_a_third_of_the_sample_is_answered_on_the_machine_once_it_has_seen_fifty(home: Path, weights: Weights) -> None:
     stream = read_stream(SAMPLE, None, None)
     trace = io.BytesIO()
     with Assistant(home, CONFIG, Recorded(row for row, _ in stream), weights, save_every=None) as assistant:
@@ -129,12 +127,7 @@ def test_a_good_third_of_the_samples_questions_are_answered_on_the_machine_once_
 def test_where_nothing_recurs_nothing_is_served(home: Path, weights: Weights) -> None:
     subjects = ("granite", "tulips", "jazz", "taxes", "comets", "bread", "chess", "whales", "glass", "rivers")
     asks = ("Why do people study {}?", "Write a poem about {}.", "List five facts about {}.", "Who first described {}?")
-    tens = (
-        "How is the price of {} set?",
-        "What is the future of {}?",
-        "Compare {} with its rivals.",
-        "Explain {} to me.",
-    )
+    more = ("How is the price of {} set?", "What is the future of {}?", "Compare {} with its rivals.", "Explain {}.")
     rows = [
         (Row(ask.format(subject), f"About {subject}: {n * 7 + m} {ask[:5]}.", f"n{n}-{m}"), Truth(f"n{n}-{m}"))
         for m, ask in enumerate((*asks, *more))
