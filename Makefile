@@ -22,8 +22,10 @@ setup: .venv/ready
 	@touch $@
 
 run: setup
-	$(BIN)/shammah replay examples/questions.jsonl --limit 60
-	@echo
+	@echo "The literal preset: the specification as it is written, from models that know nothing."
+	$(BIN)/shammah replay examples/questions.jsonl --preset literal --limit 60
+	@echo "The recall preset: Claude's own past answers, where the evidence says they fit."
+	$(BIN)/shammah replay examples/questions.jsonl --preset recall
 	@echo "That was the whole loop on recorded questions: nothing left this machine. To ask with Claude:"
 	@echo "    export ANTHROPIC_API_KEY=...            # a key from platform.claude.com"
 	@echo "    $(BIN)/shammah ask 'How do I undo my last git commit but keep the changes?'"
@@ -46,6 +48,7 @@ fix: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.literal
+	$(BIN)/python -m benchmarks.divergence --pairs ../shared/data/pairs/answer_equivalence.jsonl --half even
 
 bench-smoke: setup
 	$(BIN)/python -m benchmarks.literal --limit 8

@@ -241,7 +241,7 @@ RECALL = Config(
     targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_threshold=0.75,  # what keeps the bad share of covid_faq under 5 %
+        accept_threshold=0.8,  # at 0.75 the bad share on covid_faq was above 5 %
         shadows=((0, 1.0),),  # Claude's reply is paid for already
     ),
     divergence=DivergenceConfig(kind="gated"),
