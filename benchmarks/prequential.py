@@ -4,8 +4,8 @@
 
 Arms: always Claude; an exact cache; a semantic cache at a fixed similarity of 0.8 and 0.7, as the usual ones are; the
 `recall` preset as it ships, audits included; an oracle that knows the topics. Every cell (stream, arm, shuffle) writes
-a file of its own under --out and is skipped if that is there. "Bad" is the share of wrong answers in what was served
-locally, by the stream's truth.
+a file of its own under --out and is skipped if that is there and of this commit. "Bad" is the share of wrong answers
+in what was served locally, by the stream's truth.
 """
 
 import argparse
@@ -135,9 +135,9 @@ def main() -> None:
             cells = []
             for shuffle in range(1, given.shuffles + 1):
                 cell = given.out / f"{path.stem}-{name.replace(' ', '_')}-{shuffle}-{given.limit}.json"
-                if not cell.exists():
+                if not cell.exists() or json.loads(cell.read_text())["where"] != machine():
                     total = arm(read_stream(path, shuffle, given.limit))
-                    cell.write_bytes(msgspec.json.encode(total))
+                    cell.write_bytes(msgspec.json.encode({"where": machine(), **msgspec.to_builtins(total)}))
                 cells.append(json.loads(cell.read_text()))
             print(line(path.stem, name, cells), flush=True)
 

@@ -105,9 +105,14 @@ class Assistant:
         `since` is when the user began to wait, by `time.perf_counter`, if that was before this call.
         """
         since = time.perf_counter() if since is None else since
+        asked = msgspec.structs.replace(
+            query,
+            model=query.model or self.config.teacher.model,
+            max_tokens=query.max_tokens or self.config.teacher.max_tokens,
+        )
         number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
         seen = self._tally.queries + self._journal.count_after(self._cursor)
-        turn = policy.take_turn(query, number, seen, self._clock(), self.config, forced=forced)
+        turn = policy.take_turn(asked, number, seen, self._clock(), self.config, forced=forced)
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
@@ -150,8 +155,8 @@ class Assistant:
                 f"{self._home} was made by the preset {manifest.preset!r}",
                 f"use --preset {manifest.preset}, or another --home",
             )
-        self._states.complete(manifest.tally)
         files = self._states.checked_files()
+        self._states.complete(manifest.tally)
         try:
             self.models.load({stem: load_arrays(path) for stem, path in files.items()})
         except (ValueError, RuntimeError) as error:
@@ -176,7 +181,7 @@ def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
     mx.save_safetensors(file, dict(sorted(arrays.items())))
 
 
-def roll_back(home: Path, config: Config, queries: int) -> int:
+def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> int:
     """Return to the checkpoint of that query count; return how many later interactions were set aside.
 
     Later checkpoints go: what they were made from is no longer part of the home's past.
@@ -186,7 +191,7 @@ def roll_back(home: Path, config: Config, queries: int) -> int:
     """
     states = States(home, config.state)
     states.check_is_checkpoint(queries)
-    with locked(home, config), closing(Journal(home / "journal.db")) as journal:
+    with locked(home, config, on_wait), closing(Journal(home / "journal.db")) as journal:
         # Models first: should the process die in between, what was to be set aside is learnt again, and nothing is odd.
         manifest = states.roll_back(queries)
         metrics.trim(_metrics_path(home), manifest.tally.queries)

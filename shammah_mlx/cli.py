@@ -233,7 +233,7 @@ def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     home, config = _home_and_config(ctx, given)
     from shammah_mlx.assistant import roll_back
 
-    set_aside = roll_back(home, config, queries)
+    set_aside = roll_back(home, config, queries, _say_waiting)
     click.echo(f"Models are as they were after query {queries}. Later interactions set aside: {set_aside}.")
 
 

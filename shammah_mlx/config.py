@@ -84,9 +84,10 @@ class RecallConfig(_Frozen, frozen=True):
     fewest: Count = 5  # questions in the same context, before anything is proposed
     sharpness: Amount = 20.0  # of the vote: a question 0.1 less alike counts e^-2
     vote_weight: Amount = 0.15  # of the vote's log-probability beside the classifier's value
-    ridge: Amount = 0.3  # of the classifier; vectors have length 1
+    ridge: Annotated[float, msgspec.Meta(gt=0)] = 0.3  # of the classifier; vectors have length 1
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
-    compared: Count = 8  # known answers a new reply is compared with, to see whether it is one of them
+    compared: Count = 4  # known answers a new reply is compared with, to see whether it is one of them
+    longest_query: Count = 800  # characters, about what MiniLM reads; of a longer question it would see a part only
 
 
 class EvidenceConfig(_Frozen, frozen=True):
@@ -103,7 +104,9 @@ class EvidenceConfig(_Frozen, frozen=True):
         0.0,
         0.0,
     )  # weights of recall.EVIDENCE to start from
-    prior_strength: Amount = 0.1  # of the Gaussian prior: one example outweighs it where evidence is of size 1
+    prior_strength: Annotated[float, msgspec.Meta(gt=0)] = (
+        0.1  # of the Gaussian prior: one example outweighs it where evidence is of size 1
+    )
     refit_share: Share = 0.04  # of examples that must be new before the next fit
 
 
@@ -241,7 +244,7 @@ RECALL = Config(
     targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_threshold=0.8,  # at 0.75 the bad share on covid_faq was above 5 %
+        accept_threshold=0.8,  # a compromise: see benchmarks/LOG.md
         shadows=((0, 1.0),),  # Claude's reply is paid for already
     ),
     divergence=DivergenceConfig(kind="gated"),

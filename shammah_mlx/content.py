@@ -16,7 +16,8 @@ _TO_TWENTY = (
 )
 _TENS = {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
 _NUMBER_WORDS = {word: str(value) for value, word in enumerate(_TO_TWENTY)} | _TENS
-_SCALES = {"thousand": "000", "million": "000000", "billion": "000000000", "k": "000", "m": "000000", "bn": "000000000"}
+_SCALES = {"thousand": "000", "million": "000000", "billion": "000000000"}
+_SPELLED = {"k": "thousand", "m": "million", "bn": "billion"}
 _NEGATIONS = frozenset((
     "not", "no", "never", "none", "nothing", "neither", "nor", "cannot", "without", "nobody", "nowhere", "hardly",
     "unable", "isnt", "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "cant", "couldnt", "wont", "wouldnt",
@@ -53,18 +54,25 @@ for _one, _other in _OPPOSITES:
 _CODE = re.compile(
     r"`[^`]+`"  # quoted as code
     r"|(?<![\w-])--?[A-Za-z][\w-]*"  # -x, --long
-    r"|(?:~|\.{1,2})?/[\w.*~/-]+"  # a path
-    r"|[\w.]+\([^)\n]*\)"  # a call
+    r"|(?<![\w.~/-])(?:~|\.{1,2})?/[\w.*~/-]+"  # a path
+    r"|(?<![\w.])[\w.]+\([^)\n]*\)"  # a call
     r"|\b\w+_\w+\b|\b[a-z]+[A-Z]\w*\b"  # snake_case, camelCase
-    r"|\b\w[\w-]*\.(?!\d)[a-z]\w+\b"  # a file or a dotted name
+    r"|(?<![\w-])\w[\w-]*\.(?!\d)[a-z]\w+\b"  # a file or a dotted name
     r"|[<>=!]=|=>|->|&&|\|\||[|<>^*+=%&](?=\s|\w|$)"  # operators
 )
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)*")
-_WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*(?:\.\d+)*")
-_SIGN = re.compile(r"(?<=\s)[-+*/%=<>^|&]+(?=\s)|[<>=!]=|(?<!\w)-(?=\d)")
-_SHELL = re.compile(r"[|<>$;{}\\*]|(?<!\w)--?\w|/\w")
+_MARKS = r"\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u3099\u309a"  # signs that are parts of words in other scripts
+_WORD = re.compile(rf"-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°²³]")
+_SIGN = re.compile(
+    r"(?<=\s)[-+*/%=<>^|&]+(?=\s)|[<>=!]="  # between spaces
+    r"|(?<=\w)[+*=<>^|&](?=\w)|(?<=\b\w)-(?=\w\b)"  # a+b, a-b
+    r"|(?<=\b[A-Z])[+-](?![\w+-])"  # A+, A-
+)
+_SHELL = re.compile(r"[|<>;{}\\*]|\$(?!\d)|(?<!\w)--?[A-Za-z]|(?<!\w)/\w|\w/\w")
+_UNITS = frozenset("%€£$°²³")
+NEAR = 4  # words before a stretch in which a negation still belongs to it
 
 SHORT = 12  # words; a shorter text is compared by its words, since an embedding of it says little
+LONGEST = 20_000  # characters; longer texts are the same to the letter or differ
 CHUNK = 60  # words a chunk at the most: well under what an embedder reads
 
 
@@ -73,14 +81,18 @@ def same(one: str, other: str) -> bool | None:
 
     Code is the same but for white space and quotes or it differs. A short answer is the same as one that contains it.
     """
-    if is_code(one) or is_code(other):
+    if is_code(one) or is_code(other) or max(len(one), len(other)) > LONGEST:
         return _same_code(one, other)
     a, b = words(one), words(other)
-    if a == b and _SIGN.findall(one) == _SIGN.findall(other):
-        return True
-    if min(len(a), len(b)) <= SHORT:
-        return _says(a, b, one, other) if len(a) <= len(b) else _says(b, a, other, one)
-    return False if differs(one, other) else None
+    if not a or not b:
+        return one.strip() == other.strip()
+    if a == b:
+        return _SIGN.findall(one) == _SIGN.findall(other)
+    if min(len(a), len(b)) > SHORT:
+        return False if differs(one, other) else None
+    if len(a) == len(b):
+        return _says(a, b, one, other) and _says(b, a, other, one)
+    return _says(a, b, one, other) if len(a) < len(b) else _says(b, a, other, one)
 
 
 def chunks(text: str) -> list[str]:
@@ -94,30 +106,47 @@ def chunks(text: str) -> list[str]:
 
 def _says(short: list[str], long: list[str], short_text: str, long_text: str) -> bool:
     """Say whether the longer answer says what the short one does: its words together, or all of them close by."""
-    if short == long or not _nested(set(_SIGN.findall(short_text)), set(_SIGN.findall(long_text))):
-        return False  # the same words, or more of them, with another sign
-    if contains(long, short):
-        return True
+    if not _nested(set(_SIGN.findall(short_text)), set(_SIGN.findall(long_text))):
+        return False
+    turned = any(_OPPOSITE.get(word, set()) & (set(long) - set(short)) for word in short)
+    if turned or not _nested(set(_UNITS.intersection(short)), set(_UNITS.intersection(long))):
+        return False
+    together = _find(long, short)
+    if together is not None:
+        return _unchanged(short, long, *together)
     wanted, found = _stems(short), _stems(long)
     if not wanted or not set(wanted) <= set(found):
-        return False
-    if len(long) <= 2 * len(short) and _negations(short) % 2 != _negations(long) % 2:
         return False
     is_list = re.search(r",| and |&|\n", short_text) is not None and not _SEQUENCE & {*short, *long}
     if len(found) <= len(wanted) + 1 and found != wanted and not is_list:
         return False  # the same words in another order
-    return _window(found, set(wanted)) <= 2 * len(wanted) + 3
+    start, end = _window(found, set(wanted))
+    return end - start <= 2 * len(wanted) + 3 and _unchanged(wanted, found, start, end)
 
 
-def _window(found: list[str], wanted: set[str]) -> int:
-    """Return the length of the shortest stretch that has every wanted word."""
-    best = len(found) + 1
+def _unchanged(short: list[str], long: list[str], start: int, end: int) -> bool:
+    """Say whether nothing in or just before long[start:end] turns the short answer round."""
+    stretch = long[max(start - NEAR, 0) : end]
+    after = long[end : end + 1]
+    unit = bool(short) and short[-1][-1].isdigit() and bool(_UNITS & set(after))  # 5 is not 5 %
+    return _negations(short) % 2 == _negations(stretch) % 2 and not unit
+
+
+def _find(long: list[str], short: list[str]) -> tuple[int, int] | None:
+    """Return where the words of one text stand together, in order, in the other."""
+    size = len(short)
+    return next(((i, i + size) for i in range(len(long) - size + 1) if long[i : i + size] == short), None)
+
+
+def _window(found: list[str], wanted: set[str]) -> tuple[int, int]:
+    """Return the shortest stretch that has every wanted word."""
+    best = (0, len(found))
     last: dict[str, int] = {}
     for place, word in enumerate(found):
         if word in wanted:
             last[word] = place
             if len(last) == len(wanted):
-                best = min(best, place - min(last.values()) + 1)
+                best = min(best, (min(last.values()), place + 1), key=lambda span: span[1] - span[0])
     return best
 
 
@@ -133,12 +162,20 @@ def _stem(word: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text without case, accents, punctuation, articles; numbers in one form."""
-    plain = unicodedata.normalize("NFKD", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
-    plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain.replace("n't", "nt").replace("'s ", " "))
-    found = [_NUMBER_WORDS.get(word, word) for word in _WORD.findall(re.sub(r"(?<=\d)(?=[a-z])", " ", plain))]
-    return [word for word in _scaled(found) if word not in ("a", "an", "the")]
+    """Return the words, numbers and units of a text without case, accents, punctuation, articles."""
+    text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\N{MINUS SIGN}", "-")
+    text = re.sub(r"[⁰¹⁴-⁹]", lambda power: f"^{unicodedata.digit(power[0])}", text)  # 10⁶ is not 106
+    text = text.replace("²", "^2").replace("³", "^3")
+    plain = unicodedata.normalize("NFC", "".join(c for c in unicodedata.normalize("NFKD", text) if not _is_accent(c)))
+    plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain.lower().replace("n't", "nt").replace("'s ", " "))
+    plain = re.sub(r"([€£$]\s?\d[\d.]*)\s?(k|m|bn)\b", lambda sum_: f"{sum_[1]} {_SPELLED[sum_[2]]}", plain)
+    plain = re.sub(r"(?<=[^\s(])-(?=\d)", " ", re.sub(r"(?<=\d)(?=[a-z])", " ", plain))  # 1723-1792 is no sign
+    found = [_NUMBER_WORDS.get(word, word) for word in _WORD.findall(plain.replace("^", " ^ "))]
+    return [word for word in _scaled(found) if word not in ("a", "an", "the")] or found
+
+
+def _is_accent(character: str) -> bool:
+    return "\u0300" <= character <= "\u036f"  # of Latin, Greek and Cyrillic; other scripts' marks are letters
 
 
 def _scaled(found: list[str]) -> Iterator[str]:
@@ -173,11 +210,6 @@ def _same_code(one: str, other: str) -> bool:
     return plain(one) == plain(other)
 
 
-def contains(long: list[str], short: list[str]) -> bool:
-    """Say whether the words of one text stand together, in order, in the other."""
-    return bool(short) and any(long[i : i + len(short)] == short for i in range(len(long) - len(short) + 1))
-
-
 def differs(one: str, other: str) -> bool:
     """Say whether two texts contradict each other in a way that wording does not explain.
 
@@ -185,7 +217,7 @@ def differs(one: str, other: str) -> bool:
     """
     a, b = words(one), words(other)
     return (
-        not _nested(_numbers(one, a), _numbers(other, b))
+        not _nested(_numbers(a), _numbers(b))
         or _negations(a) % 2 != _negations(b) % 2
         or _has_opposites(set(a), set(b))
         or not _nested(_names(one), _names(other))
@@ -197,9 +229,8 @@ def _nested(one: set[str], other: set[str]) -> bool:
     return one <= other or other <= one
 
 
-def _numbers(text: str, found: list[str]) -> set[str]:
-    signed = {number.replace(",", "") for number in _NUMBER.findall(text) if number[0] == "-"}
-    return {word for word in found if word[0].isdigit()} | signed
+def _numbers(found: list[str]) -> set[str]:
+    return {word for word in found if word.lstrip("-.")[:1].isdigit() or word in _UNITS}
 
 
 def _negations(found: list[str]) -> int:
@@ -212,5 +243,5 @@ def _has_opposites(a: set[str], b: set[str]) -> bool:
 
 def _names(text: str) -> set[str]:
     """Return words with a capital where no sentence begins."""
-    inside = re.sub(r"(?:^|[.!?:\n]\s*|^[-*]\s*)[\"'(]*[A-Z]\w*", " ", text)
+    inside = re.sub(r"(?:^|[.!?:\n]\s*+|^[-*]\s*+)[\"'(]*+[A-Z]\w*", " ", text)
     return {word.lower() for word in re.findall(r"\b[A-Z][a-zA-Z]+\b", inside)} - _FILLER

@@ -14,6 +14,7 @@ Embed = Callable[[list[str]], np.ndarray]
 """Returns one vector of length 1 a text."""
 
 
+MOST_CHUNKS = 100  # sentences; a longer text takes seconds to embed, and is nothing to serve unread
 REMEMBERED = 4096  # texts whose vectors a meter keeps: a recalled answer is compared again and again
 
 
@@ -44,7 +45,7 @@ def bleu(draft: str, reply: str) -> float:
 
 
 def gated(embed: Embed) -> Meter:
-    """Measure by meaning behind a gate of rules, sentence by sentence, so that no part of a long text goes unseen.
+    """Measure by meaning behind a gate of rules, sentence by sentence, so that the tail of a long text is seen too.
 
     What the rules of `content` can decide is 0 or 1. Otherwise every sentence of the text with fewer of them must be
     said by some sentence of the other: the divergence is the cosine distance of the one that is said worst.
@@ -58,6 +59,8 @@ def gated(embed: Embed) -> Meter:
         decided = content.same(draft, reply)
         if decided is not None:
             return float(not decided)
+        if max(len(content.chunks(draft)), len(content.chunks(reply))) > MOST_CHUNKS:
+            return 1.0
         ours, theirs = vectors(draft), vectors(reply)
         alike = ours @ theirs.T if len(ours) <= len(theirs) else theirs @ ours.T
         return min(max(1.0 - float(alike.max(axis=1).min()), 0.0), 1.0)

@@ -10,6 +10,8 @@ from shammah_mlx.models.encoder import mean_pool
 from shammah_mlx.models.pretrained import load_bert
 from shammah_mlx.tokens import WordPieces
 
+BATCH = 32  # texts read at once: more of them need memory, not less time
+
 
 class _Reading(msgspec.Struct):
     max_seq_length: int
@@ -36,5 +38,8 @@ class Embedder:
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         """Return (texts, width) fp32 vectors; text past the model's maximum length is not seen."""
+        return np.concatenate([self._batch(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)])
+
+    def _batch(self, texts: list[str]) -> np.ndarray:
         tokens, segments, real = self._tokens.encode(texts)
         return np.array(mean_pool(self._encoder(tokens, segments, real), real))

@@ -28,12 +28,13 @@ class Query(_Event, frozen=True):
     text: str
     system: str | None = None
     model: str | None = None  # the Claude model asked for; None: the config's
+    max_tokens: int | None = None  # likewise
     row: str | None = None  # id of the recorded row, where it comes from a stream
 
     @property
     def context(self) -> int:
         """Return a number that two queries share if they lean on the same things, 63 bits of a hash."""
-        leaned_on = msgspec.json.encode([self.system, self.model])
+        leaned_on = msgspec.json.encode([self.system, self.model, self.max_tokens])
         return int.from_bytes(hashlib.sha256(leaned_on).digest()[:8], "big") >> 1
 
     @property

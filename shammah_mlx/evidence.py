@@ -21,6 +21,7 @@ class EvidenceModel:
         self._examples = np.zeros((0, len(prior)), np.float32)  # as they are stored: a fit must not see more digits
         self._labels = np.zeros(0, np.float32)
         self._weights = self._prior
+        self._used = 0  # examples in the last fit
 
     def probability(self, evidence: np.ndarray) -> float:
         """Return the probability of label 1."""
@@ -41,11 +42,15 @@ class EvidenceModel:
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from what `state` returned."""
         self._examples, self._labels = state["examples"], state["labels"]
+        self._weights, self._used = self._prior, 0
         self._fit()
 
     def _fit(self) -> None:
         """Find the most probable weights by Newton's method, on as many examples as were due for the last fit."""
         used = _last_due(len(self._labels), self._refit_share)
+        if used == self._used:
+            return
+        self._used = used
         x, y = self._examples[:used].astype(np.float64), self._labels[:used].astype(np.float64)
         w = self._prior.copy()
         for _ in range(NEWTON_STEPS):

@@ -102,15 +102,20 @@ class Memory:
         if context not in self._fits or self._fits[context][0] != used:
             x = np.hstack([self._vectors[inside[:used]], np.ones((used, 1), np.float32)]).astype(np.float64)
             known, which = np.unique(self._answers[inside[:used]], return_inverse=True)
-            targets = np.zeros((used, len(known)))
-            targets[np.arange(used), which] = 1.0
+            sums = np.zeros((len(known), x.shape[1]))  # of the questions of each answer
+            np.add.at(sums, which, x)
             gram = x.T @ x + self._config.ridge * np.eye(x.shape[1])
-            self._fits[context] = (used, known, np.linalg.solve(gram, x.T @ targets))
+            self._fits[context] = (used, known, np.linalg.solve(gram, sums.T))
         _, known, weights = self._fits[context]
         values = np.append(vector, 1.0) @ weights
         result = np.zeros(len(answers))
         result[np.searchsorted(answers, known)] = values
         return result
+
+    @property
+    def last_number(self) -> int | None:
+        """Return the number of the last question remembered."""
+        return int(self._numbers[-1]) if len(self) else None
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the entries."""

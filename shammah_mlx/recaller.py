@@ -12,9 +12,10 @@ import numpy as np
 from shammah_mlx.backend import mx, scalar
 from shammah_mlx.config import Config
 from shammah_mlx.divergence import Embed, Meter
+from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Draft, Interaction, Query, Step
 from shammah_mlx.evidence import EvidenceModel
-from shammah_mlx.recall import Memory, Proposal
+from shammah_mlx.recall import EVIDENCE, Memory, Proposal
 from shammah_mlx.targets import Target
 
 Arrays = dict[str, mx.array]
@@ -33,6 +34,8 @@ class Recaller:
             whole: np.ndarray = embed([text])[0]
             return whole
 
+        if len(config.evidence.prior) != len(EVIDENCE):
+            raise BadInputError(f"evidence.prior needs {len(EVIDENCE)} numbers", "mend it in config.toml")
         self._config, self._vector, self._meter, self._lookup = config, vector, meter, lookup
         self._memory = Memory(len(vector("")), config.recall)
         self._router = EvidenceModel(config.evidence.prior, config.evidence)
@@ -62,8 +65,8 @@ class Recaller:
             self._remember(target)
             return Step("generator", None, applied=True)
         proposal = self._propose(target.query)
-        if proposal is None or target.label is None:
-            return Step(target.role, None, applied=False)
+        if proposal is None or target.label is None or self._reply(proposal.number) != target.response:
+            return Step(target.role, None, applied=False)  # the label is about a draft made before other learning
         if target.role == "router":
             return Step("router", self._router.step(proposal.evidence, target.label), applied=True)
         evidence = self._judged(target.query, target.response or "", proposal)
@@ -81,11 +84,14 @@ class Recaller:
 
         Raises:
             ValueError: the arrays are not of such models.
+            BadStateError: the journal does not hold what is remembered.
         """
         for name, part in self._parts().items():
             if state[name].keys() != part.state().keys():
                 raise ValueError(f"{name} was made by another kind of model")
             part.load({key: np.array(array) for key, array in state[name].items()})
+        if self._memory.last_number is not None:
+            self._lookup(self._memory.last_number)  # a memory without its journal must fail before Claude is paid
 
     def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
         """Return how far Router's and Validator's weights moved, in L2, and how many answers were remembered."""
@@ -100,6 +106,8 @@ class Recaller:
         return {"router": self._router, "generator": self._memory, "validator": self._validator}
 
     def _propose(self, query: Query) -> Proposal | None:
+        if len(query.text) > self._config.recall.longest_query:
+            return None
         return self._memory.propose(self._vector(query.text), query.context)
 
     def _judged(self, query: Query, draft: str, proposal: Proposal) -> np.ndarray:
@@ -108,6 +116,8 @@ class Recaller:
         return np.append(proposal.evidence, np.float32(about))
 
     def _remember(self, target: Target) -> None:
+        if len(target.query.text) > self._config.recall.longest_query:
+            return
         vector, context = self._vector(target.query.text), target.query.context
         reply = target.response or ""
         same = (

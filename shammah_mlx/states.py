@@ -62,9 +62,9 @@ class States:
         """Return the current set's manifest; None if nothing was saved yet.
 
         Raises:
-            BadStateError: it cannot be read, or is gone while checkpoints are there.
+            BadStateError: it cannot be read, or is gone while a good checkpoint is there.
         """
-        if self._current.is_symlink() or self._current.exists() or self.checkpoints():
+        if self._current.is_symlink() or self._current.exists() or self._last_good() is not None:
             return self._read_manifest(self._current)
         return None
 
@@ -172,17 +172,19 @@ class States:
         return manifest
 
     def _damaged(self, path: Path) -> BadStateError:
-        for queries in reversed(self.checkpoints()):
-            folder = self._checkpoints / f"query_{queries}"
-            if path.parent != folder and self._is_good(folder):
-                return BadStateError(
-                    f"{path} is damaged",
-                    f"return to the last good checkpoint: shammah rollback {queries} --home {self._current.parent}",
-                )
+        if (queries := self._last_good()) is not None:
+            return BadStateError(
+                f"{path} is damaged",
+                f"return to the last good checkpoint: shammah rollback {queries} --home {self._current.parent}",
+            )
         return BadStateError(
             f"{path} is damaged, and there is no good checkpoint",
             f"remove {self._current} and ask again: all that the journal holds is then learnt anew",
         )
+
+    def _last_good(self) -> int | None:
+        good = (n for n in reversed(self.checkpoints()) if self._is_good(self._checkpoints / f"query_{n}"))
+        return next(good, None)
 
     def _is_good(self, folder: Path) -> bool:
         manifest = _unseal(folder / MANIFEST)

@@ -15,7 +15,7 @@ class Target(msgspec.Struct, frozen=True):
     role: Role
     number: int  # the interaction's
     query: Query
-    response: str | None  # the Generator's target, the draft the Validator judges, None for the Router
+    response: str | None  # the Generator's target; else the draft the label is about
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
 
 
@@ -25,7 +25,7 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
     found: list[Target] = []
     good = None if interaction.divergence is None else int(interaction.divergence < config.divergence.threshold)
     if (label := _router_label(interaction, good, config)) is not None:
-        found.append(Target("router", number, query, None, label))
+        found.append(Target("router", number, query, draft.text if draft else None, label))
     if draft is not None and good is not None:
         found.append(Target("validator", number, query, draft.text, good))
     if reply is not None and reply.complete:

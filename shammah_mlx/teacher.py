@@ -103,7 +103,7 @@ class Claude:
                 ) as client,
                 client.messages.create(
                     model=query.model or self._config.model,
-                    max_tokens=self._config.max_tokens,
+                    max_tokens=query.max_tokens or self._config.max_tokens,
                     system=query.system or anthropic.omit,
                     messages=[{"role": "user", "content": query.text}],
                     stream=True,

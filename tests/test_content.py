@@ -1,5 +1,7 @@
 """A meter that can be believed: pairs of answers, half the same in other words, half different in one decisive way."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,8 @@ SAME = [
     ("Brazil, Colombia and Ecuador", "The Equator crosses three countries there: Ecuador, Colombia, and Brazil."),
     ("the structure of DNA", "They received it for the discovery of the double helix structure of DNA."),
     ("1,000 metres", "1000 metres"),
+    ("$50 million", "It was sold for $50 million."),
+    ("No.", "No, it does not."),
     ("Three apples", "3 apples"),
     ("Yes.", "yes"),
     ("ls -la", "ls  -la"),
@@ -88,6 +92,26 @@ DIFFERENT = [
         "Turn the valve to the right until you hear a click, then wait for the light and close the lid with both your hands.",
     ),
     ("operator", "a + b", "a - b"),
+    ("negation", "Recommended.", "Not recommended."),
+    ("negation", "Safe with alcohol.", "It is not safe with alcohol."),
+    ("negation", "Paris", "It is not Paris."),
+    ("negation", "Enable it", "Never enable it"),
+    ("opposite", "Yes.", "No, but yes sometimes."),
+    ("opposite", "It increases.", "It increases? No: it decreases."),
+    ("operator", "a+b", "a-b"),
+    ("entity", "C++", "C#"),
+    ("entity", "C", "C++"),
+    ("grade", "A+", "A-"),
+    ("sign", "\N{MINUS SIGN}5", "5"),
+    ("number", ".5 mg", "5 mg"),
+    ("power", "10⁶", "106"),
+    ("unit", "5%", "5"),
+    ("unit", "€5", "£5"),
+    ("unit", "5 m", "5 million"),
+    ("unit", "It costs 50 €.", "It costs 50 £."),
+    ("symbol", "👍", "👎"),
+    ("script", "काला", "कीली"),
+    ("script", "はし", "ばし"),
     ("code", "x = [i for i in range(10)]", "x = [i for i in range(11)]"),
     (
         "tail",
@@ -119,7 +143,15 @@ def test_one_decisive_difference_diverges(meter: Meter, kind: str, one: str, oth
     assert meter(other, one) >= THRESHOLD
 
 
-@given(st.text(), st.text())
+phrases = st.lists(
+    st.sampled_from(
+        ["apple", "apples", "pear", "of", "the", "not", "no", "safe", "unsafe", "5", "-5", "five", "%", ","]
+    ),
+    max_size=7,
+).map(" ".join)
+
+
+@given(phrases | st.text(), phrases | st.text())
 def test_rules_are_symmetric_and_hold_for_any_text(one: str, other: str) -> None:
     assert content.same(one, other) == content.same(other, one)
     assert content.same(one, one) is not False
@@ -128,3 +160,11 @@ def test_rules_are_symmetric_and_hold_for_any_text(one: str, other: str) -> None
 @given(st.text())
 def test_chunks_lose_no_word(text: str) -> None:
     assert " ".join(content.chunks(text)).split() == text.split()
+
+
+@pytest.mark.parametrize("piece", ["x.\n", ".", "a-", "a.", "word_", "(", "-", "`", "/", "A ", "5 ", "-- "])
+def test_the_rules_take_no_long_time_over_any_text(piece: str) -> None:
+    text = piece * (content.LONGEST // len(piece))
+    started = time.perf_counter()
+    content.same(text, f"{text} more")
+    assert time.perf_counter() - started < 5

@@ -11,6 +11,7 @@ import pytest
 from shammah_mlx.assistant import Assistant, roll_back
 from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.config import PRESETS, Config, StateConfig
+from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction, Query
 from shammah_mlx.replay import run
 from shammah_mlx.states import FILES
@@ -61,6 +62,51 @@ def test_an_answer_never_comes_from_another_context(taught: Assistant) -> None:
     asked = taught.ask(Query(ROWS[0].query, system="Answer in French.", row="r0"))
     assert isinstance(asked, Interaction)
     assert (asked.source, asked.route.p_local) == ("claude", 0.0)
+
+
+def test_another_model_is_another_context_whoever_names_it(home: Path, weights: Weights, tmp_path: Path) -> None:
+    with Assistant(home, bold(), TEACHER, weights) as assistant:
+        teach(assistant, ROWS)
+    named = msgspec.structs.replace(bold().teacher, model="claude-opus-5-5")
+    with Assistant(home, msgspec.structs.replace(bold(), teacher=named), TEACHER, weights) as assistant:
+        asked = assistant.ask(Query(ROWS[0].query, row="r0"))
+        assert isinstance(asked, Interaction)
+        assert asked.source == "claude"
+        same = assistant.ask(Query(ROWS[0].query, model=bold().teacher.model))
+        assert isinstance(same, Interaction)
+        assert same.source == "recall"
+
+
+def test_a_question_longer_than_the_embedder_reads_is_never_answered_from_memory(taught: Assistant) -> None:
+    text = "word " * 400
+    for question in ("who pays the rent?", "when does it end?"):
+        asked = taught.ask(Query(text + question, row="r0"))
+        assert isinstance(asked, Interaction)
+        assert (asked.source, asked.route.p_local) == ("claude", 0.0)
+        taught.learn_pending()
+
+
+def test_a_label_about_a_draft_that_memory_would_no_longer_give_is_not_learnt(home: Path, weights: Weights) -> None:
+    first = Row("how to boil two large eggs in water", "Ten minutes, in a large pot.", "late")
+    rows = [*ROWS, first]
+    with Assistant(home, bold(audits=((0, 1.0),)), Recorded(rows), weights) as assistant:
+        teach(assistant, ROWS)
+        examples = assistant.models.state()["router"]["labels"].size
+        assistant.ask(Query(first.query, row="late"), forced=True)  # journalled, and not learnt yet
+        again = assistant.ask(Query("how to boil two large eggs in the water", row="r0"))
+        assert isinstance(again, Interaction)
+        assert again.outcome == "audited"
+        assistant.learn_pending()
+        learnt = assistant.models.state()["router"]["labels"].size - examples
+    assert learnt == 1  # the shadow of the first; the draft of the second came from a memory without it
+
+
+def test_a_memory_without_its_journal_fails_before_claude_is_asked(home: Path, weights: Weights) -> None:
+    with Assistant(home, bold(), TEACHER, weights) as assistant:
+        teach(assistant, ROWS[:6])
+    (home / "journal.db").unlink()
+    with pytest.raises(BadStateError, match=r"journal\.db: interaction 6 is missing"):
+        Assistant(home, bold(), TEACHER, weights)
 
 
 def test_a_served_draft_that_nobody_audited_teaches_nothing(taught: Assistant) -> None:
