@@ -61,14 +61,14 @@ _CODE = re.compile(
     r"|[<>=!]=|=>|->|&&|\|\||[|<>^*+=%&](?=\s|\w|$)"  # operators
 )
 _MARKS = r"\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u3099\u309a"  # signs that are parts of words in other scripts
-_WORD = re.compile(rf"-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°²³]")
+_WORD = re.compile(rf"-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°]")
 _SIGN = re.compile(
     r"(?<=\s)[-+*/%=<>^|&]+(?=\s)|[<>=!]="  # between spaces
     r"|(?<=\w)[+*=<>^|&](?=\w)|(?<=\b\w)-(?=\w\b)"  # a+b, a-b
     r"|(?<=\b[A-Z])[+-](?![\w+-])"  # A+, A-
 )
 _SHELL = re.compile(r"[|<>;{}\\*]|\$(?!\d)|(?<!\w)--?[A-Za-z]|(?<!\w)/\w|\w/\w")
-_UNITS = frozenset("%€£$°²³")
+_UNITS = frozenset("%€£$°")
 NEAR = 4  # words before a stretch in which a negation still belongs to it
 
 SHORT = 12  # words; a shorter text is compared by its words, since an embedding of it says little
