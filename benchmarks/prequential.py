@@ -129,15 +129,16 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     weights = Weights(weights_folder())
-    print(f"# {given.shuffles} shuffles; no call: share of queries without a call, mean ± sd; {machine()}")
+    where = machine()
+    print(f"# {given.shuffles} shuffles; no call: share of queries without a call, mean ± sd; {where}")
     for path in given.streams:
         for name, arm in make_arms(read_stream(path, None, None), weights).items():
             cells = []
             for shuffle in range(1, given.shuffles + 1):
                 cell = given.out / f"{path.stem}-{name.replace(' ', '_')}-{shuffle}-{given.limit}.json"
-                if not cell.exists() or json.loads(cell.read_text())["where"] != machine():
+                if not cell.exists() or json.loads(cell.read_text())["where"] != where:
                     total = arm(read_stream(path, shuffle, given.limit))
-                    cell.write_bytes(msgspec.json.encode({"where": machine(), **msgspec.to_builtins(total)}))
+                    cell.write_bytes(msgspec.json.encode({"where": where, **msgspec.to_builtins(total)}))
                 cells.append(json.loads(cell.read_text()))
             print(line(path.stem, name, cells), flush=True)
 
