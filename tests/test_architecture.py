@@ -11,7 +11,7 @@ import shammah_mlx
 
 ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
-    {"errors", "backend", "content", "__init__"},
+    {"errors", "backend", "content", "cautions", "destruction", "secrecy", "__init__"},
     {"config", "events", "console"},
     {"schedules", "stream", "divergence", "tokens", "evidence", "recall", "models.initial"},
     {"policy", "targets", "learner", "teacher", "weights", "journal", "models.encoder", "models.decoder"},
