@@ -86,28 +86,90 @@ class RecallConfig(_Frozen, frozen=True):
     vote_weight: Amount = 0.15  # of the vote's log-probability beside the classifier's value
     ridge: Annotated[float, msgspec.Meta(gt=0)] = 0.3  # of the classifier; vectors have length 1
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
-    compared: Count = 4  # known answers a new reply is compared with, to see whether it is one of them
+    compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
     longest_query: Count = 800  # characters, about what MiniLM reads; of a longer question it would see a part only
+    fleeting_s: Amount = 300.0  # an answer about this moment is good for five minutes
+    most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
+    block: Count = 256  # of those at once: what the comparison with 100,000 others takes of memory, 100 MB
+
+    trust_prior: dict[str, float] = msgspec.field(
+        default_factory=lambda: {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
+            "constant": -3.0,
+            "similarity": 1.0,
+            "margin": 3.0,
+            "agreement": 1.0,
+            "vote": 0.0,
+            "fit": 2.0,
+            "fit margin": 2.0,
+            "support": 0.0,
+            "same": 0.0,
+            "words": 0.0,
+            "most words": 0.0,
+            "rival words": 0.0,
+        }
+    )
+    trust_strength: Annotated[float, msgspec.Meta(gt=0)] = 0.1  # of that prior: one question outweighs it
+    trust_from: Count = 20  # questions before the first fit
+    trust_share: Share = 0.05  # of questions that must be new before the next
+
+
+class CalibrationConfig(_Frozen, frozen=True):
+    """How a probability follows from evidence, corrected by what was measured."""
+
+    prior: dict[str, float]  # weights to start from, by the evidence's name
+    strength: Annotated[float, msgspec.Meta(gt=0)] = 10.0  # of the prior: some forty labels outweigh it
+    refit_share: Share = 0.04  # of examples that must be new before the next fit
+
+
+RECALLED = CalibrationConfig(prior={"constant": 0.0, "trust": 1.0})  # the memory's own trust, taken at its word
+IMITATED = CalibrationConfig(prior={"constant": -2.0, "trust": 0.3})  # the specification's bias: it starts by forwarding
+WRITTEN = CalibrationConfig(
+    prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0
+)
 
 
 class EvidenceConfig(_Frozen, frozen=True):
-    """How Router and Validator learn from evidence numbers."""
+    """How Router and Validator learn from evidence, for each source of drafts."""
 
-    prior: tuple[float, ...] = (
-        -3.0,
-        1.0,
-        3.0,
-        1.0,
-        0.0,
-        2.0,
-        2.0,
-        0.0,
-        0.0,
-    )  # weights of recall.EVIDENCE to start from
-    prior_strength: Annotated[float, msgspec.Meta(gt=0)] = (
-        0.1  # of the Gaussian prior: one example outweighs it where evidence is of size 1
+    router: dict[Literal["recall", "decoder"], CalibrationConfig] = msgspec.field(
+        default_factory=lambda: {"recall": RECALLED, "decoder": IMITATED}
     )
-    refit_share: Share = 0.04  # of examples that must be new before the next fit
+    validator: dict[Literal["recall", "decoder"], CalibrationConfig] = msgspec.field(
+        default_factory=lambda: {"recall": RECALLED, "decoder": WRITTEN}
+    )
+
+
+class LoraConfig(_Frozen, frozen=True):
+    """A pretrained causal language model, and the low-rank adapters that are trained on top of it."""
+
+    model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
+    rank: Count = 8  # 2.4 M numbers on SmolLM2: with Adam's moments 29 MB a save
+    scale: Amount = 20.0  # mlx-lm's own; with the rate below the one that was measured
+    max_tokens: Count = 384  # prompt and reply together: what one step on a laptop's CPU may cost
+    max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for as many
+    first_block: Count = 4  # guessed tokens checked at once at first: in vain, they cost half a plain step on a CPU
+    longest_block: Count = 32  # after blocks that held; on a CPU 32 tokens cost less than three plain steps
+    rejoin: Count = 2  # written tokens that must occur in the guess before it is followed again
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that leave no room for a prompt.
+
+        Raises:
+            ValueError: says which.
+        """
+        if self.max_tokens < self.max_draft_tokens + 4 * MIN_TOKENS:
+            raise ValueError(f"`max_tokens` must exceed `max_draft_tokens` by at least {4 * MIN_TOKENS}")
+
+
+class RehearsalConfig(_Frozen, frozen=True):
+    """How old examples are replayed, and when a step is taken back."""
+
+    replayed: Annotated[int, msgspec.Meta(ge=0)] = 2  # examples beside the new one: a step costs three times as much
+    reservoir: Count = 1000  # examples, a uniform sample of all; two numbers each
+    probes: Annotated[int, msgspec.Meta(ge=0)] = 6  # first replies kept aside: each is read again after every step
+    probe_tokens: Count = 64  # of a probe's reply: what it says of harm, the first lines say
+    tolerance: Amount = 0.1  # nats a token by which one step may raise the loss on the probes
+    drift: Amount = 0.5  # nats a token by which all steps together may, above the untrained model's
 
 
 class OptimizerConfig(_Frozen, frozen=True):
@@ -137,8 +199,16 @@ class PolicyConfig(_Frozen, frozen=True):
     forward_only: Annotated[int, msgspec.Meta(ge=0)] = 50  # queries in which nothing is served locally
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
     accept_threshold: Share = 0.5  # p_accept must exceed it
+    accept_destroying: Share = 0.5  # likewise, of a draft with a command that deletes or overwrites
     audits: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # specification, Sampling Rate
-    shadows: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # likewise: of forwarded queries
+    audit_focus: Amount = 0.0  # audits by doubt, 1 - p_accept, to this power; 0: every draft alike
+    audit_floor: Share = 0.0  # least probability of an audit
+    least_doubt: Annotated[float, msgspec.Meta(gt=0)] = 1e-6  # what is taken for the usual doubt is no less
+    first_doubt: Amount = 1.0  # the usual doubt before any draft stood, counted as this many drafts:
+    first_drafts: Count = 20
+    shadows: dict[Literal["recall", "decoder"], Bands] = msgspec.field(  # likewise: of forwarded queries
+        default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
+    )
 
     def __post_init__(self) -> None:
         """Refuse bands out of order.
@@ -149,7 +219,7 @@ class PolicyConfig(_Frozen, frozen=True):
         for name, bands in (
             ("route_thresholds", self.route_thresholds),
             ("audits", self.audits),
-            ("shadows", self.shadows),
+            *((f"shadows.{source}", bands) for source, bands in self.shadows.items()),
         ):
             if list(bands) != sorted(bands):
                 raise ValueError(f"`{name}` must be in the order of its queries")
@@ -224,13 +294,16 @@ class Config(_Frozen, frozen=True):
     preset: str
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
-    drafts: Literal["decoder", "recall"] = "decoder"  # who drafts: the networks from scratch, or Claude's past answers
+    generator: Literal["scratch", "recall", "recall+decoder"] = "scratch"  # who drafts: a network that knows nothing,
+    # Claude's past answers, or these and a pretrained decoder
     router: EncoderConfig = EncoderConfig()
     validator: EncoderConfig = EncoderConfig()
-    generator: DecoderConfig = DecoderConfig()
+    decoder: DecoderConfig = DecoderConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     recall: RecallConfig = RecallConfig()
     evidence: EvidenceConfig = EvidenceConfig()
+    lora: LoraConfig = LoraConfig()
+    rehearsal: RehearsalConfig = RehearsalConfig()
     targets: TargetsConfig = TargetsConfig()
     policy: PolicyConfig = PolicyConfig()
     divergence: DivergenceConfig = DivergenceConfig()
@@ -238,19 +311,27 @@ class Config(_Frozen, frozen=True):
     state: StateConfig = StateConfig()
 
 
-RECALL = Config(
-    preset="recall",
-    drafts="recall",
+DEFAULT = Config(
+    preset="default",
+    generator="recall+decoder",
     targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_threshold=0.8,  # a compromise: see benchmarks/LOG.md
-        shadows=((0, 1.0),),  # Claude's reply is paid for already
+        accept_threshold=0.67,  # a compromise: see benchmarks/LOG.md
+        accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
+        audit_focus=2.0,  # most is learnt, and most bad answers are caught, where the doubt is greatest
+        audit_floor=0.02,  # what was never measured could not be claimed
+        first_doubt=0.02,  # about what it comes to on covid_faq
+        shadows={
+            "recall": ((0, 1.0),),  # Claude's reply is paid for already
+            "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
+        },
     ),
+    optimizer=OptimizerConfig(generator_lr=1e-3),  # adapters: loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
     divergence=DivergenceConfig(kind="gated"),
 )
-PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "recall": RECALL}
-DEFAULT_PRESET = "literal"  # nothing bounds yet what `recall` serves
+PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}
+DEFAULT_PRESET = "default"
 
 
 def load_config(path: Path, flags: Mapping[str, Any]) -> Config:

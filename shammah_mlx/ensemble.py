@@ -1,11 +1,11 @@
 """The three models of one home: what the loop asks them, one step at a time, and all their state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from shammah_mlx.backend import mx, scalar
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import ROLES, Draft, Query, Role, Step
+from shammah_mlx.events import ROLES, Draft, DraftSource, Grounds, Query, Role, Step
 from shammah_mlx.learner import Batch, Learner, label_loss, text_loss
 from shammah_mlx.models.decoder import Decoder
 from shammah_mlx.models.encoder import Classifier
@@ -22,26 +22,26 @@ class Ensemble:
     def __init__(self, config: Config, weights: Weights) -> None:
         self._router_tokens = WordPieces(weights.embedder_tokenizer, config.router.max_tokens)
         self._validator_tokens = WordPieces(weights.embedder_tokenizer, config.validator.max_tokens)
-        self._generator_tokens = Bytes(weights.decoder_tokenizer, config.generator.max_tokens)
+        self._generator_tokens = Bytes(weights.decoder_tokenizer, config.decoder.max_tokens)
         _check_vocabulary("router", config.router.vocab, self._router_tokens.size)
         _check_vocabulary("validator", config.validator.vocab, self._validator_tokens.size)
-        _check_vocabulary("generator", config.generator.vocab, self._generator_tokens.size)
+        _check_vocabulary("decoder", config.decoder.vocab, self._generator_tokens.size)
         keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
-        self._shape = config.generator
+        self._shape = config.decoder
         self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
         self._generator = Learner(
-            "generator", Decoder(config.generator, keys["generator"]), text_loss, config.optimizer
+            "generator", Decoder(config.decoder, keys["generator"]), text_loss, config.optimizer
         )
         self._validator = Learner(
             "validator", Classifier(config.validator, keys["validator"]), label_loss, config.optimizer
         )
         self._learners = {learner.role: learner for learner in (self._router, self._generator, self._validator)}
 
-    def p_local(self, query: Query) -> float:
+    def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do."""
-        return _probability(self._router, self._router_tokens.encode([query.prompt]))
+        return {"decoder": _probability(self._router, self._router_tokens.encode([query.prompt]))}
 
-    def draft(self, query: Query) -> Draft:
+    def draft(self, query: Query, source: DraftSource, show: Callable[[str], None] | None = None) -> Draft:  # noqa: ARG002
         """Write an answer, one most probable token after another."""
         ids = decode_greedily(
             self._generator.model, self._generator_tokens.prompt(query.prompt), self._generator_tokens.end, self._shape
@@ -51,6 +51,13 @@ class Ensemble:
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
         return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
+
+    def grounds(self, query: Query) -> Grounds:  # noqa: ARG002  the networks weigh nothing that could be told
+        """Return nothing."""
+        return Grounds()
+
+    def expire(self, now: float) -> None:
+        """Do nothing: what is in the weights stays."""
 
     def step(self, target: Target, rate: float) -> Step:
         """Take one step on one example."""
@@ -101,9 +108,9 @@ class Ensemble:
         return (*encoded, mx.array([float(target.label or 0)]))
 
 
-def _check_vocabulary(role: Role, rows: int, needed: int) -> None:
+def _check_vocabulary(model: str, rows: int, needed: int) -> None:
     if rows < needed:
-        raise BadInputError(f"{role}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml")
+        raise BadInputError(f"{model}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml")
 
 
 def _probability(learner: Learner, batch: Batch) -> float:

@@ -8,7 +8,11 @@ from typing import Literal, Self
 
 import msgspec
 
+from shammah_mlx import cautions, destruction
+
+DraftSource = Literal["recall", "decoder"]
 Source = Literal["claude", "recall", "decoder"]
+Wish = Literal["claude", "local"]
 Outcome = Literal["forwarded", "rejected", "approved", "audited"]
 
 Role = Literal["router", "generator", "validator"]
@@ -22,6 +26,13 @@ class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
+class Exchange(_Event, frozen=True):
+    """An earlier turn of the same conversation."""
+
+    question: str
+    answer: str
+
+
 class Query(_Event, frozen=True):
     """What the user asked, with what it leans on."""
 
@@ -30,12 +41,19 @@ class Query(_Event, frozen=True):
     model: str | None = None  # the Claude model asked for; None: the config's
     max_tokens: int | None = None  # likewise
     row: str | None = None  # id of the recorded row, where it comes from a stream
+    history: tuple[Exchange, ...] = ()  # what was said before, oldest first
 
     @property
     def context(self) -> int:
         """Return a number that two queries share if they lean on the same things, 63 bits of a hash."""
-        leaned_on = msgspec.json.encode([self.system, self.model, self.max_tokens])
+        leaned_on = msgspec.json.encode([self.system, self.model, self.max_tokens, self.history])
         return int.from_bytes(hashlib.sha256(leaned_on).digest()[:8], "big") >> 1
+
+    @property
+    def meant(self) -> str:
+        """Return the question as it is to be understood: after the one before it, where it leans on that."""
+        leans = bool(self.history) and cautions.leans_back(self.text)
+        return f"{self.history[-1].question} {self.text}" if leans else self.text
 
     @property
     def prompt(self) -> str:
@@ -46,17 +64,51 @@ class Query(_Event, frozen=True):
 class Route(_Event, frozen=True):
     """The Router's decision for one query."""
 
-    local: bool
-    p_local: float
+    p_locals: dict[DraftSource, float]  # the probability that a local answer will do, for each who could draft it
     threshold: float | None  # what p_local had to exceed; None: nothing may be served locally yet
+    tries: tuple[DraftSource, ...] = ()  # who is to draft, in this order
+
+    @property
+    def p_local(self) -> float:
+        """Return the probability that a local answer will do."""
+        return max(self.p_locals.values(), default=0.0)
+
+    @property
+    def local(self) -> bool:
+        """Say whether a local answer is tried."""
+        return bool(self.tries)
 
 
 class Draft(_Event, frozen=True):
     """A local answer proposed by the Generator."""
 
     text: str
-    source: Literal["recall", "decoder"]
+    source: DraftSource
     from_id: str | None = None  # the recorded row a recalled answer came from
+    evidence: dict[str, float] = {}  # what the Validator weighs, by name
+
+
+class Judged(_Event, frozen=True):
+    """A draft with the Validator's probability that it is good, and later how far it was from Claude's reply."""
+
+    draft: Draft
+    p_accept: float
+    divergence: float | None = None
+
+
+class Nearest(_Event, frozen=True):
+    """A past question like this one."""
+
+    number: int  # in the journal
+    similarity: float
+
+
+class Grounds(_Event, frozen=True):
+    """What a decision was made on."""
+
+    nearest: tuple[Nearest, ...] = ()
+    evidence: dict[str, float] = {}  # what the Router weighs, by name
+    versions: dict[str, str] = {}  # of embedder, meter and prompt: evidence holds for these
 
 
 class Reply(_Event, frozen=True):
@@ -98,20 +150,15 @@ class Turn(_Event, frozen=True):
     seen: int  # queries handled before this one
     at: float  # Unix time, seconds
     query: Query
-    forced: bool  # the user asked for Claude
+    wish: Wish | None  # who the user asked for
     coin: float  # uniform in [0, 1), drawn before anything is drafted
-    audit_rate: float
-    shadow_rate: float
+    audit_rate: float  # of drafts as doubtful as usual
+    shadow_rates: dict[DraftSource, float]
+    usual_doubt: float = 1.0  # of drafts that stood so far; see policy.audit_probability
 
-    @property
-    def audits(self) -> bool:
-        """Say whether Claude is asked too if a draft would be served."""
-        return self.coin < self.audit_rate
-
-    @property
-    def shadows(self) -> bool:
-        """Say whether a draft is made too if the query is forwarded."""
-        return self.coin < self.shadow_rate
+    def shadows(self, source: DraftSource) -> bool:
+        """Say whether this source drafts too if the query is forwarded."""
+        return self.coin < self.shadow_rates.get(source, 0.0)
 
 
 class Interaction(_Event, frozen=True):
@@ -121,10 +168,11 @@ class Interaction(_Event, frozen=True):
     route: Route
     outcome: Outcome
     served_local: bool
-    draft: Draft | None = None
-    p_accept: float | None = None
+    drafts: tuple[Judged, ...] = ()  # the best first: it is the one that stood, or would have
+    accepted: bool = False  # whether the Validator let the best one stand
+    pi: float | None = None  # probability that the draft that stood was audited; None: none stood
     reply: Reply | None = None
-    divergence: float | None = None
+    grounds: Grounds = Grounds()
     ms: float | None = None  # until the user had the answer
 
     @classmethod
@@ -133,21 +181,28 @@ class Interaction(_Event, frozen=True):
         return cls(turn, route, "forwarded", served_local=False, reply=reply)
 
     @classmethod
-    def rejected(cls, turn: Turn, route: Route, draft: Draft, p_accept: float, reply: Reply) -> Self:
-        """Record a draft the Validator refused, and Claude's reply in its place."""
-        return cls(turn, route, "rejected", served_local=False, draft=draft, p_accept=p_accept, reply=reply)
+    def rejected(cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], reply: Reply) -> Self:
+        """Record drafts the Validator refused, and Claude's reply in their place."""
+        return cls(turn, route, "rejected", served_local=False, drafts=drafts, reply=reply)
 
     @classmethod
-    def approved(cls, turn: Turn, route: Route, draft: Draft, p_accept: float, reply: Reply | None = None) -> Self:
+    def approved(
+        cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], pi: float, reply: Reply | None = None
+    ) -> Self:
         """Record a draft that was served unmeasured; `reply` is what an audit got, if that was not complete."""
-        return cls(turn, route, "approved", served_local=True, draft=draft, p_accept=p_accept, reply=reply)
+        return cls(turn, route, "approved", served_local=True, drafts=drafts, accepted=True, pi=pi, reply=reply)
+
+    @classmethod
+    def unchecked(cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], *, accepted: bool) -> Self:
+        """Record a draft that was served because the user wanted a local answer, whatever the Validator says."""
+        return cls(turn, route, "approved", served_local=True, drafts=drafts, accepted=accepted, pi=0.0)
 
     @classmethod
     def audited(
-        cls, turn: Turn, route: Route, draft: Draft, p_accept: float, reply: Reply, divergence: float, *, good: bool
+        cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], pi: float, reply: Reply, *, good: bool
     ) -> Self:
         """Record a draft that was measured against Claude's reply; the better of the two was served."""
-        return cls(turn, route, "audited", good, draft, p_accept, reply, divergence)
+        return cls(turn, route, "audited", served_local=good, drafts=drafts, accepted=True, pi=pi, reply=reply)
 
     def __post_init__(self) -> None:
         """Refuse what no path through the loop can produce.
@@ -155,17 +210,32 @@ class Interaction(_Event, frozen=True):
         Raises:
             ValueError: the fields contradict each other.
         """
-        judged = self.draft is not None and self.p_accept is not None
-        complete = self.reply is not None and self.reply.complete
+        drafted, complete = bool(self.drafts), self.reply is not None and self.reply.complete
+        stood = self.route.local and drafted and self.pi is not None
         legal = {
-            "forwarded": self.reply is not None and not self.served_local,
-            "rejected": self.route.local and judged and self.reply is not None and not self.served_local,
-            "approved": self.route.local and judged and not complete and self.served_local,
-            "audited": self.route.local and judged and self.turn.audits and self.divergence is not None,
+            "forwarded": self.reply is not None and not self.served_local and self.pi is None,
+            "rejected": self.route.local and drafted and self.reply is not None and not self.served_local,
+            "approved": stood and not complete and self.served_local,
+            "audited": stood and self.accepted and self.divergence is not None,
         }[self.outcome]
-        half_judged = (self.draft is None) != (self.p_accept is None)
-        if not legal or half_judged or (self.divergence is not None and not (judged and complete)):
+        measured = any(judged.divergence is not None for judged in self.drafts)
+        if not legal or (measured and not complete):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
+
+    @property
+    def draft(self) -> Draft | None:
+        """Return the best draft."""
+        return self.drafts[0].draft if self.drafts else None
+
+    @property
+    def p_accept(self) -> float | None:
+        """Return the Validator's probability that the best draft is good."""
+        return self.drafts[0].p_accept if self.drafts else None
+
+    @property
+    def divergence(self) -> float | None:
+        """Return how far the best draft was from Claude's reply, once that is known."""
+        return self.drafts[0].divergence if self.drafts else None
 
     @property
     def answer(self) -> str:
@@ -186,9 +256,14 @@ class Interaction(_Event, frozen=True):
     @property
     def audit(self) -> bool:
         """Say whether Claude was due only to measure a draft that stood."""
-        return self.turn.audits and self.outcome in ("approved", "audited")
+        return self.pi is not None and self.turn.coin < self.pi
 
     @property
     def uncovered(self) -> bool:
-        """Say whether a draft was served although the audit it was due could not be had."""
-        return self.audit and self.outcome == "approved"
+        """Say whether a draft was served that was refused, or whose audit could not be had."""
+        return self.outcome == "approved" and (self.audit or not self.accepted)
+
+    @property
+    def destroys(self) -> bool:
+        """Say whether what was served locally has a command that deletes or overwrites."""
+        return self.served_local and destruction.destroys(self.answer)

@@ -7,30 +7,32 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shammah_mlx.config import EvidenceConfig
+from shammah_mlx.config import CalibrationConfig
 
-NEWTON_STEPS = 12  # quadratic convergence: the last ones change nothing
+NEWTON_STEPS = 25  # quadratic convergence: the last ones change nothing
+SETTLED = 1e-9  # of a step
+LONGEST_STEP = 4.0  # of a Newton step, in any weight: far from the answer, not too far
 
 
 class EvidenceModel:
-    """Estimate the probability that a label is 1 from a vector of evidence numbers; starts at the prior."""
+    """Estimate the probability that a label is 1 from evidence numbers by name; starts at the prior."""
 
-    def __init__(self, prior: tuple[float, ...], config: EvidenceConfig) -> None:
-        self._prior = np.array(prior)
-        self._strength, self._refit_share = config.prior_strength, config.refit_share
-        self._examples = np.zeros((0, len(prior)), np.float32)  # as they are stored: a fit must not see more digits
+    def __init__(self, config: CalibrationConfig) -> None:
+        self._names, self._prior = tuple(config.prior), np.array(tuple(config.prior.values()))
+        self._strength, self._refit_share = config.strength, config.refit_share
+        self._examples = np.zeros((0, len(self._names)), np.float32)  # as stored: a fit must not see more digits
         self._labels = np.zeros(0, np.float32)
         self._weights = self._prior
         self._used = 0  # examples in the last fit
 
-    def probability(self, evidence: np.ndarray) -> float:
+    def probability(self, evidence: Mapping[str, float]) -> float:
         """Return the probability of label 1."""
-        return float(_sigmoid(evidence @ self._weights))
+        return float(sigmoid(self._numbers(evidence) @ self._weights))
 
-    def step(self, evidence: np.ndarray, label: int) -> float:
+    def step(self, evidence: Mapping[str, float], label: int) -> float:
         """Learn one example; return its loss, in nats, before."""
         p = self.probability(evidence)
-        self._examples = np.vstack([self._examples, evidence[None]])
+        self._examples = np.vstack([self._examples, self._numbers(evidence)])
         self._labels = np.append(self._labels, np.float32(label))
         self._fit()
         return float(-np.log(max(p if label else 1.0 - p, 1e-12)))
@@ -40,29 +42,44 @@ class EvidenceModel:
         return {"examples": self._examples, "labels": self._labels, "weights": self._weights.astype(np.float32)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from what `state` returned.
+
+        Raises:
+            ValueError: it was learnt from other evidence.
+        """
+        if state["examples"].shape[1:] != self._examples.shape[1:]:
+            raise ValueError("the evidence is not what it was")
         self._examples, self._labels = state["examples"], state["labels"]
         self._weights, self._used = self._prior, 0
         self._fit()
 
+    def _numbers(self, evidence: Mapping[str, float]) -> np.ndarray:
+        return np.array([evidence[name] for name in self._names], np.float32)
+
     def _fit(self) -> None:
-        """Find the most probable weights by Newton's method, on as many examples as were due for the last fit."""
-        used = _last_due(len(self._labels), self._refit_share)
-        if used == self._used:
-            return
-        self._used = used
-        x, y = self._examples[:used].astype(np.float64), self._labels[:used].astype(np.float64)
-        w = self._prior.copy()
-        for _ in range(NEWTON_STEPS):
-            p = _sigmoid(x @ w)
-            gradient = x.T @ (p - y) + self._strength * (w - self._prior)
-            hessian = (x * (p * (1.0 - p))[:, None]).T @ x + self._strength * np.eye(len(w))
-            step = np.linalg.solve(hessian, gradient)
-            w = w - step * min(1.0, 4.0 / max(float(np.abs(step).max()), 1e-12))  # far from the answer, not too far
-        self._weights = w
+        """Fit on as many examples as were due for the last fit."""
+        used = last_due(len(self._labels), self._refit_share)
+        if used != self._used:
+            self._used = used
+            self._weights = most_probable(self._examples[:used], self._labels[:used], self._prior, self._strength)
 
 
-def _last_due(count: int, share: float) -> int:
+def most_probable(x: np.ndarray, y: np.ndarray, prior: np.ndarray, strength: float) -> np.ndarray:
+    """Return the most probable weights given examples x (n, k), labels y (n,) and a Gaussian prior (Newton's method)."""
+    x, y, w = x.astype(np.float64), y.astype(np.float64), prior.astype(np.float64)
+    for _ in range(NEWTON_STEPS):
+        p = sigmoid(x @ w)
+        gradient = x.T @ (p - y) + strength * (w - prior)
+        hessian = (x * (p * (1.0 - p))[:, None]).T @ x + strength * np.eye(len(w))
+        step = np.linalg.solve(hessian, gradient)
+        longest = float(np.abs(step).max())
+        w = w - step * min(1.0, LONGEST_STEP / max(longest, SETTLED))
+        if longest < SETTLED:
+            break
+    return w
+
+
+def last_due(count: int, share: float) -> int:
     """Return the largest number of examples up to `count` at which a fit was due: each time a share more has come."""
     due = 0
     while True:
@@ -72,6 +89,7 @@ def _last_due(count: int, share: float) -> int:
         due = following
 
 
-def _sigmoid(z: np.ndarray) -> np.ndarray:
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    """Return log-odds as probabilities."""
     result: np.ndarray = 1.0 / (1.0 + np.exp(-np.clip(z, -30.0, 30.0)))
     return result

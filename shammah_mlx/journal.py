@@ -6,9 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction
+from shammah_mlx.recall import Entry, Question
 
 _MIGRATIONS = (
     """
@@ -16,6 +18,16 @@ _MIGRATIONS = (
         number INTEGER PRIMARY KEY,
         record TEXT NOT NULL,                   -- an Interaction as JSON
         set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it
+    )
+    """,
+    """
+    CREATE TABLE memory (
+        number INTEGER PRIMARY KEY,             -- of the interaction
+        answer INTEGER NOT NULL,                -- number of the first one that had this answer
+        context INTEGER NOT NULL,
+        until REAL NOT NULL,                    -- Unix time
+        vector BLOB NOT NULL,                   -- fp32
+        words BLOB NOT NULL
     )
     """,
 )
@@ -122,6 +134,35 @@ class Journal:
                 f"{self._path}: interaction {number} is missing", "restore the file, or use another --home"
             )
         return self._decoded(*row)
+
+    def remember(self, entry: Entry) -> None:
+        """Keep an entry of the memory."""
+        question = entry.question
+        row = (entry.number, entry.answer, question.context, entry.until)
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO memory (number, answer, context, until, vector, words) VALUES (?, ?, ?, ?, ?, ?)",
+                (*row, question.vector.astype(np.float32).tobytes(), question.words.tobytes()),
+            )
+
+    def remembered(self) -> Iterator[Entry]:
+        """Yield the entries of the memory, in order."""
+        rows = self._db.execute("SELECT number, answer, context, until, vector, words FROM memory ORDER BY number")
+        for number, answer, context, until, vector, words in rows:
+            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
+            yield Entry(question, number, answer, until)
+
+    def unremember_after(self, number: int) -> None:
+        """Drop the entries of the memory after `number`: they will be made again."""
+        with self._db:
+            self._db.execute("DELETE FROM memory WHERE number > ?", (number,))
+
+    def last(self) -> Interaction | None:
+        """Return the latest interaction that counts."""
+        row = self._db.execute(
+            "SELECT number, record FROM interactions WHERE NOT set_aside ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else self._decoded(*row)
 
     def set_aside_after(self, number: int) -> int:
         """Leave out every interaction after `number` from now on; return how many those are."""

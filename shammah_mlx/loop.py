@@ -4,27 +4,31 @@ They meet in the frozen Interaction alone, so predict-before-train holds by cons
 compared by models that have not seen the reply it is compared with.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from shammah_mlx import policy
-from shammah_mlx.config import Config
+from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.divergence import Meter
-from shammah_mlx.events import Draft, Interaction, Outage, Query, Step, Turn
+from shammah_mlx.events import Draft, DraftSource, Interaction, Judged, Outage, Query, Reply, Route, Step, Turn
 from shammah_mlx.schedules import learning_rate
 from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.teacher import Show, Teacher
 
 
+NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
+
+
 class Models(Protocol):
     """The three roles, as the loop sees them."""
 
-    def p_local(self, query: Query) -> float:
-        """Return the Router's probability that a local answer will do."""
+    def p_local(self, query: Query) -> Mapping[DraftSource, float]:
+        """Return the Router's probability that a local answer will do, for each source, in the order to try them."""
 
-    def draft(self, query: Query) -> Draft | None:
-        """Return the Generator's answer; None if it has nothing to say."""
+    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
+        """Return the Generator's answer; None if it has nothing to say. `show` gets it as it is written."""
 
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
@@ -38,45 +42,71 @@ def answer(
 ) -> Interaction | Outage:
     """Decide who answers, and get the answer; change nothing.
 
-    `show` receives Claude's words as they come, where they are sure to be the answer. An Outage comes back when Claude
-    was needed and gave nothing: then nothing was handled.
+    `show` receives words as they come, where they are sure to be the answer. An Outage comes back when Claude was
+    needed and gave nothing: then nothing was handled.
     """
     query = turn.query
     route = policy.route(models.p_local(query), turn, config.policy)
-    draft = models.draft(query) if route.local else None
-    if draft is None:
+    drafts = _try(turn, route, models, config.policy, show)
+    stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], config.policy)
+    if turn.wish == "local":
+        return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
+    if not stands:
         reply = teacher.ask(query, show)
-        return reply if isinstance(reply, Outage) else Interaction.forwarded(turn, route, reply)
+        if isinstance(reply, Outage):
+            return reply
+        if not drafts:
+            return Interaction.forwarded(turn, route, reply)
+        return Interaction.rejected(turn, route, drafts, reply)
 
-    p_accept = models.p_accept(query, draft)
-    if not policy.accepts(p_accept, config.policy):
-        reply = teacher.ask(query, show)
-        return reply if isinstance(reply, Outage) else Interaction.rejected(turn, route, draft, p_accept, reply)
-
-    if not turn.audits:
-        return Interaction.approved(turn, route, draft, p_accept)
+    pi = policy.audit_probability(drafts[0].p_accept, turn, config.policy)
+    if turn.coin >= pi:
+        return Interaction.approved(turn, route, drafts, pi)
     reply = teacher.ask(query)
     if isinstance(reply, Outage):
-        return Interaction.approved(turn, route, draft, p_accept)
+        return Interaction.approved(turn, route, drafts, pi)
     if not reply.complete:
-        return Interaction.approved(turn, route, draft, p_accept, reply)
-    divergence = meter(draft.text, reply.text)
-    good = divergence < config.divergence.threshold
-    return Interaction.audited(turn, route, draft, p_accept, reply, divergence, good=good)
+        return Interaction.approved(turn, route, drafts, pi, reply)
+    drafts = _compare(drafts, reply, meter)
+    good = (drafts[0].divergence or 0.0) < config.divergence.threshold
+    return Interaction.audited(turn, route, drafts, pi, reply, good=good)
 
 
-def observe(interaction: Interaction, models: Models, meter: Meter) -> Interaction:
-    """Complete an interaction with what the user need not wait for: the shadow draft and the comparison."""
-    query, draft, p_accept, reply = interaction.turn.query, interaction.draft, interaction.p_accept, interaction.reply
+def observe(interaction: Interaction, models: Models, meter: Meter, config: Config) -> Interaction:
+    """Complete an interaction with what the user need not wait for: shadow drafts and the comparison."""
+    turn, drafts, reply = interaction.turn, interaction.drafts, interaction.reply
     if reply is None or not reply.complete or interaction.divergence is not None:
         return interaction
-    if draft is None and interaction.turn.shadows:
-        draft = models.draft(query)
-        p_accept = models.p_accept(query, draft) if draft else None
-    if draft is None:
-        return interaction
-    divergence = meter(draft.text, reply.text)
-    return msgspec.structs.replace(interaction, draft=draft, p_accept=p_accept, divergence=divergence)
+    if not drafts:
+        shadows = [source for source in interaction.route.p_locals if turn.shadows(source)]
+        judged = [found for source in shadows if (found := _judge(turn.query, source, models))]
+        drafts = policy.best_first(judged, config.policy)
+    return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
+
+
+def _try(
+    turn: Turn, route: Route, models: Models, config: PolicyConfig, show: Show | None
+) -> tuple[Judged, ...]:
+    """Return the drafts of the sources to try, the best first; after one that will be served no other is made."""
+    drafts: list[Judged] = []
+    for source in route.tries:
+        judged = _judge(turn.query, source, models, show if turn.wish == "local" else None)
+        if judged is not None:
+            drafts.append(judged)
+            if turn.wish == "local" or policy.accepts(judged, config):
+                break
+    return policy.best_first(drafts, config)
+
+
+def _judge(query: Query, source: DraftSource, models: Models, show: Show | None = None) -> Judged | None:
+    draft = models.draft(query, source, show)
+    return None if draft is None else Judged(draft, models.p_accept(query, draft))
+
+
+def _compare(drafts: Sequence[Judged], reply: Reply, meter: Meter) -> tuple[Judged, ...]:
+    return tuple(
+        msgspec.structs.replace(judged, divergence=meter(judged.draft.text, reply.text)) for judged in drafts
+    )
 
 
 def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Step, ...]:

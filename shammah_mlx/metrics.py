@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from shammah_mlx import policy
-from shammah_mlx.config import Config
+from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import Interaction, Step
 from shammah_mlx.schedules import learning_rate
 
@@ -25,6 +25,8 @@ class Tally(msgspec.Struct, frozen=True):
     compared: int = 0
     divergence_sum: float = 0.0
     skipped_steps: int = 0
+    stood: int = 0  # drafts that the Validator let stand
+    doubt_sum: float = 0.0  # of those
 
 
 def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
@@ -39,14 +41,22 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
     }
     if interaction.divergence is not None and interaction.p_accept is not None:
         good = interaction.divergence < config.divergence.threshold
-        if interaction.route.threshold is not None and not interaction.turn.forced:
+        if interaction.route.threshold is not None and interaction.turn.wish is None:
             add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
-        accepted = policy.accepts(interaction.p_accept, config.policy)
+        accepted = policy.accepts(interaction.drafts[0], config.policy)
         add[_verdict("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
-    divergence_sum = tally.divergence_sum + (interaction.divergence or 0.0)
-    return msgspec.structs.replace(tally, **counts, divergence_sum=divergence_sum)
+    sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
+    if interaction.pi is not None and interaction.p_accept is not None:
+        sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.p_accept, config.policy)
+        counts["stood"] = tally.stood + 1
+    return msgspec.structs.replace(tally, **counts, **sums)
+
+
+def usual_doubt(tally: Tally, config: PolicyConfig) -> float:
+    """Return the mean doubt of the drafts that stood, on top of what is supposed of the first."""
+    return (tally.doubt_sum + config.first_doubt * config.first_drafts) / (tally.stood + config.first_drafts)
 
 
 def _verdict(role: str, said_yes: bool, good: bool, yes: str, no: str) -> str:

@@ -1,17 +1,21 @@
 """Who answers, and when Claude is asked as well: pure decisions (specification, Cold Start and Sampling Strategy)."""
 
 import random
+from collections.abc import Iterable, Mapping
 
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import Query, Route, Turn
+from shammah_mlx.destruction import destroys
+from shammah_mlx.events import DraftSource, Judged, Query, Route, Turn, Wish
 from shammah_mlx.schedules import band_value
 
 
-def take_turn(query: Query, number: int, seen: int, at: float, config: Config, *, forced: bool) -> Turn:
+def take_turn(
+    query: Query, number: int, seen: int, at: float, config: Config, *, wish: Wish | None = None, doubt: float = 1.0
+) -> Turn:
     """Draw the query's coin and look up its rates, before anything is drafted."""
     audit_rate = band_value(config.policy.audits, seen) or 0.0
-    shadow_rate = band_value(config.policy.shadows, seen) or 0.0
-    return Turn(number, seen, at, query, forced, coin(config.seed, number), audit_rate, shadow_rate)
+    shadow_rates = {source: band_value(bands, seen) or 0.0 for source, bands in config.policy.shadows.items()}
+    return Turn(number, seen, at, query, wish, coin(config.seed, number), audit_rate, shadow_rates, doubt)
 
 
 def coin(seed: int, number: int) -> float:
@@ -19,11 +23,16 @@ def coin(seed: int, number: int) -> float:
     return random.Random(f"{seed}/{number}").random()  # a string seed is hashed with SHA-512
 
 
-def route(p_local: float, turn: Turn, config: PolicyConfig) -> Route:
-    """Decide between a local try and Claude: local only above the threshold of the phase `seen` is in."""
+def route(p_locals: Mapping[DraftSource, float], turn: Turn, config: PolicyConfig) -> Route:
+    """Decide between local tries and Claude: local only above the threshold of the phase `seen` is in."""
     threshold = route_threshold(turn.seen, config)
-    local = not turn.forced and threshold is not None and p_local > threshold
-    return Route(local=local, p_local=p_local, threshold=threshold)
+    if turn.wish == "local":
+        tries = tuple(sorted(p_locals, key=lambda source: -p_locals[source]))
+    elif turn.wish == "claude" or threshold is None:
+        tries = ()
+    else:
+        tries = tuple(source for source, p_local in p_locals.items() if p_local > threshold)
+    return Route(dict(p_locals), threshold, tries)
 
 
 def route_threshold(seen: int, config: PolicyConfig) -> float | None:
@@ -31,6 +40,28 @@ def route_threshold(seen: int, config: PolicyConfig) -> float | None:
     return None if seen < config.forward_only else band_value(config.route_thresholds, seen)
 
 
-def accepts(p_accept: float, config: PolicyConfig) -> bool:
-    """Say whether the Validator's probability lets a draft stand."""
-    return p_accept > config.accept_threshold
+def accepts(judged: Judged, config: PolicyConfig) -> bool:
+    """Say whether the Validator's probability lets a draft stand; a command that destroys must be surer."""
+    bar = config.accept_destroying if destroys(judged.draft.text) else config.accept_threshold
+    return judged.p_accept > bar
+
+
+def best_first(drafts: Iterable[Judged], config: PolicyConfig) -> tuple[Judged, ...]:
+    """Return the drafts in the order they would be served."""
+    return tuple(sorted(drafts, key=lambda judged: (accepts(judged, config), judged.p_accept), reverse=True))
+
+
+def doubt(p_accept: float, config: PolicyConfig) -> float:
+    """Return how much there is to learn from an audit of a draft that stood."""
+    return float((1.0 - p_accept) ** config.audit_focus)
+
+
+def audit_probability(p_accept: float, turn: Turn, config: PolicyConfig) -> float:
+    """Return the probability of an audit: the schedule's on average, more where the draft is more doubtful.
+
+    A function of the past, the query and p_accept alone, so that what was measured can be weighed without bias.
+    """
+    if not turn.audit_rate:
+        return 0.0
+    share = doubt(p_accept, config) / max(turn.usual_doubt, config.least_doubt)
+    return min(max(turn.audit_rate * share, config.audit_floor), 1.0)

@@ -1,11 +1,14 @@
 """Claude's own past answers, found by what was asked.
 
-A memory holds one vector a question, and which answer it had. For a new question two views propose an answer: a vote of
-similar questions, and a linear classifier from vector to answer (ridge regression). What they say of the answer they
-agree on most is the evidence that Router and Validator judge by. Knows no text.
+A memory holds the questions: a vector and a set of words each, and which answer it had. For a new question two views
+propose an answer: a vote of similar questions, and a linear classifier from vector to answer (ridge regression). What
+they say of the answer they agree on most is evidence. The memory also asks itself every question it holds, leaving it
+out: so it learns from each reply how its own evidence is to be weighed. Knows no text.
 """
 
-from collections.abc import Mapping
+import re
+import zlib
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -22,112 +25,240 @@ EVIDENCE = (
     "fit margin",  # over its value for any other answer
     "support",  # log of how many questions had the proposed answer
     "same",  # 1 if the nearest question of all had it
+    "words",  # shared with that nearest question that had it: Jaccard, as the two below
+    "most words",  # with any question that had the proposed answer
+    "rival words",  # with any question that had another answer
 )
+WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
+ABSENT = -9.0  # less than any similarity: a question that is left out, or of another answer
+LEAST_LEFT_OUT = 1e-3  # of 1 - leverage: a question that alone decides its own fit
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A question as a memory knows it."""
+
+    vector: np.ndarray  # (width,) fp32, of length 1
+    words: np.ndarray  # (WORD_BITS / 8,) bytes, from `word_set`
+    context: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A question and its answer."""
+
+    question: Question
+    number: int  # in the journal
+    answer: int  # the number of the first question that had it
+    until: float  # Unix time after which it is not to be served
 
 
 class Proposal(msgspec.Struct, frozen=True):
     """The answer a memory would give, and what speaks for it."""
 
-    answer: int
     number: int  # journal number of the nearest question that had it
     evidence: np.ndarray  # (len(EVIDENCE),)
 
 
+def word_set(text: str) -> np.ndarray:
+    """Return the words of a text as a set of bits."""
+    bits = np.zeros(WORD_BITS, np.uint8)
+    bits[[zlib.crc32(word.encode()) % WORD_BITS for word in re.findall(r"\w+", text.lower())]] = 1
+    return np.packbits(bits)
+
+
 class Memory:
-    """Questions and their answers, in the order they were learnt.
+    """Questions and their answers, in the order they were learnt; what it returns is a function of them alone."""
 
-    Every result is a function of the entries alone, however many processes they came by.
-    """
-
-    def __init__(self, width: int, config: RecallConfig) -> None:
+    def __init__(self, config: RecallConfig) -> None:
         self._config = config
-        self._vectors = np.zeros((0, width), np.float32)
-        self._answers = np.zeros(0, np.int64)  # an answer is known by the number of the first question that had it
-        self._numbers = np.zeros(0, np.int64)
-        self._contexts = np.zeros(0, np.int64)
-        self._fits: dict[int, tuple[int, np.ndarray, np.ndarray]] = {}  # by context: entries used, answers, weights
+        self._entries: list[Entry] = []
+        self._rooms: dict[int, _Room] = {}  # by context
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self._entries)
 
-    def add(self, vector: np.ndarray, answer: int, number: int, context: int) -> None:
-        """Remember that the question `number` had this answer."""
-        self._vectors = np.vstack([self._vectors, vector[None]])
-        self._answers = np.append(self._answers, answer)
-        self._numbers = np.append(self._numbers, number)
-        self._contexts = np.append(self._contexts, context)
+    def add(self, entry: Entry) -> None:
+        """Remember."""
+        self._entries.append(entry)
+        self._rooms.setdefault(entry.question.context, _Room(self._config)).add(entry)
 
-    def nearest(self, vector: np.ndarray, context: int, count: int) -> list[int]:
-        """Return the answers of the nearest questions asked in the same context, nearest first, each once."""
-        inside = np.flatnonzero(self._contexts == context)
-        order = inside[np.argsort(-(self._vectors[inside] @ vector), kind="stable")]
-        return list(dict.fromkeys(self._answers[order].tolist()))[:count]
+    def expire(self, now: float) -> None:
+        """Forget what is not to be served any more."""
+        if any(entry.until < now for entry in self._entries):
+            kept = [entry for entry in self._entries if entry.until >= now]
+            self._entries, self._rooms = [], {}
+            for entry in kept:
+                self.add(entry)
 
-    def propose(self, vector: np.ndarray, context: int) -> Proposal | None:
+    def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
+        """Return the most similar questions asked in the same context with their similarity, the nearest first."""
+        room = self._rooms.get(question.context)
+        return [] if room is None else room.nearest(question, count)
+
+    def known_answers(self, question: Question, count: int) -> list[int]:
+        """Return the answers of the most similar questions, the nearest first, each once."""
+        return list(dict.fromkeys(entry.answer for entry, _ in self.nearest(question, len(self))))[:count]
+
+    def propose(self, question: Question) -> Proposal | None:
         """Return the best answer among questions asked in the same context; None where there are too few."""
-        inside = np.flatnonzero(self._contexts == context)
-        if len(inside) < self._config.fewest:
-            return None
-        alike = self._vectors[inside] @ vector  # (entries,)
-        answers, which = np.unique(self._answers[inside], return_inverse=True)
-        vote = np.bincount(which, np.exp(self._config.sharpness * (alike - 1.0)), len(answers))
-        vote = np.clip(vote / vote.sum(), 1e-6, 1.0)
-        fit = self._fit(inside, context, answers, vector)
-        chosen = int((self._config.vote_weight * np.log(vote) + fit).argmax())
+        room = self._rooms.get(question.context)
+        return None if room is None or len(room) < self._config.fewest else room.propose(question)
 
-        mine = which == chosen
-        best = np.argsort(-alike, kind="stable")
-        others = np.delete(fit, chosen)
-        p = min(max(float(vote[chosen]), 1e-4), 1.0 - 1e-4)
-        evidence = np.array(
+    def leave_each_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ask the latest questions as if they were new; return the evidence (n, EVIDENCE) and 1 where it was right."""
+        parts = [part for room in self._rooms.values() if len(room) >= self._config.fewest for part in room.left_out()]
+        if not parts:
+            return np.zeros((0, len(EVIDENCE)), np.float32), np.zeros(0, np.float32)
+        return np.concatenate([evidence for evidence, _ in parts]), np.concatenate([right for _, right in parts])
+
+
+class _Room:
+    """The questions of one context."""
+
+    def __init__(self, config: RecallConfig) -> None:
+        self._config = config
+        self._entries: list[Entry] = []
+        self._known: dict[int, int] = {}  # answer → its column, in the order they came
+        self._vectors, self._words = _Rows(np.float32), _Rows(np.uint8)
+        self._which: list[int] = []  # column of each entry's answer
+        self._fitted = 0  # entries the classifier has seen
+        self._classifier = np.zeros((0, 0))  # (width + 1, answers)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._which.append(self._known.setdefault(entry.answer, len(self._known)))
+        self._vectors.append(entry.question.vector)
+        self._words.append(entry.question.words)
+
+    def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
+        alike = self._vectors.all @ question.vector
+        return [(self._entries[i], float(alike[i])) for i in np.argsort(-alike, kind="stable")[:count]]
+
+    def propose(self, question: Question) -> Proposal:
+        vector = question.vector[None]
+        alike = vector @ self._vectors.all.T  # (1, entries)
+        shared = _jaccard(question.words[None], self._words.all)
+        _, nearest, evidence = self._weigh(alike, shared, self._fit(vector), np.array(self._which), left_out=None)
+        return Proposal(self._entries[int(nearest[0])].number, evidence[0])
+
+    def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield evidence and rightness of the latest questions, each asked of all the others."""
+        x, which = _with_constant(self._vectors.all), np.array(self._which)
+        inverse = np.linalg.inv(self._gram(x))
+        weights = inverse @ _sums(x, which, len(self._known))
+        first = max(0, len(self) - self._config.most_left_out)
+        for start in range(first, len(self), self._config.block):
+            rows = np.arange(start, min(start + self._config.block, len(self)))
+            alike = self._vectors.all[rows] @ self._vectors.all.T
+            shared = _jaccard(self._words.all[rows], self._words.all)
+            alike[np.arange(len(rows)), rows] = shared[np.arange(len(rows)), rows] = ABSENT
+            leverage = np.einsum("ij,jk,ik->i", x[rows], inverse, x[rows])
+            fit = x[rows] @ weights
+            fit[np.arange(len(rows)), which[rows]] -= leverage
+            fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[:, None]  # what a fit without this question says
+            chosen, _, evidence = self._weigh(alike, shared, fit, which, left_out=rows)
+            yield evidence, (chosen == which[rows]).astype(np.float32)
+
+    def _weigh(
+        self, alike: np.ndarray, shared: np.ndarray, fit: np.ndarray, which: np.ndarray, left_out: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return, for each row of questions asked, the answer's column, its nearest entry, and the evidence.
+
+        `alike` and `shared` are (asked, entries), `fit` (asked, answers); `left_out` are the entries asked, if they are.
+        """
+        asked = np.arange(len(alike))
+        vote = _vote(np.exp(self._config.sharpness * (alike - 1.0)), which, fit.shape[1])
+        chosen = (self._config.vote_weight * np.log(vote) + fit).argmax(axis=1)
+        mine = which[None, :] == chosen[:, None]  # (asked, entries)
+        ours, theirs = np.where(mine, alike, ABSENT), np.where(mine, ABSENT, alike)
+        nearest, similarity = ours.argmax(axis=1), np.maximum(ours.max(axis=1), 0.0)
+        five = np.argsort(-alike, axis=1, kind="stable")[:, :5]
+        rival_fit = fit.copy()
+        rival_fit[asked, chosen] = 0.0
+        support = np.bincount(which, minlength=fit.shape[1])[chosen]
+        if left_out is not None:
+            support = support - (which[left_out] == chosen)
+        p = np.clip(vote[asked, chosen], 1e-4, 1.0 - 1e-4)
+        evidence = np.stack(
             [
-                1.0,
-                alike[mine].max(),
-                alike[mine].max() - (alike[~mine].max() if not mine.all() else 0.0),
-                mine[best[:5]].mean(),
+                np.ones(len(asked)),
+                similarity,
+                similarity - np.maximum(theirs.max(axis=1), 0.0),
+                np.take_along_axis(mine, five, axis=1).mean(axis=1),
                 np.log(p / (1.0 - p)),
-                fit[chosen],
-                fit[chosen] - max(float(others.max()) if len(others) else 0.0, 0.0),
-                np.log1p(mine.sum()),
-                float(mine[best[0]]),
+                fit[asked, chosen],
+                fit[asked, chosen] - np.maximum(rival_fit.max(axis=1), 0.0),
+                np.log1p(support),
+                mine[asked, five[:, 0]],
+                np.maximum(shared[asked, nearest], 0.0),
+                np.maximum(np.where(mine, shared, 0.0).max(axis=1), 0.0),
+                np.maximum(np.where(mine, 0.0, shared).max(axis=1), 0.0),
             ],
-            np.float32,
+            axis=1,
         )
-        nearest = inside[mine][int(alike[mine].argmax())]
-        return Proposal(int(answers[chosen]), int(self._numbers[nearest]), evidence)
+        return chosen, nearest, evidence.astype(np.float32)
 
-    def _fit(self, inside: np.ndarray, context: int, answers: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        """Return the classifier's value for each of `answers`; one not known at the last fit has 0."""
-        used = len(inside) // self._config.refit_every * self._config.refit_every
-        if context not in self._fits or self._fits[context][0] != used:
-            x = np.hstack([self._vectors[inside[:used]], np.ones((used, 1), np.float32)]).astype(np.float64)
-            known, which = np.unique(self._answers[inside[:used]], return_inverse=True)
-            sums = np.zeros((len(known), x.shape[1]))  # of the questions of each answer
-            np.add.at(sums, which, x)
-            gram = x.T @ x + self._config.ridge * np.eye(x.shape[1])
-            self._fits[context] = (used, known, np.linalg.solve(gram, sums.T))
-        _, known, weights = self._fits[context]
-        values = np.append(vector, 1.0) @ weights
-        result = np.zeros(len(answers))
-        result[np.searchsorted(answers, known)] = values
-        return result
+    def _fit(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the classifier's value for every answer; one not known at the last fit has 0."""
+        used = len(self) // self._config.refit_every * self._config.refit_every
+        if used != self._fitted:
+            which = np.array(self._which[:used])
+            x = _with_constant(self._vectors.all[:used])
+            self._classifier = np.linalg.solve(self._gram(x), _sums(x, which, int(which.max()) + 1))
+            self._fitted = used
+        values = np.zeros((len(vectors), len(self._known)))
+        if self._fitted:
+            values[:, : self._classifier.shape[1]] = _with_constant(vectors) @ self._classifier
+        return values
+
+    def _gram(self, x: np.ndarray) -> np.ndarray:
+        gram: np.ndarray = x.T @ x + self._config.ridge * np.eye(x.shape[1])
+        return gram
+
+
+class _Rows:
+    """A matrix that grows by rows, without copying it each time."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind, self._count, self._room = kind, 0, np.zeros((0, 0), kind)
+
+    def append(self, row: np.ndarray) -> None:
+        if self._count == len(self._room):
+            grown = np.zeros((max(64, 2 * self._count), len(row)), self._kind)
+            grown[: self._count] = self._room[: self._count] if self._count else 0
+            self._room = grown
+        self._room[self._count] = row
+        self._count += 1
 
     @property
-    def last_number(self) -> int | None:
-        """Return the number of the last question remembered."""
-        return int(self._numbers[-1]) if len(self) else None
+    def all(self) -> np.ndarray:
+        return self._room[: self._count]
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the entries."""
-        return {
-            "vectors": self._vectors,
-            "answers": self._answers,
-            "numbers": self._numbers,
-            "contexts": self._contexts,
-        }
 
-    def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from what `state` returned."""
-        self._vectors, self._answers = state["vectors"], state["answers"]
-        self._numbers, self._contexts = state["numbers"], state["contexts"]
-        self._fits = {}
+def _with_constant(vectors: np.ndarray) -> np.ndarray:
+    return np.hstack([vectors, np.ones((len(vectors), 1), np.float32)]).astype(np.float64)
+
+
+def _sums(x: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
+    """Return the sum of the rows of each answer: (columns, answers)."""
+    sums = np.zeros((answers, x.shape[1]))
+    np.add.at(sums, which, x)
+    return sums.T
+
+
+def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
+    """Return each answer's share of the weights (asked, entries), never quite 0: (asked, answers)."""
+    order = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[order], np.arange(answers))
+    votes = np.add.reduceat(weights[:, order], starts, axis=1)
+    return np.clip(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-30), 1e-6, 1.0)
+
+
+def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the share of words in common, of sets of bits: (asked, known)."""
+    common = np.stack([np.bitwise_count(known & words).sum(axis=1) for words in asked]).astype(np.float32)
+    sizes = [np.bitwise_count(words).sum(axis=1) for words in (asked, known)]
+    union: np.ndarray = sizes[0][:, None] + sizes[1][None] - common
+    return common / np.maximum(union, 1.0)

@@ -85,7 +85,7 @@ def trace(row: Row, interaction: Interaction) -> Trace:
         p_local=interaction.route.p_local,
         p_accept=interaction.p_accept,
         threshold=interaction.route.threshold,
-        pi=interaction.turn.audit_rate if interaction.outcome in ("approved", "audited") else None,
+        pi=interaction.pi,
         audit=interaction.audit,
         called_claude=interaction.called_claude,
         divergence=interaction.divergence,

@@ -3,10 +3,12 @@
 Good means: divergence strictly below the threshold. What else the Router may take for evidence is in the config.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import Interaction, Query, Role
+from shammah_mlx.events import DraftSource, Interaction, Judged, Query, Role
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -17,20 +19,33 @@ class Target(msgspec.Struct, frozen=True):
     query: Query
     response: str | None  # the Generator's target; else the draft the label is about
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
+    evidence: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
+    source: DraftSource | None = None  # who wrote the draft the label is about
+    at: float = 0.0  # when the query was asked, Unix time
 
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
     """Derive every training target of one interaction; the reply comes last, after what was made without it."""
-    number, query, draft, reply = interaction.turn.number, interaction.turn.query, interaction.draft, interaction.reply
+    turn, reply, grounds = interaction.turn, interaction.reply, interaction.grounds
     found: list[Target] = []
-    good = None if interaction.divergence is None else int(interaction.divergence < config.divergence.threshold)
-    if (label := _router_label(interaction, good, config)) is not None:
-        found.append(Target("router", number, query, draft.text if draft else None, label))
-    if draft is not None and good is not None:
-        found.append(Target("validator", number, query, draft.text, good))
+    for judged in interaction.drafts:
+        draft, good = judged.draft, _is_good(judged, config)
+        label = _router_label(interaction, good, config) if judged is interaction.drafts[0] else good
+        if label is not None:
+            found.append(
+                Target("router", turn.number, turn.query, draft.text, label, grounds.evidence, draft.source, turn.at)
+            )
+        if good is not None:
+            found.append(
+                Target("validator", turn.number, turn.query, draft.text, good, draft.evidence, draft.source, turn.at)
+            )
     if reply is not None and reply.complete:
-        found.append(Target("generator", number, query, reply.text, None))
+        found.append(Target("generator", turn.number, turn.query, reply.text, None, at=turn.at))
     return tuple(found)
+
+
+def _is_good(judged: Judged, config: Config) -> int | None:
+    return None if judged.divergence is None else int(judged.divergence < config.divergence.threshold)
 
 
 def _router_label(interaction: Interaction, good: int | None, config: Config) -> int | None:

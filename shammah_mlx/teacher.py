@@ -17,7 +17,7 @@ from shammah_mlx.stream import Row
 
 if TYPE_CHECKING:
     from anthropic import APIRequest, APIResponse, CallNext, MiddlewareCallable
-    from anthropic.types import RawMessageStreamEvent
+    from anthropic.types import MessageParam, RawMessageStreamEvent
 
 Show = Callable[[str], None]
 """Is given each piece of text as it arrives."""
@@ -105,7 +105,7 @@ class Claude:
                     model=query.model or self._config.model,
                     max_tokens=query.max_tokens or self._config.max_tokens,
                     system=query.system or anthropic.omit,
-                    messages=[{"role": "user", "content": query.text}],
+                    messages=_messages(query),
                     stream=True,
                 ) as stream,
             ):
@@ -114,6 +114,15 @@ class Claude:
                         yield piece
         except failures as error:
             heard.failure = kind_of(error)
+
+
+def _messages(query: Query) -> "list[MessageParam]":
+    """Return the conversation so far and the question."""
+    said: list[MessageParam] = []
+    for exchange in query.history:
+        said.append({"role": "user", "content": exchange.question})
+        said.append({"role": "assistant", "content": exchange.answer})
+    return [*said, {"role": "user", "content": query.text}]
 
 
 def _refuse_waits_over(longest_s: float) -> "MiddlewareCallable":

@@ -1,6 +1,8 @@
 """Scripted stand-ins for the loop's boundaries: no MLX, no disk, no network."""
 
-from shammah_mlx.events import Draft, Query, Reply, Step, Turn
+from collections.abc import Callable
+
+from shammah_mlx.events import Draft, DraftSource, Query, Reply, Step, Turn, Wish
 from shammah_mlx.targets import Target
 
 
@@ -12,11 +14,11 @@ class ScriptedModels:
         self.calls: list[str] = []
         self.steps: list[tuple[Target, float]] = []
 
-    def p_local(self, query: Query) -> float:
+    def p_local(self, query: Query) -> dict[DraftSource, float]:
         self.calls.append("route")
-        return self._p_local
+        return {"decoder": self._p_local}
 
-    def draft(self, query: Query) -> Draft | None:
+    def draft(self, query: Query, source: DraftSource, show: Callable[[str], None] | None = None) -> Draft | None:
         self.calls.append("draft")
         return None if self._draft is None else Draft(self._draft, "decoder")
 
@@ -30,16 +32,16 @@ class ScriptedModels:
         return Step(target.role, 1.0, applied=True)
 
 
-def turn(seen: int = 1000, *, sampled: bool = False, forced: bool = False) -> Turn:
+def turn(seen: int = 1000, *, sampled: bool = False, wish: Wish | None = None) -> Turn:
     return Turn(
         number=seen + 1,
         seen=seen,
         at=1e9,
         query=Query("what is a monad?"),
-        forced=forced,
+        wish=wish,
         coin=0.05 if sampled else 0.95,
         audit_rate=0.1,
-        shadow_rate=0.1,
+        shadow_rates={"decoder": 0.1},
     )
 
 

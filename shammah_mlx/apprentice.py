@@ -1,0 +1,217 @@
+"""The three roles of the `default` preset: drafts are Claude's own past answers, or are written in their manner.
+
+The same roles as `ensemble`, for the same loop. The Generator is a memory and a pretrained decoder; Router and Validator
+weigh what speaks for their drafts. Nothing here is trained on anything but Claude's complete replies and measured
+divergences.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from shammah_mlx.backend import mx, scalar
+from shammah_mlx.cautions import is_fleeting
+from shammah_mlx.config import Config
+from shammah_mlx.divergence import Embed, Meter
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import Draft, DraftSource, Grounds, Interaction, Nearest, Query, Role, Step
+from shammah_mlx.evidence import EvidenceModel
+from shammah_mlx.imitator import Imitator
+from shammah_mlx.recall import EVIDENCE, Entry, Memory, Proposal, Question, word_set
+from shammah_mlx.targets import Target
+from shammah_mlx.trust import Trust
+
+Arrays = dict[str, mx.array]
+Show = Callable[[str], None]
+
+RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
+UNKNOWN = {"constant": 1.0, "trust": -5.0}  # evidence where nothing is proposed: p = 0.007
+NEAREST = 5  # past questions that explain a decision
+
+
+class Records(Protocol):
+    """What keeps the texts, and the memory's entries."""
+
+    def read(self, number: int) -> Interaction:
+        """Return one interaction."""
+
+    def remember(self, entry: Entry) -> None:
+        """Keep an entry."""
+
+    def remembered(self) -> Iterable[Entry]:
+        """Return the entries in their order."""
+
+
+class Apprentice:
+    """The roles of one home; `decoder` is None where only recall drafts."""
+
+    def __init__(self, config: Config, embed: Embed, meter: Meter, records: Records, decoder: Imitator | None) -> None:
+        @functools.lru_cache(RECENT)
+        def question(query: Query) -> Question:
+            return Question(embed([query.meant])[0], word_set(query.meant), query.context)
+
+        if unknown := sorted(config.recall.trust_prior.keys() - set(EVIDENCE)):
+            raise BadInputError(f"there is no evidence {unknown[0]!r} for recall.trust_prior", "mend it in config.toml")
+        self._config, self._question, self._meter, self._records = config, question, meter, records
+        self._memory, self._trust = Memory(config.recall), Trust(config.recall)
+        self._decoder = decoder
+        sources: tuple[DraftSource, ...] = ("recall",) if decoder is None else ("recall", "decoder")
+        self._judges: dict[Role, dict[DraftSource, EvidenceModel]] = {
+            "router": {source: EvidenceModel(config.evidence.router[source]) for source in sources},
+            "validator": {source: EvidenceModel(config.evidence.validator[source]) for source in sources},
+        }
+        self._weighed = functools.lru_cache(RECENT)(self._weigh)  # until the memory changes
+        self._remembered = 0  # entries ever, those that ran out too
+
+    def p_local(self, query: Query) -> dict[DraftSource, float]:
+        """Return the Router's probability that a local answer will do, for each source."""
+        proposal, evidence = self._weighed(query)
+        judged = {source: judge.probability(evidence) for source, judge in self._judges["router"].items()}
+        return judged if proposal else {**judged, "recall": 0.0}
+
+    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
+        """Return what Claude answered to the most telling past question, or what the decoder makes of it."""
+        proposal, evidence = self._weighed(query)
+        if source == "decoder":
+            return self._write(query, proposal, evidence, show)
+        if proposal is None:
+            return None
+        row = self._records.read(proposal.number).turn.query.row
+        return Draft(self._reply(proposal.number), "recall", row or str(proposal.number), evidence)
+
+    def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft's evidence is about the query
+        """Return the Validator's probability that the draft is good."""
+        return self._judges["validator"][draft.source].probability(draft.evidence)
+
+    def grounds(self, query: Query) -> Grounds:
+        """Return what the Router weighs."""
+        nearest = self._memory.nearest(self._question(query), NEAREST)
+        return Grounds(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._weighed(query)[1])
+
+    def step(self, target: Target, rate: float) -> Step:
+        """Learn one example: a reply by heart and by a step of the decoder, a label by weighing evidence anew."""
+        if target.role == "generator":
+            return self._learn_reply(target, rate)
+        judge = self._judges[target.role].get(target.source or "recall")
+        if judge is None or target.label is None or not target.evidence:
+            return Step(target.role, None, applied=False)  # from a time with other parts
+        return Step(target.role, judge.step(target.evidence, target.label), applied=True)
+
+    def expire(self, now: float) -> None:
+        """Forget what was good for a moment only."""
+        self._memory.expire(now)
+        self._weighed.cache_clear()
+
+    def state(self) -> dict[str, Arrays]:
+        """Return everything learnt, by file; the memory's entries are in the records."""
+        judges = {
+            role: {
+                f"{source}.{name}": mx.array(array)
+                for source, judge in by_source.items()
+                for name, array in judge.state().items()
+            }
+            for role, by_source in self._judges.items()
+        }
+        remembered = {"remembered": mx.array(self._remembered)}
+        adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
+        trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
+        return {
+            "router": {**judges["router"], **trust},
+            "validator": judges["validator"],
+            "generator": adapters,
+            "optimizer_state": {**optimizer, **remembered},
+        }
+
+    def load(self, state: Mapping[str, Mapping[str, mx.array]]) -> None:
+        """Continue from what `state` returned.
+
+        Raises:
+            ValueError: the arrays are not of such models.
+            BadStateError: the records do not hold what is remembered.
+        """
+        mine = self.state()
+        for name in ("router", "validator"):
+            if state[name].keys() != mine[name].keys():
+                raise ValueError(f"{name} was made by another kind of model")
+        for role, by_source in self._judges.items():
+            for source, judge in by_source.items():
+                judge.load(_under(f"{source}.", state[role]))
+        self._trust.load(_under("trust.", state["router"]))
+        if self._decoder:
+            self._decoder.load(state["generator"], state["optimizer_state"])
+        for entry in self._records.remembered():
+            self._memory.add(entry)
+        self._remembered = int(scalar(state["optimizer_state"]["remembered"]))
+        if self._remembered and not len(self._memory):
+            self._records.read(1)  # a memory without its journal must fail before Claude is paid
+
+    def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
+        """Return how far the weights moved, in L2; where only recall drafts, how many answers were remembered."""
+
+        def distance(now: Arrays, before: Mapping[str, mx.array]) -> float:
+            pairs = [(array, before[name]) for name, array in now.items() if not name.endswith(("examples", "labels"))]
+            return math.sqrt(sum(scalar(mx.square(a - b).sum()) for a, b in pairs))
+
+        now = self.state()
+        return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
+
+    def _weigh(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
+        """Return what memory proposes, and the evidence for it."""
+        too_long = len(query.meant) > self._config.recall.longest_query
+        proposal = None if too_long else self._memory.propose(self._question(query))
+        if proposal is None:
+            return None, UNKNOWN
+        named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
+        return proposal, {**named, "trust": self._trust.log_odds(proposal.evidence)}
+
+    def _write(
+        self, query: Query, proposal: Proposal | None, evidence: dict[str, float], show: Show | None
+    ) -> Draft | None:
+        if self._decoder is None:
+            return None
+        recalled = self._reply(proposal.number) if proposal else None
+        written = self._decoder.write(query, self._neighbour(query), recalled, show)
+        if not written.text.strip():
+            return None
+        same = recalled is not None and self._meter(written.text, recalled) < self._config.divergence.threshold
+        told = {**evidence, "log p": written.mean_log_p, "same as recalled": float(same)}
+        return Draft(written.text, "decoder", evidence=told)
+
+    def _learn_reply(self, target: Target, rate: float) -> Step:
+        query, step = target.query, Step("generator", None, applied=True)
+        if self._decoder and not is_fleeting(query.meant):
+            step = self._decoder.step(target.number, self._neighbour(query), rate)
+        if len(query.meant) <= self._config.recall.longest_query:
+            self._remember(target)
+        return step
+
+    def _neighbour(self, query: Query) -> int:
+        """Return the number of the most similar past question; 0 for none."""
+        nearest = self._memory.nearest(self._question(query), 1)
+        return nearest[0][0].number if nearest else 0
+
+    def _remember(self, target: Target) -> None:
+        question, reply = self._question(target.query), target.response or ""
+        same = (
+            answer
+            for answer in self._memory.known_answers(question, self._config.recall.compared)
+            if self._meter(self._reply(answer), reply) < self._config.divergence.threshold
+        )
+        until = target.at + self._config.recall.fleeting_s if is_fleeting(target.query.meant) else math.inf
+        entry = Entry(question, target.number, next(same, target.number), until)
+        self._records.remember(entry)
+        self._memory.add(entry)
+        self._remembered += 1
+        self._trust.fit_if_due(self._memory)
+        self._weighed.cache_clear()
+
+    def _reply(self, number: int) -> str:
+        reply = self._records.read(number).reply
+        return reply.text if reply else ""
+
+
+def _under(prefix: str, arrays: Mapping[str, mx.array]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): np.array(array) for name, array in arrays.items() if name.startswith(prefix)}
