@@ -4,8 +4,9 @@ The only module that imports mlx-lm, and only inside functions: that takes more 
 answered without. Knows neither optimizer nor what is worth learning.
 """
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,10 +34,13 @@ class LanguageModel:
     """A frozen network whose adapters are trained; `network` is what a Learner takes."""
 
     def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
-        self.network, tokenizer = _load(config.model or str(folder))
+        self.source = config.model or str(folder)
+        with _global_random_kept():
+            self.network, tokenizer = _load(self.source)
+            add_adapters(self.network, config)
+        draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
         self.chat = Chat(tokenizer, config)
-        add_adapters(self.network, config, seed)
 
     def write(
         self,
@@ -60,17 +64,19 @@ class LanguageModel:
         return Text(text, math.fsum(written.log_p) / max(1, len(written.log_p)), written)
 
 
-def add_adapters(network: nn.Module, config: LoraConfig, seed: int) -> None:
-    """Freeze the network and put adapters that change nothing yet beside its linear layers.
-
-    Their numbers depend on the seed alone. They are fp32: in half precision small steps round to nothing.
-    """
+def add_adapters(network: nn.Module, config: LoraConfig) -> None:
+    """Freeze the network and put adapters beside all linear layers of its blocks."""
     from mlx_lm.tuner.utils import linear_to_lora_layers
 
     network.freeze()
-    high, low = cast("list[int]", cast("list[mx.array]", mx.random.state)[0].tolist())
     linear_to_lora_layers(network, ALL_LAYERS, _lora_parameters(config))
-    mx.random.seed(high << 32 | low)  # mlx-lm drew from the global generator: put it back, and replace what it drew
+
+
+def draw_adapters(network: nn.Module, seed: int) -> None:
+    """Give all adapters the numbers they start from: they change nothing yet, and depend on the seed alone.
+
+    They are fp32: in half precision small steps round to nothing.
+    """
     shapes = sorted(tree_flatten(network.trainable_parameters()))
     keys = mx.random.split(mx.random.key(seed), len(shapes))
     drawn = []
@@ -88,6 +94,14 @@ def adapter_config(config: LoraConfig) -> dict[str, Any]:
 
 def _lora_parameters(config: LoraConfig) -> dict[str, Any]:
     return {"rank": config.rank, "scale": config.scale, "dropout": 0.0}
+
+
+@contextlib.contextmanager
+def _global_random_kept() -> Iterator[None]:
+    """Put MLX's global generator back, which every layer draws from when it is made."""
+    high, low = cast("list[int]", cast("list[mx.array]", mx.random.state)[0].tolist())
+    yield
+    mx.random.seed(high << 32 | low)
 
 
 def _load(model: str) -> tuple[nn.Module, Any]:
