@@ -113,6 +113,8 @@ def _load(model: str) -> tuple[nn.Module, Any]:
         network, tokenizer = cast("tuple[nn.Module, Any]", mlx_lm.load(model))
     except (OSError, ValueError) as error:
         raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", "check `lora.model` in config.toml") from error
+    if not tokenizer.has_chat_template:
+        raise WeightsError(f"{model!r} has no chat template", "give an instruct model as `lora.model` in config.toml")
     if mx.default_device() == mx.cpu:
         network.set_dtype(mx.float32)  # before: or weights would be rounded to the precision of their scales
         network = dequantize_model(network)

@@ -126,7 +126,7 @@ class Chat:
     def _template(self, parts: list[str]) -> list[list[int] | str]:
         """Return the chat template as runs of ids, where control tokens are such, and the names of what they enclose.
 
-        An earlier exchange is a turn of the chat: measured on covid_faq against a reference in the system message.
+        The past exchange is an earlier turn: replies are likelier so than with a reference in the system message.
         """
         marks = {f"\ue000{name}\ue001": name for name in parts}  # private use: no template has them
         roles = ("user", "assistant", "user")[: len(parts)]

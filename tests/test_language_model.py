@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,15 @@ def test_a_model_that_is_none_says_where_to_look(tmp_path: Path, tiny_folder: Pa
     assert "lora.model" in told.value.hint
     config = msgspec.structs.replace(TINY_LORA, model=str(tiny_folder))
     assert LanguageModel(tmp_path / "empty", config, 0).source == str(tiny_folder)
+
+
+def test_a_model_without_a_chat_template_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "base")
+    settings = json.loads((tmp_path / "base" / "tokenizer_config.json").read_text())
+    del settings["chat_template"]
+    (tmp_path / "base" / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(WeightsError, match="chat template"):
+        LanguageModel(tmp_path / "base", LoraConfig(), 0)
 
 
 def test_setup_keeps_the_precision_of_the_gguf(weights: Weights) -> None:
