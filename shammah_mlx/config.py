@@ -119,7 +119,7 @@ class LoraConfig(_Frozen, frozen=True):
     lr: Amount = 1e-3  # loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
     max_tokens: Count = 384  # prompt and reply together: what one step on a laptop's CPU may cost
     max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for as many
-    first_block: Count = 8  # guessed tokens checked at once at first; a wrong block costs two plain steps
+    first_block: Count = 4  # guessed tokens checked at once at first: in vain, they cost half a plain step on a CPU
     longest_block: Count = 32  # after blocks that held; on a CPU 32 tokens cost less than three plain steps
     rejoin: Count = 2  # written tokens that must occur in the guess before it is followed again
 
