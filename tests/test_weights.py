@@ -24,6 +24,21 @@ def test_a_file_of_the_wrong_size_is_missing(tmp_path: Path) -> None:
         Weights(folder)
 
 
+def test_a_decoder_that_is_not_there_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    before = {path.name: path.read_bytes() for path in (folder / "smollm2").iterdir()}
+    (folder / "smollm2" / "config.json").unlink()
+    with pytest.raises(WeightsError, match=r"smollm2/config\.json") as told:
+        Weights(folder)
+    assert "shammah setup" in told.value.hint
+    said: list[str] = []
+    fetch_weights(folder, said.append)
+    assert Weights(folder).decoder == folder / "smollm2"
+    assert {path.name: path.read_bytes() for path in (folder / "smollm2").iterdir()} == before
+    assert said[-1].startswith("made")
+
+
 def test_what_is_there_and_right_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("fetched"))
