@@ -1,8 +1,8 @@
 """The three roles of the `default` preset: drafts are Claude's own past answers, or are written in their manner.
 
-The same roles as `ensemble`, for the same loop. The Generator is a memory and a pretrained decoder; Router and Validator
-weigh what speaks for their drafts. Nothing here is trained on anything but Claude's complete replies and measured
-divergences.
+The same roles as `ensemble`, for the same loop. The Generator is a memory and a pretrained decoder; Router and
+Validator weigh what speaks for their drafts. Nothing here is trained on anything but Claude's complete replies and
+measured divergences.
 """
 
 import functools
@@ -26,6 +26,7 @@ from shammah_mlx.trust import Trust
 
 Arrays = dict[str, mx.array]
 Show = Callable[[str], None]
+Judges = dict[Role, dict[DraftSource, EvidenceModel]]
 
 RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
 UNKNOWN = {"constant": 1.0, "trust": -5.0}  # evidence where nothing is proposed: p = 0.007
@@ -44,6 +45,9 @@ class Records(Protocol):
     def remembered(self) -> Iterable[Entry]:
         """Return the entries in their order."""
 
+    def unremember_after(self, number: int) -> None:
+        """Drop the entries after `number`."""
+
 
 class Apprentice:
     """The roles of one home; `decoder` is None where only recall drafts."""
@@ -59,10 +63,7 @@ class Apprentice:
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
         sources: tuple[DraftSource, ...] = ("recall",) if decoder is None else ("recall", "decoder")
-        self._judges: dict[Role, dict[DraftSource, EvidenceModel]] = {
-            "router": {source: EvidenceModel(config.evidence.router[source]) for source in sources},
-            "validator": {source: EvidenceModel(config.evidence.validator[source]) for source in sources},
-        }
+        self._judges = _new_judges(config, sources)
         self._weighed = functools.lru_cache(RECENT)(self._weigh)  # until the memory changes
         self._remembered = 0  # entries ever, those that ran out too
 
@@ -148,11 +149,25 @@ class Apprentice:
         if self._remembered and not len(self._memory):
             self._records.read(1)  # a memory without its journal must fail before Claude is paid
 
+    def renew(self, replies: Iterable[Target]) -> None:
+        """Start new evidence: what was measured no longer holds, but Claude's replies do."""
+        self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
+        self._judges = _new_judges(self._config, tuple(self._judges["router"]))
+        self._records.unremember_after(0)
+        self._remembered = 0
+        for reply in replies:
+            self._remember(reply)
+
+    def adapter_config(self) -> bytes | None:
+        """Return what mlx-lm wants beside the decoder's adapters."""
+        return self._decoder.adapter_config() if self._decoder else None
+
     def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
         """Return how far the weights moved, in L2; where only recall drafts, how many answers were remembered."""
 
         def distance(now: Arrays, before: Mapping[str, mx.array]) -> float:
-            pairs = [(array, before[name]) for name, array in now.items() if not name.endswith(("examples", "labels"))]
+            kinds = ("weights", "lora_a", "lora_b", "remembered")  # the rest grows, or counts
+            pairs = [(array, before[name]) for name, array in now.items() if name.endswith(kinds)]
             return math.sqrt(sum(scalar(mx.square(a - b).sum()) for a, b in pairs))
 
         now = self.state()
@@ -184,8 +199,7 @@ class Apprentice:
         query, step = target.query, Step("generator", None, applied=True)
         if self._decoder and not is_fleeting(query.meant):
             step = self._decoder.step(target.number, self._neighbour(query), rate)
-        if len(query.meant) <= self._config.recall.longest_query:
-            self._remember(target)
+        self._remember(target)
         return step
 
     def _neighbour(self, query: Query) -> int:
@@ -194,6 +208,8 @@ class Apprentice:
         return nearest[0][0].number if nearest else 0
 
     def _remember(self, target: Target) -> None:
+        if len(target.query.meant) > self._config.recall.longest_query:
+            return
         question, reply = self._question(target.query), target.response or ""
         same = (
             answer
@@ -211,6 +227,13 @@ class Apprentice:
     def _reply(self, number: int) -> str:
         reply = self._records.read(number).reply
         return reply.text if reply else ""
+
+
+def _new_judges(config: Config, sources: Iterable[DraftSource]) -> Judges:
+    return {
+        "router": {source: EvidenceModel(config.evidence.router[source]) for source in sources},
+        "validator": {source: EvidenceModel(config.evidence.validator[source]) for source in sources},
+    }
 
 
 def _under(prefix: str, arrays: Mapping[str, mx.array]) -> dict[str, np.ndarray]:

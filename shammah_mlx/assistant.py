@@ -11,20 +11,21 @@ from typing import BinaryIO, Self
 import msgspec
 from filelock import FileLock, Timeout
 
-from shammah_mlx import loop, metrics, policy
+from shammah_mlx import content, loop, metrics, policy, tokens
+from shammah_mlx.apprentice import Apprentice
 from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.divergence import make_meter
 from shammah_mlx.embedder import LazyEmbedder
 from shammah_mlx.ensemble import Arrays, Ensemble
-from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Interaction, Outage, Query
+from shammah_mlx.errors import BadInputError, BadStateError
+from shammah_mlx.events import Exchange, Interaction, Outage, Query, Wish
+from shammah_mlx.imitator import Imitator
 from shammah_mlx.journal import Journal
 from shammah_mlx.metrics import Tally
-from shammah_mlx.recaller import Recaller
-from shammah_mlx.states import States
+from shammah_mlx.states import Manifest, States
 from shammah_mlx.teacher import Show, Teacher
-from shammah_mlx.weights import Weights
+from shammah_mlx.weights import Weights, find_embedder
 
 
 @contextmanager
@@ -76,11 +77,13 @@ class Assistant:
         self._home, self._teacher, self._clock = home, teacher, clock
         self._save_every = save_every
         self._states = States(home, config.state)
+        embedder = find_embedder(config.embedder, weights)
+        self._versions = versions(config, embedder)
         self._unsaved = 0
         with ExitStack() as opened:
             opened.enter_context(locked(home, config, on_wait))
             self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
-            embed = LazyEmbedder(weights.embedder)
+            embed = LazyEmbedder(embedder)
             self.meter = make_meter(config.divergence, embed)
             self.models = self._make_models(weights, embed)
             self._cursor, self._tally = self._load()
@@ -98,11 +101,18 @@ class Assistant:
                 self.save()
 
     def ask(
-        self, query: Query, show: Show | None = None, *, forced: bool = False, since: float | None = None
+        self,
+        query: Query,
+        show: Show | None = None,
+        *,
+        wish: Wish | None = None,
+        kept: bool = True,
+        since: float | None = None,
     ) -> Interaction | Outage:
         """Answer one query and journal it; nothing is learnt yet.
 
-        `since` is when the user began to wait, by `time.perf_counter`, if that was before this call.
+        `wish` is who the user asked for. What is not `kept` is answered, and leaves no trace. `since` is when the user
+        began to wait, by `time.perf_counter`, if that was before this call.
         """
         since = time.perf_counter() if since is None else since
         asked = msgspec.structs.replace(
@@ -112,19 +122,37 @@ class Assistant:
         )
         number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
         seen = self._tally.queries + self._journal.count_after(self._cursor)
-        turn = policy.take_turn(asked, number, seen, self._clock(), self.config, forced=forced)
+        doubt = metrics.usual_doubt(self._tally, self.config.policy)
+        turn = policy.take_turn(asked, number, seen, self._clock(), self.config, wish=wish, doubt=doubt, kept=kept)
+        self.models.expire(turn.at)
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        interaction = msgspec.structs.replace(answered, ms=1000.0 * (time.perf_counter() - since))
-        self._journal.write(interaction)
+        grounds = msgspec.structs.replace(self.models.grounds(asked), versions=self._versions)
+        ms = 1000.0 * (time.perf_counter() - since)
+        interaction = msgspec.structs.replace(answered, grounds=grounds, ms=ms)
+        if turn.kept:
+            self._journal.write(interaction)
         return interaction
+
+    def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
+        """Return a query that goes on from the last one asked, with its system prompt and model if no others are given.
+
+        Raises:
+            BadInputError: nothing was asked yet.
+        """
+        last = self._journal.last()
+        if last is None:
+            raise BadInputError("there is no conversation to continue", "ask without -c first")
+        before = last.turn.query
+        history = (*before.history, Exchange(before.text, last.answer))[-self.config.max_history :]
+        return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
 
     def learn_pending(self) -> list[Interaction]:
         """Observe, train on and count all that is journalled and not yet learnt; return it as observed."""
         learnt = []
         for pending in self._journal.after(self._cursor):
-            interaction = loop.observe(pending, self.models, self.meter)
+            interaction = loop.observe(pending, self.models, self.meter, self.config)
             self._journal.write(interaction)
             steps = loop.learn(interaction, self.models, self.config)
             self._cursor = interaction.turn.number
@@ -136,10 +164,12 @@ class Assistant:
             learnt.append(interaction)
         return learnt
 
-    def _make_models(self, weights: Weights, embed: LazyEmbedder) -> Ensemble | Recaller:
-        if self.config.drafts == "recall":
-            return Recaller(self.config, embed, self.meter, self._journal.read)
-        return Ensemble(self.config, weights)
+    def _make_models(self, weights: Weights, embed: LazyEmbedder) -> Ensemble | Apprentice:
+        if self.config.generator == "scratch":
+            return Ensemble(self.config, weights)
+        has_decoder = self.config.generator == "recall+decoder"
+        decoder = Imitator(weights.decoder, self.config, self._journal.read) if has_decoder else None
+        return Apprentice(self.config, embed, self.meter, self._journal, decoder)
 
     def _is_save_due(self) -> bool:
         if self._save_every is None:
@@ -148,6 +178,7 @@ class Assistant:
 
     def _load(self) -> tuple[int, Tally]:
         manifest = self._states.manifest()
+        self._journal.unremember_after(manifest.cursor if manifest else 0)
         if manifest is None:
             return 0, Tally()
         if manifest.preset != self.config.preset:
@@ -159,6 +190,8 @@ class Assistant:
         self._states.complete(manifest.tally)
         try:
             self.models.load({stem: load_arrays(path) for stem, path in files.items()})
+            if manifest.versions != self._versions:
+                self.models.renew(loop.replies(self._journal.after(0), manifest.cursor, self.config))
         except (ValueError, RuntimeError) as error:
             raise BadStateError(
                 f"the models in {self._home} do not fit the settings: {error}",
@@ -169,8 +202,16 @@ class Assistant:
     def save(self) -> None:
         """Write all that was learnt to the home, as one."""
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
-        self._states.save(write, self.config.preset, self._cursor, self._tally)
+        manifest = Manifest(self.config.preset, self._cursor, self._tally, {}, self._versions)
+        self._states.save(write, manifest, self.models.adapter_config())
         self._unsaved = 0
+
+
+def versions(config: Config, embedder: Path) -> dict[str, str]:
+    """Return what evidence holds for: with another embedder, meter or prompt it starts anew."""
+    size = (embedder / "model.safetensors").stat().st_size
+    meter = f"{config.divergence.kind} {config.divergence.threshold} {content.RULES}"
+    return {"embedder": f"{embedder.name} {size}", "meter": meter, "prompt": tokens.PROMPT}
 
 
 def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from shammah_mlx import __version__
-from shammah_mlx.console import Group, check_outputs, check_text, make_home, progress, read_query, write
+from shammah_mlx.console import Group, Shown, check_outputs, check_text, make_home, progress, read_query, write
 from shammah_mlx.errors import BadInputError, TeacherError
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
-    from shammah_mlx.events import Interaction
+    from shammah_mlx.events import Interaction, Wish
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
 
@@ -36,7 +36,7 @@ def settings(command: Command) -> Command:
         click.option(
             "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of initial weights and of all chance."
         ),
-        click.option("--preset", help="Which set of models and rules: literal, recall."),
+        click.option("--preset", help="Which set of models and rules: default, literal."),
         click.option("--home", callback=_home_option, help="State folder.  [$SHAMMAH_HOME, ~/.shammah]"),
     ):
         command = option(command)
@@ -59,7 +59,10 @@ def main(ctx: click.Context, /, **given: Any) -> None:
 
 @main.command()
 @click.argument("query", required=False)
-@click.option("--claude", is_flag=True, help="Ask Claude whatever the Router says.")
+@click.option("-c", "--continue", "continues", is_flag=True, help="Continue the last conversation.")
+@click.option("--claude", "wish", flag_value="claude", help="Ask Claude whatever the Router says.")
+@click.option("--local", "wish", flag_value="local", help="Never call Claude: take what this machine has.")
+@click.option("--no-store", "unkept", is_flag=True, help="Answer, and keep nothing of it.")
 @click.option("--model", help="Claude model to ask.")
 @click.option("--system", help="System prompt; part of the question.")
 @click.option(
@@ -72,7 +75,9 @@ def ask(
     ctx: click.Context,
     /,
     query: str | None,
-    claude: bool,
+    continues: bool,
+    wish: "Wish | None",
+    unkept: bool,
     model: str | None,
     system: str | None,
     timeout: float | None,
@@ -88,35 +93,43 @@ def ask(
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
-    from shammah_mlx import report
     from shammah_mlx.assistant import Assistant
     from shammah_mlx.events import Outage, Query
     from shammah_mlx.teacher import Claude
     from shammah_mlx.weights import Weights, weights_folder
 
     weights = Weights(weights_folder())
-    shown: list[str] = []
-
-    def show(piece: str) -> None:
-        shown.append(piece)
-        write(piece)
-
+    show = None if as_json else Shown()
     with Assistant(make_home(home), config, Claude(config.teacher), weights, on_wait=_say_waiting) as assistant:
-        answered = assistant.ask(Query(text, system, model), None if as_json else show, forced=claude, since=since)
+        asked = assistant.continued(text, system, model) if continues else Query(text, system, model)
+        answered = assistant.ask(asked, show, wish=wish, kept=not unkept, since=since)
         if isinstance(answered, Outage):
             raise TeacherError(answered.message, answered.hint)
         exit_code = ANSWERED
         try:
-            if as_json:
-                write(json.dumps(report.answer_fields(answered, config.preset), ensure_ascii=False) + "\n")
-            else:
-                write(answered.answer[len("".join(shown)) :] + ("" if answered.answer.endswith("\n") else "\n"))
-                click.echo(report.provenance(answered, config.preset), err=True)
-            exit_code = _say_what_lacks(answered)
+            exit_code = _say_answer(answered, config.preset, show)
             assistant.learn_pending()
         except KeyboardInterrupt:  # the answer is out, and journalled
             click.echo("Learning was put off; the next question does it.", err=True)
     ctx.exit(exit_code)
+
+
+def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int:
+    """Print the answer, or what of it is not shown yet, and what is to be known about it; return the exit code."""
+    from shammah_mlx import report
+
+    if show is None:
+        write(json.dumps(report.answer_fields(answered, preset), ensure_ascii=False) + "\n")
+    else:
+        write(answered.answer[len(show.text) :] + ("" if answered.answer.endswith("\n") else "\n"))
+        click.echo(report.provenance(answered, preset), err=True)
+    if answered.destroys:
+        click.secho(
+            "Careful: this has a command that deletes or overwrites. Read it before you run it.", fg="red", err=True
+        )
+    if answered.turn.secret:
+        click.echo("It looks like it holds a secret: nothing of it is kept or learnt.", err=True)
+    return _say_what_lacks(answered)
 
 
 def _say_waiting() -> None:
@@ -127,7 +140,9 @@ def _say_what_lacks(answered: "Interaction") -> int:
     """Tell the user, on standard error, that an answer is not whole or not covered; return the exit code."""
     reply = answered.reply
     if answered.uncovered:
-        click.echo("Not covered: Claude could not be asked to check this local answer.", err=True)
+        asked_for = answered.turn.wish == "local"
+        why = "this local answer is doubtful" if asked_for else "Claude could not be asked to check this local answer"
+        click.echo(f"Not covered: {why}.", err=True)
         return UNCOVERED
     if answered.served_local or reply is None or reply.complete:
         return ANSWERED
@@ -145,6 +160,9 @@ def _say_what_lacks(answered: "Interaction") -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--shuffle", type=int, metavar="SEED", help="Shuffle the rows by this seed.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many rows.")
+@click.option(
+    "--generator", type=click.Choice(["recall", "recall+decoder"]), help="Who drafts; without the decoder it is fast."
+)
 @click.option("--json", "json_out", type=click.Path(path_type=Path), metavar="OUT", help="Write the table as JSON.")
 @click.option("--trace", "trace_out", type=click.Path(path_type=Path), metavar="OUT", help="Write a JSON line a query.")
 @settings
@@ -155,6 +173,7 @@ def replay(
     file: Path,
     shuffle: int | None,
     limit: int | None,
+    generator: str | None,
     json_out: Path | None,
     trace_out: Path | None,
     **given: Any,
@@ -178,10 +197,14 @@ def replay(
     weights = Weights(weights_folder())
     check_outputs(file, json_out, trace_out)
     with ExitStack() as opened:
-        home, config = _home_and_config(ctx, {**given, "home": _replay_home(given_home, opened)})
+        given = {**given, "home": _replay_home(given_home, opened)}
+        home, config = _home_and_config(ctx, given, {"generator": generator})
         save_every = config.state.checkpoint_every if given_home else None
         teacher = Recorded(row for row, _ in stream)
-        assistant = opened.enter_context(Assistant(home, config, teacher, weights, save_every=save_every))
+        now = time.time()  # a recorded stream has no clock: it is one moment
+        assistant = opened.enter_context(
+            Assistant(home, config, teacher, weights, save_every=save_every, clock=lambda: now)
+        )
         trace = opened.enter_context(trace_out.open("wb")) if trace_out else None
         with progress(len(stream)) as advance:
             result = run(stream, assistant, trace, advance)

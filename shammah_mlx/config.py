@@ -122,10 +122,10 @@ class CalibrationConfig(_Frozen, frozen=True):
 
 
 RECALLED = CalibrationConfig(prior={"constant": 0.0, "trust": 1.0})  # the memory's own trust, taken at its word
-IMITATED = CalibrationConfig(prior={"constant": -2.0, "trust": 0.3})  # the specification's bias: it starts by forwarding
-WRITTEN = CalibrationConfig(
-    prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0
-)
+IMITATED = CalibrationConfig(
+    prior={"constant": -2.0, "trust": 0.3}
+)  # the specification's bias: it starts by forwarding
+WRITTEN = CalibrationConfig(prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0)
 
 
 class EvidenceConfig(_Frozen, frozen=True):
@@ -145,40 +145,6 @@ class LoraConfig(_Frozen, frozen=True):
     model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
     rank: Count = 8  # 2.4 M numbers on SmolLM2: with Adam's moments 29 MB a save
     scale: Amount = 20.0  # mlx-lm's own; with the rate below the one that was measured
-    max_tokens: Count = 384  # prompt and reply together: what one step on a laptop's CPU may cost
-    max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for as many
-    first_block: Count = 4  # guessed tokens checked at once at first: in vain, they cost half a plain step on a CPU
-    longest_block: Count = 32  # after blocks that held; on a CPU 32 tokens cost less than three plain steps
-    rejoin: Count = 2  # written tokens that must occur in the guess before it is followed again
-
-    def __post_init__(self) -> None:
-        """Refuse lengths that leave no room for a prompt.
-
-        Raises:
-            ValueError: says which.
-        """
-        if self.max_tokens < self.max_draft_tokens + 4 * MIN_TOKENS:
-            raise ValueError(f"`max_tokens` must exceed `max_draft_tokens` by at least {4 * MIN_TOKENS}")
-
-
-class RehearsalConfig(_Frozen, frozen=True):
-    """How old examples are replayed, and when a step is taken back."""
-
-    replayed: Annotated[int, msgspec.Meta(ge=0)] = 2  # examples beside the new one: a step costs three times as much
-    reservoir: Count = 1000  # examples, a uniform sample of all; two numbers each
-    probes: Annotated[int, msgspec.Meta(ge=0)] = 6  # first replies kept aside: each is read again after every step
-    probe_tokens: Count = 64  # of a probe's reply: what it says of harm, the first lines say
-    tolerance: Amount = 0.1  # nats a token by which one step may raise the loss on the probes
-    drift: Amount = 0.5  # nats a token by which all steps together may, above the untrained model's
-
-
-class LoraConfig(_Frozen, frozen=True):
-    """A pretrained causal language model, and the low-rank adapters that are trained on top of it."""
-
-    model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
-    rank: Count = 8  # 2.4 M numbers on SmolLM2: with Adam's moments 29 MB a save
-    scale: Amount = 20.0  # mlx-lm's own; with the rate below the one that was measured
-    lr: Amount = 1e-3  # loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
     max_tokens: Count = 384  # prompt and reply together: what one step on a laptop's CPU may cost
     max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for as many
     first_block: Count = 4  # guessed tokens checked at once at first: in vain, they cost half a plain step on a CPU
@@ -327,6 +293,8 @@ class Config(_Frozen, frozen=True):
 
     preset: str
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    embedder: str = ""  # a sentence-transformers model of BERT's architecture, by folder or hub name; empty: MiniLM
+    max_history: Count = 10  # earlier turns that a conversation is continued with
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
     generator: Literal["scratch", "recall", "recall+decoder"] = "scratch"  # who drafts: a network that knows nothing,
     # Claude's past answers, or these and a pretrained decoder
@@ -361,7 +329,9 @@ DEFAULT = Config(
             "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
         },
     ),
-    optimizer=OptimizerConfig(generator_lr=1e-3),  # adapters: loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
+    optimizer=OptimizerConfig(
+        generator_lr=1e-3
+    ),  # adapters: loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
     divergence=DivergenceConfig(kind="gated"),
 )
 PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}

@@ -145,3 +145,15 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, `head` say, has had enough; what was answered is learnt all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Shown:
+    """What of an answer was written as it came."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __call__(self, piece: str) -> None:
+        """Write one more piece."""
+        self.text += piece
+        write(piece)

@@ -1,6 +1,6 @@
 """The three models of one home: what the loop asks them, one step at a time, and all their state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from shammah_mlx.backend import mx, scalar
 from shammah_mlx.config import Config, DecoderConfig
@@ -29,9 +29,7 @@ class Ensemble:
         keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
         self._shape = config.decoder
         self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
-        self._generator = Learner(
-            "generator", Decoder(config.decoder, keys["generator"]), text_loss, config.optimizer
-        )
+        self._generator = Learner("generator", Decoder(config.decoder, keys["generator"]), text_loss, config.optimizer)
         self._validator = Learner(
             "validator", Classifier(config.validator, keys["validator"]), label_loss, config.optimizer
         )
@@ -58,6 +56,12 @@ class Ensemble:
 
     def expire(self, now: float) -> None:
         """Do nothing: what is in the weights stays."""
+
+    def renew(self, replies: Iterable[Target]) -> None:
+        """Do nothing: the networks have no evidence apart from their weights."""
+
+    def adapter_config(self) -> None:
+        """Return nothing: there are no adapters."""
 
     def step(self, target: Target, rate: float) -> Step:
         """Take one step on one example."""
@@ -110,7 +114,9 @@ class Ensemble:
 
 def _check_vocabulary(model: str, rows: int, needed: int) -> None:
     if rows < needed:
-        raise BadInputError(f"{model}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml")
+        raise BadInputError(
+            f"{model}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml"
+        )
 
 
 def _probability(learner: Learner, batch: Batch) -> float:

@@ -155,6 +155,8 @@ class Turn(_Event, frozen=True):
     audit_rate: float  # of drafts as doubtful as usual
     shadow_rates: dict[DraftSource, float]
     usual_doubt: float = 1.0  # of drafts that stood so far; see policy.audit_probability
+    secret: bool = False  # it looks like one
+    kept: bool = True  # False: answered, and neither stored nor learnt, so never audited
 
     def shadows(self, source: DraftSource) -> bool:
         """Say whether this source drafts too if the query is forwarded."""

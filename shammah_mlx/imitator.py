@@ -7,10 +7,12 @@ import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from shammah_mlx.backend import mx
 from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction, Query, Step
-from shammah_mlx.language_model import LanguageModel, Text
+from shammah_mlx.language_model import LanguageModel, Text, adapter_config
 from shammah_mlx.learner import Learner, text_loss
 from shammah_mlx.rehearsal import Rehearsal
 from shammah_mlx.tokens import Example
@@ -67,6 +69,10 @@ class Imitator:
     def step(self, number: int, neighbour: int, rate: float) -> Step:
         """Learn the reply of one interaction."""
         return self._parts.rehearsal.step(number, neighbour, rate)
+
+    def adapter_config(self) -> bytes:
+        """Return what mlx-lm wants beside the adapters."""
+        return msgspec.json.encode(adapter_config(self._config.lora))
 
     def state(self) -> tuple[Arrays, Arrays]:
         """Return the adapters in mlx-lm's names, and what the next step depends on beside them."""

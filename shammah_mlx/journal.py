@@ -141,7 +141,7 @@ class Journal:
         row = (entry.number, entry.answer, question.context, entry.until)
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO memory (number, answer, context, until, vector, words) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?)",
                 (*row, question.vector.astype(np.float32).tobytes(), question.words.tobytes()),
             )
 

@@ -4,7 +4,7 @@ They meet in the frozen Interaction alone, so predict-before-train holds by cons
 compared by models that have not seen the reply it is compared with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -16,7 +16,6 @@ from shammah_mlx.events import Draft, DraftSource, Interaction, Judged, Outage, 
 from shammah_mlx.schedules import learning_rate
 from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.teacher import Show, Teacher
-
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
 
@@ -84,9 +83,7 @@ def observe(interaction: Interaction, models: Models, meter: Meter, config: Conf
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
-def _try(
-    turn: Turn, route: Route, models: Models, config: PolicyConfig, show: Show | None
-) -> tuple[Judged, ...]:
+def _try(turn: Turn, route: Route, models: Models, config: PolicyConfig, show: Show | None) -> tuple[Judged, ...]:
     """Return the drafts of the sources to try, the best first; after one that will be served no other is made."""
     drafts: list[Judged] = []
     for source in route.tries:
@@ -104,9 +101,7 @@ def _judge(query: Query, source: DraftSource, models: Models, show: Show | None 
 
 
 def _compare(drafts: Sequence[Judged], reply: Reply, meter: Meter) -> tuple[Judged, ...]:
-    return tuple(
-        msgspec.structs.replace(judged, divergence=meter(judged.draft.text, reply.text)) for judged in drafts
-    )
+    return tuple(msgspec.structs.replace(judged, divergence=meter(judged.draft.text, reply.text)) for judged in drafts)
 
 
 def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Step, ...]:
@@ -116,3 +111,10 @@ def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Ste
         models.step(target, learning_rate(base_rates[target.role], interaction.turn.seen, config.optimizer))
         for target in make_targets(interaction, config)
     )
+
+
+def replies(interactions: Iterable[Interaction], last: int, config: Config) -> Iterator[Target]:
+    """Yield Claude's complete replies up to the interaction `last`, as targets."""
+    for interaction in interactions:
+        if interaction.turn.number <= last:
+            yield from (target for target in make_targets(interaction, config) if target.role == "generator")

@@ -7,15 +7,36 @@ from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.destruction import destroys
 from shammah_mlx.events import DraftSource, Judged, Query, Route, Turn, Wish
 from shammah_mlx.schedules import band_value
+from shammah_mlx.secrecy import holds_secret
 
 
 def take_turn(
-    query: Query, number: int, seen: int, at: float, config: Config, *, wish: Wish | None = None, doubt: float = 1.0
+    query: Query,
+    number: int,
+    seen: int,
+    at: float,
+    config: Config,
+    *,
+    wish: Wish | None = None,
+    doubt: float = 1.0,
+    kept: bool = True,
 ) -> Turn:
-    """Draw the query's coin and look up its rates, before anything is drafted."""
-    audit_rate = band_value(config.policy.audits, seen) or 0.0
-    shadow_rates = {source: band_value(bands, seen) or 0.0 for source, bands in config.policy.shadows.items()}
-    return Turn(number, seen, at, query, wish, coin(config.seed, number), audit_rate, shadow_rates, doubt)
+    """Draw the query's coin and look up its rates, before anything is drafted. A secret is not kept."""
+    said = (query.text, query.system or "", *(text for turn in query.history for text in (turn.question, turn.answer)))
+    secret = any(holds_secret(text) for text in said)
+    return Turn(
+        number=number,
+        seen=seen,
+        at=at,
+        query=query,
+        wish=wish,
+        coin=coin(config.seed, number),
+        audit_rate=(band_value(config.policy.audits, seen) or 0.0) if kept and not secret else 0.0,
+        shadow_rates={source: band_value(bands, seen) or 0.0 for source, bands in config.policy.shadows.items()},
+        usual_doubt=doubt,
+        secret=secret,
+        kept=kept and not secret,
+    )
 
 
 def coin(seed: int, number: int) -> float:

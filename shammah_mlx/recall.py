@@ -164,9 +164,9 @@ class _Room:
     def _weigh(
         self, alike: np.ndarray, shared: np.ndarray, fit: np.ndarray, which: np.ndarray, left_out: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return, for each row of questions asked, the answer's column, its nearest entry, and the evidence.
+        """Return the column of each asked question's answer, the nearest entry that had it, and the evidence.
 
-        `alike` and `shared` are (asked, entries), `fit` (asked, answers); `left_out` are the entries asked, if they are.
+        `alike` and `shared` are (asked, entries), `fit` (asked, answers); `left_out`: the entries asked, if they are.
         """
         asked = np.arange(len(alike))
         vote = _vote(np.exp(self._config.sharpness * (alike - 1.0)), which, fit.shape[1])
@@ -222,11 +222,12 @@ class _Rows:
     """A matrix that grows by rows, without copying it each time."""
 
     def __init__(self, kind: type) -> None:
-        self._kind, self._count, self._room = kind, 0, np.zeros((0, 0), kind)
+        self._kind, self._count = kind, 0
+        self._room: np.ndarray = np.zeros((0, 0), kind)
 
     def append(self, row: np.ndarray) -> None:
         if self._count == len(self._room):
-            grown = np.zeros((max(64, 2 * self._count), len(row)), self._kind)
+            grown: np.ndarray = np.zeros((max(64, 2 * self._count), len(row)), self._kind)
             grown[: self._count] = self._room[: self._count] if self._count else 0
             self._room = grown
         self._room[self._count] = row
@@ -253,7 +254,8 @@ def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
     order = np.argsort(which, kind="stable")
     starts = np.searchsorted(which[order], np.arange(answers))
     votes = np.add.reduceat(weights[:, order], starts, axis=1)
-    return np.clip(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-30), 1e-6, 1.0)
+    shares: np.ndarray = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-30)
+    return np.clip(shares, 1e-6, 1.0)
 
 
 def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -261,4 +263,5 @@ def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
     common = np.stack([np.bitwise_count(known & words).sum(axis=1) for words in asked]).astype(np.float32)
     sizes = [np.bitwise_count(words).sum(axis=1) for words in (asked, known)]
     union: np.ndarray = sizes[0][:, None] + sizes[1][None] - common
-    return common / np.maximum(union, 1.0)
+    shares: np.ndarray = common / np.maximum(union, 1.0)
+    return shares

@@ -32,7 +32,7 @@ def answer_fields(interaction: Interaction, preset: str) -> dict[str, Any]:
         "covered": False if interaction.uncovered else None,  # null: this preset makes no promise
         "ms": interaction.ms,
         "cost_usd": reply.cost_usd if reply else 0.0,
-        "query_id": interaction.turn.number,
+        "query_id": interaction.turn.number if interaction.turn.kept else None,
     }
 
 

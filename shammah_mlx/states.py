@@ -22,6 +22,7 @@ from shammah_mlx.events import ROLES
 from shammah_mlx.metrics import Tally
 
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
+ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
 MANIFEST = "manifest.json"
 FORMAT = 1
 
@@ -46,6 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: int  # number of the last interaction trained on
     tally: Tally
     crc32: dict[str, int]  # by file name: damage is found before it is learnt from
+    versions: dict[str, str] = {}  # of what the evidence in it holds for
     format: int = FORMAT
 
 
@@ -80,15 +82,27 @@ class States:
                 raise self._damaged(self._current / name)
         return {Path(name).stem: self._current / name for name in FILES}
 
-    def save(self, write: Mapping[str, Callable[[BinaryIO], None]], preset: str, cursor: int, tally: Tally) -> None:
-        """Replace the current set: `write[stem]` writes the content of that file to the open file it is given."""
+    def save(
+        self,
+        write: Mapping[str, Callable[[BinaryIO], None]],
+        manifest: Manifest,
+        adapter_config: bytes | None = None,
+    ) -> None:
+        """Replace the current set: `write[stem]` writes the content of that file to the open file it is given.
+
+        `manifest` lacks the check sums only. With `adapter_config` the folder is an adapter that mlx-lm loads.
+        """
+        tally = manifest.tally
         self._states.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"query_{tally.queries}_", dir=self._states))
         try:
             for name in FILES:
                 _write_synced(folder / name, write[Path(name).stem])
             crcs = {name: _crc32(folder / name) for name in FILES}
-            sealed = _seal(Manifest(preset, cursor, tally, crcs))
+            if adapter_config is not None:
+                (folder / ADAPTER_CONFIG).write_bytes(adapter_config)
+                os.link(folder / "generator.safetensors", folder / ADAPTERS)
+            sealed = _seal(msgspec.structs.replace(manifest, crc32=crcs))
             _write_synced(folder / MANIFEST, lambda file: file.write(sealed))
             _sync(folder)
         except BaseException:
@@ -220,8 +234,8 @@ def expired(checkpoints: list[int], config: StateConfig) -> list[int]:
 
 
 def _link_all(source: Path, target: Path) -> None:
-    for name in (*FILES, MANIFEST):
-        os.link(source / name, target / name)
+    for path in source.iterdir():
+        os.link(path, target / path.name)
     _sync(target)
 
 

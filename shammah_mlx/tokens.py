@@ -15,6 +15,8 @@ Encoded = tuple[mx.array, mx.array, mx.array]
 MESSAGE_START, MESSAGE_END = "<|im_start|>", "<|im_end|>"
 
 
+PROMPT = "1"  # the version of how `Chat` puts a question: drafts made from another are no evidence
+
 Example = tuple[list[int], list[int]]
 """Ids of prompt and reply, and 1 where one is to be learnt."""
 

@@ -94,6 +94,29 @@ class Weights:
         self.decoder_tokenizer = folder / _DECODER / "tokenizer.json"
 
 
+def find_embedder(name: str, weights: Weights) -> Path:
+    """Return the folder of a sentence-transformers model: the embedded one, a folder, or the hub's of that name.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    if not name:
+        return weights.embedder
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download  # imported here: few homes name a model of the hub
+
+        wanted = ["config.json", "sentence_bert_config.json", "tokenizer.json", "model.safetensors"]
+        try:
+            folder = Path(snapshot_download(name, allow_patterns=wanted))
+        except (OSError, ValueError) as error:
+            hint = "give `embedder` in config.toml a folder, or the hub's name of a model"
+            raise WeightsError(f"there is no embedder {name!r}", hint) from error
+    if not (folder / "model.safetensors").exists():
+        raise WeightsError(f"{folder} holds no sentence-transformers model", "it needs model.safetensors")
+    return folder
+
+
 def weights_folder() -> Path:
     """Return SHAMMAH_WEIGHTS if set, else a folder in the platform's cache."""
     given = os.environ.get("SHAMMAH_WEIGHTS")
