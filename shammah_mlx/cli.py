@@ -124,9 +124,8 @@ def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int
         write(answered.answer[len(show.text) :] + ("" if answered.answer.endswith("\n") else "\n"))
         click.echo(report.provenance(answered, preset), err=True)
     if answered.destroys:
-        click.secho(
-            "Careful: this has a command that deletes or overwrites. Read it before you run it.", fg="red", err=True
-        )
+        warning = "Careful: this has a command that deletes or overwrites. Read it before you run it."
+        click.secho(warning, fg="red", err=True)
     if answered.turn.secret:
         click.echo("It looks like it holds a secret: nothing of it is kept or learnt.", err=True)
     return _say_what_lacks(answered)

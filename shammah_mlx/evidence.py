@@ -65,7 +65,7 @@ class EvidenceModel:
 
 
 def most_probable(x: np.ndarray, y: np.ndarray, prior: np.ndarray, strength: float) -> np.ndarray:
-    """Return the most probable weights for examples x (n, k), labels y (n,) and a Gaussian prior, by Newton's method."""
+    """Return the most probable weights for examples x (n, k), labels y (n,) and a Gaussian prior; Newton's method."""
     x, y, w = x.astype(np.float64), y.astype(np.float64), prior.astype(np.float64)
     for _ in range(NEWTON_STEPS):
         p = sigmoid(x @ w)

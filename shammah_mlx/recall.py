@@ -260,7 +260,7 @@ def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
 
 def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return the share of words in common, of sets of bits: (asked, known)."""
-    common = np.stack([np.bitwise_count(known & words).sum(axis=1) for words in asked]).astype(np.float32)
+    common: np.ndarray = np.stack([np.bitwise_count(known & words).sum(axis=1) for words in asked])
     sizes = [np.bitwise_count(words).sum(axis=1) for words in (asked, known)]
     union: np.ndarray = sizes[0][:, None] + sizes[1][None] - common
     shares: np.ndarray = common / np.maximum(union, 1.0)
