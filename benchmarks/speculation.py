@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.literal import machine
 from shammah_mlx.backend import mx
-from shammah_mlx.config import Config
+from shammah_mlx.config import PRESETS
 from shammah_mlx.embedder import Embedder
 from shammah_mlx.language_model import LanguageModel, Text
 from shammah_mlx.learner import Learner, text_loss
@@ -32,7 +32,7 @@ from shammah_mlx.weights import Weights, weights_folder
 
 TIE = 1e-4  # in logits
 SHUFFLE = 1
-CONFIG = Config(preset="speculation")
+CONFIG = PRESETS["default"]
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
     losses, seconds, applied = [], [], 0
     for number in range(len(pairs)):
         started = time.perf_counter()
-        step = rehearsal.step(number, 0, CONFIG.lora.lr)
+        step = rehearsal.step(number, 0, CONFIG.optimizer.generator_lr)
         seconds.append(time.perf_counter() - started)
         losses.append(step.loss)
         applied += step.applied

@@ -198,7 +198,7 @@ class PolicyConfig(_Frozen, frozen=True):
 
     forward_only: Annotated[int, msgspec.Meta(ge=0)] = 50  # queries in which nothing is served locally
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
-    accept_threshold: Share = 0.5  # p_accept must exceed it
+    accept_thresholds: Bands = ((0, 0.5),)  # p_accept must exceed it
     accept_destroying: Share = 0.5  # likewise, of a draft with a command that deletes or overwrites
     audits: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # specification, Sampling Rate
     audit_focus: Amount = 0.0  # audits by doubt, 1 - p_accept, to this power; 0: every draft alike
@@ -218,6 +218,7 @@ class PolicyConfig(_Frozen, frozen=True):
         """
         for name, bands in (
             ("route_thresholds", self.route_thresholds),
+            ("accept_thresholds", self.accept_thresholds),
             ("audits", self.audits),
             *((f"shadows.{source}", bands) for source, bands in self.shadows.items()),
         ):
@@ -319,7 +320,7 @@ DEFAULT = Config(
     targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_threshold=0.67,  # a compromise: see benchmarks/LOG.md
+        accept_thresholds=((50, 0.74), (2000, 0.55)),  # later trust is learnt from more: see benchmarks/LOG.md
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
         audit_focus=2.0,  # most is learnt, and most bad answers are caught, where the doubt is greatest
         audit_floor=0.02,  # what was never measured could not be claimed

@@ -47,7 +47,7 @@ def answer(
     query = turn.query
     route = policy.route(models.p_local(query), turn, config.policy)
     drafts = _try(turn, route, models, config.policy, show)
-    stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], config.policy)
+    stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], turn.seen, config.policy)
     if turn.wish == "local":
         return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
     if not stands:
@@ -79,7 +79,7 @@ def observe(interaction: Interaction, models: Models, meter: Meter, config: Conf
     if not drafts:
         shadows = [source for source in interaction.route.p_locals if turn.shadows(source)]
         judged = [found for source in shadows if (found := _judge(turn.query, source, models))]
-        drafts = policy.best_first(judged, config.policy)
+        drafts = policy.best_first(judged, turn.seen, config.policy)
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
@@ -90,9 +90,9 @@ def _try(turn: Turn, route: Route, models: Models, config: PolicyConfig, show: S
         judged = _judge(turn.query, source, models, show if turn.wish == "local" else None)
         if judged is not None:
             drafts.append(judged)
-            if turn.wish == "local" or policy.accepts(judged, config):
+            if turn.wish == "local" or policy.accepts(judged, turn.seen, config):
                 break
-    return policy.best_first(drafts, config)
+    return policy.best_first(drafts, turn.seen, config)
 
 
 def _judge(query: Query, source: DraftSource, models: Models, show: Show | None = None) -> Judged | None:

@@ -43,7 +43,7 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
         good = interaction.divergence < config.divergence.threshold
         if interaction.route.threshold is not None and interaction.turn.wish is None:
             add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
-        accepted = policy.accepts(interaction.drafts[0], config.policy)
+        accepted = policy.accepts(interaction.drafts[0], interaction.turn.seen, config.policy)
         add[_verdict("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}

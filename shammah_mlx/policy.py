@@ -61,15 +61,17 @@ def route_threshold(seen: int, config: PolicyConfig) -> float | None:
     return None if seen < config.forward_only else band_value(config.route_thresholds, seen)
 
 
-def accepts(judged: Judged, config: PolicyConfig) -> bool:
+def accepts(judged: Judged, seen: int, config: PolicyConfig) -> bool:
     """Say whether the Validator's probability lets a draft stand; a command that destroys must be surer."""
-    bar = config.accept_destroying if destroys(judged.draft.text) else config.accept_threshold
-    return judged.p_accept > bar
+    bar = band_value(config.accept_thresholds, seen)
+    if bar is not None and destroys(judged.draft.text):
+        bar = max(bar, config.accept_destroying)
+    return bar is not None and judged.p_accept > bar
 
 
-def best_first(drafts: Iterable[Judged], config: PolicyConfig) -> tuple[Judged, ...]:
+def best_first(drafts: Iterable[Judged], seen: int, config: PolicyConfig) -> tuple[Judged, ...]:
     """Return the drafts in the order they would be served."""
-    return tuple(sorted(drafts, key=lambda judged: (accepts(judged, config), judged.p_accept), reverse=True))
+    return tuple(sorted(drafts, key=lambda judged: (accepts(judged, seen, config), judged.p_accept), reverse=True))
 
 
 def doubt(p_accept: float, config: PolicyConfig) -> float:

@@ -255,7 +255,8 @@ def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
     starts = np.searchsorted(which[order], np.arange(answers))
     votes = np.add.reduceat(weights[:, order], starts, axis=1)
     shares: np.ndarray = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-30)
-    return np.clip(shares, 1e-6, 1.0)
+    clipped: np.ndarray = np.clip(shares, 1e-6, 1.0)
+    return clipped
 
 
 def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:

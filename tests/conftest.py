@@ -94,7 +94,7 @@ def tiny_model(tiny_folder: Path) -> LanguageModel:
 def tiny() -> Config:
     """Return the literal preset with models small enough to train a hundred steps in a test."""
     return msgspec.structs.replace(
-        PRESETS["literal"], router=TINY_ENCODER, validator=TINY_ENCODER, generator=TINY_DECODER
+        PRESETS["literal"], router=TINY_ENCODER, validator=TINY_ENCODER, decoder=TINY_DECODER
     )
 
 
@@ -112,7 +112,7 @@ layers = 1
 heads = 2
 hidden = 32
 max_tokens = 64
-[generator]
+[decoder]
 width = 16
 layers = 2
 heads = 2

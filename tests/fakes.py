@@ -9,22 +9,33 @@ from shammah_mlx.targets import Target
 class ScriptedModels:
     """Three roles that say what they are told to, and note every call."""
 
-    def __init__(self, p_local: float = 0.0, draft: str | None = "a draft", p_accept: float = 0.0) -> None:
-        self._p_local, self._draft, self._p_accept = p_local, draft, p_accept
+    def __init__(
+        self,
+        p_local: float | dict[DraftSource, float] = 0.0,
+        draft: str | None = "a draft",
+        p_accept: float | dict[DraftSource, float] = 0.0,
+    ) -> None:
+        self._p_locals: dict[DraftSource, float] = p_local if isinstance(p_local, dict) else {"decoder": p_local}
+        self._p_accepts = p_accept if isinstance(p_accept, dict) else dict.fromkeys(self._p_locals, p_accept)
+        self._draft = draft
         self.calls: list[str] = []
         self.steps: list[tuple[Target, float]] = []
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         self.calls.append("route")
-        return {"decoder": self._p_local}
+        return self._p_locals
 
     def draft(self, query: Query, source: DraftSource, show: Callable[[str], None] | None = None) -> Draft | None:
         self.calls.append("draft")
-        return None if self._draft is None else Draft(self._draft, "decoder")
+        if self._draft is None:
+            return None
+        if show:
+            show(self._draft)
+        return Draft(self._draft, source)
 
     def p_accept(self, query: Query, draft: Draft) -> float:
         self.calls.append("judge")
-        return self._p_accept
+        return self._p_accepts[draft.source]
 
     def step(self, target: Target, rate: float) -> Step:
         self.calls.append(f"train {target.role}")

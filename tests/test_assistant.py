@@ -110,7 +110,7 @@ def test_a_save_that_fails_leaves_the_old_state_whole(tmp_path: Path, small: Con
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        states.save({Path(name).stem: full_disk for name in FILES}, "literal", 3, manifest.tally)
+        states.save({Path(name).stem: full_disk for name in FILES}, manifest)
     assert {name: (home / "models" / name).read_bytes() for name in before} == before
     assert len(list((home / "states").iterdir())) == 1
 

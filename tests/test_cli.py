@@ -142,7 +142,7 @@ def be_bold(home: Path, audits: float) -> None:
     with (home / "config.toml").open("a") as config:
         config.write(
             "[policy]\nforward_only = 0\nroute_thresholds = [[0, 0.0]]\n"
-            f"accept_threshold = 0.0\naudits = [[0, {audits}]]\n"
+            f"accept_thresholds = [[0, 0.0]]\naudits = [[0, {audits}]]\n"
         )
 
 

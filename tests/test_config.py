@@ -16,14 +16,14 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_without_a_file_the_preset_stands(tmp_path: Path) -> None:
-    assert load_config(tmp_path / "none.toml", {}) == PRESETS["literal"]
+    assert load_config(tmp_path / "none.toml", {}) == PRESETS["default"]
 
 
 def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: Path) -> None:
     path = written(tmp_path, 'seed = 4\n[teacher]\nmodel = "claude-x"\ntimeout_s = 5\n')
     config = load_config(path, {"seed": 7, "preset": None, "teacher": {"timeout_s": None}})
     assert (config.seed, config.teacher.model, config.teacher.timeout_s) == (7, "claude-x", 5.0)
-    assert config.teacher.max_tokens == PRESETS["literal"].teacher.max_tokens
+    assert config.teacher.max_tokens == PRESETS["default"].teacher.max_tokens
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,15 @@ def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: P
         ("teacher = 3", "teacher"),
         ("seed = -1", "seed"),
         ("[router]\nheads = 3", "heads"),
-        ("[generator]\nwidth = 36", "rotary"),
+        ("[decoder]\nwidth = 36", "rotary"),
         ("[validator]\nmax_tokens = 2", "max_tokens"),
-        ("[generator]\nmax_tokens = 1", "max_tokens"),
+        ("[decoder]\nmax_tokens = 1", "max_tokens"),
         ("[optimizer]\nbeta1 = 1.0", "beta1"),
         ("[teacher]\ntimeout_s = inf", "timeout_s"),
         ("[teacher]\nmodel = ''", "model"),
+        ("generator = 'cloud'", "generator"),
+        ("[policy.shadows]\nrecall = [[100, 0.1], [0, 0.5]]", "shadows.recall"),
+        ("[lora]\nmax_tokens = 100", "max_tokens"),
         ("[policy]\naudits = [[100, 0.1], [0, 0.5]]", "audits"),
     ],
 )

@@ -62,9 +62,9 @@ def test_another_seed_starts_elsewhere(tiny: Config, weights: Weights, ensemble:
 
 
 def test_a_draft_has_at_most_the_tokens_it_may(ensemble: Ensemble, tiny: Config) -> None:
-    draft = ensemble.draft(QUERY)
+    draft = ensemble.draft(QUERY, "decoder")
     assert draft.source == "decoder"
-    assert len(draft.text) <= 60 * tiny.generator.max_draft_tokens
+    assert len(draft.text) <= 60 * tiny.decoder.max_draft_tokens
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -1,17 +1,18 @@
 import msgspec
 import pytest
 
-from shammah_mlx.events import Draft, Interaction, Outcome, Reply, Route
+from shammah_mlx.events import Draft, Exchange, Interaction, Judged, Outcome, Query, Reply, Route
 from tests.fakes import reply, turn
 
-LOCAL, FORWARD = Route(True, 0.9, 0.5), Route(False, 0.1, 0.5)
+LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
 DRAFT = Draft("a draft", "decoder")
+JUDGED, MEASURED = (Judged(DRAFT, 0.8),), (Judged(DRAFT, 0.8, 0.1),)
 
 LEGAL = {
     "forwarded": Interaction.forwarded(turn(), FORWARD, reply()),
-    "rejected": Interaction.rejected(turn(), LOCAL, DRAFT, 0.2, reply()),
-    "approved": Interaction.approved(turn(), LOCAL, DRAFT, 0.8),
-    "audited": Interaction.audited(turn(sampled=True), LOCAL, DRAFT, 0.8, reply(), 0.1, good=True),
+    "rejected": Interaction.rejected(turn(), LOCAL, JUDGED, reply()),
+    "approved": Interaction.approved(turn(), LOCAL, JUDGED, 0.1),
+    "audited": Interaction.audited(turn(sampled=True), LOCAL, MEASURED, 0.1, reply(), good=True),
 }
 
 
@@ -26,17 +27,18 @@ def test_an_interaction_survives_the_journal(outcome: str) -> None:
     [
         ("forwarded", {"reply": None}),
         ("forwarded", {"served_local": True}),
-        ("forwarded", {"draft": DRAFT}),
-        ("forwarded", {"divergence": 0.1}),
-        ("rejected", {"draft": None}),
+        ("forwarded", {"drafts": MEASURED, "reply": reply("half", None)}),
+        ("forwarded", {"pi": 0.1}),
+        ("rejected", {"drafts": ()}),
         ("rejected", {"reply": None}),
         ("rejected", {"route": FORWARD}),
         ("approved", {"reply": reply()}),
         ("approved", {"served_local": False}),
-        ("approved", {"divergence": 0.1}),
-        ("audited", {"divergence": None}),
+        ("approved", {"drafts": MEASURED}),
+        ("approved", {"pi": None}),
+        ("audited", {"drafts": JUDGED}),
+        ("audited", {"accepted": False}),
         ("audited", {"reply": reply("half", None)}),
-        ("audited", {"turn": turn(sampled=False)}),
     ],
 )
 def test_what_no_path_through_the_loop_produces_cannot_be_built(outcome: Outcome, changes: dict[str, object]) -> None:
@@ -58,3 +60,30 @@ def test_what_no_path_through_the_loop_produces_cannot_be_built(outcome: Outcome
 )
 def test_only_a_reply_that_ended_by_itself_is_complete(stop_reason: str | None, text: str, complete: bool) -> None:
     assert Reply(text, "m", stop_reason).complete is complete
+
+
+def test_an_audit_is_what_the_coin_said() -> None:
+    for coin, audit in ((0.09, True), (0.1, False)):
+        happened = Interaction.approved(msgspec.structs.replace(turn(), coin=coin), LOCAL, JUDGED, 0.1)
+        assert (happened.audit, happened.uncovered) == (audit, audit)
+
+
+def test_a_local_answer_that_the_validator_refused_is_not_covered() -> None:
+    assert Interaction.unchecked(turn(), LOCAL, JUDGED, accepted=False).uncovered
+    assert not Interaction.unchecked(turn(), LOCAL, JUDGED, accepted=True).uncovered
+
+
+def test_only_a_local_answer_is_marked_as_destroying() -> None:
+    risky = (Judged(Draft("rm -rf build", "recall"), 0.99),)
+    assert Interaction.approved(turn(), LOCAL, risky, 0.1).destroys
+    assert not Interaction.approved(turn(), LOCAL, JUDGED, 0.1).destroys
+    assert not Interaction.forwarded(turn(), FORWARD, reply("rm -rf build")).destroys
+
+
+def test_what_was_said_before_is_part_of_the_question() -> None:
+    alone, before = Query("how many are there?"), Exchange("which moons has Mars?", "Phobos and Deimos.")
+    assert msgspec.structs.replace(alone, history=(before,)).context != alone.context
+    assert msgspec.structs.replace(alone, history=(before,), text="and of Saturn?").meant.startswith("which moons")
+    assert alone.meant == "how many are there?"
+    whole = Query("why is the sky blue?", history=(before,))
+    assert whole.meant == "why is the sky blue?"

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Draft, Interaction, Route
+from shammah_mlx.events import Draft, Interaction, Judged, Route
 from shammah_mlx.journal import Journal, Totals, read_totals
 from tests.fakes import reply, turn
 
-LOCAL, FORWARD = Route(True, 0.9, 0.5), Route(False, 0.1, 0.5)
+LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
 DRAFT = Draft("a draft", "decoder")
 
 
@@ -37,9 +37,7 @@ def test_interactions_come_back_in_order_after_a_number(journal: Journal) -> Non
 
 def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
     journal.write(numbered(1))
-    observed = msgspec.structs.replace(
-        numbered(1), turn=turn(0, sampled=True), draft=DRAFT, p_accept=0.2, divergence=0.4
-    )
+    observed = msgspec.structs.replace(numbered(1), turn=turn(0, sampled=True), drafts=(Judged(DRAFT, 0.2, 0.4),))
     journal.write(observed)
     assert list(journal.after(0)) == [observed]
 
@@ -56,12 +54,12 @@ def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Jo
 
 
 def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
-    audited = Interaction.audited(turn(10, sampled=True), LOCAL, DRAFT, 0.9, reply(), 0.1, good=True)
+    audited = Interaction.audited(turn(10, sampled=True), LOCAL, (Judged(DRAFT, 0.9, 0.1),), 0.1, reply(), good=True)
     unpriced = msgspec.structs.replace(reply(), cost_usd=None)
     journal.write(numbered(1))
     journal.write(audited)
-    journal.write(Interaction.approved(turn(11), LOCAL, DRAFT, 0.9))
-    journal.write(Interaction.rejected(turn(12), LOCAL, DRAFT, 0.1, unpriced))
+    journal.write(Interaction.approved(turn(11), LOCAL, (Judged(DRAFT, 0.9),), 0.1))
+    journal.write(Interaction.rejected(turn(12), LOCAL, (Judged(DRAFT, 0.1),), unpriced))
     assert journal.totals(11) == Totals(
         journalled=4, pending=2, audits=1, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1
     )

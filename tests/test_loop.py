@@ -4,11 +4,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from shammah_mlx import policy
 from shammah_mlx.config import PRESETS
-from shammah_mlx.events import Interaction, Outage
-from shammah_mlx.loop import answer, learn, observe
+from shammah_mlx.events import DraftSource, Interaction, Outage, Wish
+from shammah_mlx.loop import NOTHING_LOCAL, answer, learn, observe
 from shammah_mlx.teacher import Scripted
 from tests.fakes import ScriptedModels, reply, turn
 
@@ -24,13 +26,13 @@ def run(
     *,
     sampled: bool,
     seen: int = 1000,
-    forced: bool = False,
+    wish: Wish | None = None,
 ) -> tuple[Interaction, list[tuple[str, int | None]]]:
     """Answer, observe, learn; return the interaction and the labels each model was trained with."""
-    answered = answer(turn(seen, sampled=sampled, forced=forced), models, teacher, lambda *_: divergence, CONFIG)
+    answered = answer(turn(seen, sampled=sampled, wish=wish), models, teacher, lambda *_: divergence, CONFIG)
     assert isinstance(answered, Interaction)
     assert not models.steps
-    observed = observe(answered, models, lambda *_: divergence)
+    observed = observe(answered, models, lambda *_: divergence, CONFIG)
     learn(observed, models, CONFIG)
     return observed, [(target.role, target.label) for target, _ in models.steps]
 
@@ -104,14 +106,15 @@ def test_with_nothing_to_say_a_local_route_is_forwarded_and_no_draft_is_judged()
     [(0.9, False, GOOD, None), (0.9, True, GOOD, 1), (0.9, True, BAD, 0), (0.1, False, GOOD, 1), (0.1, False, BAD, 0)],
     ids=["approved", "audited good", "audited bad", "rejected good", "rejected bad"],
 )
-def test_in_the_recall_preset_only_what_was_measured_is_evidence_for_the_router(
+def test_in_the_default_preset_only_what_was_measured_is_evidence_for_the_router(
     p_accept: float, sampled: bool, divergence: float, label: int | None
 ) -> None:
     models, teacher = ScriptedModels(p_local=0.9, p_accept=p_accept), Scripted(reply())
-    config = PRESETS["recall"]
-    answered = answer(turn(sampled=sampled), models, teacher, lambda *_: divergence, config)
+    config = PRESETS["default"]
+    taken = msgspec.structs.replace(turn(sampled=sampled), usual_doubt=policy.doubt(p_accept, config.policy))
+    answered = answer(taken, models, teacher, lambda *_: divergence, config)
     assert isinstance(answered, Interaction)
-    learn(observe(answered, models, lambda *_: divergence), models, config)
+    learn(observe(answered, models, lambda *_: divergence, config), models, config)
     assert [target.label for target, _ in models.steps if target.role == "router"] == ([] if label is None else [label])
 
 
@@ -123,7 +126,7 @@ def test_the_first_fifty_queries_are_forwarded_and_shadowed_all_the_same() -> No
 
 
 def test_a_query_the_user_sends_to_claude_is_forwarded() -> None:
-    happened, _ = run(ScriptedModels(p_local=1.0, p_accept=1.0), Scripted(reply()), GOOD, sampled=False, forced=True)
+    happened, _ = run(ScriptedModels(p_local=1.0, p_accept=1.0), Scripted(reply()), GOOD, sampled=False, wish="claude")
     assert happened.outcome == "forwarded"
 
 
@@ -154,7 +157,7 @@ def test_a_reply_that_is_not_complete_is_shown_and_never_a_target(stop_reason: s
     happened = answer(turn(sampled=True), models, teacher, lambda *_: GOOD, CONFIG, shown.append)
     assert isinstance(happened, Interaction)
     assert (shown, happened.answer) == (["half a"], "half a")
-    assert observe(happened, models, lambda *_: GOOD) == happened
+    assert observe(happened, models, lambda *_: GOOD, CONFIG) == happened
     assert learn(happened, models, CONFIG) == ()
 
 
@@ -166,6 +169,77 @@ def test_only_words_sure_to_be_the_answer_are_shown_as_they_come() -> None:
     rejected = ScriptedModels(p_local=0.9, p_accept=0.1)
     answer(turn(), rejected, Scripted(reply()), lambda *_: GOOD, CONFIG, shown.append)
     assert shown == ["Claude's answer"]
+
+
+BOTH: dict[DraftSource, float] = {"recall": 0.9, "decoder": 0.9}
+
+
+def test_recall_that_is_accepted_keeps_the_decoder_silent() -> None:
+    models = ScriptedModels(BOTH, p_accept={"recall": 0.8, "decoder": 0.9})
+    happened, _ = run(models, Scripted(), GOOD, sampled=False)
+    assert (happened.source, len(happened.drafts)) == ("recall", 1)
+    assert models.calls.count("draft") == 1
+
+
+def test_the_decoder_is_asked_where_recall_is_not_accepted_and_the_better_draft_stands() -> None:
+    models = ScriptedModels(BOTH, p_accept={"recall": 0.2, "decoder": 0.8})
+    happened, _ = run(models, Scripted(), GOOD, sampled=False)
+    assert (happened.source, happened.p_accept) == ("decoder", 0.8)
+    refused = ScriptedModels(BOTH, p_accept={"recall": 0.4, "decoder": 0.2})
+    happened, labels = run(refused, Scripted(reply()), BAD, sampled=False)
+    assert (happened.outcome, [judged.draft.source for judged in happened.drafts]) == (
+        "rejected",
+        ["recall", "decoder"],
+    )
+    assert labels.count(("validator", 0)) == 2  # every draft that was compared is evidence
+
+
+def test_a_forwarded_query_is_shadowed_by_each_source_at_its_own_rate() -> None:
+    rates: dict[DraftSource, float] = {"recall": 1.0, "decoder": 0.1}
+    for coin, sources in ((0.05, {"recall", "decoder"}), (0.5, {"recall"})):
+        models = ScriptedModels({"recall": 0.1, "decoder": 0.1}, p_accept=0.3)
+        taken = msgspec.structs.replace(turn(), shadow_rates=rates, coin=coin)
+        answered = answer(taken, models, Scripted(reply()), lambda *_: GOOD, CONFIG)
+        assert isinstance(answered, Interaction)
+        assert answered.drafts == ()
+        observed = observe(answered, models, lambda *_: GOOD, CONFIG)
+        assert {judged.draft.source for judged in observed.drafts} == sources
+        assert all(judged.divergence == GOOD for judged in observed.drafts)
+
+
+@pytest.mark.parametrize(("p_accept", "uncovered"), [(0.9, False), (0.1, True)])
+def test_a_user_who_wants_a_local_answer_gets_the_likeliest_draft_as_it_is_written(
+    p_accept: float, uncovered: bool
+) -> None:
+    shown: list[str] = []
+    models = ScriptedModels({"recall": 0.2, "decoder": 0.4}, p_accept=p_accept)
+    happened = answer(turn(sampled=True, wish="local"), models, Scripted(), lambda *_: GOOD, CONFIG, shown.append)
+    assert isinstance(happened, Interaction)
+    assert (happened.source, happened.called_claude, happened.uncovered) == ("decoder", False, uncovered)
+    assert (shown, models.calls.count("draft")) == (["a draft"], 1)
+    assert not happened.audit
+
+
+def test_a_user_who_wants_a_local_answer_is_told_when_there_is_none() -> None:
+    assert answer(turn(wish="local"), ScriptedModels(draft=None), Scripted(), lambda *_: GOOD, CONFIG) is NOTHING_LOCAL
+
+
+def test_in_the_first_fifty_queries_a_local_answer_is_never_covered() -> None:
+    models = ScriptedModels(p_local=1.0, p_accept=1.0)
+    happened = answer(turn(seen=49, wish="local"), models, Scripted(), lambda *_: GOOD, CONFIG)
+    assert isinstance(happened, Interaction)
+    assert happened.uncovered
+
+
+def test_doubtful_drafts_are_audited_more_often_by_default() -> None:
+    config = PRESETS["default"]
+    for p_accept, outcome in ((0.99, "approved"), (0.7, "audited")):
+        taken = msgspec.structs.replace(turn(), coin=0.15, usual_doubt=0.02)
+        models = ScriptedModels({"recall": 0.9}, p_accept=p_accept)
+        happened = answer(taken, models, Scripted(reply()), lambda *_: GOOD, config)
+        assert isinstance(happened, Interaction)
+        assert happened.outcome == outcome
+        assert happened.pi == pytest.approx(max(0.02, min(1.0, 0.1 * (1 - p_accept) ** 2 / 0.02)))
 
 
 def test_each_model_steps_at_its_own_scheduled_rate() -> None:
@@ -180,9 +254,9 @@ def test_observing_twice_changes_nothing() -> None:
     models = ScriptedModels(p_local=0.1)
     answered = answer(turn(sampled=True), models, Scripted(reply()), lambda *_: GOOD, CONFIG)
     assert isinstance(answered, Interaction)
-    once = observe(answered, models, lambda *_: GOOD)
+    once = observe(answered, models, lambda *_: GOOD, CONFIG)
     refuse: Callable[[str, str], float] = lambda *_: pytest.fail("measured again")  # noqa: E731
-    assert observe(once, models, refuse) == once
+    assert observe(once, models, refuse, CONFIG) == once
 
 
 def test_the_loop_does_not_import_mlx() -> None:

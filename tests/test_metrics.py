@@ -6,12 +6,12 @@ import pytest
 
 from shammah_mlx import metrics
 from shammah_mlx.config import PRESETS
-from shammah_mlx.events import Draft, Interaction, Route, Step
+from shammah_mlx.events import Draft, Interaction, Judged, Route, Step
 from shammah_mlx.metrics import Tally
 from tests.fakes import reply, turn
 
 CONFIG = PRESETS["literal"]
-LOCAL, FORWARD = Route(True, 0.9, 0.5), Route(False, 0.1, 0.5)
+LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
 DRAFT = Draft("a secret draft", "decoder")
 SPECIFIED = (  # framework.md, Monitoring & Metrics
     *("query_count", "forward_rate", "router_correct_forward", "router_correct_local", "router_incorrect"),
@@ -21,20 +21,21 @@ SPECIFIED = (  # framework.md, Monitoring & Metrics
 
 
 def shadowed(p_accept: float, divergence: float) -> Interaction:
-    return Interaction(turn(sampled=True), FORWARD, "forwarded", False, DRAFT, p_accept, reply(), divergence)
+    drafts = (Judged(DRAFT, p_accept, divergence),)
+    return Interaction(turn(sampled=True), FORWARD, "forwarded", False, drafts, reply=reply())
 
 
 def audited(divergence: float) -> Interaction:
     good = divergence < CONFIG.divergence.threshold
-    return Interaction.audited(turn(sampled=True), LOCAL, DRAFT, 0.9, reply(), divergence, good=good)
+    return Interaction.audited(turn(sampled=True), LOCAL, (Judged(DRAFT, 0.9, divergence),), 0.1, reply(), good=good)
 
 
 def forced(interaction: Interaction) -> Interaction:
-    return msgspec.structs.replace(interaction, turn=turn(sampled=True, forced=True))
+    return msgspec.structs.replace(interaction, turn=turn(sampled=True, wish="claude"))
 
 
 def cold(interaction: Interaction) -> Interaction:
-    return msgspec.structs.replace(interaction, route=Route(False, 0.1, None))
+    return msgspec.structs.replace(interaction, route=Route({"decoder": 0.1}, None))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def cold(interaction: Interaction) -> Interaction:
         (Interaction.forwarded(turn(), FORWARD, reply()), ()),
         (forced(shadowed(p_accept=0.9, divergence=0.1)), ("validator_correct_approve",)),
         (cold(shadowed(p_accept=0.9, divergence=0.1)), ("validator_correct_approve",)),
-        (Interaction.approved(turn(), LOCAL, DRAFT, 0.9), ()),
+        (Interaction.approved(turn(), LOCAL, (Judged(DRAFT, 0.9),), 0.1), ()),
     ],
 )
 def test_router_and_validator_are_judged_only_by_what_was_measured(
@@ -83,3 +84,15 @@ def test_lines_are_appended(tmp_path: Path) -> None:
     for number in range(3):
         metrics.append(path, {"query_count": number})
     assert [json.loads(line)["query_count"] for line in path.read_text().splitlines()] == [0, 1, 2]
+
+
+def test_the_usual_doubt_is_that_of_drafts_that_stood() -> None:
+    config = PRESETS["default"].policy
+    assert metrics.usual_doubt(Tally(), config) == pytest.approx(config.first_doubt)
+    tally = Tally()
+    for _ in range(1000):
+        tally = metrics.count(tally, audited(0.1), [], PRESETS["default"])
+        tally = metrics.count(tally, shadowed(0.2, 0.1), [], PRESETS["default"])  # did not stand
+    assert metrics.usual_doubt(tally, config) == pytest.approx((1 - 0.9) ** 2, rel=0.05)
+    literal = metrics.count(Tally(), audited(0.1), [], CONFIG)
+    assert metrics.usual_doubt(literal, CONFIG.policy) == 1.0

@@ -1,4 +1,5 @@
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,19 +7,24 @@ from hypothesis import strategies as st
 
 from shammah_mlx import policy
 from shammah_mlx.config import PRESETS, PolicyConfig
-from shammah_mlx.events import Query, Turn
+from shammah_mlx.events import Draft, DraftSource, Exchange, Judged, Query, Turn
 
-CONFIG = PolicyConfig()
+CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
 probabilities = st.floats(min_value=0, max_value=1)
 
 
-def turn(seen: int, *, forced: bool = False) -> Turn:
-    return Turn(number=1, seen=seen, at=0.0, query=Query("q"), forced=forced, coin=0.9, audit_rate=0.5, shadow_rate=0.5)
+def turn(seen: int, **changes: Any) -> Turn:
+    fields = {"wish": None, "coin": 0.9, "audit_rate": 0.5, "shadow_rates": {"decoder": 0.5}, **changes}
+    return Turn(number=1, seen=seen, at=0.0, query=Query("q"), **fields)
+
+
+def judged(p_accept: float, text: str = "an answer", source: DraftSource = "decoder") -> Judged:
+    return Judged(Draft(text, source), p_accept)
 
 
 @given(probabilities, st.integers(min_value=0, max_value=49))
 def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, seen: int) -> None:
-    assert not policy.route(p_local, turn(seen), CONFIG).local
+    assert not policy.route({"decoder": p_local}, turn(seen), CONFIG).local
 
 
 @pytest.mark.parametrize(
@@ -35,17 +41,63 @@ def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, see
     ],
 )
 def test_the_bar_for_a_local_try_falls_at_query_50_and_200(seen: int, p_local: float, local: bool) -> None:
-    assert policy.route(p_local, turn(seen), CONFIG).local is local
+    assert policy.route({"decoder": p_local}, turn(seen), CONFIG).local is local
+
+
+def test_only_sources_above_the_bar_are_tried_in_the_routers_order() -> None:
+    decided = policy.route({"recall": 0.6, "decoder": 0.4}, turn(300), CONFIG)
+    assert (decided.tries, decided.p_local) == (("recall",), 0.6)
+    assert policy.route({"recall": 0.6, "decoder": 0.9}, turn(300), CONFIG).tries == ("recall", "decoder")
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_sends_to_claude_is_never_local(p_local: float, seen: int) -> None:
-    assert not policy.route(p_local, turn(seen, forced=True), CONFIG).local
+    assert not policy.route({"decoder": p_local}, turn(seen, wish="claude"), CONFIG).local
+
+
+@given(probabilities, st.integers(min_value=0, max_value=10_000))
+def test_a_query_the_user_keeps_local_is_tried_by_the_likeliest_first(p_local: float, seen: int) -> None:
+    tries = policy.route({"recall": 0.5, "decoder": p_local}, turn(seen, wish="local"), CONFIG).tries
+    assert set(tries) == {"recall", "decoder"}
+    assert tries[0] == ("decoder" if p_local > 0.5 else "recall")
 
 
 def test_a_draft_must_be_more_likely_good_than_bad() -> None:
-    assert not policy.accepts(0.5, CONFIG)
-    assert policy.accepts(0.501, CONFIG)
+    assert not policy.accepts(judged(0.5), 300, CONFIG)
+    assert policy.accepts(judged(0.501), 300, CONFIG)
+
+
+def test_a_command_that_destroys_must_be_surer() -> None:
+    assert policy.accepts(judged(0.9, "ls -l build"), 300, DEFAULT)
+    assert not policy.accepts(judged(0.9, "rm -r build"), 300, DEFAULT)
+    assert policy.accepts(judged(0.96, "rm -r build"), 300, DEFAULT)
+
+
+def test_by_default_the_bar_falls_when_trust_is_learnt_from_more() -> None:
+    assert [policy.accepts(judged(0.6), seen, DEFAULT) for seen in (49, 50, 1999, 2000)] == [False, False, False, True]
+
+
+def test_an_accepted_draft_comes_before_a_likelier_one_that_is_not() -> None:
+    risky, plain = judged(0.9, "rm -r build"), judged(0.8, "make clean", "recall")
+    assert policy.best_first([risky, plain], 300, DEFAULT) == (plain, risky)
+    assert policy.best_first([judged(0.1), judged(0.2)], 300, DEFAULT)[0].p_accept == 0.2
+
+
+def test_without_focus_every_draft_is_audited_at_the_schedules_rate() -> None:
+    assert {policy.audit_probability(p, turn(300, audit_rate=0.2), CONFIG) for p in (0.5, 0.9, 1.0)} == {0.2}
+
+
+@given(st.lists(st.floats(min_value=0.67, max_value=0.97), min_size=1), st.sampled_from([0.05, 0.1]))
+def test_focused_audits_keep_the_schedules_rate_on_average(accepted: list[float], rate: float) -> None:
+    usual = statistics.mean(policy.doubt(p, DEFAULT) for p in accepted)
+    pis = [policy.audit_probability(p, turn(300, audit_rate=rate, usual_doubt=usual), DEFAULT) for p in accepted]
+    assert all(DEFAULT.audit_floor <= pi <= 1 for pi in pis)
+    assert statistics.mean(pis) <= rate + DEFAULT.audit_floor
+    assert sorted(pis, reverse=True) == [pi for _, pi in sorted(zip(accepted, pis, strict=True))]
+
+
+def test_where_no_audits_are_due_none_is_made() -> None:
+    assert policy.audit_probability(0.7, turn(300, audit_rate=0.0), DEFAULT) == 0.0
 
 
 def test_a_coin_depends_on_seed_and_number_alone() -> None:
@@ -63,8 +115,29 @@ def test_coins_are_uniform() -> None:
 
 def test_a_turn_is_sampled_when_its_coin_falls_below_the_rate_of_its_band() -> None:
     config = PRESETS["literal"]
-    turns = [policy.take_turn(Query("q"), number, 150, 0.0, config, forced=False) for number in range(1, 500)]
-    assert {(taken.audit_rate, taken.shadow_rate) for taken in turns} == {(0.2, 0.2)}
-    assert [taken.audits for taken in turns] == [taken.coin < 0.2 for taken in turns]
-    assert [taken.shadows for taken in turns] == [taken.coin < 0.2 for taken in turns]
-    assert {taken.audits for taken in turns} == {True, False}
+    turns = [policy.take_turn(Query("q"), number, 150, 0.0, config) for number in range(1, 500)]
+    assert {(taken.audit_rate, taken.shadow_rates["decoder"]) for taken in turns} == {(0.2, 0.2)}
+    assert [taken.shadows("decoder") for taken in turns] == [taken.coin < 0.2 for taken in turns]
+    assert {taken.shadows("decoder") for taken in turns} == {True, False}
+    assert not any(taken.shadows("recall") for taken in turns)
+
+
+def test_by_default_recall_shadows_every_forwarded_query() -> None:
+    config = PRESETS["default"]
+    turns = [policy.take_turn(Query("q"), number, 3000, 0.0, config) for number in range(1, 500)]
+    assert all(taken.shadows("recall") for taken in turns)
+    assert 10 < sum(taken.shadows("decoder") for taken in turns) < 50
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("my password = hunter2hunter2, is it safe?"),
+        Query("is it safe?", system="password = hunter2hunter2"),
+        Query("is it safe?", history=(Exchange("password = hunter2hunter2", "I see."),)),
+    ],
+)
+def test_a_secret_is_neither_kept_nor_audited(query: Query) -> None:
+    taken = policy.take_turn(query, 1, 300, 0.0, PRESETS["default"])
+    assert (taken.secret, taken.kept, taken.audit_rate) == (True, False, 0.0)
+    assert policy.take_turn(Query("is it safe?"), 1, 300, 0.0, PRESETS["default"]).kept

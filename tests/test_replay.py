@@ -73,7 +73,7 @@ def run_once(home: Path, config: Config, weights: Weights, stream: list[tuple[Ro
 def bold(tiny: Config) -> Config:
     """Return a config under which everything is tried locally and accepted."""
     policy = msgspec.structs.replace(
-        tiny.policy, forward_only=5, route_thresholds=((0, 0.0),), accept_threshold=0.0, audits=((0, 0.5),)
+        tiny.policy, forward_only=5, route_thresholds=((0, 0.0),), accept_thresholds=((0, 0.0),), audits=((0, 0.5),)
     )
     return msgspec.structs.replace(tiny, policy=policy)
 
