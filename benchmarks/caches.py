@@ -117,19 +117,20 @@ class Oracle:
     """Serve whenever a right answer is known: it sees the topics, and shows what could be reached at most."""
 
     def __init__(self) -> None:
-        self._by_topic: dict[str, Row] = {}
-        self._by_reply: dict[str, Row] = {}
+        self._known: dict[str, Row] = {}
 
     def find(self, row: Row, truth: Truth) -> Row | None:
-        """Return a row whose answer is right, by the stream's truth."""
-        right = (self._by_topic[topic] for topic in sorted(truth.accepted) if topic in self._by_topic)
-        return next(right, self._by_reply.get(row.reply))
+        """Return a row whose answer is right, by the stream's truth; that it may read the same is no reason."""
+        return next((self._known[topic] for topic in _topics(row, truth) if topic in self._known), None)
 
     def keep(self, row: Row, truth: Truth) -> None:
-        """Keep it by its topic and its reply."""
-        if truth.topic is not None:
-            self._by_topic.setdefault(truth.topic, row)
-        self._by_reply.setdefault(row.reply, row)
+        """Keep it by its topic."""
+        self._known.setdefault(truth.topic or row.reply, row)
+
+
+def _topics(row: Row, truth: Truth) -> list[str]:
+    """Return the accepted topics; where a stream has none, the reply stands for them."""
+    return sorted(truth.accepted) or [row.reply]
 
 
 def never(seen: int) -> bool:

@@ -4,8 +4,9 @@
 
 That runs the whole PLAN: hours on two cores. --only, --arms, --shuffles and --limit narrow it; --smoke runs a small one
 on the sample stream. Every cell (stream, arm, shuffle) writes a file of its own under DIR/cells and is skipped if that
-is there, of this machine and commit; so a run that was stopped goes on (from uncommitted files only with --keep). At the end DIR has prequential.json and
-prequential.png, of the plan as it was narrowed, and the tables are printed.
+is there, of this machine and commit; so a run that was stopped goes on. Cells of other commits, or of files not
+committed, count only with --keep. At the end DIR has prequential.json and prequential.png, of the plan as it was
+narrowed, and the tables are printed.
 
 The arms are in `arms`. What is wrong is judged by the stream's truth, and beside it by the gated meter for all arms.
 """
