@@ -70,10 +70,10 @@ def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
     """Return the median milliseconds of each part of one query."""
     models, asked = assistant.models, Query(query)
     assert isinstance(models, Ensemble)
-    draft = models.draft(asked)
+    draft = models.draft(asked, "decoder")
     return {
         "route": median_ms(lambda: models.p_local(asked)),
-        "draft": median_ms(lambda: models.draft(asked)),
+        "draft": median_ms(lambda: models.draft(asked, "decoder")),
         "judge": median_ms(lambda: models.p_accept(asked, draft)),
         "compare": median_ms(lambda: assistant.meter(draft.text, reply)),
         "router step": median_ms(lambda: models.step(Target("router", 0, asked, None, 1), 1e-4)),
