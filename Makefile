@@ -46,12 +46,17 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
+.venv/bench: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
+
+bench: .venv/bench
 	$(BIN)/python -m benchmarks.literal
 	$(BIN)/python -m benchmarks.divergence --pairs ../shared/data/pairs/answer_equivalence.jsonl --half even
+	$(BIN)/python -m benchmarks.prequential --streams ../shared/data/streams --out build/bench
 
-bench-smoke: setup
-	$(BIN)/python -m benchmarks.literal --limit 8
+bench-smoke: .venv/bench
+	$(BIN)/python -m benchmarks.prequential --smoke --out build/bench-smoke
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

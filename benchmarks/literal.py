@@ -33,9 +33,14 @@ TRIALS = 7
 
 def machine() -> str:
     """Return one line that says where and on what commit this ran."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
     blas = "fast BLAS" if HAS_FAST_BLAS else "reference BLAS"
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {blas}, commit {commit.strip()}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {blas}, commit {commit()}"
+
+
+def commit() -> str:
+    """Return the commit of the checkout, marked where files differ from it."""
+    describe = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def median_ms(act: Callable[[], object]) -> float:

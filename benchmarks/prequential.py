@@ -1,158 +1,202 @@
 """Run policies over recorded streams, each query answered before its reply is learnt, and compare what they cost.
 
-    python -m benchmarks.prequential ../shared/data/streams/covid_faq.jsonl --shuffles 5 --out CELLS
+    python -m benchmarks.prequential --streams ../shared/data/streams --out DIR
 
-Arms: always Claude; an exact cache; a semantic cache at a fixed similarity of 0.8 and 0.7, as the usual ones are; the
-`recall` preset as it ships, audits included; an oracle that knows the topics. Every cell (stream, arm, shuffle) writes
-a file of its own under --out and is skipped if that is there and of this commit. "Bad" is the share of wrong answers
-in what was served locally, by the stream's truth.
+That runs the whole PLAN: hours on two cores. --only, --arms, --shuffles and --limit narrow it; --smoke runs a small one
+on the sample stream. Every cell (stream, arm, shuffle) writes a file of its own under DIR/cells and is skipped if that
+is there, of this machine and commit; so a run that was stopped goes on. Cells of other commits, or of files not
+committed, count only with --keep. At the end DIR has prequential.json and prequential.png, of the plan as it was
+narrowed, and the tables are printed.
+
+The arms are in `arms`. What is wrong is judged by the stream's truth, and beside it by the gated meter for all arms.
 """
 
 import argparse
-import json
-import statistics
-import tempfile
-from collections.abc import Callable, Sequence
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
+from rich.console import Console
 
-from benchmarks.literal import machine
-from shammah_mlx.assistant import Assistant
+from benchmarks.arms import ABLATIONS, ARMS, BASELINES, RECALL, Arm, make_arms
+from benchmarks.literal import commit, machine
+from benchmarks.scores import (
+    CAPTION,
+    Cell,
+    Judge,
+    Summary,
+    Where,
+    bands_table,
+    by_stream,
+    measure,
+    slug,
+    sum_up,
+    totals_table,
+)
 from shammah_mlx.config import PRESETS
 from shammah_mlx.divergence import gated
-from shammah_mlx.embedder import Embedder
-from shammah_mlx.replay import Band, Trace, run, score
-from shammah_mlx.stream import Row, Truth, read_stream
-from shammah_mlx.teacher import Recorded
+from shammah_mlx.embedder import LazyEmbedder
+from shammah_mlx.report import EXPECTED_FORWARD
+from shammah_mlx.stream import read_stream
 from shammah_mlx.weights import Weights, weights_folder
 
-Stream = Sequence[tuple[Row, Truth]]
-Arm = Callable[[Stream], Band]
-Find = Callable[[Row, Truth, list[tuple[Row, Truth]]], Row | None]
-"""Returns the row whose answer to serve, among those that Claude answered; None: ask Claude."""
-COLD = 50  # queries that every arm but the plain ones forwards, as the specification has it
+
+class Part(NamedTuple):
+    """Some arms on some streams; the shuffles are those of the seeds 1 to `shuffles`."""
+
+    streams: tuple[str, ...]
+    arms: tuple[str, ...]
+    shuffles: int
+    limit: int | None = None
 
 
-def told(row: Row, source: Row | None) -> Trace:
-    """Return the trace of a policy that served the answer of `source`, or asked Claude."""
-    served = source or row
-    return Trace(
-        id=row.id,
-        source="recall" if source else "claude",
-        answer=served.reply,
-        from_id=source.id if source else None,
-        p_local=float(source is not None),
-        p_accept=None,
-        threshold=None,
-        pi=None,
-        audit=False,
-        called_claude=source is None,
-        divergence=None,
+SAMPLE = Path("examples")
+SHORT = ("covid_faq", "commands", "number_trap", "claude_chat", "claude_math", "intents")
+PLAN = (
+    Part(SHORT, (*BASELINES, RECALL), 5),
+    Part(("covid_faq", "commands", "number_trap"), tuple(ABLATIONS), 5),
+    Part(("covid_faq",), (*BASELINES, RECALL, "default", "literal"), 1, 150),  # the last two take seconds a query
+    Part(("claude_chat",), (*BASELINES, RECALL, "default", "literal"), 1, 60),
+    Part(("commands_long", "intents_long"), (*BASELINES, RECALL), 1),  # the latter alone passes 5,000 queries
+)
+SMOKE = (Part(("questions",), (*BASELINES, RECALL, "without words"), 1),)
+
+
+class Task(NamedTuple):
+    """A cell to fill."""
+
+    stream: str
+    arm: str
+    shuffle: int
+    limit: int | None
+
+    @property
+    def file(self) -> str:
+        """Return the name of the cell's file."""
+        return f"{self.stream}-{slug(self.arm)}-{self.shuffle}-{self.limit or 'all'}.json"
+
+
+def tasks(
+    plan: tuple[Part, ...], only: list[str] | None, arms: list[str] | None, shuffles: int | None, limit: int | None
+) -> list[Task]:
+    """Return the cells of a plan, as narrowed, each once; None narrows nothing."""
+
+    def least(planned: int | None, given: int | None) -> int | None:
+        return min((number for number in (planned, given) if number is not None), default=None)
+
+    def planned() -> Iterator[Task]:
+        for part in plan:
+            for stream in part.streams:
+                for arm in part.arms:
+                    for shuffle in range(1, (least(part.shuffles, shuffles) or 1) + 1):
+                        yield Task(stream, arm, shuffle, least(part.limit, limit))
+
+    wanted = dict.fromkeys(
+        task for task in planned() if (not only or task.stream in only) and (not arms or task.arm in arms)
     )
+    return list(wanted)
 
 
-def cache(find: Find) -> Callable[[Stream], list[Trace]]:
-    """Make a policy that serves what `find` finds among the rows that Claude answered, and asks Claude otherwise."""
+class Bench:
+    """A folder of cells: those that are missing are run."""
 
-    def answer_all(stream: Stream) -> list[Trace]:
-        known: list[tuple[Row, Truth]] = []
-        traces = []
-        for row, truth in stream:
-            source = find(row, truth, known)
-            if source is None:
-                known.append((row, truth))
-            traces.append(told(row, source))
-        return traces
+    def __init__(self, streams: Path, out: Path, arms: dict[str, Arm], judge: Judge, where: Where, *, keep: bool):
+        self._streams, self._cells, self._arms = streams, out / "cells", arms
+        self._judge, self._where, self._keep = judge, where, keep
+        self._cells.mkdir(parents=True, exist_ok=True)
 
-    return answer_all
-
-
-def exact(row: Row, truth: Truth, known: list[tuple[Row, Truth]]) -> Row | None:
-    """Find the same question."""
-    return next((other for other, _ in known if other.query == row.query), None)
-
-
-def oracle(row: Row, truth: Truth, known: list[tuple[Row, Truth]]) -> Row | None:
-    """Find a question whose answer is right."""
-    return next((other for other, its in known if its.topic in truth.accepted or other.reply == row.reply), None)
-
-
-def alike(
-    vectors: dict[str, np.ndarray], threshold: float
-) -> Callable[[Row, Truth, list[tuple[Row, Truth]]], Row | None]:
-    """Find the most similar question, if it is similar enough."""
-
-    def find(row: Row, truth: Truth, known: list[tuple[Row, Truth]]) -> Row | None:
-        if len(known) < COLD:
+    def known(self, task: Task) -> Cell | None:
+        """Return the cell, if it was run on this machine and, unless any will do, at this commit."""
+        path = self._cells / task.file
+        if not path.exists():
             return None
-        similarity = np.stack([vectors[other.query] for other, _ in known]) @ vectors[row.query]
-        best = int(similarity.argmax())
-        return known[best][0] if similarity[best] >= threshold else None
+        cell = msgspec.json.decode(path.read_bytes(), type=Cell)
+        same = cell.where == self._where and not cell.where.commit.endswith("-dirty")
+        return cell if same or (self._keep and cell.where.machine == self._where.machine) else None
 
-    return find
+    def run(self, task: Task) -> Cell:
+        """Run the cell and write it."""
+        stream = read_stream(self._streams / f"{task.stream}.jsonl", task.shuffle, task.limit)
+        started = time.perf_counter()
+        done = self._arms[task.arm](stream)
+        seconds = time.perf_counter() - started
+        bands, total = measure(stream, done, self._judge)
+        cell = Cell(self._where, *task, seconds, done.threshold, bands, total)
+        path = self._cells / task.file
+        path.with_suffix(".part").write_bytes(msgspec.json.format(msgspec.json.encode(cell)) + b"\n")
+        path.with_suffix(".part").replace(path)
+        return cell
 
 
-def make_arms(stream: Stream, weights: Weights) -> dict[str, Arm]:
-    """Return the policies; embeddings of questions are shared between the caches."""
-    embed = Embedder(weights.embedder)
-    meter, config = gated(embed), PRESETS["recall"]
-    vectors = {row.query: embed([row.query])[0] for row, _ in stream}
+def summaries(cells: list[Cell]) -> list[Summary]:
+    """Sum the cells up over shuffles, the arms of each stream in the order of the tables."""
+    groups: dict[tuple[str, int | None, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.stream, cell.limit, cell.arm), []).append(cell)
+    found = [sum_up(group) for group in groups.values()]
+    streams = list(by_stream(found))
+    return sorted(found, key=lambda one: (streams.index(next(iter(by_stream([one])))), ARMS.index(one.arm)))
 
-    def scored(answer_all: Callable[[Stream], list[Trace]]) -> Arm:
-        return lambda rows: score(rows, answer_all(rows), meter, config.divergence.threshold)[1]
 
-    def recall(rows: Stream) -> Band:
-        with tempfile.TemporaryDirectory() as home:
-            teacher = Recorded(row for row, _ in rows)
-            with Assistant(Path(home), config, teacher, weights, save_every=None) as assistant:
-                return run(rows, assistant, None, lambda: None).total
-
-    return {
-        "always Claude": scored(cache(lambda *_: None)),
-        "exact cache": scored(cache(exact)),
-        "similarity 0.8": scored(cache(alike(vectors, 0.8))),
-        "similarity 0.7": scored(cache(alike(vectors, 0.7))),
-        "recall": recall,
-        "oracle": scored(cache(oracle)),
-    }
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--streams", type=Path, help="folder of the recorded streams")
+    parser.add_argument("--out", type=Path, required=True, help="folder for cells, summary and picture")
+    parser.add_argument("--only", nargs="+", metavar="STREAM")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", choices=ARMS, help=", ".join(ARMS))
+    parser.add_argument("--shuffles", type=int, help="at most so many")
+    parser.add_argument("--limit", type=int, help="at most so many rows of a stream")
+    parser.add_argument("--smoke", action="store_true", help="a small plan on the sample stream: less than a minute")
+    parser.add_argument("--keep", action="store_true", help="accept cells of other commits")
+    given = parser.parse_args()
+    if given.streams is None:
+        given.streams = SAMPLE
+        if not given.smoke:
+            parser.error("give --streams, or --smoke")
+    if importlib.util.find_spec("matplotlib") is None:
+        parser.error("the picture needs matplotlib: .venv/bin/python -m pip install --group bench")
+    return given
 
 
 def main() -> None:
-    """Fill the cells that are missing, then print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("streams", type=Path, nargs="+")
-    parser.add_argument("--shuffles", type=int, default=5)
-    parser.add_argument("--limit", type=int)
-    parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    """Fill the cells that are missing, then sum up, print and draw."""
+    given = arguments()
+    todo = tasks(SMOKE if given.smoke else PLAN, given.only, given.arms, given.shuffles, given.limit)
+    if not todo:
+        sys.exit("the plan has no such cells: see PLAN in benchmarks/prequential.py")
     weights = Weights(weights_folder())
-    where = machine()
-    print(f"# {given.shuffles} shuffles; no call: share of queries without a call, mean ± sd; {where}")
-    for path in given.streams:
-        for name, arm in make_arms(read_stream(path, None, None), weights).items():
-            cells = []
-            for shuffle in range(1, given.shuffles + 1):
-                cell = given.out / f"{path.stem}-{name.replace(' ', '_')}-{shuffle}-{given.limit}.json"
-                if not cell.exists() or json.loads(cell.read_text())["where"] != where:
-                    total = arm(read_stream(path, shuffle, given.limit))
-                    cell.write_bytes(msgspec.json.encode({"where": where, **msgspec.to_builtins(total)}))
-                cells.append(json.loads(cell.read_text()))
-            print(line(path.stem, name, cells), flush=True)
+    judge = Judge(gated(LazyEmbedder(weights.embedder)), PRESETS["default"].divergence.threshold)
+    where = Where(machine().partition(", commit")[0], commit())
+    bench = Bench(given.streams, given.out, make_arms(weights, judge.meter), judge, where, keep=given.keep)
+    cells = []
+    for number, task in enumerate(todo, 1):
+        cell = bench.known(task)
+        if cell is None:
+            cell = bench.run(task)
+            print(f"{number}/{len(todo)} {task.file}: {cell.seconds:.0f} s", file=sys.stderr, flush=True)
+        cells.append(cell)
+    show(summaries(cells), where, given.out)
 
 
-def line(stream: str, arm: str, cells: Sequence[dict[str, int]]) -> str:
-    """Return one row of the table."""
-    no_call = [1 - cell["calls"] / cell["queries"] for cell in cells]
-    local, bad = sum(cell["local"] for cell in cells), sum(cell["bad_local"] for cell in cells)
-    over = sum(cell["bad_local"] > 0.05 * cell["local"] for cell in cells)
-    spread = statistics.stdev(no_call) if len(no_call) > 1 else 0.0
-    share = f"{bad / local:.3f}" if local else "-"
-    return (
-        f"{stream:>12} | {arm:<14} | no call {statistics.mean(no_call):.3f} ± {spread:.3f} | bad {share} | over {over}"
-    )
+def show(found: list[Summary], where: Where, out: Path) -> None:
+    """Write the summary and the picture; print the tables."""
+    from benchmarks.picture import draw  # a dependency of its own
+
+    seed = PRESETS["default"].seed
+    summary = {"where": where, "seed": seed, "arms": found}
+    (out / "prequential.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    console.print(f"# {where.machine}, commit {where.commit}, seed {seed}")
+    for title, group in by_stream(found).items():
+        console.print(totals_table(f"{title}: {group[0].total.queries} queries", group))
+        console.print(bands_table(group, EXPECTED_FORWARD))
+    console.print(CAPTION)
+    draw(found, out / "prequential.png")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The program is handed rows without their truth; truth and trace meet here, after the fact.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -60,11 +60,8 @@ def run(
     """Ask every row in turn, learning after each, then score; write a line of trace a row, and call `advance`."""
     initial = assistant.models.state()
     traces = []
-    for row, _ in stream:
-        asked = assistant.ask(Query(row.query, row=row.id))
-        if isinstance(asked, Outage):
-            raise BadInputError(f"row {row.id}: {asked.message}", asked.hint)
-        told = trace(row, *assistant.learn_pending())
+    for (row, _), interaction in zip(stream, play(stream, assistant), strict=True):
+        told = trace(row, interaction)
         traces.append(told)
         if trace_out:
             trace_out.write(msgspec.json.encode(told) + b"\n")
@@ -72,6 +69,16 @@ def run(
     moved = assistant.models.distance_from(initial)
     bands, total = score(stream, traces, assistant.meter, assistant.config.divergence.threshold)
     return Result(bands, total, moved)
+
+
+def play(stream: Sequence[tuple[Row, Truth]], assistant: Assistant) -> Iterator[Interaction]:
+    """Ask every row in turn, learning after each; yield what happened, as observed."""
+    for row, _ in stream:
+        asked = assistant.ask(Query(row.query, row=row.id))
+        if isinstance(asked, Outage):
+            raise BadInputError(f"row {row.id}: {asked.message}", asked.hint)
+        learnt = assistant.learn_pending()
+        yield learnt[-1] if learnt else asked  # what looks like a secret is answered, and never learnt
 
 
 def trace(row: Row, interaction: Interaction) -> Trace:

@@ -1,0 +1,161 @@
+"""The arms of the prequential benchmark: a name, and what answers a stream under it."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from benchmarks.caches import (
+    COLD,
+    Exact,
+    Nothing,
+    Oracle,
+    Reader,
+    Semantic,
+    Served,
+    Stream,
+    make_reader,
+    scheduled,
+    serve,
+)
+from shammah_mlx.assistant import Assistant
+from shammah_mlx.config import PRESETS, CalibrationConfig, Config
+from shammah_mlx.divergence import Meter
+from shammah_mlx.embedder import Embedder
+from shammah_mlx.replay import play, score, trace
+from shammah_mlx.teacher import Recorded
+from shammah_mlx.weights import Weights
+
+MOST_BAD = 0.05  # of what is served locally; the design's bound, and that of the threshold in hindsight
+GRID = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))  # similarities 0.50 to 0.98
+NEVER = 1e9  # as a strength or ridge: what was measured has no say
+
+RECALL = "default (recall)"
+FIXED = "fixed 0.8"
+HINDSIGHT = "best threshold in hindsight"
+ORACLE = "oracle"
+BASELINES = ("always Claude", "exact cache", FIXED, "fixed 0.7", HINDSIGHT, ORACLE, "oracle, audited")
+
+
+class Run(NamedTuple):
+    """A stream, answered."""
+
+    served: list[Served]
+    threshold: float | None = None  # the one chosen in hindsight
+
+
+Arm = Callable[[Stream], Run]
+Change = Callable[[Config], Config]
+
+
+def with_part(part: str, **values: Any) -> Change:
+    """Return a change of some settings of one part of the config."""
+
+    def change(config: Config) -> Config:
+        return msgspec.structs.replace(config, **{part: msgspec.structs.replace(getattr(config, part), **values)})
+
+    return change
+
+
+def without_words(config: Config) -> Config:
+    """Take the words in common from what trust is learnt from."""
+    words = ("words", "most words", "rival words")
+    kept = {name: weight for name, weight in config.recall.trust_prior.items() if name not in words}
+    return with_part("recall", trust_prior=kept)(config)
+
+
+def without_calibration(config: Config) -> Config:
+    """Keep Router and Validator at the prior: the memory's trust at its word."""
+
+    def fixed(calibration: CalibrationConfig) -> CalibrationConfig:
+        return msgspec.structs.replace(calibration, strength=NEVER)
+
+    router, validator = config.evidence.router, config.evidence.validator
+    return with_part(
+        "evidence",
+        router={**router, "recall": fixed(router["recall"])},
+        validator={**validator, "recall": fixed(validator["recall"])},
+    )(config)
+
+
+ABLATIONS: dict[str, Change] = {
+    "without the classifier": with_part("recall", ridge=NEVER),
+    "without the vote": with_part("recall", vote_weight=0.0),
+    "without words": without_words,
+    "without learnt trust": with_part("recall", trust_strength=NEVER),
+    "without calibration": without_calibration,
+    "without focused audits": with_part("policy", audit_focus=0.0, first_doubt=1.0),
+    "without the content gate": with_part("divergence", kind="semantic"),
+    "without comparing many answers": with_part("recall", compared=1),
+}
+
+
+def program_configs() -> dict[str, Config]:
+    """Return the configs of those arms that are the program itself."""
+    recall = msgspec.structs.replace(PRESETS["default"], generator="recall")
+    return {
+        RECALL: recall,
+        **{name: change(recall) for name, change in ABLATIONS.items()},
+        "default": PRESETS["default"],
+        "literal": PRESETS["literal"],
+    }
+
+
+ARMS = (*BASELINES, *program_configs())
+"""Every arm, in the order of the tables."""
+
+
+def make_arms(weights: Weights, meter: Meter) -> dict[str, Arm]:
+    """Return every arm by name; the caches read a query once between them."""
+    embed = Embedder(weights.embedder)
+    embed(["the first text costs more than any other"])
+    read = make_reader(embed)
+    audited = scheduled(PRESETS["default"])
+    plain: dict[str, Arm] = {
+        "always Claude": lambda stream: Run(serve(stream, Nothing())),
+        "exact cache": lambda stream: Run(serve(stream, Exact())),
+        FIXED: lambda stream: Run(semantic(stream, read, 0.8)),
+        "fixed 0.7": lambda stream: Run(semantic(stream, read, 0.7)),
+        HINDSIGHT: lambda stream: best_in_hindsight(stream, read, meter),
+        ORACLE: lambda stream: Run(serve(stream, Oracle())),
+        "oracle, audited": lambda stream: Run(serve(stream, Oracle(), cold=COLD, audited=audited)),
+    }
+    return plain | {name: program(config, weights) for name, config in program_configs().items()}
+
+
+def semantic(stream: Stream, read: Reader, threshold: float) -> list[Served]:
+    """Serve by similarity, after the cold start."""
+    return serve(stream, Semantic(read, threshold), cold=COLD, read=read)
+
+
+def best_in_hindsight(stream: Stream, read: Reader, meter: Meter) -> Run:
+    """Return the run of that threshold which saves most calls and is bad seldom enough, by the stream's truth.
+
+    No one could have known it beforehand. Where none is good enough, Claude answers everything.
+    """
+    best, saved = Run(serve(stream, Nothing())), 0
+    for threshold in GRID:
+        served = semantic(stream, read, threshold)
+        total = score(stream, [told for told, _ in served], meter, PRESETS["default"].divergence.threshold)[1]
+        if total.bad_local <= MOST_BAD * total.local and total.queries - total.calls > saved:
+            best, saved = Run(served, threshold), total.queries - total.calls
+    return best
+
+
+def program(config: Config, weights: Weights) -> Arm:
+    """Return the program under a config, in a home that is thrown away."""
+
+    def answer_all(stream: Stream) -> Run:
+        now = time.time()  # a recorded stream has no clock: it is one moment
+        teacher = Recorded(row for row, _ in stream)
+        with (
+            tempfile.TemporaryDirectory(prefix="shammah-bench-") as home,
+            Assistant(Path(home), config, teacher, weights, save_every=None, clock=lambda: now) as assistant,
+        ):
+            asked = zip(stream, play(stream, assistant), strict=True)
+            return Run([Served(trace(row, done), done.ms or 0.0) for (row, _), done in asked])
+
+    return answer_all

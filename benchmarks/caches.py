@@ -1,0 +1,184 @@
+"""The policies to compare with: caches that know Claude's past answers, and an oracle that knows the topics.
+
+Each is asked for a row before it may keep it, and keeps only what Claude was asked: none sees the future.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from shammah_mlx import policy
+from shammah_mlx.config import Config
+from shammah_mlx.divergence import Embed
+from shammah_mlx.replay import Trace
+from shammah_mlx.schedules import band_value
+from shammah_mlx.stream import Row, Truth
+
+Stream = Sequence[tuple[Row, Truth]]
+COLD = 50  # queries that a semantic cache and the audited oracle forward, as the specification has it
+
+
+class Served(NamedTuple):
+    """What a policy did with one row, and how long the user waited."""
+
+    trace: Trace
+    ms: float
+
+
+class Cache(Protocol):
+    """A policy: finds a row whose answer to serve, among those it was given to keep."""
+
+    def find(self, row: Row, truth: Truth) -> Row | None:
+        """Return that row; None: ask Claude."""
+
+    def keep(self, row: Row, truth: Truth) -> None:
+        """Keep a row that Claude answered."""
+
+
+class Nothing:
+    """Always ask Claude."""
+
+    def find(self, row: Row, truth: Truth) -> Row | None:
+        """Find nothing."""
+        return None
+
+    def keep(self, row: Row, truth: Truth) -> None:
+        """Keep nothing."""
+
+
+class Exact:
+    """Serve the answer to the same question in the same words."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Row] = {}
+
+    def find(self, row: Row, truth: Truth) -> Row | None:
+        """Return the first row that asked the same."""
+        return self._known.get(row.query)
+
+    def keep(self, row: Row, truth: Truth) -> None:
+        """Keep it by its words."""
+        self._known.setdefault(row.query, row)
+
+
+class Read(NamedTuple):
+    """A query's vector, and what making it took."""
+
+    vector: np.ndarray  # (width,) fp32, of length 1
+    ms: float
+
+
+Reader = Callable[[str], Read]
+
+
+def make_reader(embed: Embed) -> Reader:
+    """Return an embedder of queries that reads each once, however many policies ask for it."""
+
+    @functools.cache
+    def read(query: str) -> Read:
+        started = time.perf_counter()
+        vector = embed([query])[0]
+        return Read(vector, 1000.0 * (time.perf_counter() - started))
+
+    return read
+
+
+class Semantic:
+    """Serve the answer to the most similar question, if it is similar enough: the usual semantic cache."""
+
+    def __init__(self, read: Reader, threshold: float) -> None:
+        self._read, self._threshold = read, threshold
+        self._known: list[Row] = []
+        self._vectors: np.ndarray = np.zeros((0, 0), np.float32)  # (room, width); the first len(_known) rows count
+
+    def find(self, row: Row, truth: Truth) -> Row | None:
+        """Return the most similar row above the threshold."""
+        if not self._known:
+            return None
+        similarity = self._vectors[: len(self._known)] @ self._read(row.query).vector
+        best = int(similarity.argmax())
+        return self._known[best] if similarity[best] >= self._threshold else None
+
+    def keep(self, row: Row, truth: Truth) -> None:
+        """Keep it by its vector."""
+        vector, count = self._read(row.query).vector, len(self._known)
+        if count == len(self._vectors):
+            grown = np.zeros((max(64, 2 * count), len(vector)), np.float32)
+            grown[:count] = self._vectors if count else 0
+            self._vectors = grown
+        self._vectors[count] = vector
+        self._known.append(row)
+
+
+class Oracle:
+    """Serve whenever a right answer is known: it sees the topics, and shows what could be reached at most."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Row] = {}
+
+    def find(self, row: Row, truth: Truth) -> Row | None:
+        """Return a row whose answer is right, by the stream's truth; that it may read the same is no reason."""
+        return next((self._known[topic] for topic in _topics(row, truth) if topic in self._known), None)
+
+    def keep(self, row: Row, truth: Truth) -> None:
+        """Keep it by its topic."""
+        self._known.setdefault(truth.topic or row.reply, row)
+
+
+def _topics(row: Row, truth: Truth) -> list[str]:
+    """Return the accepted topics; where a stream has none, the reply stands for them."""
+    return sorted(truth.accepted) or [row.reply]
+
+
+def never(seen: int) -> bool:
+    """Audit nothing."""
+    return False
+
+
+def scheduled(config: Config) -> Callable[[int], bool]:
+    """Return the specification's audits: its rate by the queries seen, and the coins the program draws."""
+    return lambda seen: policy.coin(config.seed, seen + 1) < (band_value(config.policy.audits, seen) or 0.0)
+
+
+def serve(
+    stream: Stream,
+    cache: Cache,
+    *,
+    cold: int = 0,
+    audited: Callable[[int], bool] = never,
+    read: Reader | None = None,
+) -> list[Served]:
+    """Answer every row from the cache or by Claude. The time is of the local decision: a recorded Claude takes none.
+
+    Where `read` is given, what it took to embed the query is part of the time, though it may have been done before.
+    """
+    served = []
+    for seen, (row, truth) in enumerate(stream):
+        ms = read(row.query).ms if read else 0.0
+        started = time.perf_counter()
+        source = cache.find(row, truth) if seen >= cold else None
+        ms += 1000.0 * (time.perf_counter() - started)
+        audit = source is not None and audited(seen)
+        if source is None or audit:
+            cache.keep(row, truth)
+        served.append(Served(_trace(row, source, audit=audit), ms))
+    return served
+
+
+def _trace(row: Row, source: Row | None, *, audit: bool) -> Trace:
+    return Trace(
+        id=row.id,
+        source="recall" if source else "claude",
+        answer=(source or row).reply,
+        from_id=source.id if source else None,
+        p_local=float(source is not None),
+        p_accept=None,
+        threshold=None,
+        pi=None,
+        audit=audit,
+        called_claude=source is None or audit,
+        divergence=None,
+    )
