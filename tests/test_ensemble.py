@@ -36,7 +36,7 @@ def test_the_validator_reads_query_and_draft(ensemble: Ensemble) -> None:
 def test_the_router_reads_the_query_with_its_system_prompt(ensemble: Ensemble) -> None:
     alone, other = ensemble.p_local(QUERY), ensemble.p_local(Query("another question entirely"))
     led = ensemble.p_local(Query(QUERY.text, system="Answer in French."))
-    assert len({alone, other, led}) == 3
+    assert len({p["decoder"] for p in (alone, other, led)}) == 3
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -67,7 +67,7 @@ def test_a_draft_has_at_most_the_tokens_it_may(ensemble: Ensemble, tiny: Config)
     assert len(draft.text) <= 60 * tiny.decoder.max_draft_tokens
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ["router", "decoder", "validator"])
 def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tiny: Config, weights: Weights, role: str) -> None:
     small = msgspec.structs.replace(tiny, **{role: msgspec.structs.replace(getattr(tiny, role), vocab=100)})
     with pytest.raises(BadInputError, match=role):

@@ -1,0 +1,126 @@
+"""The default preset at the command line: answers from memory, conversations, and what is left unsaid and unkept."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from shammah_mlx.cli import main
+from shammah_mlx.journal import read_totals
+from tests.loopback import Loopback, reply
+
+Shammah = Callable[..., Result]
+BOLD = """
+generator = "recall"
+[policy]
+forward_only = 0
+route_thresholds = [[0, 0.0]]
+accept_thresholds = [[0, 0.0]]
+accept_destroying = 0.0
+audits = []
+"""
+LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
+
+
+@pytest.fixture
+def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
+    with Loopback(default=reply(lambda text: f"You asked: {text}")) as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-secret")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        yield server
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    (path / "config.toml").write_text(BOLD)
+    return path
+
+
+@pytest.fixture
+def shammah(home: Path) -> Shammah:
+    return lambda *arguments: CliRunner().invoke(main, list(arguments))
+
+
+def learnt(shammah: Shammah) -> None:
+    for text in LEARNT:
+        assert shammah("ask", "--claude", text).exit_code == 0
+
+
+def test_a_question_asked_before_in_other_words_is_answered_here(shammah: Shammah, claude: Loopback) -> None:
+    learnt(shammah)
+    told = json.loads(shammah("ask", "--json", "what is the way to boil an egg?").stdout)
+    assert (told["answer"], told["source"], told["called_claude"]) == (
+        "You asked: how do I boil a egg",
+        "recall",
+        False,
+    )
+    assert (told["model"], told["cost_usd"]) == ("shammah-default", 0.0)
+    assert len(claude.requests) == len(LEARNT)
+
+
+def test_a_conversation_goes_on_with_what_was_said(shammah: Shammah, claude: Loopback) -> None:
+    learnt(shammah)
+    shammah("ask", "--claude", "--system", "be brief", "which moons has Mars?")
+    for text in ("and Saturn?", "why?"):
+        assert shammah("ask", "-c", text).exit_code == 0
+    sent = claude.requests[-1].body
+    assert sent["system"] == "be brief"
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant"] * 2 + ["user"]
+    assert [message["content"] for message in sent["messages"]][::2] == ["which moons has Mars?", "and Saturn?", "why?"]
+
+
+def test_there_must_be_a_conversation_to_continue(shammah: Shammah, claude: Loopback) -> None:
+    failed = shammah("ask", "-c", "and then?")
+    assert failed.exit_code == 1
+    assert "no conversation to continue" in failed.stderr
+    assert claude.requests == []
+
+
+def test_local_never_calls_claude(shammah: Shammah, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = shammah("ask", "--local", "how do I boil an egg")
+    assert nothing.exit_code == 4
+    assert "Nothing on this machine" in nothing.stderr
+    learnt(shammah)
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    known = shammah("ask", "--local", "how do I boil an egg")
+    assert (known.exit_code, known.stdout) == (0, "You asked: how do I boil a egg\n")
+    assert len(claude.requests) == len(LEARNT)
+
+
+def test_a_local_answer_that_was_refused_is_told_to_be_doubtful(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    learnt(shammah)
+    (home / "config.toml").write_text(BOLD.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]"))
+    told = shammah("ask", "--local", "who was the first king of Spain")
+    assert told.exit_code == 3
+    assert "Not covered: this local answer is doubtful." in told.stderr
+
+
+def test_what_is_not_to_be_stored_is_answered_and_gone(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    asked = shammah("ask", "--no-store", "--json", "a private matter")
+    told = json.loads(asked.stdout)
+    assert (told["answer"], told["query_id"]) == ("You asked: a private matter", None)
+    assert read_totals(home / "journal.db", 0).journalled == 0
+    assert not any(b"private" in path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+def test_a_secret_is_answered_and_gone(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    asked = shammah("ask", "why is my password = hunter2hunter2 refused?")
+    assert asked.exit_code == 0
+    assert "nothing of it is kept" in asked.stderr
+    assert not any(b"hunter2" in path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+def test_a_recalled_command_that_destroys_is_marked(shammah: Shammah, claude: Loopback) -> None:
+    claude.default_to(reply("Run `rm -rf build`."))
+    learnt(shammah)
+    asked = shammah("ask", LEARNT[0])
+    assert asked.stdout == "Run `rm -rf build`.\n"
+    assert "Careful: this has a command that deletes" in asked.stderr
+
+
+def test_claude_and_local_exclude_each_other_by_the_last_word(shammah: Shammah, claude: Loopback) -> None:
+    assert shammah("ask", "--local", "--claude", "hello").stdout == "You asked: hello\n"
