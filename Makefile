@@ -24,8 +24,8 @@ setup: .venv/ready
 run: setup
 	@echo "The literal preset: the specification as it is written, from models that know nothing."
 	$(BIN)/shammah replay examples/questions.jsonl --preset literal --limit 60
-	@echo "The recall preset: Claude's own past answers, where the evidence says they fit."
-	$(BIN)/shammah replay examples/questions.jsonl --preset recall
+	@echo "The default preset: Claude's own past answers, where the evidence says they fit."
+	$(BIN)/shammah replay examples/questions.jsonl --generator recall
 	@echo "That was the whole loop on recorded questions: nothing left this machine. To ask with Claude:"
 	@echo "    export ANTHROPIC_API_KEY=...            # a key from platform.claude.com"
 	@echo "    $(BIN)/shammah ask 'How do I undo my last git commit but keep the changes?'"

@@ -1,3 +1,3 @@
 """shammah-mlx: answers on this machine when it can, asks Claude when it cannot, learns from every answer."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -53,11 +53,8 @@ def learnt(shammah: Shammah) -> None:
 def test_a_question_asked_before_in_other_words_is_answered_here(shammah: Shammah, claude: Loopback) -> None:
     learnt(shammah)
     told = json.loads(shammah("ask", "--json", "what is the way to boil an egg?").stdout)
-    assert (told["answer"], told["source"], told["called_claude"]) == (
-        "You asked: how do I boil a egg",
-        "recall",
-        False,
-    )
+    assert told["answer"] == "You asked: how do I boil a egg"
+    assert (told["source"], told["called_claude"]) == ("recall", False)
     assert (told["model"], told["cost_usd"]) == ("shammah-default", 0.0)
     assert len(claude.requests) == len(LEARNT)
 
