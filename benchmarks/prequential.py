@@ -63,7 +63,7 @@ PLAN = (
     Part(("claude_chat",), (*BASELINES, RECALL, "default", "literal"), 1, 60),
     Part(("commands_long", "intents_long"), (*BASELINES, RECALL), 1),  # the latter alone passes 5,000 queries
 )
-SMOKE = (Part(("questions",), (*BASELINES, RECALL, "without words"), 1),)
+SMOKE = (Part(("questions",), (*BASELINES, RECALL, "without words"), 1, 120),)
 
 
 class Task(NamedTuple):
