@@ -22,9 +22,10 @@ from benchmarks.caches import (
     serve,
 )
 from shammah_mlx.assistant import Assistant
-from shammah_mlx.config import PRESETS, CalibrationConfig, Config
+from shammah_mlx.config import CalibrationConfig, Config
 from shammah_mlx.divergence import Meter
 from shammah_mlx.embedder import Embedder
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.replay import play, score, trace
 from shammah_mlx.teacher import Recorded
 from shammah_mlx.weights import Weights

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from shammah_mlx.assistant import Assistant
 from shammah_mlx.backend import HAS_FAST_BLAS
-from shammah_mlx.config import PRESETS
 from shammah_mlx.ensemble import Ensemble
 from shammah_mlx.events import Query
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.replay import run
 from shammah_mlx.stream import read_stream
 from shammah_mlx.targets import Target

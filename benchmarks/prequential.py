@@ -37,9 +37,9 @@ from benchmarks.scores import (
     sum_up,
     totals_table,
 )
-from shammah_mlx.config import PRESETS
 from shammah_mlx.divergence import gated
 from shammah_mlx.embedder import LazyEmbedder
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.report import EXPECTED_FORWARD
 from shammah_mlx.stream import read_stream
 from shammah_mlx.weights import Weights, weights_folder

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from benchmarks.arms import MOST_BAD, Run
 from benchmarks.caches import Served, Stream
-from shammah_mlx.config import PRESETS, Price
+from shammah_mlx.config import Price
 from shammah_mlx.divergence import Meter
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.replay import Band, score
 from shammah_mlx.stream import Truth
 

@@ -21,10 +21,10 @@ import numpy as np
 
 from benchmarks.literal import machine
 from shammah_mlx.backend import mx
-from shammah_mlx.config import PRESETS
 from shammah_mlx.embedder import Embedder
 from shammah_mlx.language_model import LanguageModel, Text
 from shammah_mlx.learner import Learner, text_loss
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.rehearsal import Rehearsal
 from shammah_mlx.stream import Row, read_stream
 from shammah_mlx.tokens import Example

@@ -7,30 +7,41 @@ measured divergences.
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
 
-from shammah_mlx.backend import mx, scalar
+from shammah_mlx.backend import Arrays, mx, scalar
 from shammah_mlx.cautions import is_fleeting
 from shammah_mlx.config import Config
-from shammah_mlx.divergence import Embed, Meter
+from shammah_mlx.divergence import Meter
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Draft, DraftSource, Grounds, Interaction, Nearest, Query, Role, Step
 from shammah_mlx.evidence import EvidenceModel
 from shammah_mlx.imitator import Imitator
 from shammah_mlx.recall import EVIDENCE, Entry, Memory, Proposal, Question, word_set
 from shammah_mlx.targets import Target
+from shammah_mlx.teacher import Show
 from shammah_mlx.trust import Trust
 
-Arrays = dict[str, mx.array]
-Show = Callable[[str], None]
 Judges = dict[Role, dict[DraftSource, EvidenceModel]]
 
 RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
 UNKNOWN = {"constant": 1.0, "trust": -5.0}  # evidence where nothing is proposed: p = 0.007
 NEAREST = 5  # past questions that explain a decision
+MADE_BY = ("embedder", "meter")  # what the memory, and evidence of it, holds for
+CONCERNS = {"recall": {*MADE_BY}, "decoder": {*MADE_BY, "prompt", "decoder"}}  # whose change makes evidence void
+
+
+class Embedder(Protocol):
+    """What turns texts into vectors."""
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """Return (texts, width)."""
+
+    def reads_all(self, text: str) -> bool:
+        """Say whether no part of the text is too far back to be seen."""
 
 
 class Records(Protocol):
@@ -39,33 +50,42 @@ class Records(Protocol):
     def read(self, number: int) -> Interaction:
         """Return one interaction."""
 
-    def remember(self, entry: Entry) -> None:
+    def remember(self, entry: Entry, made_by: str) -> None:
         """Keep an entry."""
 
-    def remembered(self) -> Iterable[Entry]:
-        """Return the entries in their order."""
+    def remembered(self, made_by: str) -> Iterable[Entry]:
+        """Return the entries that were made so, in their order."""
 
-    def unremember_after(self, number: int) -> None:
-        """Drop the entries after `number`."""
+    def unremember(self, first: int, last: int | None = None) -> None:
+        """Drop entries."""
 
 
 class Apprentice:
     """The roles of one home; `decoder` is None where only recall drafts."""
 
-    def __init__(self, config: Config, embed: Embed, meter: Meter, records: Records, decoder: Imitator | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        versions: Mapping[str, str],
+        embed: Embedder,
+        meter: Meter,
+        records: Records,
+        decoder: Imitator | None,
+    ) -> None:
         @functools.lru_cache(RECENT)
-        def question(query: Query) -> Question:
+        def question(query: Query) -> Question | None:
+            if not embed.reads_all(query.meant):
+                return None  # two questions that differ only where nobody looks are not one
             return Question(embed([query.meant])[0], word_set(query.meant), query.context)
 
         if unknown := sorted(config.recall.trust_prior.keys() - set(EVIDENCE)):
             raise BadInputError(f"there is no evidence {unknown[0]!r} for recall.trust_prior", "mend it in config.toml")
         self._config, self._question, self._meter, self._records = config, question, meter, records
+        self._made_by = "; ".join(versions[name] for name in MADE_BY)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
-        sources: tuple[DraftSource, ...] = ("recall",) if decoder is None else ("recall", "decoder")
-        self._judges = _new_judges(config, sources)
+        self._judges = _new_judges(config, ("recall",) if decoder is None else ("recall", "decoder"))
         self._weighed = functools.lru_cache(RECENT)(self._weigh)  # until the memory changes
-        self._remembered = 0  # entries ever, those that ran out too
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
@@ -80,8 +100,8 @@ class Apprentice:
             return self._write(query, proposal, evidence, show)
         if proposal is None:
             return None
-        row = self._records.read(proposal.number).turn.query.row
-        return Draft(self._reply(proposal.number), "recall", row or str(proposal.number), evidence)
+        row = self._records.read(proposal.entry.number).turn.query.row
+        return Draft(self._reply(proposal.entry.number), "recall", row or str(proposal.entry.number), evidence)
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft's evidence is about the query
         """Return the Validator's probability that the draft is good."""
@@ -89,7 +109,8 @@ class Apprentice:
 
     def grounds(self, query: Query) -> Grounds:
         """Return what the Router weighs."""
-        nearest = self._memory.nearest(self._question(query), NEAREST)
+        question = self._question(query)
+        nearest = self._memory.nearest(question, NEAREST) if question else []
         return Grounds(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._weighed(query)[1])
 
     def step(self, target: Target, rate: float) -> Step:
@@ -101,11 +122,6 @@ class Apprentice:
             return Step(target.role, None, applied=False)  # from a time with other parts
         return Step(target.role, judge.step(target.evidence, target.label), applied=True)
 
-    def expire(self, now: float) -> None:
-        """Forget what was good for a moment only."""
-        self._memory.expire(now)
-        self._weighed.cache_clear()
-
     def state(self) -> dict[str, Arrays]:
         """Return everything learnt, by file; the memory's entries are in the records."""
         judges = {
@@ -116,7 +132,7 @@ class Apprentice:
             }
             for role, by_source in self._judges.items()
         }
-        remembered = {"remembered": mx.array(self._remembered)}
+        remembered = {"remembered": mx.array(len(self._memory))}
         adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
         return {
@@ -126,35 +142,31 @@ class Apprentice:
             "optimizer_state": {**optimizer, **remembered},
         }
 
-    def load(self, state: Mapping[str, Mapping[str, mx.array]]) -> None:
-        """Continue from what `state` returned.
+    def load(self, state: Mapping[str, Mapping[str, mx.array]], changed: Collection[str] = ()) -> bool:
+        """Continue from what `state` returned; say whether the memory is whole, or must be learnt again from replies.
+
+        `changed` names the versions that are not what they were: evidence that holds for them starts anew.
 
         Raises:
             ValueError: the arrays are not of such models.
-            BadStateError: the records do not hold what is remembered.
         """
-        mine = self.state()
-        for name in ("router", "validator"):
-            if state[name].keys() != mine[name].keys():
-                raise ValueError(f"{name} was made by another kind of model")
         for role, by_source in self._judges.items():
             for source, judge in by_source.items():
-                judge.load(_under(f"{source}.", state[role]))
-        self._trust.load(_under("trust.", state["router"]))
-        if self._decoder:
+                if not CONCERNS[source] & set(changed):
+                    judge.load(_under(f"{source}.", state[role]))
+        if self._decoder and "decoder" not in changed:
             self._decoder.load(state["generator"], state["optimizer_state"])
-        for entry in self._records.remembered():
+        for entry in self._records.remembered(self._made_by):
             self._memory.add(entry)
-        self._remembered = int(scalar(state["optimizer_state"]["remembered"]))
-        if self._remembered and not len(self._memory):
-            self._records.read(1)  # a memory without its journal must fail before Claude is paid
+        if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
+            return False
+        self._trust.load(_under("trust.", state["router"]))
+        return True
 
-    def renew(self, replies: Iterable[Target]) -> None:
-        """Start new evidence: what was measured no longer holds, but Claude's replies do."""
+    def relearn(self, replies: Iterable[Target]) -> None:
+        """Learn by heart again what Claude answered."""
         self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
-        self._judges = _new_judges(self._config, tuple(self._judges["router"]))
-        self._records.unremember_after(0)
-        self._remembered = 0
+        self._records.unremember(0)
         for reply in replies:
             self._remember(reply)
 
@@ -175,9 +187,9 @@ class Apprentice:
 
     def _weigh(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
         """Return what memory proposes, and the evidence for it."""
-        too_long = len(query.meant) > self._config.recall.longest_query
-        proposal = None if too_long else self._memory.propose(self._question(query))
-        if proposal is None:
+        question = self._question(query)
+        proposal = self._memory.propose(question) if question else None
+        if proposal is None or not _is_fresh(proposal.entry, query):
             return None, UNKNOWN
         named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
         return proposal, {**named, "trust": self._trust.log_odds(proposal.evidence)}
@@ -185,48 +197,56 @@ class Apprentice:
     def _write(
         self, query: Query, proposal: Proposal | None, evidence: dict[str, float], show: Show | None
     ) -> Draft | None:
-        if self._decoder is None:
+        if self._decoder is None or query.history:  # its prompt has no place for a conversation
             return None
-        recalled = self._reply(proposal.number) if proposal else None
+        recalled = self._reply(proposal.entry.number) if proposal else None
         written = self._decoder.write(query, self._neighbour(query), recalled, show)
         if not written.text.strip():
             return None
-        same = recalled is not None and self._meter(written.text, recalled) < self._config.divergence.threshold
+        same = recalled is not None and self._config.divergence.is_good(self._meter(written.text, recalled))
         told = {**evidence, "log p": written.mean_log_p, "same as recalled": float(same)}
         return Draft(written.text, "decoder", evidence=told)
 
     def _learn_reply(self, target: Target, rate: float) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
-        if self._decoder and not is_fleeting(query.meant):
+        if self._decoder and not query.history and not is_fleeting(query.meant):
             step = self._decoder.step(target.number, self._neighbour(query), rate)
         self._remember(target)
         return step
 
     def _neighbour(self, query: Query) -> int:
         """Return the number of the most similar past question; 0 for none."""
-        nearest = self._memory.nearest(self._question(query), 1)
+        question = self._question(query)
+        nearest = self._memory.nearest(question, 1) if question else []
         return nearest[0][0].number if nearest else 0
 
     def _remember(self, target: Target) -> None:
-        if len(target.query.meant) > self._config.recall.longest_query:
-            return
         question, reply = self._question(target.query), target.response or ""
-        same = (
-            answer
-            for answer in self._memory.known_answers(question, self._config.recall.compared)
-            if self._meter(self._reply(answer), reply) < self._config.divergence.threshold
-        )
-        until = target.at + self._config.recall.fleeting_s if is_fleeting(target.query.meant) else math.inf
-        entry = Entry(question, target.number, next(same, target.number), until)
-        self._records.remember(entry)
-        self._memory.add(entry)
-        self._remembered += 1
-        self._trust.fit_if_due(self._memory)
+        for gone in self._memory.expire(target.query.at):
+            self._records.unremember(gone, gone)
+        if question is not None:
+            same = (
+                answer
+                for answer in self._memory.known_answers(question, self._config.recall.compared)
+                if self._config.divergence.is_good(self._meter(self._reply(answer), reply))
+            )
+            entry = Entry(question, target.number, next(same, target.number), self._until(target.query))
+            self._records.remember(entry, self._made_by)
+            self._memory.add(entry)
+            self._trust.fit_if_due(self._memory)
         self._weighed.cache_clear()
+
+    def _until(self, query: Query) -> float:
+        return query.at + self._config.recall.fleeting_s if is_fleeting(query.meant) else math.inf
 
     def _reply(self, number: int) -> str:
         reply = self._records.read(number).reply
         return reply.text if reply else ""
+
+
+def _is_fresh(entry: Entry, query: Query) -> bool:
+    """Say whether the answer has not run out; to a question about this moment it must be one that can."""
+    return query.at <= entry.until and (math.isfinite(entry.until) or not is_fleeting(query.meant))
 
 
 def _new_judges(config: Config, sources: Iterable[DraftSource]) -> Judges:

@@ -13,17 +13,18 @@ from filelock import FileLock, Timeout
 
 from shammah_mlx import content, loop, metrics, policy, tokens
 from shammah_mlx.apprentice import Apprentice
-from shammah_mlx.backend import load_arrays, mx
+from shammah_mlx.backend import Arrays, load_arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.divergence import make_meter
 from shammah_mlx.embedder import LazyEmbedder
-from shammah_mlx.ensemble import Arrays, Ensemble
+from shammah_mlx.ensemble import Ensemble
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import Exchange, Interaction, Outage, Query, Wish
 from shammah_mlx.imitator import Imitator
 from shammah_mlx.journal import Journal
 from shammah_mlx.metrics import Tally
 from shammah_mlx.states import Manifest, States
+from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.teacher import Show, Teacher
 from shammah_mlx.weights import Weights, find_embedder
 
@@ -119,12 +120,12 @@ class Assistant:
             query,
             model=query.model or self.config.teacher.model,
             max_tokens=query.max_tokens or self.config.teacher.max_tokens,
+            at=self._clock(),
         )
         number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
         seen = self._tally.queries + self._journal.count_after(self._cursor)
         doubt = metrics.usual_doubt(self._tally, self.config.policy)
-        turn = policy.take_turn(asked, number, seen, self._clock(), self.config, wish=wish, doubt=doubt, kept=kept)
-        self.models.expire(turn.at)
+        turn = policy.take_turn(asked, number, seen, self.config, wish=wish, doubt=doubt, kept=kept)
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
@@ -145,7 +146,10 @@ class Assistant:
         if last is None:
             raise BadInputError("there is no conversation to continue", "ask without -c first")
         before = last.turn.query
-        history = (*before.history, Exchange(before.text, last.answer))[-self.config.max_history :]
+        said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal says nothing
+        history = (*before.history, *said)[-self.config.max_history :]
+        while history and sum(len(turn.question) + len(turn.answer) for turn in history) > self.config.max_query_bytes:
+            history = history[1:]
         return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
 
     def learn_pending(self) -> list[Interaction]:
@@ -169,7 +173,7 @@ class Assistant:
             return Ensemble(self.config, weights)
         has_decoder = self.config.generator == "recall+decoder"
         decoder = Imitator(weights.decoder, self.config, self._journal.read) if has_decoder else None
-        return Apprentice(self.config, embed, self.meter, self._journal, decoder)
+        return Apprentice(self.config, self._versions, embed, self.meter, self._journal, decoder)
 
     def _is_save_due(self) -> bool:
         if self._save_every is None:
@@ -178,7 +182,7 @@ class Assistant:
 
     def _load(self) -> tuple[int, Tally]:
         manifest = self._states.manifest()
-        self._journal.unremember_after(manifest.cursor if manifest else 0)
+        self._journal.unremember(manifest.cursor + 1 if manifest else 0)
         if manifest is None:
             return 0, Tally()
         if manifest.preset != self.config.preset:
@@ -189,15 +193,24 @@ class Assistant:
         files = self._states.checked_files()
         self._states.complete(manifest.tally)
         try:
-            self.models.load({stem: load_arrays(path) for stem, path in files.items()})
-            if manifest.versions != self._versions:
-                self.models.renew(loop.replies(self._journal.after(0), manifest.cursor, self.config))
+            changed = {name for name, version in self._versions.items() if manifest.versions.get(name) != version}
+            is_whole = self.models.load({stem: load_arrays(path) for stem, path in files.items()}, changed)
         except (ValueError, RuntimeError) as error:
             raise BadStateError(
                 f"the models in {self._home} do not fit the settings: {error}",
                 "undo the change in config.toml, or use another --home",
             ) from error
+        if not is_whole:
+            self._journal.read(manifest.cursor)  # without the journal nothing can be learnt again
+            self.models.relearn(self._replies(manifest.cursor))
         return manifest.cursor, manifest.tally
+
+    def _replies(self, last: int) -> Iterator[Target]:
+        """Yield Claude's complete replies up to the interaction `last`, as targets."""
+        for interaction in self._journal.after(0):
+            if interaction.turn.number <= last:
+                targets = make_targets(interaction, self.config)
+                yield from (target for target in targets if target.role == "generator")
 
     def save(self) -> None:
         """Write all that was learnt to the home, as one."""
@@ -208,10 +221,15 @@ class Assistant:
 
 
 def versions(config: Config, embedder: Path) -> dict[str, str]:
-    """Return what evidence holds for: with another embedder, meter or prompt it starts anew."""
+    """Return what evidence holds for: with another of these it starts anew."""
     size = (embedder / "model.safetensors").stat().st_size
-    meter = f"{config.divergence.kind} {config.divergence.threshold} {content.RULES}"
-    return {"embedder": f"{embedder.name} {size}", "meter": meter, "prompt": tokens.PROMPT}
+    meter, lora = config.divergence, config.lora
+    return {
+        "embedder": f"{embedder.name} {size}",
+        "meter": f"{meter.kind} {meter.threshold} {content.RULES}",
+        "prompt": tokens.PROMPT,
+        "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
+    }
 
 
 def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:

@@ -32,7 +32,10 @@ if os.environ.get("SHAMMAH_DEVICE") == "cpu":  # for tests: the same arithmetic 
     mx.set_default_device(mx.cpu)
 
 
-def load_arrays(path: Path) -> dict[str, mx.array]:
+Arrays = dict[str, mx.array]
+
+
+def load_arrays(path: Path) -> Arrays:
     """Read a safetensors file into memory; `mx.load` alone is lazy and would read it when it may be gone.
 
     Raises:
@@ -40,7 +43,7 @@ def load_arrays(path: Path) -> dict[str, mx.array]:
     """
     arrays = mx.load(str(path), format="safetensors")
     mx.eval(arrays)
-    return cast("dict[str, mx.array]", arrays)
+    return cast("Arrays", arrays)
 
 
 def scalar(array: mx.array) -> float:
@@ -48,4 +51,9 @@ def scalar(array: mx.array) -> float:
     return cast("float", array.item())
 
 
-__all__ = ["HAS_FAST_BLAS", "load_arrays", "mx", "nn", "optim", "scalar", "tree_flatten", "tree_map", "tree_unflatten"]
+# fmt: off
+__all__ = [
+    "HAS_FAST_BLAS", "Arrays", "load_arrays", "mx", "nn", "optim", "scalar",
+    "tree_flatten", "tree_map", "tree_unflatten",
+]
+# fmt: on

@@ -281,7 +281,7 @@ def _given(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
 def _home_and_config(
     ctx: click.Context, given: dict[str, Any], flags: dict[str, Any] | None = None
 ) -> "tuple[Path, Config]":
-    from shammah_mlx.config import load_config
+    from shammah_mlx.presets import load_config
 
     merged = _given(ctx, given)
     home = merged.pop("home") or Path(os.environ.get("SHAMMAH_HOME") or "~/.shammah").expanduser()

@@ -4,14 +4,9 @@ A preset is one `Config`. `config.toml` in the home and flags replace single val
 which preset it runs.
 """
 
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-
-from shammah_mlx.errors import BadInputError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -87,10 +82,9 @@ class RecallConfig(_Frozen, frozen=True):
     ridge: Annotated[float, msgspec.Meta(gt=0)] = 0.3  # of the classifier; vectors have length 1
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
     compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
-    longest_query: Count = 800  # characters, about what MiniLM reads; of a longer question it would see a part only
     fleeting_s: Amount = 300.0  # an answer about this moment is good for five minutes
     most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
-    block: Count = 256  # of those at once: what the comparison with 100,000 others takes of memory, 100 MB
+    block: Count = 64  # of those at once: each comparison with 100,000 others takes 50 MB
 
     trust_prior: dict[str, float] = msgspec.field(
         default_factory=lambda: {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
@@ -137,6 +131,17 @@ class EvidenceConfig(_Frozen, frozen=True):
     validator: dict[Literal["recall", "decoder"], CalibrationConfig] = msgspec.field(
         default_factory=lambda: {"recall": RECALLED, "decoder": WRITTEN}
     )
+
+    def __post_init__(self) -> None:
+        """Refuse evidence that there is not.
+
+        Raises:
+            ValueError: says which.
+        """
+        named = {name for judge in self.router.values() for name in judge.prior}
+        written = named | {name for judge in self.validator.values() for name in judge.prior}
+        if unknown := sorted((named - {"constant", "trust"}) | (written - WRITTEN.prior.keys())):
+            raise ValueError(f"there is no evidence `{unknown[0]}` to weigh")
 
 
 class LoraConfig(_Frozen, frozen=True):
@@ -242,6 +247,10 @@ class DivergenceConfig(_Frozen, frozen=True):
     bleu_threshold: Share = 0.4  # specification, Option 3
     exact_threshold: Share = 0.5  # the divergence is 0 or 1: anything between
 
+    def is_good(self, divergence: float) -> bool:
+        """Say whether a draft this far from Claude's reply says the same."""
+        return divergence < self.threshold
+
     @property
     def threshold(self) -> float:
         """Return the threshold of the kind in use; good means strictly below."""
@@ -313,65 +322,11 @@ class Config(_Frozen, frozen=True):
     teacher: TeacherConfig = TeacherConfig()
     state: StateConfig = StateConfig()
 
+    def __post_init__(self) -> None:
+        """Refuse parts that do not go together.
 
-DEFAULT = Config(
-    preset="default",
-    generator="recall+decoder",
-    targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
-    policy=PolicyConfig(
-        route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_thresholds=((50, 0.74), (2000, 0.55)),  # later trust is learnt from more: see benchmarks/LOG.md
-        accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
-        audit_focus=2.0,  # most is learnt, and most bad answers are caught, where the doubt is greatest
-        audit_floor=0.02,  # what was never measured could not be claimed
-        first_doubt=0.02,  # about what it comes to on covid_faq
-        shadows={
-            "recall": ((0, 1.0),),  # Claude's reply is paid for already
-            "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
-        },
-    ),
-    optimizer=OptimizerConfig(
-        generator_lr=1e-3
-    ),  # adapters: loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
-    divergence=DivergenceConfig(kind="gated"),
-)
-PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}
-DEFAULT_PRESET = "default"
-
-
-def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
-    """Return the preset, with what the file at `path` (if any) and then `flags` replace.
-
-    `flags` has the file's shape; a value of None is a flag not given.
-
-    Raises:
-        BadInputError: the file is not TOML, names a preset or setting that does not exist, or gives one of the
-            wrong type; the message says which.
-    """
-    try:
-        written = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path} is not valid TOML: {error}", "mend or remove the file") from error
-    given = _merge(written, _given(flags))
-    name = given.get("preset", DEFAULT_PRESET)
-    if name not in PRESETS:
-        raise BadInputError(f"there is no preset {name!r}", f"presets: {', '.join(sorted(PRESETS))}")
-    try:
-        return msgspec.convert(_merge(msgspec.to_builtins(PRESETS[name]), given), Config)
-    except msgspec.ValidationError as error:
-        raise BadInputError(
-            f"bad setting in {path}: {error}", f"settings of its top level: {', '.join(Config.__struct_fields__)}"
-        ) from error
-
-
-def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
-    nested = {name: _given(value) if isinstance(value, Mapping) else value for name, value in flags.items()}
-    return {name: value for name, value in nested.items() if value is not None and value != {}}
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in over.items():
-        below = merged.get(name)
-        merged[name] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
+        Raises:
+            ValueError: says which.
+        """
+        if self.generator != "scratch" and "recall" not in self.policy.shadows:
+            raise ValueError(f"`policy.shadows` has no `recall`, so generator = {self.generator!r} would learn nothing")

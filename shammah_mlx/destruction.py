@@ -63,6 +63,7 @@ _PROSE = re.compile(
     r"|^\W*\w+(?: [A-Z]+)? (?:is|are|was|does|has|can|will|command|stands|means|removes|deletes|moves|copies|overwrites"
     r"|sends|kills)\b|\b(?:the|that|which|you|your|this|its|because|will)\b|(?<=[a-z][a-z])[.!?:]$"
 )
+_LONGEST = 10_000  # characters; some of the rules take the square of a text's length
 _TOLD_TO = re.compile(
     r"\b(?:[Rr]un|[Tt]ype|[Ee]xecute|[Ee]nter|[Tt]ry|[Uu]se|[Cc]ommand):?\s+((?:sudo )?[a-z]+ (?:\w+ )?--?[a-zA-Z].*)"
 )
@@ -72,9 +73,12 @@ def destroys(text: str) -> bool:
     """Say whether an answer is or holds a shell or SQL command that deletes, overwrites or kills.
 
     Looks at code blocks, inline code, lines that are commands and what prose says to run. Errs towards yes in code and
-    towards no in prose. Does not promise what scripts, aliases and other languages' own calls do (`os.remove`).
+    towards no in prose. Does not promise what scripts, aliases and other languages' own calls do (`os.remove`). A text
+    too long to be looked through counts as one that does.
     """
-    return any(_ANYWHERE.search(code) or (shell and _runs_destroyer(code)) for code, shell in _code(text))
+    return len(text) > _LONGEST or any(
+        _ANYWHERE.search(code) or (shell and _runs_destroyer(code)) for code, shell in _code(text)
+    )
 
 
 def _code(text: str) -> Iterator[tuple[str, bool]]:

@@ -27,6 +27,10 @@ class LazyEmbedder:
         """Embed, as `Embedder` does."""
         return self._load()(texts)
 
+    def reads_all(self, text: str) -> bool:
+        """Say whether no part of the text is too far back to be seen."""
+        return self._load().reads_all(text)
+
 
 class Embedder:
     """Embed texts with the model stored in a folder of sentence-transformers' layout."""
@@ -39,6 +43,10 @@ class Embedder:
     def __call__(self, texts: list[str]) -> np.ndarray:
         """Return (texts, width) fp32 vectors; text past the model's maximum length is not seen."""
         return np.concatenate([self._batch(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)])
+
+    def reads_all(self, text: str) -> bool:
+        """Say whether no part of the text is too far back to be seen."""
+        return self._tokens.holds(text)
 
     def _batch(self, texts: list[str]) -> np.ndarray:
         tokens, segments, real = self._tokens.encode(texts)

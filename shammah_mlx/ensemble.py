@@ -1,8 +1,8 @@
 """The three models of one home: what the loop asks them, one step at a time, and all their state."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from shammah_mlx.backend import mx, scalar
+from shammah_mlx.backend import Arrays, mx, scalar
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import ROLES, Draft, DraftSource, Grounds, Query, Role, Step
@@ -10,10 +10,9 @@ from shammah_mlx.learner import Batch, Learner, label_loss, text_loss
 from shammah_mlx.models.decoder import Decoder
 from shammah_mlx.models.encoder import Classifier
 from shammah_mlx.targets import Target
+from shammah_mlx.teacher import Show
 from shammah_mlx.tokens import Bytes, WordPieces
 from shammah_mlx.weights import Weights
-
-Arrays = dict[str, mx.array]
 
 
 class Ensemble:
@@ -39,7 +38,7 @@ class Ensemble:
         """Return the Router's probability that a local answer will do."""
         return {"decoder": _probability(self._router, self._router_tokens.encode([query.prompt]))}
 
-    def draft(self, query: Query, source: DraftSource, show: Callable[[str], None] | None = None) -> Draft:  # noqa: ARG002
+    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft:  # noqa: ARG002
         """Write an answer, one most probable token after another."""
         ids = decode_greedily(
             self._generator.model, self._generator_tokens.prompt(query.prompt), self._generator_tokens.end, self._shape
@@ -54,10 +53,7 @@ class Ensemble:
         """Return nothing."""
         return Grounds()
 
-    def expire(self, now: float) -> None:
-        """Do nothing: what is in the weights stays."""
-
-    def renew(self, replies: Iterable[Target]) -> None:
+    def relearn(self, replies: Iterable[Target]) -> None:
         """Do nothing: the networks have no evidence apart from their weights."""
 
     def adapter_config(self) -> None:
@@ -77,8 +73,8 @@ class Ensemble:
         }
         return {**files, "optimizer_state": optimizers}
 
-    def load(self, state: Mapping[str, Mapping[str, mx.array]]) -> None:
-        """Continue from what `state` returned.
+    def load(self, state: Mapping[str, Mapping[str, mx.array]], changed: Collection[str] = ()) -> bool:  # noqa: ARG002
+        """Continue from what `state` returned; say that all is there. The networks have no evidence to become void.
 
         Raises:
             ValueError: the arrays are not of these models.
@@ -90,6 +86,7 @@ class Ensemble:
                 if name.startswith(f"{role}.")
             }
             learner.load(state[role], mine)
+        return True
 
     def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
         """Return how far each model's weights are, in L2, from those of an earlier `state`."""

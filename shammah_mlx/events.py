@@ -42,6 +42,7 @@ class Query(_Event, frozen=True):
     max_tokens: int | None = None  # likewise
     row: str | None = None  # id of the recorded row, where it comes from a stream
     history: tuple[Exchange, ...] = ()  # what was said before, oldest first
+    at: float = 0.0  # when it was asked, Unix time, seconds
 
     @property
     def context(self) -> int:
@@ -140,7 +141,7 @@ class Step(_Event, frozen=True):
 
     role: Role
     loss: float | None  # None: what was learnt has none
-    applied: bool  # False: loss or gradient was not finite, so nothing changed
+    applied: bool  # False: nothing was changed: no finite gradient, a step taken back, an example kept for probing
 
 
 class Turn(_Event, frozen=True):
@@ -148,7 +149,6 @@ class Turn(_Event, frozen=True):
 
     number: int  # place in the journal, from 1
     seen: int  # queries handled before this one
-    at: float  # Unix time, seconds
     query: Query
     wish: Wish | None  # who the user asked for
     coin: float  # uniform in [0, 1), drawn before anything is drafted

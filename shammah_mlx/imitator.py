@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from shammah_mlx.backend import mx
+from shammah_mlx.backend import Arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction, Query, Step
 from shammah_mlx.language_model import LanguageModel, Text, adapter_config
 from shammah_mlx.learner import Learner, text_loss
 from shammah_mlx.rehearsal import Rehearsal
+from shammah_mlx.teacher import Show
 from shammah_mlx.tokens import Example
 
-Arrays = dict[str, mx.array]
 Lookup = Callable[[int], Interaction]
 """Returns the interaction of a journal number."""
 
@@ -60,7 +60,7 @@ class Imitator:
         self._folder, self._config, self._lookup = folder, config, lookup
         self._saved: tuple[Arrays, Arrays] | None = None
 
-    def write(self, query: Query, neighbour: int, recalled: str | None, show: Callable[[str], None] | None) -> Text:
+    def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
         """Return an answer in the manner of the neighbour's; `recalled` is copied from where the model agrees."""
         model = self._parts.model
         prompt = model.chat.prompt(query.prompt, _exchange(self._lookup, neighbour))

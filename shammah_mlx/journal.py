@@ -26,6 +26,7 @@ _MIGRATIONS = (
         answer INTEGER NOT NULL,                -- number of the first one that had this answer
         context INTEGER NOT NULL,
         until REAL NOT NULL,                    -- Unix time
+        made_by TEXT NOT NULL,                  -- versions of embedder and meter
         vector BLOB NOT NULL,                   -- fp32
         words BLOB NOT NULL
     )
@@ -135,27 +136,30 @@ class Journal:
             )
         return self._decoded(*row)
 
-    def remember(self, entry: Entry) -> None:
-        """Keep an entry of the memory."""
+    def remember(self, entry: Entry, made_by: str) -> None:
+        """Keep an entry of the memory, and by which embedder and meter it was made."""
         question = entry.question
-        row = (entry.number, entry.answer, question.context, entry.until)
+        row = (entry.number, entry.answer, question.context, entry.until, made_by)
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*row, question.vector.astype(np.float32).tobytes(), question.words.tobytes()),
             )
 
-    def remembered(self) -> Iterator[Entry]:
-        """Yield the entries of the memory, in order."""
-        rows = self._db.execute("SELECT number, answer, context, until, vector, words FROM memory ORDER BY number")
+    def remembered(self, made_by: str) -> Iterator[Entry]:
+        """Yield the entries of the memory that were made so, in order."""
+        rows = self._db.execute(
+            "SELECT number, answer, context, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
+            (made_by,),
+        )
         for number, answer, context, until, vector, words in rows:
             question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
             yield Entry(question, number, answer, until)
 
-    def unremember_after(self, number: int) -> None:
-        """Drop the entries of the memory after `number`: they will be made again."""
+    def unremember(self, first: int, last: int | None = None) -> None:
+        """Drop the entries of the memory from `first` to `last`, or to the end."""
         with self._db:
-            self._db.execute("DELETE FROM memory WHERE number > ?", (number,))
+            self._db.execute("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last))
 
     def last(self) -> Interaction | None:
         """Return the latest interaction that counts."""

@@ -100,8 +100,10 @@ def _lora_parameters(config: LoraConfig) -> dict[str, Any]:
 def _global_random_kept() -> Iterator[None]:
     """Put MLX's global generator back, which every layer draws from when it is made."""
     high, low = cast("list[int]", cast("list[mx.array]", mx.random.state)[0].tolist())
-    yield
-    mx.random.seed(high << 32 | low)
+    try:
+        yield
+    finally:
+        mx.random.seed(high << 32 | low)
 
 
 def _load(model: str) -> tuple[nn.Module, Any]:

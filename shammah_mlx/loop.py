@@ -4,7 +4,7 @@ They meet in the frozen Interaction alone, so predict-before-train holds by cons
 compared by models that have not seen the reply it is compared with.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -50,6 +50,7 @@ def answer(
     stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], turn.seen, config.policy)
     if turn.wish == "local":
         return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
+
     if not stands:
         reply = teacher.ask(query, show)
         if isinstance(reply, Outage):
@@ -66,20 +67,20 @@ def answer(
         return Interaction.approved(turn, route, drafts, pi)
     if not reply.complete:
         return Interaction.approved(turn, route, drafts, pi, reply)
-    drafts = _compare(drafts, reply, meter)
-    good = (drafts[0].divergence or 0.0) < config.divergence.threshold
-    return Interaction.audited(turn, route, drafts, pi, reply, good=good)
+    best, *others = _compare(drafts, reply, meter)
+    good = best.divergence is not None and config.divergence.is_good(best.divergence)
+    return Interaction.audited(turn, route, (best, *others), pi, reply, good=good)
 
 
 def observe(interaction: Interaction, models: Models, meter: Meter, config: Config) -> Interaction:
     """Complete an interaction with what the user need not wait for: shadow drafts and the comparison."""
     turn, drafts, reply = interaction.turn, interaction.drafts, interaction.reply
-    if reply is None or not reply.complete or interaction.divergence is not None:
+    if reply is None or not reply.complete:
         return interaction
-    if not drafts:
-        shadows = [source for source in interaction.route.p_locals if turn.shadows(source)]
-        judged = [found for source in shadows if (found := _judge(turn.query, source, models))]
-        drafts = policy.best_first(judged, turn.seen, config.policy)
+    drafted = {judged.draft.source for judged in drafts}
+    shadows = [source for source in interaction.route.p_locals if source not in drafted and turn.shadows(source)]
+    made = [judged for source in shadows if (judged := _judge(turn.query, source, models))]
+    drafts = (*drafts, *policy.best_first(made, turn.seen, config.policy))  # what stood, or was refused, stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
@@ -101,7 +102,14 @@ def _judge(query: Query, source: DraftSource, models: Models, show: Show | None 
 
 
 def _compare(drafts: Sequence[Judged], reply: Reply, meter: Meter) -> tuple[Judged, ...]:
-    return tuple(msgspec.structs.replace(judged, divergence=meter(judged.draft.text, reply.text)) for judged in drafts)
+    """Measure how far each draft is from the reply, where that is not known yet."""
+
+    def compared(judged: Judged) -> Judged:
+        if judged.divergence is not None:
+            return judged
+        return msgspec.structs.replace(judged, divergence=meter(judged.draft.text, reply.text))
+
+    return tuple(compared(judged) for judged in drafts)
 
 
 def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Step, ...]:
@@ -111,10 +119,3 @@ def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Ste
         models.step(target, learning_rate(base_rates[target.role], interaction.turn.seen, config.optimizer))
         for target in make_targets(interaction, config)
     )
-
-
-def replies(interactions: Iterable[Interaction], last: int, config: Config) -> Iterator[Target]:
-    """Yield Claude's complete replies up to the interaction `last`, as targets."""
-    for interaction in interactions:
-        if interaction.turn.number <= last:
-            yield from (target for target in make_targets(interaction, config) if target.role == "generator")

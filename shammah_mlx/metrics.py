@@ -40,7 +40,7 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
         "skipped_steps": sum(not step.applied for step in steps),
     }
     if interaction.divergence is not None and interaction.p_accept is not None:
-        good = interaction.divergence < config.divergence.threshold
+        good = config.divergence.is_good(interaction.divergence)
         if interaction.route.threshold is not None and interaction.turn.wish is None:
             add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
         accepted = policy.accepts(interaction.drafts[0], interaction.turn.seen, config.policy)
@@ -48,7 +48,7 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
     sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
-    if interaction.pi is not None and interaction.p_accept is not None:
+    if interaction.pi is not None and interaction.p_accept is not None and interaction.turn.wish is None:
         sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.p_accept, config.policy)
         counts["stood"] = tally.stood + 1
     return msgspec.structs.replace(tally, **counts, **sums)
@@ -83,7 +83,7 @@ def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: 
         "avg_divergence": tally.divergence_sum / tally.compared if tally.compared else None,
         **rates,
         "query_id": interaction.turn.number,
-        "at": interaction.turn.at,
+        "at": interaction.turn.query.at,
         "divergence": interaction.divergence,
         "losses": {step.role: step.loss for step in steps if step.applied and step.loss is not None},
         "skipped_steps": tally.skipped_steps,

@@ -14,7 +14,6 @@ def take_turn(
     query: Query,
     number: int,
     seen: int,
-    at: float,
     config: Config,
     *,
     wish: Wish | None = None,
@@ -27,7 +26,6 @@ def take_turn(
     return Turn(
         number=number,
         seen=seen,
-        at=at,
         query=query,
         wish=wish,
         coin=coin(config.seed, number),
@@ -61,12 +59,17 @@ def route_threshold(seen: int, config: PolicyConfig) -> float | None:
     return None if seen < config.forward_only else band_value(config.route_thresholds, seen)
 
 
+def accept_threshold(seen: int, config: PolicyConfig) -> float | None:
+    """Return what p_accept must exceed; None while nothing may be served locally."""
+    return None if seen < config.forward_only else band_value(config.accept_thresholds, seen)
+
+
 def accepts(judged: Judged, seen: int, config: PolicyConfig) -> bool:
     """Say whether the Validator's probability lets a draft stand; a command that destroys must be surer."""
-    bar = band_value(config.accept_thresholds, seen)
-    if bar is not None and destroys(judged.draft.text):
-        bar = max(bar, config.accept_destroying)
-    return bar is not None and judged.p_accept > bar
+    bar = accept_threshold(seen, config)
+    if bar is None or judged.p_accept <= bar:
+        return False
+    return judged.p_accept > config.accept_destroying or not destroys(judged.draft.text)
 
 
 def best_first(drafts: Iterable[Judged], seen: int, config: PolicyConfig) -> tuple[Judged, ...]:

@@ -30,6 +30,7 @@ EVIDENCE = (
     "rival words",  # with any question that had another answer
 )
 WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
+NEAREST = 5  # questions whose answers are counted: the five of the evidence `agreement`
 ABSENT = -9.0  # less than any similarity: a question that is left out, or of another answer
 LEAST_LEFT_OUT = 1e-3  # of 1 - leverage: a question that alone decides its own fit
 
@@ -54,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, frozen=True):
     """The answer a memory would give, and what speaks for it."""
 
-    number: int  # journal number of the nearest question that had it
+    entry: Entry  # the nearest question that had it
     evidence: np.ndarray  # (len(EVIDENCE),)
 
 
@@ -81,13 +82,15 @@ class Memory:
         self._entries.append(entry)
         self._rooms.setdefault(entry.question.context, _Room(self._config)).add(entry)
 
-    def expire(self, now: float) -> None:
-        """Forget what is not to be served any more."""
-        if any(entry.until < now for entry in self._entries):
+    def expire(self, now: float) -> list[int]:
+        """Forget what is not to be served any more; return the numbers of what that is."""
+        gone = [entry.number for entry in self._entries if entry.until < now]
+        if gone:
             kept = [entry for entry in self._entries if entry.until >= now]
             self._entries, self._rooms = [], {}
             for entry in kept:
                 self.add(entry)
+        return gone
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions asked in the same context with their similarity, the nearest first."""
@@ -96,7 +99,11 @@ class Memory:
 
     def known_answers(self, question: Question, count: int) -> list[int]:
         """Return the answers of the most similar questions, the nearest first, each once."""
-        return list(dict.fromkeys(entry.answer for entry, _ in self.nearest(question, len(self))))[:count]
+        for enough in (16 * count, len(self)):  # seldom are so many of one answer the nearest
+            known = list(dict.fromkeys(entry.answer for entry, _ in self.nearest(question, enough)))
+            if len(known) >= count:
+                break
+        return known[:count]
 
     def propose(self, question: Question) -> Proposal | None:
         """Return the best answer among questions asked in the same context; None where there are too few."""
@@ -105,7 +112,7 @@ class Memory:
 
     def leave_each_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Ask the latest questions as if they were new; return the evidence (n, EVIDENCE) and 1 where it was right."""
-        parts = [part for room in self._rooms.values() if len(room) >= self._config.fewest for part in room.left_out()]
+        parts = [part for room in self._rooms.values() if len(room) > NEAREST for part in room.left_out()]
         if not parts:
             return np.zeros((0, len(EVIDENCE)), np.float32), np.zeros(0, np.float32)
         return np.concatenate([evidence for evidence, _ in parts]), np.concatenate([right for _, right in parts])
@@ -141,7 +148,7 @@ class _Room:
         alike = vector @ self._vectors.all.T  # (1, entries)
         shared = _jaccard(question.words[None], self._words.all)
         _, nearest, evidence = self._weigh(alike, shared, self._fit(vector), np.array(self._which), left_out=None)
-        return Proposal(self._entries[int(nearest[0])].number, evidence[0])
+        return Proposal(self._entries[int(nearest[0])], evidence[0])
 
     def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield evidence and rightness of the latest questions, each asked of all the others."""
@@ -174,7 +181,7 @@ class _Room:
         mine = which[None, :] == chosen[:, None]  # (asked, entries)
         ours, theirs = np.where(mine, alike, ABSENT), np.where(mine, ABSENT, alike)
         nearest, similarity = ours.argmax(axis=1), np.maximum(ours.max(axis=1), 0.0)
-        five = np.argsort(-alike, axis=1, kind="stable")[:, :5]
+        five = np.argsort(-alike, axis=1, kind="stable")[:, :NEAREST]
         rival_fit = fit.copy()
         rival_fit[asked, chosen] = 0.0
         support = np.bincount(which, minlength=fit.shape[1])[chosen]

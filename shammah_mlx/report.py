@@ -56,7 +56,7 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> 
         "trained": trained,
         "pending": totals.pending,
         "preset": config.preset,
-        "threshold": policy.route_threshold(seen, config.policy),
+        "threshold": policy.accept_threshold(seen, config.policy),
         "max_bad_rate": None,  # this preset has no bound
         "bad_rate": {"estimate": None, "low": None, "high": None, "audits": totals.audits},
         "covered": None,
@@ -78,7 +78,7 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("preset", fields["preset"]),
         ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
-        ("local threshold", "nothing is served locally yet" if threshold is None else f"p_local above {threshold}"),
+        ("served locally", "nothing yet" if threshold is None else f"p_accept above {threshold}"),
         ("audits", str(fields["bad_rate"]["audits"])),
         ("spent", spent),
         ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
@@ -96,7 +96,7 @@ def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -
 def band_table(result: Result) -> Table:
     """Return the run by the specification's query bands, with the forward rate it expects beside the one measured."""
     moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
-    table = Table(caption=f"weights moved (L2): {moved}")
+    table = Table(caption=f"moved (L2 of weights; answers remembered): {moved}")
     for name in ("queries", "calls", "local", "bad local", "divergence", "forwarded", "specified"):
         table.add_column(name, justify="right", no_wrap=True)
     for band in result.bands:

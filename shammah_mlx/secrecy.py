@@ -55,6 +55,7 @@ _NEARBY = 40  # characters before a string in which a word still says what it is
 _NOISE = 3.0  # characters a piece (word or number): random strings have about 2, names in code 4 and more
 _KINDS = 10  # different characters in a random string; fewer make a ruler or a mask
 _KEY_KINDS = 6  # the same for a key, which may be short: sk-xxxxxxxx is none
+_WINDOW, _OVERLAP = 4000, 500  # characters looked at together: some of the rules take the square of a text's length
 _SHORTEST = {True: 3, False: 6}  # characters of a password, of anything else called a secret
 
 
@@ -64,6 +65,11 @@ def holds_secret(text: str) -> bool:
     Promises documented key formats and check digits, and what is called a password. Errs towards yes. Does not promise
     to find a secret that looks like a word and is not named.
     """
+    step = _WINDOW - _OVERLAP
+    return any(_holds_secret(text[start : start + _WINDOW]) for start in range(0, max(1, len(text) - _OVERLAP), step))
+
+
+def _holds_secret(text: str) -> bool:
     return (
         _TOLD.search(text) is not None
         or any(len(set(value)) >= _KEY_KINDS and not _BLANK.match(value) for value in _groups(_MARKED, text))

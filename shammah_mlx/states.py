@@ -24,7 +24,7 @@ from shammah_mlx.metrics import Tally
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
 ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2  # 1: before drafts had sources and evidence
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -220,8 +220,11 @@ def _unseal(path: Path) -> Manifest | None:
         sealed = msgspec.json.decode(path.read_bytes(), type=_Sealed)
         if zlib.crc32(bytes(sealed.manifest)) != sealed.crc32:
             return None
-        if msgspec.json.decode(sealed.manifest, type=_Format).format > FORMAT:
+        written = msgspec.json.decode(sealed.manifest, type=_Format).format
+        if written > FORMAT:
             raise BadStateError(f"{path} was written by a newer shammah-mlx", "upgrade, or use another --home")
+        if written < FORMAT:
+            raise BadStateError(f"{path} was written by shammah-mlx 0.1", "use another --home: learning starts anew")
         return msgspec.json.decode(sealed.manifest, type=Manifest)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return None

@@ -21,7 +21,6 @@ class Target(msgspec.Struct, frozen=True):
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
     evidence: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
     source: DraftSource | None = None  # who wrote the draft the label is about
-    at: float = 0.0  # when the query was asked, Unix time
 
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
@@ -32,24 +31,20 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
         draft, good = judged.draft, _is_good(judged, config)
         label = _router_label(interaction, good, config) if judged is interaction.drafts[0] else good
         if label is not None:
-            found.append(
-                Target("router", turn.number, turn.query, draft.text, label, grounds.evidence, draft.source, turn.at)
-            )
+            found.append(Target("router", turn.number, turn.query, draft.text, label, grounds.evidence, draft.source))
         if good is not None:
-            found.append(
-                Target("validator", turn.number, turn.query, draft.text, good, draft.evidence, draft.source, turn.at)
-            )
+            found.append(Target("validator", turn.number, turn.query, draft.text, good, draft.evidence, draft.source))
     if reply is not None and reply.complete:
-        found.append(Target("generator", turn.number, turn.query, reply.text, None, at=turn.at))
+        found.append(Target("generator", turn.number, turn.query, reply.text, None))
     return tuple(found)
 
 
 def _is_good(judged: Judged, config: Config) -> int | None:
-    return None if judged.divergence is None else int(judged.divergence < config.divergence.threshold)
+    return None if judged.divergence is None else int(config.divergence.is_good(judged.divergence))
 
 
 def _router_label(interaction: Interaction, good: int | None, config: Config) -> int | None:
-    if interaction.outcome in ("approved", "audited") and config.targets.trust_approval:
+    if interaction.accepted and config.targets.trust_approval:
         return 1
     if interaction.outcome == "rejected" and config.targets.trust_rejection:
         return 0

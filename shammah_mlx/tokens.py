@@ -44,6 +44,10 @@ class WordPieces:
             mx.array([row.attention_mask for row in rows]),
         )
 
+    def holds(self, text: str) -> bool:
+        """Say whether the text is encoded whole."""
+        return not self._tokenizer.encode(text).overflowing
+
 
 class Bytes:
     """The decoder's tokenizer, a byte-level BPE. Text comes back exactly, but for what its vocabulary

@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from shammah_mlx.backend import mx, tree_flatten, tree_map
-from shammah_mlx.config import PRESETS, Config, DecoderConfig, EncoderConfig, LoraConfig
+from shammah_mlx.config import Config, DecoderConfig, EncoderConfig, LoraConfig
 from shammah_mlx.language_model import LanguageModel
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.weights import Weights, weights_folder
 
 WEIGHTS = weights_folder()  # before HOME changes

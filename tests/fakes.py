@@ -47,8 +47,7 @@ def turn(seen: int = 1000, *, sampled: bool = False, wish: Wish | None = None) -
     return Turn(
         number=seen + 1,
         seen=seen,
-        at=1e9,
-        query=Query("what is a monad?"),
+        query=Query("what is a monad?", at=1e9),
         wish=wish,
         coin=0.05 if sampled else 0.95,
         audit_rate=0.1,

@@ -11,16 +11,18 @@ import pytest
 
 from shammah_mlx.assistant import Assistant, roll_back
 from shammah_mlx.backend import load_arrays, mx, tree_flatten
-from shammah_mlx.config import PRESETS, Config, StateConfig
+from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import DraftSource, Interaction, Query
+from shammah_mlx.events import DraftSource, Interaction, Outage, Query
 from shammah_mlx.journal import Journal
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.replay import run
 from shammah_mlx.states import FILES
 from shammah_mlx.stream import Row, Truth, read_stream
-from shammah_mlx.teacher import Recorded
+from shammah_mlx.teacher import Recorded, Scripted
 from shammah_mlx.weights import Weights
 from tests.conftest import TINY_LORA
+from tests.fakes import reply
 
 CONFIG = msgspec.structs.replace(PRESETS["default"], generator="recall")
 SAMPLE = Path(__file__).parents[1] / "examples" / "questions.jsonl"
@@ -87,7 +89,7 @@ def test_another_model_is_another_context_whoever_names_it(home: Path, weights: 
 
 
 def test_a_question_longer_than_the_embedder_reads_is_never_answered_from_memory(taught: Assistant) -> None:
-    text = "word " * 400
+    text = "word " * 400  # more tokens than it reads
     for question in ("who pays the rent?", "when does it end?"):
         asked = taught.ask(Query(text + question, row="r0"))
         assert isinstance(asked, Interaction)
@@ -117,7 +119,7 @@ def test_a_memory_without_its_journal_fails_before_claude_is_asked(home: Path, w
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         teach(assistant, ROWS[:6])
     (home / "journal.db").unlink()
-    with pytest.raises(BadStateError, match=r"journal\.db: interaction 1 is missing"):
+    with pytest.raises(BadStateError, match=r"journal\.db: interaction 6 is missing"):
         Assistant(home, bold(), TEACHER, weights)
 
 
@@ -141,8 +143,10 @@ def test_replies_that_say_the_same_are_one_answer(home: Path, weights: Weights) 
     ]
     with Assistant(home, bold(), Recorded(rows), weights) as assistant:
         teach(assistant, rows)
+    versions = explained(home).grounds.versions
+    made_by = f"{versions['embedder']}; {versions['meter']}"
     with closing(Journal(home / "journal.db")) as journal:
-        assert [entry.answer for entry in journal.remembered()] == [1, 1, 3]
+        assert [entry.answer for entry in journal.remembered(made_by)] == [1, 1, 3]
 
 
 def test_stopping_and_going_on_is_bit_equal_and_a_rollback_forgets(tmp_path: Path, weights: Weights) -> None:
@@ -209,7 +213,7 @@ def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Pat
     assert told.grounds.nearest[0].number == 1
     assert 0.8 < told.grounds.nearest[0].similarity <= 1.0
     assert {"trust", "similarity", "words"} <= told.grounds.evidence.keys()
-    assert told.grounds.versions.keys() == {"embedder", "meter", "prompt"}
+    assert told.grounds.versions.keys() == {"embedder", "meter", "prompt", "decoder"}
     assert told.draft is not None
     assert told.draft.evidence == told.grounds.evidence
     assert (told.route.threshold, told.pi) == (0.0, 0.0)
@@ -243,6 +247,60 @@ def test_with_another_meter_evidence_starts_anew_from_the_replies(home: Path, we
             assert isinstance(asked, Interaction)
             assert asked.source == "recall"
             assistant.save()
+
+
+def test_a_meter_tried_in_vain_leaves_the_memory_as_it_was(home: Path, weights: Weights) -> None:
+    with Assistant(home, bold(), TEACHER, weights) as assistant:
+        teach(assistant, ROWS)
+        labels = assistant.models.state()["validator"]["recall.labels"].size
+    other = msgspec.structs.replace(bold(), divergence=msgspec.structs.replace(CONFIG.divergence, kind="bleu"))
+    with Assistant(home, other, TEACHER, weights) as assistant:
+        assert isinstance(assistant.ask(Query("nobody recorded this"), wish="claude"), Outage)  # so nothing is saved
+    with Assistant(home, bold(), TEACHER, weights) as assistant:
+        asked = assistant.ask(Query("what is the way to boil an egg?"))
+        assert isinstance(asked, Interaction)
+        assert asked.answer == ROWS[0].reply
+        assert assistant.models.state()["validator"]["recall.labels"].size == labels
+
+
+def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: Config, weights: Weights) -> None:
+    with Assistant(home, writing, TEACHER, weights) as assistant:
+        teach(assistant, ROWS[:6])
+    smaller = msgspec.structs.replace(writing, lora=msgspec.structs.replace(writing.lora, rank=2))
+    with Assistant(home, smaller, TEACHER, weights) as assistant:
+        state = assistant.models.state()
+        assert state["validator"]["decoder.labels"].size == 0
+        assert state["validator"]["recall.labels"].size == 1
+        assert state["optimizer_state"]["remembered"].item() == 6
+        teach(assistant, ROWS[6:8])
+
+
+def test_a_question_about_this_moment_gets_no_answer_from_another_time(home: Path, weights: Weights) -> None:
+    rows = [*ROWS, Row("what is the weather like", "Mild, mostly.", "climate")]
+    with Assistant(home, bold(), Recorded(rows), weights) as assistant:
+        teach(assistant, ROWS)
+        assistant.ask(Query("which clothes suit a mild climate", row="climate"), wish="claude")
+        assistant.learn_pending()
+        asked = assistant.ask(Query("what is the weather like today", row="climate"))
+        assert isinstance(asked, Interaction)
+        assert asked.source == "claude"
+        assert asked.route.p_local < 0.01
+
+
+def test_drafts_the_user_insisted_on_do_not_dilute_the_usual_doubt(taught: Assistant) -> None:
+    doubts = []
+    for n in range(8):
+        asked = taught.ask(Query(f"who was king number {n}"), wish="local")
+        assert isinstance(asked, Interaction)
+        doubts.append(asked.turn.usual_doubt)
+        taught.learn_pending()
+    assert len(set(doubts)) == 1
+
+
+def test_after_an_answer_without_words_a_conversation_goes_on_without_it(home: Path, weights: Weights) -> None:
+    with Assistant(home, CONFIG, Scripted(reply("", "refusal")), weights) as assistant:
+        assistant.ask(Query("something improper"))
+        assert assistant.continued("and else?").history == ()
 
 
 def test_a_conversation_goes_on_and_keeps_its_answers_to_itself(taught: Assistant) -> None:

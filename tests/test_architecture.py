@@ -13,7 +13,7 @@ ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
     {"errors", "backend", "content", "cautions", "destruction", "secrecy", "__init__"},
     {"config", "events", "console"},
-    {"schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"},
+    {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"},
     {"policy", "targets", "learner", "teacher", "weights", "journal", "trust"},
     {"speculation", "models.encoder", "models.decoder"},
     {"metrics", "loop", "rehearsal", "language_model", "models.pretrained"},

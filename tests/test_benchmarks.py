@@ -11,8 +11,9 @@ from benchmarks.arms import ABLATIONS, ARMS, GRID, MOST_BAD, RECALL, Run, best_i
 from benchmarks.caches import COLD, Cache, Exact, Nothing, Oracle, Semantic, Stream, make_reader, scheduled, serve
 from benchmarks.prequential import PLAN, SMOKE, Bench, Task, summaries, tasks
 from benchmarks.scores import Judge, Where, measure
-from shammah_mlx.config import PRESETS, Config
+from shammah_mlx.config import Config
 from shammah_mlx.divergence import exact
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.replay import score
 from shammah_mlx.stream import Row, Truth
 from shammah_mlx.weights import Weights

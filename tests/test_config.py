@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shammah_mlx.config import PRESETS, load_config
 from shammah_mlx.errors import BadInputError
+from shammah_mlx.presets import PRESETS, load_config
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from shammah_mlx import policy
-from shammah_mlx.config import PRESETS
 from shammah_mlx.events import DraftSource, Interaction, Outage, Wish
 from shammah_mlx.loop import NOTHING_LOCAL, answer, learn, observe
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher import Scripted
 from tests.fakes import ScriptedModels, reply, turn
 

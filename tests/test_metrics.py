@@ -5,9 +5,9 @@ import msgspec
 import pytest
 
 from shammah_mlx import metrics
-from shammah_mlx.config import PRESETS
 from shammah_mlx.events import Draft, Interaction, Judged, Route, Step
 from shammah_mlx.metrics import Tally
+from shammah_mlx.presets import PRESETS
 from tests.fakes import reply, turn
 
 CONFIG = PRESETS["literal"]

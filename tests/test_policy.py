@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx import policy
-from shammah_mlx.config import PRESETS, PolicyConfig
+from shammah_mlx.config import PolicyConfig
 from shammah_mlx.events import Draft, DraftSource, Exchange, Judged, Query, Turn
+from shammah_mlx.presets import PRESETS
 
 CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
 probabilities = st.floats(min_value=0, max_value=1)
@@ -15,7 +16,7 @@ probabilities = st.floats(min_value=0, max_value=1)
 
 def turn(seen: int, **changes: Any) -> Turn:
     fields = {"wish": None, "coin": 0.9, "audit_rate": 0.5, "shadow_rates": {"decoder": 0.5}, **changes}
-    return Turn(number=1, seen=seen, at=0.0, query=Query("q"), **fields)
+    return Turn(number=1, seen=seen, query=Query("q"), **fields)
 
 
 def judged(p_accept: float, text: str = "an answer", source: DraftSource = "decoder") -> Judged:
@@ -115,7 +116,7 @@ def test_coins_are_uniform() -> None:
 
 def test_a_turn_is_sampled_when_its_coin_falls_below_the_rate_of_its_band() -> None:
     config = PRESETS["literal"]
-    turns = [policy.take_turn(Query("q"), number, 150, 0.0, config) for number in range(1, 500)]
+    turns = [policy.take_turn(Query("q"), number, 150, config) for number in range(1, 500)]
     assert {(taken.audit_rate, taken.shadow_rates["decoder"]) for taken in turns} == {(0.2, 0.2)}
     assert [taken.shadows("decoder") for taken in turns] == [taken.coin < 0.2 for taken in turns]
     assert {taken.shadows("decoder") for taken in turns} == {True, False}
@@ -124,7 +125,7 @@ def test_a_turn_is_sampled_when_its_coin_falls_below_the_rate_of_its_band() -> N
 
 def test_by_default_recall_shadows_every_forwarded_query() -> None:
     config = PRESETS["default"]
-    turns = [policy.take_turn(Query("q"), number, 3000, 0.0, config) for number in range(1, 500)]
+    turns = [policy.take_turn(Query("q"), number, 3000, config) for number in range(1, 500)]
     assert all(taken.shadows("recall") for taken in turns)
     assert 10 < sum(taken.shadows("decoder") for taken in turns) < 50
 
@@ -138,6 +139,6 @@ def test_by_default_recall_shadows_every_forwarded_query() -> None:
     ],
 )
 def test_a_secret_is_neither_kept_nor_audited(query: Query) -> None:
-    taken = policy.take_turn(query, 1, 300, 0.0, PRESETS["default"])
+    taken = policy.take_turn(query, 1, 300, PRESETS["default"])
     assert (taken.secret, taken.kept, taken.audit_rate) == (True, False, 0.0)
-    assert policy.take_turn(Query("is it safe?"), 1, 300, 0.0, PRESETS["default"]).kept
+    assert policy.take_turn(Query("is it safe?"), 1, 300, PRESETS["default"]).kept

@@ -43,7 +43,7 @@ def test_it_proposes_the_answer_of_questions_alike_from_the_nearest_of_them(topi
     proposal = memory.propose(asked)
     assert proposal is not None
     mine = [number for number in range(60) if number % 3 == topic]
-    assert proposal.number == max(mine, key=lambda number: float(question(topic, number).vector @ asked.vector))
+    assert proposal.entry.number == max(mine, key=lambda number: float(question(topic, number).vector @ asked.vector))
 
 
 def test_a_question_seen_before_has_better_evidence_than_one_of_a_new_kind() -> None:
@@ -77,7 +77,7 @@ def test_no_answer_comes_from_another_context() -> None:
         memory.add(entry(number))
     proposal = memory.propose(question(0, 0))
     assert proposal is not None
-    assert proposal.number > 100
+    assert proposal.entry.number > 100
 
 
 def test_nearest_answers_come_once_each_nearest_first() -> None:
@@ -112,7 +112,7 @@ def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
         proposal = without.propose(entry(absent).question)
         assert proposal is not None
         assert told[absent] == pytest.approx(proposal.evidence, abs=2e-4)
-        assert right[absent] == float(proposal.number % 3 == absent % 3)
+        assert right[absent] == float(proposal.entry.number % 3 == absent % 3)
 
 
 def test_trust_learns_what_tells_right_from_wrong() -> None:
