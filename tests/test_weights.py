@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from shammah_mlx.embedder import Embedder
 from shammah_mlx.errors import WeightsError
-from shammah_mlx.weights import ASSETS, Weights, fetch_weights
+from shammah_mlx.weights import ASSETS, Weights, fetch_weights, find_embedder
 from tests.conftest import WEIGHTS
 
 
@@ -66,3 +67,19 @@ def test_a_file_that_does_not_match_its_hash_is_fetched_anew_and_never_kept(
 
 def _link(source: str, target: str) -> None:
     Path(target).hardlink_to(source)
+
+
+def test_an_embedder_may_be_any_folder_of_sentence_transformers_layout(
+    weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_embedder("", weights) == weights.embedder
+    copy = tmp_path / "mine"
+    shutil.copytree(weights.embedder, copy)
+    assert find_embedder(str(copy), weights) == copy
+    assert Embedder(copy)(["hello"]).shape == (1, 384)
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="no sentence-transformers model"):
+        find_embedder(str(copy), weights)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="no embedder 'nobody/nothing'"):
+        find_embedder("nobody/nothing", weights)
