@@ -90,8 +90,12 @@ class Apprentice:
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
         proposal, evidence = self._weighed(query)
-        judged = {source: judge.probability(evidence) for source, judge in self._judges["router"].items()}
-        return judged if proposal else {**judged, "recall": 0.0}
+        p_locals = {source: judge.probability(evidence) for source, judge in self._judges["router"].items()}
+        if proposal is None:
+            p_locals["recall"] = 0.0
+        if "decoder" in p_locals and (query.history or is_fleeting(query.meant)):
+            p_locals["decoder"] = 0.0  # it knows neither what was said before nor what is so now
+        return p_locals
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
         """Return what Claude answered to the most telling past question, or what the decoder makes of it."""
@@ -189,7 +193,7 @@ class Apprentice:
         """Return what memory proposes, and the evidence for it."""
         question = self._question(query)
         proposal = self._memory.propose(question) if question else None
-        if proposal is None or not _is_fresh(proposal.entry, query):
+        if proposal is None or not self._is_fresh(proposal.entry, query):
             return None, UNKNOWN
         named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
         return proposal, {**named, "trust": self._trust.log_odds(proposal.evidence)}
@@ -230,23 +234,23 @@ class Apprentice:
                 for answer in self._memory.known_answers(question, self._config.recall.compared)
                 if self._config.divergence.is_good(self._meter(self._reply(answer), reply))
             )
-            entry = Entry(question, target.number, next(same, target.number), self._until(target.query))
+            at = target.query.at
+            until = at + self._config.recall.fleeting_s if is_fleeting(target.query.meant) else math.inf
+            entry = Entry(question, target.number, next(same, target.number), at, until)
             self._records.remember(entry, self._made_by)
             self._memory.add(entry)
             self._trust.fit_if_due(self._memory)
         self._weighed.cache_clear()
 
-    def _until(self, query: Query) -> float:
-        return query.at + self._config.recall.fleeting_s if is_fleeting(query.meant) else math.inf
+    def _is_fresh(self, entry: Entry, query: Query) -> bool:
+        """Say whether the answer has not run out; to a question about this moment it must be one of this moment."""
+        if is_fleeting(query.meant) and query.at > entry.at + self._config.recall.fleeting_s:
+            return False
+        return query.at <= entry.until
 
     def _reply(self, number: int) -> str:
         reply = self._records.read(number).reply
         return reply.text if reply else ""
-
-
-def _is_fresh(entry: Entry, query: Query) -> bool:
-    """Say whether the answer has not run out; to a question about this moment it must be one that can."""
-    return query.at <= entry.until and (math.isfinite(entry.until) or not is_fleeting(query.meant))
 
 
 def _new_judges(config: Config, sources: Iterable[DraftSource]) -> Judges:

@@ -25,7 +25,8 @@ _MIGRATIONS = (
         number INTEGER PRIMARY KEY,             -- of the interaction
         answer INTEGER NOT NULL,                -- number of the first one that had this answer
         context INTEGER NOT NULL,
-        until REAL NOT NULL,                    -- Unix time
+        at REAL NOT NULL,                       -- when it was asked, Unix time
+        until REAL NOT NULL,                    -- when its answer runs out
         made_by TEXT NOT NULL,                  -- versions of embedder and meter
         vector BLOB NOT NULL,                   -- fp32
         words BLOB NOT NULL
@@ -139,22 +140,22 @@ class Journal:
     def remember(self, entry: Entry, made_by: str) -> None:
         """Keep an entry of the memory, and by which embedder and meter it was made."""
         question = entry.question
-        row = (entry.number, entry.answer, question.context, entry.until, made_by)
+        row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, question.vector.astype(np.float32).tobytes(), question.words.tobytes()),
             )
 
     def remembered(self, made_by: str) -> Iterator[Entry]:
         """Yield the entries of the memory that were made so, in order."""
         rows = self._db.execute(
-            "SELECT number, answer, context, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
+            "SELECT number, answer, context, at, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
             (made_by,),
         )
-        for number, answer, context, until, vector, words in rows:
+        for number, answer, context, at, until, vector, words in rows:
             question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
-            yield Entry(question, number, answer, until)
+            yield Entry(question, number, answer, at, until)
 
     def unremember(self, first: int, last: int | None = None) -> None:
         """Drop the entries of the memory from `first` to `last`, or to the end."""

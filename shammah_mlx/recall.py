@@ -49,6 +49,7 @@ class Entry(msgspec.Struct, frozen=True):
     question: Question
     number: int  # in the journal
     answer: int  # the number of the first question that had it
+    at: float  # when it was asked, Unix time
     until: float  # Unix time after which it is not to be served
 
 

@@ -275,16 +275,19 @@ def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: C
         teach(assistant, ROWS[6:8])
 
 
-def test_a_question_about_this_moment_gets_no_answer_from_another_time(home: Path, weights: Weights) -> None:
-    rows = [*ROWS, Row("what is the weather like", "Mild, mostly.", "climate")]
-    with Assistant(home, bold(), Recorded(rows), weights) as assistant:
-        teach(assistant, ROWS)
-        assistant.ask(Query("which clothes suit a mild climate", row="climate"), wish="claude")
-        assistant.learn_pending()
-        asked = assistant.ask(Query("what is the weather like today", row="climate"))
-        assert isinstance(asked, Interaction)
-        assert asked.source == "claude"
-        assert asked.route.p_local < 0.01
+def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, weights: Weights) -> None:
+    times = [0.0]
+    rows = [*ROWS, Row("what clothes does the weather ask for", "A coat.", "coat")]
+    with Assistant(home, bold(), Recorded(rows), weights, clock=lambda: times[0]) as assistant:
+        teach(assistant, rows)
+        for later, source in ((CONFIG.recall.fleeting_s, "recall"), (CONFIG.recall.fleeting_s + 1, "claude")):
+            times[0] = later
+            asked = assistant.ask(Query("what clothes does the weather ask for today", row="coat"))
+            assert isinstance(asked, Interaction)
+            assert asked.source == source
+        lasting = assistant.ask(Query("what clothes does the weather ask for", row="coat"))
+        assert isinstance(lasting, Interaction)
+        assert lasting.source == "recall"
 
 
 def test_drafts_the_user_insisted_on_do_not_dilute_the_usual_doubt(taught: Assistant) -> None:
@@ -394,6 +397,15 @@ def test_the_decoder_writes_where_the_user_wants_a_local_answer_and_memory_has_n
         assert "".join(shown) == asked.answer
         assistant.learn_pending()  # a local answer that nobody checked teaches nothing
         assert assistant.models.state()["validator"]["decoder.labels"].size == 0
+
+
+def test_the_router_keeps_what_the_decoder_cannot_know_from_it(home: Path, writing: Config, weights: Weights) -> None:
+    with Assistant(home, writing, TEACHER, weights) as assistant:
+        teach(assistant, ROWS[:3])
+        assert assistant.models.p_local(Query("how do I whistle"))["decoder"] > 0
+        for query in (Query("is it raining now?"), assistant.continued("how do I whistle")):
+            assert assistant.models.p_local(query)["decoder"] == 0
+        assert assistant.models.draft(assistant.continued("how do I whistle"), "decoder") is None
 
 
 def test_answers_about_this_moment_are_no_targets_of_the_decoder(home: Path, writing: Config, weights: Weights) -> None:

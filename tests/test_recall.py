@@ -20,7 +20,7 @@ def question(topic: int, seed: int, context: int = HERE, noise: float = 0.2) -> 
 
 
 def entry(number: int, context: int = HERE, until: float = math.inf) -> Entry:
-    return Entry(question(number % 3, number, context), number, number % 3, until)
+    return Entry(question(number % 3, number, context), number, number % 3, 0.0, until)
 
 
 def filled(entries: int, context: int = HERE) -> Memory:
@@ -59,7 +59,7 @@ def test_words_in_common_are_counted_whatever_their_order_and_case() -> None:
     memory = Memory(CONFIG)
     for number, text in enumerate(("copy a file", "move a file", "list users", "kill a process", "show the date")):
         vector = question(number % 3, number).vector
-        memory.add(Entry(Question(vector, word_set(text), HERE), number, number, math.inf))
+        memory.add(Entry(Question(vector, word_set(text), HERE), number, number, 0.0, math.inf))
     told = evidence(memory, Question(question(0, 0).vector, word_set("a FILE: copy!"), HERE))
     assert (told["words"], told["rival words"]) == (1.0, 0.5)
 
@@ -120,7 +120,9 @@ def test_trust_learns_what_tells_right_from_wrong() -> None:
     for number in range(60, 120):  # one-off questions: whatever is proposed for them is wrong
         vector = np.random.default_rng(number).normal(size=WIDTH)
         vector /= np.linalg.norm(vector)
-        memory.add(Entry(Question(vector.astype(np.float32), word_set(f"odd{number}"), HERE), number, number, math.inf))
+        memory.add(
+            Entry(Question(vector.astype(np.float32), word_set(f"odd{number}"), HERE), number, number, 0.0, math.inf)
+        )
     before = trust.state()["weights"].copy()
     trust.fit_if_due(memory)
     assert not np.array_equal(before, trust.state()["weights"])
