@@ -172,6 +172,9 @@ class Assistant:
         if self.config.generator == "scratch":
             return Ensemble(self.config, weights)
         has_decoder = self.config.generator == "recall+decoder"
+        folder = self.config.lora.model
+        if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
+            raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
         decoder = Imitator(weights.decoder, self.config, self._journal.read) if has_decoder else None
         return Apprentice(self.config, self._versions, embed, self.meter, self._journal, decoder)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -60,8 +61,8 @@ def main(ctx: click.Context, /, **given: Any) -> None:
 @main.command()
 @click.argument("query", required=False)
 @click.option("-c", "--continue", "continues", is_flag=True, help="Continue the last conversation.")
-@click.option("--claude", "wish", flag_value="claude", help="Ask Claude whatever the Router says.")
-@click.option("--local", "wish", flag_value="local", help="Never call Claude: take what this machine has.")
+@click.option("--claude", is_flag=True, help="Ask Claude whatever the Router says.")
+@click.option("--local", is_flag=True, help="Never call Claude: take what this machine has.")
 @click.option("--no-store", "unkept", is_flag=True, help="Answer, and keep nothing of it.")
 @click.option("--model", help="Claude model to ask.")
 @click.option("--system", help="System prompt; part of the question.")
@@ -76,7 +77,8 @@ def ask(
     /,
     query: str | None,
     continues: bool,
-    wish: "Wish | None",
+    claude: bool,
+    local: bool,
     unkept: bool,
     model: str | None,
     system: str | None,
@@ -89,6 +91,9 @@ def ask(
     The answer alone goes to standard output; a line about where it came from goes to standard error.
     """
     since = time.perf_counter()
+    if claude and local:
+        raise click.UsageError("--claude and --local exclude each other.")
+    wish: Wish | None = "claude" if claude else "local" if local else None
     home, config = _home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
@@ -102,6 +107,8 @@ def ask(
     show = None if as_json else Shown()
     with Assistant(make_home(home), config, Claude(config.teacher), weights, on_wait=_say_waiting) as assistant:
         asked = assistant.continued(text, system, model) if continues else Query(text, system, model)
+        if asked.history:  # what was not kept cannot be continued: the user should see what is
+            click.echo(f"Continuing after: {textwrap.shorten(asked.history[-1].question, 70)}", err=True)
         answered = assistant.ask(asked, show, wish=wish, kept=not unkept, since=since)
         if isinstance(answered, Outage):
             raise TeacherError(answered.message, answered.hint)

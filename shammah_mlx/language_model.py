@@ -34,7 +34,8 @@ class LanguageModel:
     """A frozen network whose adapters are trained; `network` is what a Learner takes."""
 
     def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
-        self.source = config.model or str(folder)
+        local = config.model.startswith(("/", ".", "~"))
+        self.source = str(Path(config.model).expanduser()) if local else config.model or str(folder)
         with _global_random_kept():
             self.network, tokenizer = _load(self.source)
             add_adapters(self.network, config)

@@ -58,8 +58,9 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
     try:
         return msgspec.convert(_merge(msgspec.to_builtins(PRESETS[name]), given), Config)
     except msgspec.ValidationError as error:
+        where = path if path.exists() else "the options"
         raise BadInputError(
-            f"bad setting in {path}: {error}", f"settings of its top level: {', '.join(Config.__struct_fields__)}"
+            f"bad setting in {where}: {error}", f"settings of its top level: {', '.join(Config.__struct_fields__)}"
         ) from error
 
 

@@ -55,7 +55,7 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> 
         "journalled": totals.journalled,
         "trained": trained,
         "pending": totals.pending,
-        "preset": config.preset,
+        "preset": manifest.preset if manifest else config.preset,
         "threshold": policy.accept_threshold(seen, config.policy),
         "max_bad_rate": None,  # this preset has no bound
         "bad_rate": {"estimate": None, "low": None, "high": None, "audits": totals.audits},
@@ -78,7 +78,7 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("preset", fields["preset"]),
         ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
-        ("served locally", "nothing yet" if threshold is None else f"p_accept above {threshold}"),
+        ("local bar", "nothing is served locally yet" if threshold is None else f"p_accept above {threshold}"),
         ("audits", str(fields["bad_rate"]["audits"])),
         ("spent", spent),
         ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),

@@ -63,7 +63,9 @@ def test_a_conversation_goes_on_with_what_was_said(shammah: Shammah, claude: Loo
     learnt(shammah)
     shammah("ask", "--claude", "--system", "be brief", "which moons has Mars?")
     for text in ("and Saturn?", "why?"):
-        assert shammah("ask", "-c", text).exit_code == 0
+        told = shammah("ask", "-c", text)
+        assert told.exit_code == 0
+        assert "Continuing after: " in told.stderr
     sent = claude.requests[-1].body
     assert sent["system"] == "be brief"
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant"] * 2 + ["user"]
@@ -119,5 +121,17 @@ def test_a_recalled_command_that_destroys_is_marked(shammah: Shammah, claude: Lo
     assert "Careful: this has a command that deletes" in asked.stderr
 
 
-def test_claude_and_local_exclude_each_other_by_the_last_word(shammah: Shammah, claude: Loopback) -> None:
-    assert shammah("ask", "--local", "--claude", "hello").stdout == "You asked: hello\n"
+def test_claude_and_local_exclude_each_other(shammah: Shammah, claude: Loopback) -> None:
+    failed = shammah("ask", "--local", "--claude", "hello")
+    assert failed.exit_code == 2
+    assert "exclude each other" in failed.stderr
+    assert claude.requests == []
+
+
+def test_a_decoder_that_is_not_there_is_told_before_claude_is_asked(
+    shammah: Shammah, claude: Loopback, home: Path
+) -> None:
+    (home / "config.toml").write_text('[lora]\nmodel = "/nowhere"\n')
+    failed = shammah("ask", "hello")
+    assert (failed.exit_code, claude.requests) == (1, [])
+    assert "there is no folder /nowhere" in failed.stderr
