@@ -100,6 +100,7 @@ class RecallConfig(_Frozen, frozen=True):
             "words": 0.0,
             "most words": 0.0,
             "rival words": 0.0,
+            "identical": 3.0,
         }
     )
     trust_strength: Annotated[float, msgspec.Meta(gt=0)] = 0.1  # of that prior: one question outweighs it

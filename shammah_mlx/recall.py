@@ -28,9 +28,11 @@ EVIDENCE = (
     "words",  # shared with that nearest question that had it: Jaccard, as the two below
     "most words",  # with any question that had the proposed answer
     "rival words",  # with any question that had another answer
+    "identical",  # 1 if the nearest question that had it is the same
 )
 WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
 NEAREST = 5  # questions whose answers are counted: the five of the evidence `agreement`
+IDENTICAL = 0.9999  # similarity of a question to itself, but for rounding
 ABSENT = -9.0  # less than any similarity: a question that is left out, or of another answer
 LEAST_LEFT_OUT = 1e-3  # of 1 - leverage: a question that alone decides its own fit
 
@@ -203,6 +205,7 @@ class _Room:
                 np.maximum(shared[asked, nearest], 0.0),
                 np.maximum(np.where(mine, shared, 0.0).max(axis=1), 0.0),
                 np.maximum(np.where(mine, 0.0, shared).max(axis=1), 0.0),
+                similarity > IDENTICAL,
             ],
             axis=1,
         )

@@ -50,7 +50,8 @@ def test_a_question_seen_before_has_better_evidence_than_one_of_a_new_kind() -> 
     memory = filled(60)
     known, strange = evidence(memory, question(1, 1)), evidence(memory, question(7, 5))
     assert known["similarity"] == pytest.approx(1.0, abs=1e-5)
-    assert known["same"] == 1.0
+    assert known["same"] == known["identical"] == 1.0
+    assert strange["identical"] == 0.0
     for name in ("similarity", "margin", "vote", "fit", "fit margin", "most words"):
         assert known[name] > strange[name]
 
