@@ -96,7 +96,7 @@ def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -
 def band_table(result: Result) -> Table:
     """Return the run by the specification's query bands, with the forward rate it expects beside the one measured."""
     moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
-    table = Table(caption=f"moved (L2 of weights; answers remembered): {moved}")
+    table = Table(caption=f"moved: {moved}")
     for name in ("queries", "calls", "local", "bad local", "divergence", "forwarded", "specified"):
         table.add_column(name, justify="right", no_wrap=True)
     for band in result.bands:
