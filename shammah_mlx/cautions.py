@@ -1,4 +1,4 @@
-"""Tell questions whose answer must not be served again: those about the passing moment and half conversations.
+"""Tell questions that their words alone do not settle: those about the passing moment, and half conversations.
 
 Patterns over English text, no model: they know wordings, not meanings.
 """

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from shammah_mlx.config import Config, DecoderConfig, EncoderConfig, LoraConfig
 from shammah_mlx.language_model import LanguageModel
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.weights import Weights, weights_folder
+from tests.loopback import Loopback, reply
 
 WEIGHTS = weights_folder()  # before HOME changes
 
@@ -42,6 +43,15 @@ def _loopback_only(connect: Callable[..., Any]) -> Callable[..., Any]:
         return connect(self, address)
 
     return guarded
+
+
+@pytest.fixture
+def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
+    """Return a server on loopback that stands in for Claude, and a key for it."""
+    with Loopback(default=reply(lambda text: f"You asked: {text}")) as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-secret")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        yield server
 
 
 @pytest.fixture(scope="session")

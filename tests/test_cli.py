@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,14 +22,6 @@ from shammah_mlx.states import FILES
 from tests.loopback import Behaviour, Loopback, cut, fail, hang, reply
 
 Shammah = Callable[..., Result]
-
-
-@pytest.fixture
-def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
-    with Loopback(default=reply(lambda text: f"You asked: {text}")) as server:
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-secret")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        yield server
 
 
 @pytest.fixture

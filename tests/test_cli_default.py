@@ -1,7 +1,7 @@
 """The default preset at the command line: answers from memory, conversations, and what is left unsaid and unkept."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,14 +22,6 @@ accept_destroying = 0.0
 audits = []
 """
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
-
-
-@pytest.fixture
-def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
-    with Loopback(default=reply(lambda text: f"You asked: {text}")) as server:
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-secret")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        yield server
 
 
 @pytest.fixture

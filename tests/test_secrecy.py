@@ -22,7 +22,7 @@ SECRETS = [
     "maps.js?key=AIza" + NOISE[:35],
     "glpat-" + NOISE[:20],
     "login with hf_" + NOISE[:34],
-    "//registry.npmjs.org/:_authToken=npm_" + NOISE,
+    "//packages.example.org/:_authToken=npm_" + NOISE,
     "charge with sk_" + "live_" + NOISE[:24],
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAu1SU1L\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaC1rZXktdjEA\\n",
