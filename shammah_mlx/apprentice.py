@@ -81,6 +81,7 @@ class Apprentice:
         if unknown := sorted(config.recall.trust_prior.keys() - set(EVIDENCE)):
             raise BadInputError(f"there is no evidence {unknown[0]!r} for recall.trust_prior", "mend it in config.toml")
         self._config, self._question, self._meter, self._records = config, question, meter, records
+        self._versions = versions
         self._made_by = "; ".join(versions[name] for name in MADE_BY)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
@@ -121,8 +122,10 @@ class Apprentice:
         """Learn one example: a reply by heart and by a step of the decoder, a label by weighing evidence anew."""
         if target.role == "generator":
             return self._learn_reply(target, rate)
-        judge = self._judges[target.role].get(target.source or "recall")
-        if judge is None or target.label is None or not target.evidence:
+        source = target.source or "recall"
+        judge = self._judges[target.role].get(source)
+        voided = any(target.versions.get(name) != self._versions[name] for name in CONCERNS[source])
+        if judge is None or target.label is None or not target.evidence or voided:
             return Step(target.role, None, applied=False)  # from a time with other parts
         return Step(target.role, judge.step(target.evidence, target.label), applied=True)
 

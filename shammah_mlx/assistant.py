@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import msgspec
-from filelock import FileLock, Timeout
 
-from shammah_mlx import content, loop, metrics, policy, tokens
+from shammah_mlx import content, forgetting, loop, metrics, policy, tokens
 from shammah_mlx.apprentice import Apprentice
 from shammah_mlx.backend import Arrays, load_arrays, mx
 from shammah_mlx.config import Config
@@ -22,33 +21,12 @@ from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import Exchange, Interaction, Outage, Query, Wish
 from shammah_mlx.imitator import Imitator
 from shammah_mlx.journal import Journal
+from shammah_mlx.lock import locked
 from shammah_mlx.metrics import Tally
 from shammah_mlx.states import Manifest, States
 from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.teacher import Show, Teacher
 from shammah_mlx.weights import Weights, find_embedder
-
-
-@contextmanager
-def locked(home: Path, config: Config, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the home's lock: one process at a time asks and learns in it. `on_wait` is called once if another has it.
-
-    Raises:
-        BadStateError: the other kept it too long.
-    """
-    lock = FileLock(home / "lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        on_wait()
-        try:
-            lock.acquire(timeout=config.state.lock_wait_s)
-        except Timeout as error:
-            raise BadStateError(f"another shammah is using {home}", "wait for it, or use another --home") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class Assistant:
@@ -84,6 +62,8 @@ class Assistant:
         with ExitStack() as opened:
             opened.enter_context(locked(home, config, on_wait))
             self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
+            self._states.check_preset(config.preset)
+            forgetting.finish(self._journal, self._states)
             embed = LazyEmbedder(embedder)
             self.meter = make_meter(config.divergence, embed)
             self.models = self._make_models(weights, embed)
@@ -123,7 +103,7 @@ class Assistant:
             at=self._clock(),
         )
         number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
-        seen = self._tally.queries + self._journal.count_after(self._cursor)
+        seen = self._tally.queries + self.pending()
         doubt = metrics.usual_doubt(self._tally, self.config.policy)
         turn = policy.take_turn(asked, number, seen, self.config, wish=wish, doubt=doubt, kept=kept)
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
@@ -152,8 +132,15 @@ class Assistant:
             history = history[1:]
         return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
 
-    def learn_pending(self) -> list[Interaction]:
-        """Observe, train on and count all that is journalled and not yet learnt; return it as observed."""
+    def pending(self) -> int:
+        """Return how many interactions are journalled and not yet learnt."""
+        return self._journal.count_after(self._cursor)
+
+    def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
+        """Observe, train on and count all that is journalled and not yet learnt; return it as observed.
+
+        `advance` is called after each.
+        """
         learnt = []
         for pending in self._journal.after(self._cursor):
             interaction = loop.observe(pending, self.models, self.meter, self.config)
@@ -166,6 +153,7 @@ class Assistant:
             if self._is_save_due():
                 self.save()
             learnt.append(interaction)
+            advance()
         return learnt
 
     def _make_models(self, weights: Weights, embed: LazyEmbedder) -> Ensemble | Apprentice:
@@ -188,11 +176,6 @@ class Assistant:
         self._journal.unremember(manifest.cursor + 1 if manifest else 0)
         if manifest is None:
             return 0, Tally()
-        if manifest.preset != self.config.preset:
-            raise BadStateError(
-                f"{self._home} was made by the preset {manifest.preset!r}",
-                f"use --preset {manifest.preset}, or another --home",
-            )
         files = self._states.checked_files()
         self._states.complete(manifest.tally)
         try:
@@ -254,6 +237,7 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     states = States(home, config.state)
     states.check_is_checkpoint(queries)
     with locked(home, config, on_wait), closing(Journal(home / "journal.db")) as journal:
+        forgetting.finish(journal, states)
         # Models first: should the process die in between, what was to be set aside is learnt again, and nothing is odd.
         manifest = states.roll_back(queries)
         metrics.trim(_metrics_path(home), manifest.tally.queries)

@@ -3,45 +3,38 @@
 import json
 import os
 import tempfile
-import textwrap
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx import __version__
-from shammah_mlx.console import Group, Shown, check_outputs, check_text, make_home, progress, read_query, write
+from shammah_mlx.console import (
+    PUT_OFF,
+    Group,
+    Shown,
+    check_outputs,
+    check_text,
+    given_settings,
+    home_and_config,
+    learning,
+    make_home,
+    one_line,
+    progress,
+    read_query,
+    say_waiting,
+    settings,
+    write,
+)
 from shammah_mlx.errors import BadInputError, TeacherError
+from shammah_mlx.undoing import forget, rollback
 
 if TYPE_CHECKING:
-    from shammah_mlx.config import Config
     from shammah_mlx.events import Interaction, Wish
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _home_option(ctx: click.Context, option: click.Parameter, given: str | None) -> Path | None:
-    if given is not None and not given.strip():
-        raise click.BadParameter("it is empty", ctx, option)
-    return Path(given).expanduser() if given else None
-
-
-def settings(command: Command) -> Command:
-    """Add the options every command takes; each replaces what config.toml says."""
-    for option in (
-        click.option(
-            "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of initial weights and of all chance."
-        ),
-        click.option("--preset", help="Which set of models and rules: default, literal."),
-        click.option("--home", callback=_home_option, help="State folder.  [$SHAMMAH_HOME, ~/.shammah]"),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,7 +87,7 @@ def ask(
     if claude and local:
         raise click.UsageError("--claude and --local exclude each other.")
     wish: Wish | None = "claude" if claude else "local" if local else None
-    home, config = _home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
+    home, config = home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
@@ -105,19 +98,20 @@ def ask(
 
     weights = Weights(weights_folder())
     show = None if as_json else Shown()
-    with Assistant(make_home(home), config, Claude(config.teacher), weights, on_wait=_say_waiting) as assistant:
+    with Assistant(make_home(home), config, Claude(config.teacher), weights, on_wait=say_waiting) as assistant:
         asked = assistant.continued(text, system, model) if continues else Query(text, system, model)
         if asked.history:  # what was not kept cannot be continued: the user should see what is
-            click.echo(f"Continuing after: {textwrap.shorten(asked.history[-1].question, 70)}", err=True)
+            click.echo(f"Continuing after: {one_line(asked.history[-1].question)}", err=True)
         answered = assistant.ask(asked, show, wish=wish, kept=not unkept, since=since)
         if isinstance(answered, Outage):
             raise TeacherError(answered.message, answered.hint)
         exit_code = ANSWERED
         try:
             exit_code = _say_answer(answered, config.preset, show)
-            assistant.learn_pending()
+            with learning(assistant.pending()) as advance:
+                assistant.learn_pending(advance)
         except KeyboardInterrupt:  # the answer is out, and journalled
-            click.echo("Learning was put off; the next question does it.", err=True)
+            click.echo(PUT_OFF, err=True)
     ctx.exit(exit_code)
 
 
@@ -136,10 +130,6 @@ def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int
     if answered.turn.secret:
         click.echo("It looks like it holds a secret: nothing of it is kept or learnt.", err=True)
     return _say_what_lacks(answered)
-
-
-def _say_waiting() -> None:
-    click.echo("Waiting for another shammah to finish …", err=True)
 
 
 def _say_what_lacks(answered: "Interaction") -> int:
@@ -198,13 +188,13 @@ def replay(
     from shammah_mlx.teacher import Recorded
     from shammah_mlx.weights import Weights, weights_folder
 
-    given_home = _given(ctx, given)["home"]
+    given_home = given_settings(ctx, given)["home"]
     stream = read_stream(file, shuffle, limit)
     weights = Weights(weights_folder())
     check_outputs(file, json_out, trace_out)
     with ExitStack() as opened:
         given = {**given, "home": _replay_home(given_home, opened)}
-        home, config = _home_and_config(ctx, given, {"generator": generator})
+        home, config = home_and_config(ctx, given, {"generator": generator})
         save_every = config.state.checkpoint_every if given_home else None
         teacher = Recorded(row for row, _ in stream)
         now = time.time()  # a recorded stream has no clock: it is one moment
@@ -212,7 +202,7 @@ def replay(
             Assistant(home, config, teacher, weights, save_every=save_every, clock=lambda: now)
         )
         trace = opened.enter_context(trace_out.open("wb")) if trace_out else None
-        with progress(len(stream)) as advance:
+        with progress("replay", len(stream)) as advance:
             result = run(stream, assistant, trace, advance)
         if json_out:
             json_out.write_bytes(report.replay_json(file.name, config.preset, shuffle, result))
@@ -233,7 +223,7 @@ def _replay_home(given: Path | None, opened: ExitStack) -> Path:
 @click.pass_context
 def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     """Say how much was asked, learnt and spent."""
-    home, config = _home_and_config(ctx, given)
+    home, config = home_and_config(ctx, given)
     from rich.console import Console
 
     from shammah_mlx import report
@@ -254,19 +244,6 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
 
 @main.command()
-@click.argument("queries", metavar="N", type=click.IntRange(min=0))
-@settings
-@click.pass_context
-def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
-    """Return to the checkpoint made after N queries."""
-    home, config = _home_and_config(ctx, given)
-    from shammah_mlx.assistant import roll_back
-
-    set_aside = roll_back(home, config, queries, _say_waiting)
-    click.echo(f"Models are as they were after query {queries}. Later interactions set aside: {set_aside}.")
-
-
-@main.command()
 def setup() -> None:
     """Fetch and check the pretrained weights.
 
@@ -280,16 +257,5 @@ def setup() -> None:
     click.echo("Ready.")
 
 
-def _given(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings, whether they stood before or after the command's name."""
-    return {name: value if value is not None else ctx.obj[name] for name, value in given.items()}
-
-
-def _home_and_config(
-    ctx: click.Context, given: dict[str, Any], flags: dict[str, Any] | None = None
-) -> "tuple[Path, Config]":
-    from shammah_mlx.presets import load_config
-
-    merged = _given(ctx, given)
-    home = merged.pop("home") or Path(os.environ.get("SHAMMAH_HOME") or "~/.shammah").expanduser()
-    return home, load_config(home / "config.toml", {**merged, **(flags or {})})
+main.add_command(rollback)
+main.add_command(forget)

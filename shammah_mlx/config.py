@@ -296,6 +296,7 @@ class StateConfig(_Frozen, frozen=True):
     checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
     keep_recent: Count = 10  # checkpoints; a literal one is 0.3 GB, so not all can stay
     keep_every: Count = 1000  # queries; these stay for good
+    relearn_save_every: Count = 10  # queries; a save takes as long as a small step, and so much is lost by Ctrl-C
     lock_wait_s: Amount = 120.0  # for another process to answer, learn and save
 
 

@@ -1,4 +1,4 @@
-"""Standard input and output, and how failures look there: what commands share, and none of what they do."""
+"""What commands share and none of what they do: settings, standard input and output, how failures look there."""
 
 import errno
 import os
@@ -8,14 +8,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from shammah_mlx.errors import BadInputError, ShammahError
 
+if TYPE_CHECKING:
+    from shammah_mlx.config import Config
+
 INTERRUPTED = 130  # exit code, as shells have it
+PUT_OFF = "Learning was put off; the next question does it."
 RIGHTS_HINT = "check that the path exists and that you may write there"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Failure(click.ClickException):
@@ -54,8 +60,43 @@ class Group(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def _home_option(ctx: click.Context, option: click.Parameter, given: str | None) -> Path | None:
+    if given is not None and not given.strip():
+        raise click.BadParameter("it is empty", ctx, option)
+    return Path(given).expanduser() if given else None
+
+
+def settings(command: Command) -> Command:
+    """Add the options every command takes; each replaces what config.toml says."""
+    for option in (
+        click.option(
+            "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of initial weights and of all chance."
+        ),
+        click.option("--preset", help="Which set of models and rules: default, literal."),
+        click.option("--home", callback=_home_option, help="State folder.  [$SHAMMAH_HOME, ~/.shammah]"),
+    ):
+        command = option(command)
+    return command
+
+
+def given_settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings, whether they stood before or after the command's name."""
+    return {name: value if value is not None else ctx.obj[name] for name, value in given.items()}
+
+
+def home_and_config(
+    ctx: click.Context, given: dict[str, Any], flags: dict[str, Any] | None = None
+) -> "tuple[Path, Config]":
+    """Return the home, and its config with the given settings and flags; presets are loaded here, not for --help."""
+    from shammah_mlx.presets import load_config
+
+    merged = given_settings(ctx, given)
+    home = merged.pop("home") or Path(os.environ.get("SHAMMAH_HOME") or "~/.shammah").expanduser()
+    return home, load_config(home / "config.toml", {**merged, **(flags or {})})
+
+
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
+def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a bar on standard error; yield what moves it by one."""
     from rich.console import Console
     from rich.progress import (
@@ -67,10 +108,25 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("replay", total=total)
+        task = bar.add_task(name, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def learning(pending: int) -> Iterator[Callable[[], None]]:
+    """Yield what is to be called after each interaction that is learnt; show how far it is if those are many."""
+    if pending <= 1:
+        yield lambda: None
+    else:
+        with progress("learning", pending) as advance:
+            yield advance
+
+
+def say_waiting() -> None:
+    """Say why nothing happens."""
+    click.echo("Waiting for another shammah to finish …", err=True)
 
 
 def check_outputs(stream: Path, *outputs: Path | None) -> None:
@@ -139,12 +195,22 @@ def check_text(name: str, text: str, limit: int) -> None:
 def write(text: str) -> None:
     """Write to standard output at once: as it is, but to a terminal without the control characters that steer it."""
     if sys.stdout.isatty():
-        text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+        text = _steerless(text)
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, `head` say, has had enough; what was answered is learnt all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line(text: str, width: int = 70) -> str:
+    """Return the beginning of a text as it may be shown in a list."""
+    plain = " ".join(_steerless(text).split())
+    return plain if len(plain) <= width else plain[: width - 1] + "…"
+
+
+def _steerless(text: str) -> str:
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
 
 
 class Shown:

@@ -1,7 +1,8 @@
 """The private record of every interaction, in SQLite: written before anything is trained, in the order of training."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -32,7 +33,14 @@ _MIGRATIONS = (
         words BLOB NOT NULL
     )
     """,
+    """
+    CREATE TABLE forgotten (
+        last INTEGER NOT NULL,                  -- the highest number that was erased: it stays taken
+        first INTEGER                           -- what was learnt from this one on is to go; NULL once it is gone
+    )
+    """,
 )
+NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -61,6 +69,7 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss,
             self._db.execute("PRAGMA fullfsync = 1")  # on macOS too
+            self._db.execute("PRAGMA secure_delete = ON")  # what is deleted or replaced is overwritten
             self._migrate()
         except sqlite3.DatabaseError as error:
             self._db.close()
@@ -85,7 +94,9 @@ class Journal:
 
     def last_number(self) -> int:
         """Return the highest number ever used; 0 if there is none."""
-        (last,) = self._db.execute("SELECT coalesce(max(number), 0) FROM interactions").fetchone()
+        (last,) = self._db.execute(
+            "SELECT coalesce(max(number), 0) FROM (SELECT number FROM interactions UNION SELECT last FROM forgotten)"
+        ).fetchone()
         return int(last)
 
     def count_after(self, number: int) -> int:
@@ -176,6 +187,53 @@ class Journal:
                 "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside", (number,)
             )
         return done.rowcount
+
+    def every(self) -> Iterator[Interaction]:
+        """Yield all interactions, those set aside too, in order.
+
+        Raises:
+            BadStateError: one is damaged.
+        """
+        rows = self._db.execute("SELECT number, record FROM interactions ORDER BY number")
+        return (self._decoded(*row) for row in rows)
+
+    def erase(self, numbers: Collection[int]) -> None:
+        """Delete interactions and their entries of the memory, and note that what was learnt from them is to go too."""
+        if not numbers:
+            return
+        chosen = {"numbers": json.dumps(sorted(numbers))}
+        among = "number IN (SELECT value FROM json_each(:numbers))"
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(
+                "INSERT INTO forgotten SELECT max(number),"
+                f" coalesce(min(number) FILTER (WHERE NOT set_aside), {NOTHING_LEARNT})"
+                f" FROM interactions WHERE {among}",
+                chosen,
+            )
+            self._db.execute(f"DELETE FROM interactions WHERE {among}", chosen)
+            self._db.execute(f"DELETE FROM memory WHERE {among}", chosen)
+
+    def erased_from(self) -> int | None:
+        """Return from which number on what was learnt is to go; None if there is no such thing, or it is gone."""
+        (first,) = self._db.execute("SELECT min(first) FROM forgotten").fetchone()
+        return None if first is None else int(first)
+
+    def scrub(self) -> None:
+        """Write the file anew from what is in it, so that neither it nor its log holds what was deleted.
+
+        Raises:
+            BadStateError: another process is reading it.
+        """
+        self._db.execute("VACUUM")  # overwriting leaves copies where SQLite moved rows within its pages
+        (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise BadStateError(f"another process is reading {self._path}", "end it, then run the same command again")
+
+    def note_all_gone(self) -> None:
+        """Note that nothing learnt from what was erased is left."""
+        with self._db:
+            self._db.execute("UPDATE forgotten SET first = NULL")
 
     def totals(self, cursor: int) -> Totals:
         """Add up the journal; `cursor` is the number of the last interaction trained on."""

@@ -5,7 +5,6 @@ a reader, or a crash, sees the old set or the new set, never a mix. Files are ne
 checkpoint is a folder of hard links and costs no copy.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from shammah_mlx.config import StateConfig
+from shammah_mlx.disk import crc32, is_intact, link_all, sync, write_synced
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import ROLES
 from shammah_mlx.metrics import Tally
@@ -78,7 +78,7 @@ class States:
         """
         manifest = self._read_manifest(self._current)
         for name in FILES:
-            if not _is_intact(self._current / name, manifest.crc32.get(name)):
+            if not is_intact(self._current / name, manifest.crc32.get(name)):
                 raise self._damaged(self._current / name)
         return {Path(name).stem: self._current / name for name in FILES}
 
@@ -97,20 +97,33 @@ class States:
         folder = Path(tempfile.mkdtemp(prefix=f"query_{tally.queries}_", dir=self._states))
         try:
             for name in FILES:
-                _write_synced(folder / name, write[Path(name).stem])
-            crcs = {name: _crc32(folder / name) for name in FILES}
+                write_synced(folder / name, write[Path(name).stem])
+            crcs = {name: crc32(folder / name) for name in FILES}
             if adapter_config is not None:
                 (folder / ADAPTER_CONFIG).write_bytes(adapter_config)
                 os.link(folder / "generator.safetensors", folder / ADAPTERS)
             sealed = _seal(msgspec.structs.replace(manifest, crc32=crcs))
-            _write_synced(folder / MANIFEST, lambda file: file.write(sealed))
-            _sync(folder)
+            write_synced(folder / MANIFEST, lambda file: file.write(sealed))
+            sync(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self._point_at(folder)
         if tally.queries % self._config.checkpoint_every == 0:
             self._checkpoint(folder, tally.queries)
+
+    def check_preset(self, preset: str) -> None:
+        """Pass if the current set is of that preset, or there is none that can be read.
+
+        Raises:
+            BadStateError: it is of another.
+        """
+        manifest = _unseal(self._current / MANIFEST)
+        if manifest is not None and manifest.preset != preset:
+            raise BadStateError(
+                f"{self._current.parent} was made by the preset {manifest.preset!r}",
+                f"use --preset {manifest.preset}, or another --home",
+            )
 
     def checkpoints(self) -> list[int]:
         """Return the query counts that can be gone back to, oldest first."""
@@ -137,16 +150,37 @@ class States:
         source = self._checkpoints / f"query_{queries}"
         manifest = self._read_manifest(source)
         for name in FILES:
-            if not _is_intact(source / name, manifest.crc32.get(name)):
+            if not is_intact(source / name, manifest.crc32.get(name)):
                 raise self._damaged(source / name)
         for later in self.checkpoints():  # made from what is about to be set aside
             if later > queries:
                 shutil.rmtree(self._checkpoints / f"query_{later}")
         self._states.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"query_{queries}_", dir=self._states))
-        _link_all(source, folder)
+        link_all(source, folder)
         self._point_at(folder)
         return manifest
+
+    def drop_from(self, number: int) -> list[int]:
+        """Drop every set that was trained on an interaction from `number` on; return the checkpoints among them.
+
+        The newest good checkpoint from before becomes the current set; without one there is none. Dropped, too, is what
+        cannot be read, and what a process that died left: whatever may hold what was learnt.
+        """
+        folders = {queries: self._checkpoints / f"query_{queries}" for queries in self.checkpoints()}
+        dropped = [queries for queries, folder in folders.items() if _may_hold(folder, number)]
+        for folder in (*(folders[queries] for queries in dropped), *self._checkpoints.glob(".query_*")):
+            shutil.rmtree(folder)
+        if _may_hold(self._current, number):
+            if (earlier := self._last_good()) is not None:
+                self.roll_back(earlier)
+            elif self._current.is_symlink():
+                self._current.unlink()
+                sync(self._current.parent)
+            elif self._current.exists():
+                shutil.rmtree(self._current)
+        self._sweep(self._current.resolve())
+        return dropped
 
     def _checkpoint(self, folder: Path, queries: int) -> None:
         for unfinished in self._checkpoints.glob(".query_*"):
@@ -155,23 +189,26 @@ class States:
         shutil.rmtree(target, ignore_errors=True)
         partial = self._checkpoints / f".query_{queries}"
         partial.mkdir(parents=True)
-        _link_all(folder, partial)
+        link_all(folder, partial)
         partial.rename(target)
-        _sync(self._checkpoints)
+        sync(self._checkpoints)
         for old in expired(self.checkpoints(), self._config):
             shutil.rmtree(self._checkpoints / f"query_{old}")
 
     def _point_at(self, folder: Path) -> None:
         if self._current.is_dir() and not self._current.is_symlink():  # a home copied with its links followed
             self._current.rename(self._states / "query_copied")
-        _sync(self._states)
+        sync(self._states)
         link = self._states / ".link"
         link.unlink(missing_ok=True)
         link.symlink_to(folder.relative_to(self._current.parent))
         link.replace(self._current)
-        _sync(self._current.parent)
+        sync(self._current.parent)
+        self._sweep(folder)
+
+    def _sweep(self, current: Path) -> None:
         for other in self._states.glob("query_*"):
-            if other != folder:
+            if other.resolve() != current.resolve():
                 shutil.rmtree(other)
 
     def complete(self, tally: Tally) -> None:
@@ -202,7 +239,7 @@ class States:
 
     def _is_good(self, folder: Path) -> bool:
         manifest = _unseal(folder / MANIFEST)
-        return manifest is not None and all(_is_intact(folder / name, manifest.crc32.get(name)) for name in FILES)
+        return manifest is not None and all(is_intact(folder / name, manifest.crc32.get(name)) for name in FILES)
 
 
 def _seal(manifest: Manifest) -> bytes:
@@ -230,51 +267,12 @@ def _unseal(path: Path) -> Manifest | None:
         return None
 
 
+def _may_hold(folder: Path, number: int) -> bool:
+    manifest = _unseal(folder / MANIFEST)
+    return manifest is None or manifest.cursor >= number
+
+
 def expired(checkpoints: list[int], config: StateConfig) -> list[int]:
     """Return the checkpoints to drop: all but the most recent few and every thousandth."""
     recent = set(checkpoints[-config.keep_recent :])
     return [queries for queries in checkpoints if queries not in recent and queries % config.keep_every]
-
-
-def _link_all(source: Path, target: Path) -> None:
-    for path in source.iterdir():
-        os.link(path, target / path.name)
-    _sync(target)
-
-
-def _is_intact(path: Path, crc: int | None) -> bool:
-    try:
-        return _crc32(path) == crc
-    except OSError:
-        return False
-
-
-def _crc32(path: Path) -> int:
-    crc = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            crc = zlib.crc32(block, crc)
-    return crc
-
-
-def _write_synced(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    with path.open("wb") as file:
-        write(file)
-        file.flush()
-        _flush_to_disk(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        _flush_to_disk(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _flush_to_disk(descriptor: int) -> None:
-    """Sync; on macOS `fsync` leaves the data in the drive's own cache, so ask for more there."""
-    if hasattr(fcntl, "F_FULLFSYNC"):
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)

@@ -21,6 +21,7 @@ class Target(msgspec.Struct, frozen=True):
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
     evidence: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
     source: DraftSource | None = None  # who wrote the draft the label is about
+    versions: Mapping[str, str] = {}  # of the parts that evidence holds for
 
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
@@ -31,9 +32,11 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
         draft, good = judged.draft, _is_good(judged, config)
         label = _router_label(interaction, good, config) if judged is interaction.drafts[0] else good
         if label is not None:
-            found.append(Target("router", turn.number, turn.query, draft.text, label, grounds.evidence, draft.source))
+            about = (grounds.evidence, draft.source, grounds.versions)
+            found.append(Target("router", turn.number, turn.query, draft.text, label, *about))
         if good is not None:
-            found.append(Target("validator", turn.number, turn.query, draft.text, good, draft.evidence, draft.source))
+            about = (draft.evidence, draft.source, grounds.versions)
+            found.append(Target("validator", turn.number, turn.query, draft.text, good, *about))
     if reply is not None and reply.complete:
         found.append(Target("generator", turn.number, turn.query, reply.text, None))
     return tuple(found)

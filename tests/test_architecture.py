@@ -11,17 +11,18 @@ import shammah_mlx
 
 ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
-    {"errors", "backend", "content", "cautions", "destruction", "secrecy", "__init__"},
-    {"config", "events", "console"},
+    {"errors", "disk", "backend", "content", "cautions", "destruction", "secrecy", "__init__"},
+    {"config", "events"},
     {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"},
-    {"policy", "targets", "learner", "teacher", "weights", "journal", "trust"},
+    {"policy", "targets", "learner", "teacher", "weights", "journal", "trust", "console", "lock"},
     {"speculation", "models.encoder", "models.decoder"},
     {"metrics", "loop", "rehearsal", "language_model", "models.pretrained"},
     {"states", "embedder", "ensemble", "imitator"},
-    {"apprentice"},
+    {"apprentice", "forgetting"},
     {"assistant"},
     {"replay"},
     {"report"},
+    {"undoing"},
     {"cli"},
     {"__main__"},
 )

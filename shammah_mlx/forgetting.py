@@ -1,0 +1,105 @@
+"""Erase what the user asked to forget: which interactions that is, and what has to go with them.
+
+The journal goes first, and notes in the same transaction that models are to follow. Whoever opens the home next
+finishes what a process that died has left: no model is asked that was made from what is gone.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import Interaction
+from shammah_mlx.journal import Journal
+from shammah_mlx.lock import locked
+from shammah_mlx.states import States
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """What is gone."""
+
+    interactions: int
+    checkpoints: list[int]  # query counts that cannot be gone back to any more
+    resumed: bool = False  # whether an earlier forgetting had been interrupted
+
+
+def forget(
+    home: Path,
+    config: Config,
+    pattern: str,
+    confirm: Callable[[Sequence[Interaction]], bool],
+    on_wait: Callable[[], None] = lambda: None,
+) -> Forgotten | None:
+    """Erase the interactions that hold `pattern`, and all that was learnt after the first of them.
+
+    What remains is then pending, from there on: an Assistant learns it again. `confirm` is shown what would go, while
+    the home is held; None comes back if it says no.
+
+    Raises:
+        BadInputError: the pattern is empty.
+        BadStateError: the home is in use or damaged, or was made by another preset.
+    """
+    holds = matcher(pattern)
+    if not (home / "journal.db").exists():
+        return Forgotten(0, [])
+    states = States(home, config.state)
+    with locked(home, config, on_wait), closing(Journal(home / "journal.db")) as journal:
+        states.check_preset(config.preset)  # it will be the one to learn again
+        resumed, dropped = journal.erased_from() is not None, finish(journal, states)
+        found = [interaction for interaction in journal.every() if holds(interaction)]
+        if found and not confirm(found):
+            return None
+        journal.erase([interaction.turn.number for interaction in found])
+        return Forgotten(len(found), [*dropped, *finish(journal, states)], resumed)
+
+
+def matcher(pattern: str) -> Callable[[Interaction], bool]:
+    """Return what says whether an interaction holds the pattern in any of its texts.
+
+    Plain text; upper and lower case, line breaks and ways to write one character make no difference: better a row too
+    many than one too few.
+
+    Raises:
+        BadInputError: there is nothing to look for.
+    """
+    sought = _plain(pattern)
+    if not sought:
+        raise BadInputError("the pattern is empty", "to forget everything, delete the home")
+    return lambda interaction: any(sought in _plain(text) for text in _texts(interaction))
+
+
+def finish(journal: Journal, states: States) -> list[int]:
+    """Remove every trace of what was erased from the journal; return the checkpoints that were dropped.
+
+    Each step may be done again: should the process die in between, the next one does.
+
+    Raises:
+        BadStateError: another process is reading the journal.
+    """
+    first = journal.erased_from()
+    if first is None:
+        return []
+    journal.scrub()
+    dropped = states.drop_from(first)
+    journal.note_all_gone()
+    return dropped
+
+
+def _texts(interaction: Interaction) -> Iterator[str]:
+    query, reply = interaction.turn.query, interaction.reply
+    yield query.text
+    yield query.system or ""
+    for exchange in query.history:
+        yield exchange.question
+        yield exchange.answer
+    yield reply.text if reply else ""
+    for judged in interaction.drafts:
+        yield judged.draft.text
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

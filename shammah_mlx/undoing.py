@@ -1,0 +1,81 @@
+"""The commands that take something back: a time, or a text. Slow packages are imported inside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shammah_mlx.console import PUT_OFF, check_text, home_and_config, learning, one_line, say_waiting, settings
+
+if TYPE_CHECKING:
+    from shammah_mlx.config import Config
+    from shammah_mlx.events import Interaction
+
+MOST_SHOWN = 20  # questions: as many as a user will read
+
+
+@click.command()
+@click.argument("queries", metavar="N", type=click.IntRange(min=0))
+@settings
+@click.pass_context
+def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
+    """Return to the checkpoint made after N queries."""
+    home, config = home_and_config(ctx, given)
+    from shammah_mlx.assistant import roll_back
+
+    set_aside = roll_back(home, config, queries, say_waiting)
+    click.echo(f"Models are as they were after query {queries}. Later interactions set aside: {set_aside}.")
+
+
+@click.command()
+@click.argument("pattern")
+@click.option("-y", "--yes", is_flag=True, help="Erase without asking first.")
+@settings
+@click.pass_context
+def forget(ctx: click.Context, /, pattern: str, yes: bool, **given: Any) -> None:
+    """Erase every interaction that holds PATTERN, and all that was learnt from it.
+
+    PATTERN is plain text, in capitals or not. It is looked for in questions, system prompts and what was said before
+    them, in answers and in drafts. What it is found in is shown first.
+    """
+    home, config = home_and_config(ctx, given)
+    check_text("PATTERN", pattern, config.max_query_bytes)
+    from shammah_mlx import forgetting
+
+    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting)
+    if forgotten is None:
+        click.echo("Nothing was erased.")
+    elif not forgotten.interactions and not forgotten.resumed:
+        click.echo("Nothing matches.")
+    else:
+        dropped = ", ".join(map(str, forgotten.checkpoints)) or "none"
+        if forgotten.resumed:
+            click.echo("What was being forgotten when an earlier process ended is erased now.")
+        click.echo(f"Interactions erased: {forgotten.interactions}. Checkpoints dropped: {dropped}.")
+        _learn_again(home, config)
+
+
+def _is_sure(found: "Sequence[Interaction]") -> bool:
+    """Show what would be erased, and ask."""
+    click.echo(f"Interactions that match: {len(found)}")
+    for interaction in found[:MOST_SHOWN]:
+        click.echo(f"  {interaction.turn.number}: {one_line(interaction.turn.query.text)}")
+    if len(found) > MOST_SHOWN:
+        click.echo(f"  and {len(found) - MOST_SHOWN} more")
+    return click.confirm("Erase them for good, with all that was learnt since the first of them?")
+
+
+def _learn_again(home: Path, config: "Config") -> None:
+    from shammah_mlx.assistant import Assistant
+    from shammah_mlx.teacher import Recorded
+    from shammah_mlx.weights import Weights, weights_folder
+
+    weights, save_every = Weights(weights_folder()), config.state.relearn_save_every
+    try:
+        with Assistant(home, config, Recorded(()), weights, save_every=save_every, on_wait=say_waiting) as assistant:
+            click.echo(f"Interactions to learn again: {assistant.pending()}.")
+            with learning(assistant.pending()) as advance:
+                assistant.learn_pending(advance)
+    except KeyboardInterrupt:
+        click.echo(PUT_OFF, err=True)
