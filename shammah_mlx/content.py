@@ -5,75 +5,41 @@ rules do not. They err on the side of "differs".
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator
 from itertools import pairwise
 
-RULES = "1"  # the version of what follows: evidence measured by other rules is not evidence
+from shammah_mlx import edits, lexicon, reading, snippets
 
-# fmt: off
-_TO_TWENTY = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-)
-_TENS = {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
-_NUMBER_WORDS = {word: str(value) for value, word in enumerate(_TO_TWENTY)} | _TENS
-_SCALES = {"thousand": "000", "million": "000000", "billion": "000000000"}
-_SPELLED = {"k": "thousand", "m": "million", "bn": "billion"}
-_NEGATIONS = frozenset((
-    "not", "no", "never", "none", "nothing", "neither", "nor", "cannot", "without", "nobody", "nowhere", "hardly",
-    "unable", "isnt", "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "cant", "couldnt", "wont", "wouldnt",
-    "shouldnt", "mustnt", "hasnt", "havent", "hadnt", "false", "incorrect", "avoid",
-))
-_SEQUENCE = frozenset(("first", "then", "before", "after", "next", "finally", "from"))
-_OPPOSITES = (
-    ("before", "after"), ("increase", "decrease"), ("increases", "decreases"), ("minimum", "maximum"), ("min", "max"),
-    ("more", "less"), ("more", "fewer"), ("larger", "smaller"), ("bigger", "smaller"), ("greater", "less"),
-    ("greater", "smaller"), ("higher", "lower"), ("first", "last"), ("left", "right"), ("on", "off"), ("yes", "no"),
-    ("enable", "disable"), ("enabled", "disabled"), ("true", "false"), ("allow", "deny"), ("above", "below"),
-    ("soft", "hard"), ("open", "close"), ("opened", "closed"), ("open", "closed"), ("start", "stop"), ("up", "down"),
-    ("north", "south"), ("east", "west"), ("hot", "cold"), ("odd", "even"), ("ascending", "descending"),
-    ("public", "private"), ("safe", "unsafe"), ("safe", "dangerous"), ("add", "remove"), ("add", "subtract"),
-    ("plus", "minus"), ("import", "export"), ("upper", "lower"), ("uppercase", "lowercase"), ("inner", "outer"),
-    ("legal", "illegal"), ("read", "write"), ("positive", "negative"), ("buy", "sell"), ("win", "lose"),
-    ("won", "lost"), ("local", "remote"), ("push", "pull"), ("upload", "download"), ("always", "never"),
-    ("synchronous", "asynchronous"), ("mutable", "immutable"), ("encrypt", "decrypt"), ("lock", "unlock"),
-    ("zip", "unzip"), ("older", "newer"), ("oldest", "newest"), ("earlier", "later"), ("faster", "slower"),
-    ("longer", "shorter"), ("inside", "outside"), ("early", "late"), ("include", "exclude"), ("parent", "child"),
-    ("input", "output"), ("internal", "external"), ("morning", "evening"), ("male", "female"), ("wet", "dry"),
-    ("high", "low"), ("top", "bottom"), ("front", "back"), ("horizontal", "vertical"), ("row", "column"),
-)
-_FILLER = frozenset((
-    "a", "an", "the", "is", "are", "was", "were", "be", "it", "its", "this", "that", "of", "to", "in", "and", "or",
-    "by", "as", "at", "with", "for", "on", "you", "your",
-))
-# fmt: on
-_OPPOSITE: dict[str, set[str]] = {}
-for _one, _other in _OPPOSITES:
-    _OPPOSITE.setdefault(_one, set()).add(_other)
-    _OPPOSITE.setdefault(_other, set()).add(_one)
+RULES = "2"  # the version of what follows: evidence measured by other rules is not evidence
 
 _CODE = re.compile(
-    r"`[^`]+`"  # quoted as code
-    r"|(?<![\w-])--?[A-Za-z][\w-]*"  # -x, --long
+    r"(?<![\w-])--?[A-Za-z][\w-]*"  # -x, --long
+    r"|\w+://[^\s)>\]]+|\b[A-Z]:\\[\w\\.]+"  # an address, a path of Windows
     r"|(?<![\w.~/-])(?:~|\.{1,2})?/[\w.*~/-]+"  # a path
     r"|(?<![\w.])[\w.]+\([^)\n]*\)"  # a call
     r"|\b\w+_\w+\b|\b[a-z]+[A-Z]\w*\b"  # snake_case, camelCase
     r"|(?<![\w-])\w[\w-]*\.(?!\d)[a-z]\w+\b"  # a file or a dotted name
     r"|[<>=!]=|=>|->|&&|\|\||[|<>^*+=%&](?=\s|\w|$)"  # operators
 )
-_MARKS = r"\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u3099\u309a"  # signs that are parts of words in other scripts
-_WORD = re.compile(rf"-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°]")
 _SIGN = re.compile(
     r"(?<=\s)[-+*/%=<>^|&]+(?=\s)|[<>=!]="  # between spaces
     r"|(?<=\w)[+*=<>^|&](?=\w)|(?<=\b\w)-(?=\w\b)"  # a+b, a-b
     r"|(?<=\b[A-Z])[+-](?![\w+-])"  # A+, A-
 )
-_SHELL = re.compile(r"[|<>;{}\\*]|\$(?!\d)|(?<!\w)--?[A-Za-z]|(?<!\w)/\w|\w/\w")
-_UNITS = frozenset("%€£$°")
+_LAYOUT = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[-*•][ \t]+(?=\S)|\d{1,2}[.)][ \t]+(?=\D))|\*\*", re.MULTILINE)
+_STEP = re.compile(
+    r"(?:^|[.!?]\s)[ \t]*(?:\d{1,2}[.)]\s|(?:First|Second|Third|Then|Next|Finally|After that)\b)", re.MULTILINE
+)
+_COURTESY = re.compile(
+    r"\A\s*(?:sure|certainly|of course|(?:great|good) question|happy to help)[!.,:]\s+(?:here you go[!.:]\s+)?"
+    r"|(?:\A|(?<=[.!?\])\s]))\s*\[*(?:let me know if|(?:i )?hope (?:this|that) helps|feel free to ask"
+    r"|would you like (?:more|to know)|if you have (?:any )?(?:other|more|further)? ?questions|is there anything else)"
+    r"[^.!?\n]*+(?:[.!?]\]*|\Z)",
+    re.IGNORECASE,
+)
 NEAR = 4  # words before a stretch in which a negation still belongs to it
 
 SHORT = 12  # words; a shorter text is compared by its words, since an embedding of it says little
+BESIDE = 80  # words; beside the same block of code so much prose is compared by rules alone
 LONGEST = 20_000  # characters; longer texts are the same to the letter or differ
 CHUNK = 60  # words a chunk at the most: well under what an embedder reads
 
@@ -81,26 +47,88 @@ CHUNK = 60  # words a chunk at the most: well under what an embedder reads
 def same(one: str, other: str) -> bool | None:
     """Decide by the letter whether two answers say the same; None where only their meaning can tell.
 
-    Code is the same but for white space and quotes or it differs. A short answer is the same as one that contains it.
+    Code is the same if it reads the same or it differs. A short answer is the same as one that contains it.
     """
-    if is_code(one) or is_code(other) or max(len(one), len(other)) > LONGEST:
-        return _same_code(one, other)
-    a, b = words(one), words(other)
+    if max(len(one), len(other)) > LONGEST:
+        return one.split() == other.split()
+    coded = snippets.is_code(one), snippets.is_code(other)
+    if all(coded):
+        return snippets.read(one) == snippets.read(other)
+    if any(coded):
+        code, text = (one, other) if coded[0] else (other, one)
+        quoted = {tuple(snippets.read(piece)) for piece in snippets.said(text)}
+        if quoted or (snippets.is_command(code) and len(code.split()) > 1):
+            return quoted == {tuple(snippets.read(code))} and not _denied(text)
+    return _same_prose(*prose(one, other), _same_blocks(one, other))
+
+
+def _same_prose(one: str, other: str, blocks: bool | None) -> bool | None:
+    """Do as `same` for what stands around blocks of code that are the same, or not, or cannot be compared."""
+    if blocks is False:
+        return False
+    a, b = reading.words(one), reading.words(other)
     if not a or not b:
         return one.strip() == other.strip()
     if a == b:
-        return _SIGN.findall(one) == _SIGN.findall(other)
-    if min(len(a), len(b)) > SHORT:
-        return False if differs(one, other) else None
+        return _SIGN.findall(one) == _SIGN.findall(other) and not _codes_differ(one, other)
+    if min(len(a), len(b)) > SHORT or blocks:
+        if differs(one, other):
+            return False
+        return True if blocks and max(len(a), len(b)) <= BESIDE else None
     if len(a) == len(b):
         return _says(a, b, one, other) and _says(b, a, other, one)
     return _says(a, b, one, other) if len(a) < len(b) else _says(b, a, other, one)
 
 
+def _denied(text: str) -> bool:
+    """Say whether what a text quotes as code is perhaps what not to do."""
+    return _negations(reading.words(snippets.without(text))) > 0
+
+
+def _same_blocks(one: str, other: str) -> bool | None:
+    """Say whether the blocks of code of two texts are the same; None if one has more, or none."""
+    ours, theirs = ({tuple(snippets.read(block)) for block in snippets.blocks(text)} for text in (one, other))
+    if ours - theirs and theirs - ours:
+        return False
+    return True if ours and ours == theirs else None
+
+
+def prose(one: str, other: str) -> tuple[str, str]:
+    """Return two texts without marks of layout, courtesies, and blocks of code if both have such."""
+    if snippets.blocks(one) and snippets.blocks(other):
+        return _bare(snippets.without_blocks(one)), _bare(snippets.without_blocks(other))
+    return _bare(one), _bare(other)
+
+
+def _bare(text: str) -> str:
+    bare = _LAYOUT.sub("", text)
+    return _COURTESY.sub("", bare).strip() or bare
+
+
+def in_steps(text: str) -> bool:
+    """Say whether a text is an ordered list of steps."""
+    return len(_STEP.findall(text)) > 1
+
+
+def tokens(sentence: str) -> list[str]:
+    """Return the words of a sentence, pieces of code as they are, and commas."""
+    found: list[str] = []
+    end = 0
+    sentence = sentence.replace("`", "")
+    for match in re.finditer(rf"{_CODE.pattern}|[,;:](?!\d)|\n", sentence):
+        found += [*_worded(sentence[end : match.start()]), "," if match[0] in ",;:\n" else match[0]]
+        end = match.end()
+    return [*found, *_worded(sentence[end:])]
+
+
+def _worded(text: str) -> list[str]:
+    return reading.words(text) if any(character.isalnum() for character in text) else []
+
+
 def chunks(text: str) -> list[str]:
     """Cut a text into sentences, and long ones into pieces an embedder can read whole."""
     pieces = []
-    for sentence in re.split(r"(?<=[.!?])\s+|\n+", text):
+    for sentence in re.split(r"(?<=[.!?])(?<!\n\d[.])(?<!\n\d\d[.])\s+|\n+", f"\n{text}"):
         found = sentence.split()
         pieces += [" ".join(found[i : i + CHUNK]) for i in range(0, len(found), CHUNK)]
     return pieces or [text]
@@ -110,27 +138,44 @@ def _says(short: list[str], long: list[str], short_text: str, long_text: str) ->
     """Say whether the longer answer says what the short one does: its words together, or all of them close by."""
     if not _nested(set(_SIGN.findall(short_text)), set(_SIGN.findall(long_text))):
         return False
-    turned = any(_OPPOSITE.get(word, set()) & (set(long) - set(short)) for word in short)
-    if turned or not _nested(set(_UNITS.intersection(short)), set(_UNITS.intersection(long))):
+    turned = any(lexicon.OPPOSITE.get(word, set()) & (set(long) - set(short)) for word in short)
+    if turned or not _nested(set(reading.SIGNS.intersection(short)), set(reading.SIGNS.intersection(long))):
+        return False
+    if _codes_differ(short_text, long_text):
         return False
     together = _find(long, short)
     if together is not None:
         return _unchanged(short, long, *together)
-    wanted, found = _stems(short), _stems(long)
+    wanted, found = _stems(short), _known(_stems(long), {*_stems(short)})
     if not wanted or not set(wanted) <= set(found):
         return False
-    is_list = re.search(r",| and |&|\n", short_text) is not None and not _SEQUENCE & {*short, *long}
-    if len(found) <= len(wanted) + 1 and found != wanted and not is_list:
-        return False  # the same words in another order
+    if wanted != [word for word in found if word in wanted] and not _worded_out(short_text, long_text):
+        return False  # bare words in another order
     start, end = _window(found, set(wanted))
-    return end - start <= 2 * len(wanted) + 3 and _unchanged(wanted, found, start, end)
+    turned = edits.turned(tokens(short_text), tokens(long_text), lambda _, __: 0.0)
+    return end - start <= 2 * len(wanted) + 3 and _unchanged(wanted, found, start, end) and not turned
+
+
+def _worded_out(one: str, other: str) -> bool:
+    """Say whether two texts have more than bare words, so that their order is free."""
+    both = f"{one} {other}".lower()
+    return re.search(r"[,\n&]", both) is not None or not lexicon.FILLER.isdisjoint(both.split())
+
+
+def _known(found: list[str], wanted: set[str]) -> list[str]:
+    """Put for each word the wanted one that means the same, if there is one."""
+    return [
+        word if word in wanted else next((known for known in wanted if lexicon.interchangeable(word, known)), word)
+        for word in found
+    ]
 
 
 def _unchanged(short: list[str], long: list[str], start: int, end: int) -> bool:
     """Say whether nothing in or just before long[start:end] turns the short answer round."""
     stretch = long[max(start - NEAR, 0) : end]
-    after = long[end : end + 1]
-    unit = bool(short) and short[-1][-1].isdigit() and bool(_UNITS & set(after))  # 5 is not 5 %
+    after, beyond = [*long[end : end + 2], "", ""][:2]
+    counted = after in reading.SIGNS and not beyond[:1].isdigit()  # 5 is not 5 %
+    unit = bool(short) and short[-1][-1].isdigit() and counted
     return _negations(short) % 2 == _negations(stretch) % 2 and not unit
 
 
@@ -153,63 +198,7 @@ def _window(found: list[str], wanted: set[str]) -> tuple[int, int]:
 
 
 def _stems(found: list[str]) -> list[str]:
-    return [_stem(word) for word in found if word not in _FILLER]
-
-
-def _stem(word: str) -> str:
-    """Take off a plural's ending, roughly: boxes and box become box, mosses and moss become moss."""
-    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-        word = word[:-1]
-    return word[:-1] if len(word) > 4 and word.endswith("e") else word
-
-
-def words(text: str) -> list[str]:
-    """Return the words, numbers and units of a text without case, accents, punctuation, articles."""
-    text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\N{MINUS SIGN}", "-")
-    text = re.sub(r"[⁰¹⁴-⁹]", lambda power: f"^{unicodedata.digit(power[0])}", text)  # 10⁶ is not 106
-    text = text.replace("²", "^2").replace("³", "^3")
-    plain = unicodedata.normalize("NFC", "".join(c for c in unicodedata.normalize("NFKD", text) if not _is_accent(c)))
-    plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain.lower().replace("n't", "nt").replace("'s ", " "))
-    plain = re.sub(r"([€£$]\s?\d[\d.]*)\s?(k|m|bn)\b", lambda sum_: f"{sum_[1]} {_SPELLED[sum_[2]]}", plain)
-    plain = re.sub(r"(?<=[^\s(])-(?=\d)", " ", re.sub(r"(?<=\d)(?=[a-z])", " ", plain))  # 1723-1792 is no sign
-    found = [_NUMBER_WORDS.get(word, word) for word in _WORD.findall(plain.replace("^", " ^ "))]
-    return [word for word in _scaled(found) if word not in ("a", "an", "the")] or found
-
-
-def _is_accent(character: str) -> bool:
-    return "\u0300" <= character <= "\u036f"  # of Latin, Greek and Cyrillic; other scripts' marks are letters
-
-
-def _scaled(found: list[str]) -> Iterator[str]:
-    """Join a number and its scale: 50 million is 50000000."""
-    skip = False
-    for word, after in pairwise([*found, ""]):
-        if skip:
-            skip = False
-        elif after in _SCALES and word.isdigit():
-            yield word + _SCALES[after]
-            skip = True
-        else:
-            yield word
-
-
-def is_code(text: str) -> bool:
-    """Say whether a text is a command or code rather than prose: then every sign counts."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return (
-        len(lines) <= 3
-        and len(_SHELL.findall(text)) >= max(1, len(text.split()) // 6)
-        and not text.rstrip().endswith(".")
-    )
-
-
-def _same_code(one: str, other: str) -> bool:
-    """Say whether two pieces of code are the same but for white space and the kind of quotes."""
-
-    def plain(text: str) -> str:
-        return " ".join(text.strip().strip("`").replace('"', "'").split())
-
-    return plain(one) == plain(other)
+    return [lexicon.base(word) for word in found if word not in lexicon.GIVEN]
 
 
 def differs(one: str, other: str) -> bool:
@@ -217,13 +206,39 @@ def differs(one: str, other: str) -> bool:
 
     What the text with less of a kind says of that kind, the other must say too: an answer may explain more.
     """
-    a, b = words(one), words(other)
+    a, b = reading.words(one), reading.words(other)
     return (
         not _nested(_numbers(a), _numbers(b))
-        or _negations(a) % 2 != _negations(b) % 2
+        or _units_differ(a, b)
+        or (len(chunks(one)) == len(chunks(other)) and is_negative(one) != is_negative(other))
         or _has_opposites(set(a), set(b))
-        or not _nested(_names(one), _names(other))
-        or not _nested(set(_CODE.findall(one)), set(_CODE.findall(other)))
+        or bool(_names(one) - set(b) and _names(other) - set(a))
+        or _codes_differ(one, other)
+    )
+
+
+def turned(one: str, other: str, close: edits.Close) -> bool:
+    """Say whether a sentence is another but for a decisive change; `close` knows words that mean the same."""
+    return edits.turned(tokens(one), tokens(other), close)
+
+
+def is_negative(text: str) -> bool:
+    """Say whether a text has an odd number of negations."""
+    return _negations(reading.words(text)) % 2 == 1
+
+
+def _codes_differ(one: str, other: str) -> bool:
+    """Say whether each text has a piece of code that the other lacks."""
+    return _lacks(one, other) and _lacks(other, one)
+
+
+def _lacks(one: str, other: str) -> bool:
+    """Say whether a text lacks a piece of code that is in the other."""
+    plain = " ".join(one.replace("`", " ").split())
+    words = {word.strip(".,;:!?()\"'") for word in plain.split()} | {*_CODE.findall(plain)}
+    pieces = (" ".join(piece.split()) for piece in snippets.said(other))
+    return not {*_CODE.findall(snippets.without(other))} <= words or not all(
+        piece in (plain if " " in piece else words) or plain == piece for piece in pieces
     )
 
 
@@ -232,18 +247,32 @@ def _nested(one: set[str], other: set[str]) -> bool:
 
 
 def _numbers(found: list[str]) -> set[str]:
-    return {word for word in found if word.lstrip("-.")[:1].isdigit() or word in _UNITS}
+    return {word for word in found if word.lstrip("-.")[:1].isdigit() or word in reading.SIGNS}
+
+
+def _units_differ(a: list[str], b: list[str]) -> bool:
+    """Say whether the same number counts other units."""
+    ours, theirs = _measured(a), _measured(b)
+    return any(not ours[number] & theirs[number] for number in ours.keys() & theirs.keys())
+
+
+def _measured(found: list[str]) -> dict[str, set[str]]:
+    units: dict[str, set[str]] = {}
+    for number, unit in pairwise(found):
+        if number[-1].isdigit() and unit in reading.UNIT:
+            units.setdefault(number, set()).add(unit)
+    return units
 
 
 def _negations(found: list[str]) -> int:
-    return sum(word in _NEGATIONS for word in found)
+    return sum(word in lexicon.NEGATIONS for word in found)
 
 
 def _has_opposites(a: set[str], b: set[str]) -> bool:
-    return any(word in _OPPOSITE and _OPPOSITE[word] & (b - a) for word in a - b)
+    return any(word in lexicon.OPPOSITE and lexicon.OPPOSITE[word] & (b - a) for word in a - b)
 
 
 def _names(text: str) -> set[str]:
     """Return words with a capital where no sentence begins."""
     inside = re.sub(r"(?:^|[.!?:\n]\s*+|^[-*]\s*+)[\"'(]*+[A-Z]\w*", " ", text)
-    return {word.lower() for word in re.findall(r"\b[A-Z][a-zA-Z]+\b", inside)} - _FILLER
+    return {word.lower() for word in re.findall(r"\b[A-Z][a-zA-Z]+\b", inside)} - lexicon.FILLER

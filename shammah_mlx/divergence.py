@@ -48,21 +48,37 @@ def gated(embed: Embed) -> Meter:
     """Measure by meaning behind a gate of rules, sentence by sentence, so that the tail of a long text is seen too.
 
     What the rules of `content` can decide is 0 or 1. Otherwise every sentence of the text with fewer of them must be
-    said by some sentence of the other: the divergence is the cosine distance of the one that is said worst.
+    said by some sentence of the other: the divergence is the cosine distance of the one that is said worst, or 1 where
+    that sentence is the same but for a decisive change.
     """
 
     @functools.lru_cache(REMEMBERED)
     def vectors(text: str) -> np.ndarray:  # (sentences, width)
         return embed(content.chunks(text))
 
+    def close(one: str, other: str) -> float:
+        a, b = vectors(one)[0], vectors(other)[0]
+        return float(a @ b)
+
     def measure(draft: str, reply: str) -> float:
         decided = content.same(draft, reply)
         if decided is not None:
             return float(not decided)
-        if max(len(content.chunks(draft)), len(content.chunks(reply))) > MOST_CHUNKS:
+        fewer, more = sorted(content.prose(draft, reply), key=lambda text: (len(content.chunks(text)), text))
+        ours, theirs = content.chunks(fewer), content.chunks(more)
+        if len(theirs) > MOST_CHUNKS:
             return 1.0
-        ours, theirs = vectors(draft), vectors(reply)
-        alike = ours @ theirs.T if len(ours) <= len(theirs) else theirs @ ours.T
+        alike = vectors(fewer) @ vectors(more).T
+        said = alike.argmax(axis=1)
+        if content.in_steps(draft) and content.in_steps(reply) and (np.diff(said) < 0).any():
+            return 1.0
+        pairs = [(ours[i], theirs[j]) for i, j in enumerate(said)]
+        if content.is_negative(fewer) != content.is_negative(more) and any(
+            content.is_negative(one) != content.is_negative(other) for one, other in pairs
+        ):
+            return 1.0  # the negation is in what both say, not in what only one explains
+        if any(content.turned(one, other, close) for one, other in pairs):
+            return 1.0
         return min(max(1.0 - float(alike.max(axis=1).min()), 0.0), 1.0)
 
     return measure

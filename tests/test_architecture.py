@@ -11,8 +11,9 @@ import shammah_mlx
 
 ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
-    {"errors", "disk", "backend", "content", "cautions", "destruction", "secrecy", "__init__"},
-    {"config", "events"},
+    {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"},
+    {"edits"},
+    {"config", "events", "content"},
     {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"},
     {"policy", "targets", "learner", "teacher", "weights", "journal", "trust", "console", "lock"},
     {"speculation", "models.encoder", "models.decoder"},

@@ -162,7 +162,10 @@ def test_chunks_lose_no_word(text: str) -> None:
     assert " ".join(content.chunks(text)).split() == text.split()
 
 
-@pytest.mark.parametrize("piece", ["x.\n", ".", "a-", "a.", "word_", "(", "-", "`", "/", "A ", "5 ", "-- "])
+@pytest.mark.parametrize(
+    "piece",
+    ["x.\n", ".", "a-", "a.", "word_", "(", "-", "`", "/", "A ", "5 ", "-- ", ", ", "a, ", "```\n", "a ' ", '{"a",\n'],
+)
 def test_the_rules_take_no_long_time_over_any_text(piece: str) -> None:
     text = piece * (content.LONGEST // len(piece))
     started = time.perf_counter()

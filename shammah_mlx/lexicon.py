@@ -1,0 +1,158 @@
+"""English words as the meter sees them: what negates, limits, links, what excludes and what means each other."""
+
+from collections.abc import Iterable
+
+# fmt: off
+NEGATIONS = frozenset((
+    "not", "no", "never", "none", "nothing", "neither", "nor", "cannot", "without", "nobody", "nowhere", "hardly",
+    "unable", "isnt", "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "cant", "couldnt", "wont", "wouldnt",
+    "shouldnt", "mustnt", "hasnt", "havent", "hadnt", "false", "incorrect", "avoid",
+))
+LIMITS = frozenset((  # a word more of these changes what is said
+    "only", "except", "unless", "until", "barely", "rarely", "seldom", "scarcely", "almost", "nearly", "half", "twice",
+    "fail", "fails", "refuse", "deny", "despite", "former", "fake", "least", "most", "maximum", "minimum",
+))
+LINKS = frozenset((  # what stands before and after them is not the same
+    "before", "after", "than", "then", "from", "to", "into", "because", "since", "if", "unless", "until", "when",
+    "while", "by", "but", "over", "under", "above", "below", "with", "for", "in", "on", "instead", "without",
+))
+BE = frozenset(("is", "are", "was", "were", "be", "been", "being"))
+EMPTY = BE | frozenset((  # say nothing by themselves
+    "a", "an", "the", "and", "or", "also", "it", "its", "this", "that", "which", "has", "have", "had", "will", "would",
+    "do", "does", "did", "just", "very", "so", "both", "too", "there", "here", "please", "simply", "really",
+))
+FILLER = frozenset((
+    "a", "an", "the", "is", "are", "was", "were", "be", "it", "its", "this", "that", "of", "to", "in", "and", "or",
+    "by", "as", "at", "with", "for", "on", "you", "your",
+))
+GIVEN = EMPTY | FILLER | frozenset(("because", "since", "why"))  # a short answer may leave them out
+LIGHT = EMPTY | FILLER | frozenset((  # one of these for another is wording
+    "i", "we", "they", "them", "their", "he", "she", "his", "her", "our", "us", "my", "me", "one", "who", "whose",
+    "what", "when", "while", "since", "because", "from", "into", "onto", "about", "around", "through", "such",
+    "these", "those", "can", "may", "might", "could", "should", "must", "shall", "need", "want", "let", "if",
+    "whenever", "once", "after", "than", "then", "up", "out", "down", "off", "back", "own", "any", "some", "other",
+    "more", "much", "now", "still", "yourself", "itself", "how", "where", "each", "use", "using", "make", "way",
+    "like", "again", "however", "while", "whereas", "though", "although", "thus", "therefore", "hence", "within",
+    "during", "upon", "between", "among", ",", "get", "so",
+))
+OPPOSITES = (
+    ("before", "after"), ("increase", "decrease"), ("increases", "decreases"), ("minimum", "maximum"), ("min", "max"),
+    ("more", "less"), ("more", "fewer"), ("larger", "smaller"), ("bigger", "smaller"), ("greater", "less"),
+    ("greater", "smaller"), ("higher", "lower"), ("first", "last"), ("left", "right"), ("on", "off"), ("yes", "no"),
+    ("enable", "disable"), ("enabled", "disabled"), ("true", "false"), ("allow", "deny"), ("above", "below"),
+    ("soft", "hard"), ("open", "close"), ("opened", "closed"), ("open", "closed"), ("start", "stop"), ("up", "down"),
+    ("north", "south"), ("east", "west"), ("hot", "cold"), ("odd", "even"), ("ascending", "descending"),
+    ("public", "private"), ("safe", "unsafe"), ("safe", "dangerous"), ("add", "remove"), ("add", "subtract"),
+    ("plus", "minus"), ("import", "export"), ("upper", "lower"), ("uppercase", "lowercase"), ("inner", "outer"),
+    ("legal", "illegal"), ("read", "write"), ("positive", "negative"), ("buy", "sell"), ("win", "lose"),
+    ("won", "lost"), ("local", "remote"), ("push", "pull"), ("upload", "download"), ("always", "never"),
+    ("synchronous", "asynchronous"), ("mutable", "immutable"), ("encrypt", "decrypt"), ("lock", "unlock"),
+    ("zip", "unzip"), ("older", "newer"), ("oldest", "newest"), ("earlier", "later"), ("faster", "slower"),
+    ("longer", "shorter"), ("inside", "outside"), ("early", "late"), ("include", "exclude"), ("parent", "child"),
+    ("input", "output"), ("internal", "external"), ("morning", "evening"), ("male", "female"), ("wet", "dry"),
+    ("high", "low"), ("top", "bottom"), ("front", "back"), ("horizontal", "vertical"), ("row", "column"),
+)
+_EXCLUSIVE = (
+    "monday tuesday wednesday thursday friday saturday sunday",
+    "january february march april may june july august september october november december",
+    "first second third fourth fifth sixth seventh eighth ninth tenth last",
+    "all some most few none every half quarter many several",
+    "always usually often frequently sometimes rarely seldom never",
+    "second minute hour day week month year decade century", "daily weekly monthly yearly annually hourly",
+    "spring summer autumn fall winter", "morning noon afternoon evening night",
+    "red orange yellow green blue purple violet pink brown black white grey gray", "hot warm cool cold",
+    "mother father brother sister son daughter", "child adult", "man woman", "he she it they", "his her", "him her",
+    "i you", "boy girl", "husband wife", "lend borrow", "teach learn", "client server", "debit credit",
+    "send receive", "accept reject", "grant deny", "succeed fail", "pass fail", "before after", "cause effect",
+    "rise fall", "gain loss", "profit loss", "single double triple", "singular plural", "must may", "should may",
+    "acid base", "http https", "tcp udp", "user admin", "question answer", "create delete", "insert delete",
+    "append prepend", "encode decode", "join leave",
+)
+_SAME = (
+    "remove, delete, take out, take off, erase", "big, large", "buy, purchase", "start, begin, launch",
+    "stop, halt, end", "fast, quick, quickly, rapidly, rapid", "use, run, call, execute, type, enter",
+    "make, create, build, produce", "show, display, print, list, see, view", "help, assist", "choose, select, pick",
+    "get, obtain, receive", "need, require, want", "fix, repair", "often, frequently", "error, mistake",
+    "folder, directory", "film, movie", "sick, ill", "keep, store, hold", "allow, permit, let",
+    "check, verify, ensure, make sure", "piece, part", "click, press, click on, tap, tap on, select",
+    "main, primary, chief", "mix, blend, combine, stir", "usually, normally, typically, generally", "method, way",
+    "problem, issue", "kind, type, sort", "collect, gather", "simple, easy", "happen, occur",
+    "cause, lead, lead to, result in", "find, locate", "change, modify, edit", "put, place",
+    "about, approximately, around, roughly", "small, little", "people, inhabitants, residents", "near, close",
+    "car, automobile", "child, kid", "doctor, physician", "everyday, daily, every day", "important, essential",
+    "reply, answer, respond", "say, state", "return, give, give back", "contain, include, hold", "several, many",
+    "set up, configure", "ask, request", "tell, inform", "rise, go up, increase", "drop, go down, decrease",
+    "good, great", "hard, difficult", "get, become", "job, work", "home, house", "picture, photo, photograph, image",
+    "phone, telephone", "begin, start", "finish, complete", "speak, talk", "shut, close", "once, after, when",
+    "because, since, as", "must, have to, need to, should", "country, nation", "city, town",
+    "also, too, as well, additionally, in addition", "but, however, yet, although, though",
+    "so, therefore, thus, hence", "for example, for instance, such as, like", "in order to, to",
+    "give, provide, offer", "try, attempt", "look, appear, seem", "clean, wash", "whole, entire, complete",
+    "current, present", "new, novel", "right, correct",
+)
+_FORMS = (
+    "keep kept", "make made makes making", "go went gone goes going", "take took taken", "give gave given",
+    "find found", "hold held", "say said", "see saw seen", "know knew known", "write wrote written", "build built",
+    "send sent", "run ran", "begin began begun", "become became", "bring brought", "buy bought", "sell sold",
+    "beat beaten", "eat ate eaten", "leave left", "lose lost", "win won", "pay paid", "teach taught", "think thought",
+    "hide hidden", "break broke broken", "choose chose chosen", "draw drew drawn", "drive drove driven",
+    "fall fell fallen", "grow grew grown", "show shown", "speak spoke spoken", "stand stood", "tell told",
+    "understand understood", "foot feet", "man men", "woman women", "child children", "mouse mice", "tooth teeth",
+    "life lives", "leaf leaves", "knife knives", "use used using uses",
+)
+_DENYING = ("un", "in", "im", "il", "ir", "non", "dis", "de")
+# fmt: on
+OPPOSITE: dict[str, set[str]] = {}
+for _one, _other in OPPOSITES:
+    OPPOSITE.setdefault(_one, set()).add(_other)
+    OPPOSITE.setdefault(_other, set()).add(_one)
+_KEPT = LIGHT | LINKS | LIMITS | NEGATIONS
+_FORM = {form: forms.split()[0] for forms in _FORMS for form in forms.split()}
+
+
+def base(word: str) -> str:
+    """Return a word without its ending, roughly: updates, updated and updating are updat."""
+    if word in _KEPT:
+        return word
+    word = _FORM.get(word, word)
+    if word in _KEPT:
+        return word
+    for ending in ("ing", "ed", "es", "s", "ly"):
+        if (
+            word.endswith(ending)
+            and len(word) - len(ending) >= 3
+            and not (ending == "s" and word.endswith(("ss", "us")))
+        ):
+            word = word[: -len(ending)]
+            if ending in ("ing", "ed") and word[-1] == word[-2] and word[-1] not in "ls":
+                word = word[:-1]  # stopped
+            break
+    if len(word) == 4 and word.endswith("ed"):
+        word = word[:-1]  # aged
+    if len(word) > 3 and word.endswith("e"):
+        word = word[:-1]
+    return _FORM.get(word, word[:-1] + "y" if len(word) > 3 and word.endswith("i") else word)
+
+
+_GROUPS = [frozenset(base(word) for word in group.split()) for group in _EXCLUSIVE]
+_MEANINGS = [frozenset(" ".join(map(base, phrase.split())) for phrase in group.split(", ")) for group in _SAME]
+_BASE_OPPOSITE = {frozenset((base(one), base(other))) for one, other in OPPOSITES}
+
+
+def opposed(one: str, other: str) -> bool:
+    """Say whether two base forms exclude each other."""
+    return (
+        frozenset((one, other)) in _BASE_OPPOSITE
+        or any(one in group and other in group for group in _GROUPS)
+        or any(longer == prefix + shorter for prefix in _DENYING for longer, shorter in ((one, other), (other, one)))
+    )
+
+
+def rivals(ours: Iterable[str], theirs: Iterable[str]) -> bool:
+    """Say whether a word of one side excludes one of the other."""
+    return any(one != other and opposed(one, other) for one in ours for other in theirs)
+
+
+def interchangeable(one: str, other: str) -> bool:
+    """Say whether two phrases of base forms are known to mean the same."""
+    return one == other or any(one in group and other in group for group in _MEANINGS)

@@ -1,0 +1,163 @@
+"""Commands and code as their interpreter reads them: which white space, quotes and comments count, and which do not.
+
+Pure text. Two snippets are the same if `read` returns the same for both.
+"""
+
+import re
+from collections.abc import Iterator
+
+_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_SIGNS = re.compile(r"[|<>;{}\\*]|\$(?!\d)|(?<!\w)--?[A-Za-z]|(?<!\w)/\w|\w/\w")
+_LINE = re.compile(  # a line that is hardly prose
+    r"\s*(?:(?:def|class|if|elif|for|while|with|try|except|else|func|fn|switch)\b.*[:{]$"
+    r"|(?:import|from|const|let|var|return|print|raise|yield)\b.*|[\w.\[\]'\"]+\s*[-+*/|&]?=\s*\S.*"
+    r"|[\w.]+\(.*\)[;:]?|.*(?:[;{(\[}]|[\"'\])}\d],)|[\])}]+[;,]?|(?:break|continue|pass)"
+    r"|(?:SELECT|FROM|WHERE|(?:LEFT |RIGHT |INNER |OUTER )*JOIN|ORDER BY|GROUP BY|INSERT|UPDATE|SET|VALUES|LIMIT)\b.*)"
+)
+_OF_CODE = re.compile(r"\w\(|[=<>+*/%]|[:;{}]$|\s-|_")
+_PROGRAM = re.compile(
+    r"(?:return|if|elif|else|for|while|print|import|from|def|class|let|const|var|raise|function|fn)\b"
+)
+_QUERY = re.compile(r"\s*(?:select|insert|update|delete|create|alter|with)\s", re.IGNORECASE)
+_SHELL = re.compile(r"(?:^|\s)--?[A-Za-z]|\$[\w({]|(?:^|\s)[~.]{0,2}/|\\;")
+_COMMAND = re.compile(r"[a-z][\w.-]*[ \t]+[^\s=(+*/<>!%&^-]")  # a name, then a word
+_QUOTING = re.compile(  # a command with a quoted argument
+    r"[a-z][\w-]*[ \t](?:[^\n]*\s)?([\"'])[^\n]*\1(?:\s[^\n]*[^\s.!?]|)"
+)
+
+_STRING = r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\""
+_PIECE = re.compile(rf"(?P<comment>#(?=\s|$)[^\n]*)|(?P<string>{_STRING})|(?P<word>\w+)|(?P<sign>\S)")
+_WORD = re.compile(
+    r"(?P<space>[ \t]+)|(?P<end>[\n;])|(?P<operator>\|\|?|&&|\d*>>?(?:&\d)?|&>|<<?|&)"
+    r"|(?P<single>'[^']*')|(?P<double>\"(?:[^\"\\]|\\.)*\")|(?P<plain>(?:\\.|[^\s;|&<>'\"\\])+|.)",
+    re.DOTALL,
+)
+LINE = 200  # characters of a command at the most
+
+_CLOSING, _OPENING = frozenset(")]}"), frozenset("([{")
+
+
+def is_code(text: str) -> bool:
+    """Say whether a text is a command or code rather than prose: then every sign counts."""
+    stripped = text.strip()
+    if _FENCED.fullmatch(stripped) or is_command(text):
+        return True
+    lines = [line.rstrip() for line in stripped.splitlines() if line.strip()]
+    if len(stripped) <= LINE and _QUOTING.fullmatch(stripped):
+        return True
+    if stripped.endswith(".") or not any(_OF_CODE.search(line) for line in lines):
+        return False
+    return 3 * sum(_LINE.fullmatch(line) is not None for line in lines) >= 2 * len(lines)
+
+
+def is_command(text: str) -> bool:
+    """Say whether a text is a few lines with the signs of a shell."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    signs = len(_SIGNS.findall(text))
+    return len(lines) <= 3 and signs >= max(1, len(text.split()) // 6) and not text.rstrip().endswith(".")
+
+
+def said(text: str) -> list[str]:
+    """Return the snippets that a text quotes as code."""
+    return [*blocks(text), *_INLINE.findall(without_blocks(text))]
+
+
+def blocks(text: str) -> list[str]:
+    """Return the blocks of code of a text."""
+    return _FENCED.findall(text)
+
+
+def without_blocks(text: str) -> str:
+    """Return a text without its blocks of code."""
+    return _FENCED.sub("", text)
+
+
+def without(text: str) -> str:
+    """Return a text without what it quotes as code."""
+    return _INLINE.sub("", without_blocks(text))
+
+
+def read(text: str) -> list[str]:
+    """Return what a snippet says, a word or sign each, without what its interpreter does not see."""
+    block = _FENCED.fullmatch(text.strip())
+    plain = (block[1] if block else text).strip("\n").rstrip()
+    plain = re.sub(r"^\s*\$ +", "", plain, flags=re.MULTILINE).strip("`")
+    program = not _SHELL.search(plain) and (_PROGRAM.match(plain.lstrip()) or not _COMMAND.match(plain.lstrip()))
+    if _QUERY.match(plain):
+        return [piece if piece[0] == "'" else piece.lower() for piece in _without_ends(_pieces(plain))]
+    return _without_ends(_lines(plain) if program else _words(plain))
+
+
+def _without_ends(found: Iterator[str]) -> list[str]:
+    """Drop what ends the last statement, and a comma before what closes."""
+    kept = [*found]
+    while kept and kept[-1] in (";", "\n"):
+        kept.pop()
+    return [
+        piece for piece, after in zip(kept, [*kept[1:], ""], strict=True) if not (piece == "," and after in _CLOSING)
+    ]
+
+
+def _words(text: str) -> Iterator[str]:
+    """Read as a shell does: words as they are, quotes only where they matter, operators apart."""
+    word = ""
+    for match in _WORD.finditer(re.sub(r"\\\n", " ", text)):
+        kind, piece = match.lastgroup, match[0]
+        glued = kind == "operator" and piece[0].isdigit() and word  # a2>b is a2 and >b
+        if kind in ("space", "end", "operator"):
+            if glued:
+                digits = re.match(r"\d+", piece)
+                word, piece = word + (digits[0] if digits else ""), piece.lstrip("0123456789")
+            if word:
+                yield word
+            word = ""
+            if kind == "operator":
+                yield piece
+            elif kind == "end":
+                yield ";"
+        else:
+            word += _unquoted(piece) if kind in ("single", "double") else piece
+    if word:
+        yield word
+
+
+def _unquoted(piece: str) -> str:
+    inner = piece[1:-1]
+    if re.fullmatch(r"[\w./:=@%+,-]+", inner):
+        return inner
+    return piece if re.search(r"[$`\\!'\"]", inner) else f"'{inner}'"
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Read as a compiler does: pieces without the space between them; the depth of lines where no brackets give it."""
+    if re.search(r"[{;]\s*$|^\s*[{\[]", text, re.MULTILINE):
+        yield from _pieces(re.sub(r"^\s*//[^\n]*", "", text, flags=re.MULTILINE))
+        return
+    depths, opened, first = [0], 0, True
+    for line in text.splitlines():
+        pieces = [*_pieces(line)]
+        if not pieces:
+            continue
+        if not opened:
+            depth = len(line.expandtabs()) - len(line.expandtabs().lstrip())
+            while depth < depths[-1]:
+                depths.pop()
+                yield "<"
+            if depth > depths[-1]:
+                depths.append(depth)
+                yield ">"
+            if not first:
+                yield "\n"
+        first = False
+        yield from pieces
+        opened = max(opened + sum((p in _OPENING) - (p in _CLOSING) for p in pieces), 0)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for match in _PIECE.finditer(text):
+        if match.lastgroup == "string":
+            inner = match[0][1:-1]
+            yield match[0] if "'" in inner or '"' in inner else f"'{inner}'"
+        elif match.lastgroup != "comment":
+            yield match[0]
