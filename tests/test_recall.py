@@ -103,7 +103,8 @@ def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
     whole = Memory(config)
     for number in range(31):
         whole.add(entry(number))
-    told, right = whole.leave_each_out()
+    left_out = whole.leave_each_out()
+    told, right = left_out.evidence, left_out.right
     assert told.shape == (31, len(EVIDENCE))
     for absent in (0, 5, 17, 30):
         without = Memory(config)
@@ -127,7 +128,8 @@ def test_trust_learns_what_tells_right_from_wrong() -> None:
     before = trust.state()["weights"].copy()
     trust.fit_if_due(memory)
     assert not np.array_equal(before, trust.state()["weights"])
-    told, right = memory.leave_each_out()
+    left_out = memory.leave_each_out()
+    told, right = left_out.evidence, left_out.right
     odds = np.array([trust.log_odds(row) for row in told])
     assert odds[right == 1].mean() > odds[right == 0].mean() + 2.0
 
@@ -140,8 +142,8 @@ def test_trust_is_fitted_only_when_the_memory_has_grown() -> None:
     fitted = trust.state()
     assert fitted["asked"] == CONFIG.trust_from
     loaded = Trust(CONFIG)
-    loaded.load(fitted)
+    loaded.load(fitted, filled(CONFIG.trust_from))
     loaded.fit_if_due(filled(CONFIG.trust_from))
     assert np.array_equal(loaded.state()["weights"], fitted["weights"])
     with pytest.raises(ValueError, match="trust_prior"):
-        Trust(msgspec.structs.replace(CONFIG, trust_prior={"constant": 0.0})).load(fitted)
+        Trust(msgspec.structs.replace(CONFIG, trust_prior={"constant": 0.0})).load(fitted, filled(1))
