@@ -1,0 +1,124 @@
+"""What audits say of the answers that were served unmeasured: an estimate of how many were bad, and an interval.
+
+Each served draft had a probability π of an audit, known before the coin fell; Claude's answer replaces a draft that an
+audit finds bad. So bad answers reach the user only unaudited. Let D be 1 for a bad draft, A for an audited one. Then
+
+    E[A (1 - π) / π] = E[1 - A],  so  Σ A D (1 - π) / π  estimates  Σ (1 - A) D  without bias.
+
+For any stake g in [0, π / (1 - π)) chosen before the coin falls, the product of 1 - g D (A / π - 1) is a nonnegative
+martingale: with probability 1 - δ it never reaches 1 / δ (Ville), however drafts, models and π depend on the past. With
+g = c π / (1 - π) a bad draft multiplies it by 1 + g if unaudited and by 1 - c if audited, so at all times together
+
+    Σ (1 - A) D log(1 + g)  ≤  log(1 / δ) - (bad audits) log(1 - c).
+
+The most bad answers that fit under this are the interval's upper end; the lower one is won in the same way with -g
+(confidence sequences by betting, arXiv 2010.09686). Nothing is assumed of the drafts. Pure: no clock, no disk.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+MISS = 0.05  # probability that the interval ever misses what it is about
+STAKES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # values of c; the tightest counts, at a share of MISS each
+MOST_STAKE = 0.5  # where the product is to fall with every bad answer: at 1 it would not stay positive
+
+Finding = Literal["unaudited", "good", "bad", "open"]
+"""What is known of a draft that stood: an `open` one was to be audited, and Claude's answer could not be had."""
+
+
+class Stood(NamedTuple):
+    """A draft that the Validator let stand."""
+
+    pi: float
+    finding: Finding
+
+
+class Estimate(NamedTuple):
+    """How many of the answers served locally were bad."""
+
+    local: int  # answers served
+    audits: int  # that were made
+    uncovered: int  # audits that are due
+    bad: float  # without bias; audits that are due count as bad
+    low: float  # of an interval that holds at all times together, with probability 1 - MISS
+    high: float
+
+    @property
+    def rate(self) -> float | None:
+        """Return the estimated share of bad answers; None before anything was served."""
+        return self.bad / self.local if self.local else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Return the interval of that share."""
+        return (self.low / self.local, min(1.0, self.high / self.local)) if self.local else None
+
+
+def estimate(stood: Iterable[Stood]) -> Estimate:
+    """Estimate the bad answers among what was served, from all drafts that ever stood.
+
+    Raises:
+        ValueError: a probability is not in (0, 1].
+    """
+    drafts = list(stood)
+    if any(not 0.0 < draft.pi <= 1.0 for draft in drafts):
+        raise ValueError("every draft that stood had a chance of an audit")
+    unaudited = [_odds(draft.pi) for draft in drafts if draft.finding == "unaudited"]
+    good, bad, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "open"))
+    found = [draft.pi for draft in drafts if draft.finding == "bad"]
+    return Estimate(
+        local=len(unaudited) + good + due,
+        audits=good + bad,
+        uncovered=due,
+        bad=sum((1.0 - pi) / pi for pi in found) + due,
+        low=_fewest(unaudited, found),
+        high=_most(unaudited, bad + due) + due,
+    )
+
+
+def _odds(pi: float) -> float:
+    return pi / (1.0 - pi) if pi < 1.0 else math.inf
+
+
+def _most(unaudited: Sequence[float], bad_audits: int) -> int:
+    """Return how many of the unaudited may be bad; `unaudited` are their odds of an audit."""
+    room = math.log(2.0 * len(STAKES) / MISS)
+    counts = (
+        _fill(unaudited, lambda odds, c=c: math.log1p(c * odds), room - bad_audits * math.log1p(-c))  # type: ignore[misc]
+        for c in STAKES
+    )
+    return min(counts)
+
+
+def _fill(unaudited: Sequence[float], cost: Callable[[float], float], room: float) -> int:
+    """Return how many fit, the least likely to be audited first: they cost least."""
+    spent = 0.0
+    for count, odds in enumerate(sorted(unaudited)):
+        spent += cost(odds)
+        if spent > room:
+            return count
+    return len(unaudited)
+
+
+def _fewest(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
+    """Return how many of the unaudited must be bad, given the audit probabilities of what was found to be."""
+    proven = []
+    for c in STAKES:
+        stakes = [min(c * _odds(pi), MOST_STAKE) for pi in bad_audits]
+        won = sum(math.log1p(stake * (1.0 - pi) / pi) for stake, pi in zip(stakes, bad_audits, strict=True))
+        owed = won - math.log(2.0 * len(STAKES) / MISS)
+        costs = sorted((-math.log1p(-min(c * odds, MOST_STAKE)) for odds in unaudited), reverse=True)
+        proven.append(_needed(costs, owed))
+    return max(proven)
+
+
+def _needed(costs: Iterable[float], owed: float) -> int:
+    """Return how many of the costs, the greatest first, it takes to pay what is owed."""
+    count = 0
+    for cost in costs:
+        if owed <= 0.0:
+            break
+        owed -= cost
+        count += 1
+    return count
