@@ -29,6 +29,7 @@ from shammah_mlx.console import (
     write,
 )
 from shammah_mlx.errors import BadInputError, TeacherError
+from shammah_mlx.explaining import status, why
 from shammah_mlx.undoing import forget, rollback
 
 if TYPE_CHECKING:
@@ -218,32 +219,6 @@ def _replay_home(given: Path | None, opened: ExitStack) -> Path:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-@settings
-@click.pass_context
-def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
-    """Say how much was asked, learnt and spent."""
-    home, config = home_and_config(ctx, given)
-    from rich.console import Console
-
-    from shammah_mlx import report
-    from shammah_mlx.journal import read_totals
-    from shammah_mlx.states import States
-
-    states = States(home, config.state)
-    if home.exists() and not home.is_dir():
-        raise BadInputError(f"{home} is not a folder", "give --home a folder")
-    manifest = states.manifest()
-    fields = report.status_fields(
-        config, manifest, read_totals(home / "journal.db", manifest.cursor if manifest else 0)
-    )
-    if as_json:
-        click.echo(json.dumps(fields))
-    else:
-        Console().print(report.status_table(home, fields, states.checkpoints()))
-
-
-@main.command()
 def setup() -> None:
     """Fetch and check the pretrained weights.
 
@@ -257,5 +232,7 @@ def setup() -> None:
     click.echo("Ready.")
 
 
+main.add_command(status)
+main.add_command(why)
 main.add_command(rollback)
 main.add_command(forget)

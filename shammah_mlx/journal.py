@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -48,7 +48,6 @@ class Totals(msgspec.Struct, frozen=True):
 
     journalled: int
     pending: int  # after the last one trained on
-    audits: int
     forwarded: int
     calls: int
     spent_usd: float
@@ -141,12 +140,21 @@ class Journal:
         Raises:
             BadStateError: it is not there, or damaged.
         """
-        row = self._db.execute("SELECT number, record FROM interactions WHERE number = ?", (number,)).fetchone()
-        if row is None:
+        found = self.find(number)
+        if found is None:
             raise BadStateError(
                 f"{self._path}: interaction {number} is missing", "restore the file, or use another --home"
             )
-        return self._decoded(*row)
+        return found
+
+    def find(self, number: int) -> Interaction | None:
+        """Return one interaction, if it is there.
+
+        Raises:
+            BadStateError: it is damaged.
+        """
+        row = self._db.execute("SELECT number, record FROM interactions WHERE number = ?", (number,)).fetchone()
+        return None if row is None else self._decoded(*row)
 
     def remember(self, entry: Entry, made_by: str) -> None:
         """Keep an entry of the memory, and by which embedder and meter it was made."""
@@ -172,6 +180,15 @@ class Journal:
         """Drop the entries of the memory from `first` to `last`, or to the end."""
         with self._db:
             self._db.execute("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last))
+
+    def questions(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return what was asked in those interactions that are still there, by number."""
+        rows = self._db.execute(
+            "SELECT number, record ->> '$.turn.query.text' FROM interactions"
+            " WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return dict(rows.fetchall())
 
     def last(self) -> Interaction | None:
         """Return the latest interaction that counts."""
@@ -242,7 +259,6 @@ class Journal:
             SELECT
                 count(*) FILTER (WHERE NOT set_aside),
                 count(*) FILTER (WHERE NOT set_aside AND number > ?),
-                count(*) FILTER (WHERE NOT set_aside AND record ->> '$.outcome' = 'audited'),
                 count(*) FILTER (WHERE NOT set_aside AND NOT record ->> '$.served_local'),
                 count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
                 coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
@@ -257,7 +273,7 @@ class Journal:
 def read_totals(path: Path, cursor: int) -> Totals:
     """Add up the journal at `path`; an absent one is empty, and stays absent."""
     if not path.exists():
-        return Totals(0, 0, 0, 0, 0, 0.0, 0)
+        return Totals(0, 0, 0, 0, 0.0, 0)
     with closing(Journal(path)) as journal:
         return journal.totals(cursor)
 

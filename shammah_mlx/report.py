@@ -8,6 +8,7 @@ import msgspec
 from rich.table import Table
 
 from shammah_mlx import policy
+from shammah_mlx.accounts import Accounts
 from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction
 from shammah_mlx.journal import Totals
@@ -46,10 +47,12 @@ def provenance(interaction: Interaction, preset: str) -> str:
     return f"{told['source']} ({told['model']}) · {probabilities} · {interaction.ms or 0.0:,.0f} ms · {cost}"
 
 
-def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> dict[str, Any]:
+def status_fields(config: Config, manifest: Manifest | None, totals: Totals, accounts: Accounts) -> dict[str, Any]:
     """Return the object `status --json` prints."""
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
+    served = accounts.served
+    low, high = served.interval or (None, None)
     return {
         "seen": seen,
         "journalled": totals.journalled,
@@ -58,8 +61,12 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals) -> 
         "preset": manifest.preset if manifest else config.preset,
         "threshold": policy.accept_threshold(seen, config.policy),
         "max_bad_rate": None,  # this preset has no bound
-        "bad_rate": {"estimate": None, "low": None, "high": None, "audits": totals.audits},
-        "covered": None,
+        "bad_rate": {"estimate": served.rate, "low": low, "high": high, "audits": served.audits},
+        "served_local": served.local,
+        "audits_due": served.uncovered,
+        "covered": None,  # likewise
+        "router_accuracy": accounts.router,
+        "validator_accuracy": accounts.validator,
         "forward_rate": totals.forwarded / totals.journalled if totals.journalled else None,
         "spent_usd": totals.spent_usd,
         "unpriced_calls": totals.unpriced_calls,
@@ -79,11 +86,96 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
         ("local bar", "nothing is served locally yet" if threshold is None else f"p_accept above {threshold}"),
-        ("audits", str(fields["bad_rate"]["audits"])),
+        ("bad local answers", _bad_rate(fields["bad_rate"], fields["served_local"])),
+        ("audits", f"{fields['bad_rate']['audits']}, due: {fields['audits_due']}"),
+        (
+            "right decisions",
+            f"Router {_share(fields['router_accuracy'])}, Validator {_share(fields['validator_accuracy'])}",
+        ),
         ("spent", spent),
         ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
     ):
         table.add_row(name, value)
+    return table
+
+
+def _bad_rate(rate: Mapping[str, float | None], served: int) -> str:
+    if rate["estimate"] is None:
+        return "- (nothing served yet)"
+    return f"about {rate['estimate']:.1%} of {served} served, surely {rate['low']:.1%} to {rate['high']:.1%}"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def why_fields(interaction: Interaction, questions: Mapping[int, str], *, learnt: bool) -> dict[str, Any]:
+    """Return the object `why --json` prints; `questions` are the nearest past ones that are still there."""
+    route, grounds = interaction.route, interaction.grounds
+    return {
+        "query_id": interaction.turn.number,
+        "source": interaction.source,
+        "outcome": interaction.outcome,
+        "wish": interaction.turn.wish,
+        "nearest": [
+            {"query_id": near.number, "similarity": near.similarity, "query": questions.get(near.number)}
+            for near in grounds.nearest
+        ],
+        "p_locals": route.p_locals,
+        "threshold": route.threshold,
+        "evidence": grounds.evidence,
+        "drafts": [
+            {
+                "source": judged.draft.source,
+                "from_id": judged.draft.from_id,
+                "p_accept": judged.p_accept,
+                "divergence": judged.divergence,
+                "evidence": judged.draft.evidence,
+            }
+            for judged in interaction.drafts
+        ],
+        "accepted": interaction.accepted,
+        "pi": interaction.pi,
+        "coin": interaction.turn.coin,
+        "audit": interaction.audit,
+        "covered": not interaction.uncovered,
+        "learnt": learnt,
+        "versions": grounds.versions,
+    }
+
+
+OUTCOMES = {
+    "forwarded": "Claude was asked at once",
+    "rejected": "a draft was refused, and Claude asked",
+    "approved": "a draft was served unmeasured",
+    "audited": "a draft stood and was measured against Claude's answer; the better of the two was served",
+}
+
+
+def why_table(query: str, told: Mapping[str, Any], bar: float | None) -> Table:
+    """Return the same for people."""
+    table = Table(show_header=False, box=None, title=f"#{told['query_id']}: {query}", title_justify="left")
+    table.add_row("answered by", f"{told['source']}: {OUTCOMES[told['outcome']]}")
+    if told["wish"]:
+        table.add_row("asked for", told["wish"])
+    for near in told["nearest"]:
+        table.add_row("alike", f"{near['similarity']:.2f}  #{near['query_id']}: {near['query'] or '(gone)'}")
+    routed = ", ".join(f"{source} {p:.2f}" for source, p in told["p_locals"].items()) or "-"
+    needed = (
+        "nothing was to be served locally yet" if told["threshold"] is None else f"above {told['threshold']} to try"
+    )
+    table.add_row("Router", f"{routed} ({needed})")
+    for draft in told["drafts"]:
+        needs = "nothing may be served yet" if bar is None else f"above {bar} to stand"
+        divergence = "not measured" if draft["divergence"] is None else f"divergence {draft['divergence']:.3f}"
+        origin = f" from #{draft['from_id']}" if draft["from_id"] else ""
+        table.add_row("draft", f"{draft['source']}{origin}: p_accept {draft['p_accept']:.2f} ({needs}), {divergence}")
+        table.add_row("evidence", ", ".join(f"{name} {value:.2f}" for name, value in draft["evidence"].items()))
+    if told["pi"] is not None:
+        made = "so it was due" if told["audit"] else "so none was made"
+        table.add_row("audit", f"with probability {told['pi']:.3f}; the coin was {told['coin']:.3f}, {made}")
+    table.add_row("covered", "yes" if told["covered"] else "no")
+    table.add_row("learnt", "yes" if told["learnt"] else "not yet: the next question does it")
     return table
 
 

@@ -12,7 +12,8 @@ g = c π / (1 - π) a bad draft multiplies it by 1 + g if unaudited and by 1 - c
     Σ (1 - A) D log(1 + g)  ≤  log(1 / δ) - (bad audits) log(1 - c).
 
 The most bad answers that fit under this are the interval's upper end; the lower one is won in the same way with -g
-(confidence sequences by betting, arXiv 2010.09686). Nothing is assumed of the drafts. Pure: no clock, no disk.
+(confidence sequences by betting, arXiv 2010.09686). Nothing is assumed of the drafts: of those
+that no coin could ever choose, all may be bad. Pure: no clock, no disk.
 """
 
 import math
@@ -55,15 +56,22 @@ class Estimate(NamedTuple):
         return (self.low / self.local, min(1.0, self.high / self.local)) if self.local else None
 
 
+def accuracy(judgements: Iterable[tuple[bool, float]]) -> float | None:
+    """Return the share of right judgements, each with the probability that it was measured; None if none was."""
+    weighed = [(right / p, 1.0 / p) for right, p in judgements]
+    total = sum(weight for _, weight in weighed)
+    return sum(right for right, _ in weighed) / total if total else None
+
+
 def estimate(stood: Iterable[Stood]) -> Estimate:
     """Estimate the bad answers among what was served, from all drafts that ever stood.
 
     Raises:
-        ValueError: a probability is not in (0, 1].
+        ValueError: a probability is none.
     """
     drafts = list(stood)
-    if any(not 0.0 < draft.pi <= 1.0 for draft in drafts):
-        raise ValueError("every draft that stood had a chance of an audit")
+    if any(not 0.0 <= draft.pi <= 1.0 for draft in drafts):
+        raise ValueError("an audit probability lies in [0, 1]")
     unaudited = [_odds(draft.pi) for draft in drafts if draft.finding == "unaudited"]
     good, bad, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "open"))
     found = [draft.pi for draft in drafts if draft.finding == "bad"]

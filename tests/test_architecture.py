@@ -12,10 +12,10 @@ import shammah_mlx
 ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
     {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"},
-    {"edits"},
+    {"edits", "risk"},
     {"config", "events", "content"},
     {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"},
-    {"policy", "targets", "learner", "teacher", "weights", "journal", "trust", "console", "lock"},
+    {"policy", "targets", "learner", "teacher", "weights", "journal", "trust", "console", "lock", "accounts"},
     {"speculation", "models.encoder", "models.decoder"},
     {"metrics", "loop", "rehearsal", "language_model", "models.pretrained"},
     {"states", "embedder", "ensemble", "imitator"},
@@ -23,7 +23,7 @@ LAYERS = (  # a module may import from the layers above it in this list, never f
     {"assistant"},
     {"replay"},
     {"report"},
-    {"undoing"},
+    {"undoing", "explaining"},
     {"cli"},
     {"__main__"},
 )

@@ -127,3 +127,39 @@ def test_a_decoder_that_is_not_there_is_told_before_claude_is_asked(
     failed = shammah("ask", "hello")
     assert (failed.exit_code, claude.requests) == (1, [])
     assert "there is no folder /nowhere" in failed.stderr
+
+
+def test_why_explains_a_local_answer(shammah: Shammah, claude: Loopback) -> None:
+    assert shammah("why").exit_code == 1  # nothing was asked yet
+    learnt(shammah)
+    shammah("ask", "what is the way to boil an egg?")
+    told = json.loads(shammah("why", "--json").stdout)
+    assert (told["source"], told["outcome"], told["covered"], told["audit"]) == ("recall", "approved", True, False)
+    assert told["query_id"] == len(LEARNT) + 1
+    assert told["nearest"][0]["query"] == "how do I boil a egg"
+    assert told["drafts"][0]["evidence"].keys() >= {"similarity", "surprise", "trust"}
+    assert 0 <= told["pi"] <= told["coin"] < 1
+    assert told["learnt"]
+    for_people = shammah("why").stdout
+    for word in ("recall", "how do I boil a egg", "p_accept", "audit", "covered"):
+        assert word in for_people
+
+
+def test_why_explains_any_question_that_is_still_there(shammah: Shammah, claude: Loopback) -> None:
+    learnt(shammah)
+    told = json.loads(shammah("why", "1", "--json").stdout)
+    assert (told["query_id"], told["source"], told["pi"]) == (1, "claude", None)
+    assert "asked at once" in shammah("why", "1").stdout
+    missing = shammah("why", "999")
+    assert missing.exit_code == 1
+    assert "no such question" in missing.stderr
+
+
+def test_status_tells_what_audits_found(shammah: Shammah, claude: Loopback) -> None:
+    learnt(shammah)
+    shammah("ask", "what is the way to boil an egg?")
+    told = json.loads(shammah("status", "--json").stdout)
+    assert told["served_local"] == 1
+    assert told["bad_rate"] == {"estimate": 0.0, "low": 0.0, "high": 1.0, "audits": 0}
+    assert told["router_accuracy"] is None or 0.0 <= told["router_accuracy"] <= 1.0
+    assert "0.0% to 100.0%" in shammah("status").stdout

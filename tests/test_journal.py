@@ -53,7 +53,7 @@ def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Jo
     assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
 
 
-def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
+def test_totals_add_up_calls_and_money(journal: Journal) -> None:
     audited = Interaction.audited(turn(10, sampled=True), LOCAL, (Judged(DRAFT, 0.9, 0.1),), 0.1, reply(), good=True)
     unpriced = msgspec.structs.replace(reply(), cost_usd=None)
     journal.write(numbered(1))
@@ -61,7 +61,7 @@ def test_totals_add_up_calls_audits_and_money(journal: Journal) -> None:
     journal.write(Interaction.approved(turn(11), LOCAL, (Judged(DRAFT, 0.9),), 0.1))
     journal.write(Interaction.rejected(turn(12), LOCAL, (Judged(DRAFT, 0.1),), unpriced))
     assert journal.totals(11) == Totals(
-        journalled=4, pending=2, audits=1, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1
+        journalled=4, pending=2, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1
     )
 
 

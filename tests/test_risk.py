@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.risk import MISS, STAKES, Finding, Stood, estimate
+from shammah_mlx.risk import MISS, STAKES, Finding, Stood, accuracy, estimate
 
 RUNS = 400  # of each world
 QUERIES = 400
@@ -53,9 +53,18 @@ def test_a_due_audit_counts_as_bad() -> None:
     assert told.low == 0
 
 
-def test_no_chance_of_an_audit_is_refused() -> None:
-    with pytest.raises(ValueError, match="chance"):
-        estimate([Stood(0.0, "unaudited")])
+def test_what_no_coin_could_choose_may_all_be_bad() -> None:
+    assert estimate([Stood(0.0, "unaudited")] * 7).high == 7
+
+
+def test_what_is_no_probability_is_refused() -> None:
+    with pytest.raises(ValueError, match="probability"):
+        estimate([Stood(1.5, "good")])
+
+
+def test_accuracy_weighs_a_judgement_by_how_seldom_it_is_measured() -> None:
+    assert accuracy([]) is None
+    assert accuracy([(True, 1.0), (False, 0.25)]) == pytest.approx(0.2)
 
 
 FINDINGS: tuple[Finding, ...] = ("unaudited", "good", "bad", "open")

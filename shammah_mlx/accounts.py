@@ -1,0 +1,69 @@
+"""What a journal proves: how many bad answers were served, and how often Router and Validator were right."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from shammah_mlx import risk
+from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.events import Interaction
+from shammah_mlx.risk import Estimate, Finding, Stood
+
+
+class Accounts(NamedTuple):
+    """Estimates from audits and shadows, each weighed by how probable it was to be measured."""
+
+    served: Estimate
+    router: float | None  # share of its decisions that were right; None: none was measured
+    validator: float | None
+
+
+def account(interactions: Iterable[Interaction], divergence: DivergenceConfig) -> Accounts:
+    """Add up what was measured since embedder, meter or prompt last changed."""
+    current = _of_one_kind(list(interactions))
+    return Accounts(
+        risk.estimate(_stood(current)),
+        risk.accuracy(_router_decisions(current, divergence)),
+        risk.accuracy(_validator_decisions(current, divergence)),
+    )
+
+
+def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:
+    """Return those that were decided by the same parts as the last."""
+    return [each for each in interactions if each.grounds.versions == interactions[-1].grounds.versions]
+
+
+def _stood(interactions: Iterable[Interaction]) -> Iterator[Stood]:
+    """Yield the drafts that stood; what the user insisted on (`--local`) promises nothing."""
+    for interaction in interactions:
+        if interaction.pi is None or interaction.turn.wish is not None:
+            continue
+        finding: Finding = "unaudited"
+        if interaction.outcome == "audited":
+            finding = "good" if interaction.served_local else "bad"
+        elif interaction.audit:
+            finding = "open"
+        yield Stood(interaction.pi, finding)
+
+
+def _router_decisions(
+    interactions: Iterable[Interaction], divergence: DivergenceConfig
+) -> Iterator[tuple[bool, float]]:
+    """Yield whether the Router was right, where the decision was its own, and how probable it was to be found out."""
+    for interaction in interactions:
+        if interaction.divergence is not None and interaction.route.threshold is not None and not interaction.turn.wish:
+            good = divergence.is_good(interaction.divergence)
+            yield interaction.route.local == good, _measured_with(interaction)
+
+
+def _validator_decisions(
+    interactions: Iterable[Interaction], divergence: DivergenceConfig
+) -> Iterator[tuple[bool, float]]:
+    """Yield the same of the Validator: of drafts that it was asked about before Claude was."""
+    for interaction in interactions:
+        if interaction.divergence is not None and interaction.outcome in ("rejected", "audited"):
+            yield interaction.accepted == divergence.is_good(interaction.divergence), _measured_with(interaction)
+
+
+def _measured_with(interaction: Interaction) -> float:
+    """Return the probability that Claude was asked: certain but for a draft that stood."""
+    return 1.0 if interaction.pi is None else interaction.pi

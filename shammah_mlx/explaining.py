@@ -1,0 +1,74 @@
+"""The commands that explain: a home, and one answer. Slow packages are imported inside them."""
+
+import json
+from contextlib import closing
+from typing import Any
+
+import click
+
+from shammah_mlx.console import home_and_config, one_line, settings
+from shammah_mlx.errors import BadInputError
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@settings
+@click.pass_context
+def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
+    """Say how much was asked, learnt and spent, and how much of what was served here was bad."""
+    home, config = home_and_config(ctx, given)
+    from rich.console import Console
+
+    from shammah_mlx import report
+    from shammah_mlx.accounts import account
+    from shammah_mlx.journal import Journal, read_totals
+    from shammah_mlx.states import States
+
+    states, path = States(home, config.state), home / "journal.db"
+    if home.exists() and not home.is_dir():
+        raise BadInputError(f"{home} is not a folder", "give --home a folder")
+    manifest = states.manifest()
+    totals = read_totals(path, manifest.cursor if manifest else 0)
+    if totals.journalled:
+        with closing(Journal(path)) as journal:
+            accounts = account(journal.after(0), config.divergence)
+    else:
+        accounts = account([], config.divergence)
+    fields = report.status_fields(config, manifest, totals, accounts)
+    if as_json:
+        click.echo(json.dumps(fields))
+    else:
+        Console().print(report.status_table(home, fields, states.checkpoints()))
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@settings
+@click.pass_context
+def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) -> None:
+    """Explain the last answer, or that of question NUMBER: where it came from and what spoke for it."""
+    home, config = home_and_config(ctx, given)
+    from rich.console import Console
+
+    from shammah_mlx import policy, report
+    from shammah_mlx.journal import Journal
+    from shammah_mlx.states import States
+
+    manifest = States(home, config.state).manifest()
+    path = home / "journal.db"
+    if not path.exists():
+        raise BadInputError("nothing was asked yet", "ask something first")
+    with closing(Journal(path)) as journal:
+        interaction = journal.last() if number is None else journal.find(number)
+        if interaction is None:
+            raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
+        nearest = journal.questions(near.number for near in interaction.grounds.nearest)
+    cursor = manifest.cursor if manifest else 0
+    told = report.why_fields(interaction, nearest, learnt=interaction.turn.number <= cursor)
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        told["nearest"] = [{**near, "query": near["query"] and one_line(near["query"])} for near in told["nearest"]]
+        bar = policy.accept_threshold(interaction.turn.seen, config.policy)
+        Console().print(report.why_table(one_line(interaction.turn.query.text), told, bar))
