@@ -261,7 +261,9 @@ def _unseal(path: Path) -> Manifest | None:
         if written > FORMAT:
             raise BadStateError(f"{path} was written by a newer shammah-mlx", "upgrade, or use another --home")
         if written < FORMAT:
-            raise BadStateError(f"{path} was written by shammah-mlx 0.1", "use another --home: learning starts anew")
+            raise BadStateError(
+                f"{path} was written by an older shammah-mlx", "use another --home: learning starts anew"
+            )
         return msgspec.json.decode(sealed.manifest, type=Manifest)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return None
