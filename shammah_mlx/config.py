@@ -212,6 +212,7 @@ class PolicyConfig(_Frozen, frozen=True):
     audits: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # specification, Sampling Rate
     audit_focus: Amount = 0.0  # audits by doubt, 1 - p_accept, to this power; 0: every draft alike
     audit_evenly: Share = 0.0  # of the audits: they fall on all drafts alike, the others by doubt
+    audit_floor: Share = 0.0  # least probability of an audit, where the schedule has as much
     least_doubt: Annotated[float, msgspec.Meta(gt=0)] = 1e-6  # what is taken for the usual doubt is no less
     first_doubt: Amount = 1.0  # the usual doubt before any draft stood, counted as this many drafts:
     first_drafts: Count = 20

@@ -90,4 +90,5 @@ def audit_probability(p_accept: float, turn: Turn, config: PolicyConfig) -> floa
     if not turn.audit_rate:
         return 0.0
     share = doubt(p_accept, config) / max(turn.usual_doubt, config.least_doubt)
-    return min(turn.audit_rate * (config.audit_evenly + (1.0 - config.audit_evenly) * share), 1.0)
+    least = min(max(config.audit_evenly * turn.audit_rate, config.audit_floor), turn.audit_rate)
+    return min(least + (turn.audit_rate - least) * share, 1.0)

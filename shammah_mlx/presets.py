@@ -23,6 +23,7 @@ DEFAULT = Config(
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
         audit_focus=2.0,  # most is learnt, and most bad answers are caught, where the doubt is greatest
         audit_evenly=0.2,  # what is hardly measured can hardly be claimed; half costs more calls
+        audit_floor=0.02,  # the interval's width is its inverse
         first_doubt=0.02,  # about what it comes to on covid_faq
         shadows={
             "recall": ((0, 1.0),),  # Claude's reply is paid for already
