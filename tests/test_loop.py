@@ -239,7 +239,7 @@ def test_doubtful_drafts_are_audited_more_often_by_default() -> None:
         happened = answer(taken, models, Scripted(reply()), lambda *_: GOOD, config)
         assert isinstance(happened, Interaction)
         assert happened.outcome == outcome
-        assert happened.pi == pytest.approx(max(0.02, min(1.0, 0.1 * (1 - p_accept) ** 2 / 0.02)))
+        assert happened.pi == pytest.approx(0.02 + 0.08 * (1 - p_accept) ** 2 / 0.02)
 
 
 def test_each_model_steps_at_its_own_scheduled_rate() -> None:
