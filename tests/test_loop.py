@@ -233,7 +233,7 @@ def test_in_the_first_fifty_queries_a_local_answer_is_never_covered() -> None:
 
 def test_doubtful_drafts_are_audited_more_often_by_default() -> None:
     config = PRESETS["default"]
-    for p_accept, outcome in ((0.99, "approved"), (0.75, "audited")):
+    for p_accept, outcome in ((0.99, "approved"), (0.8, "audited")):
         taken = msgspec.structs.replace(turn(), coin=0.15, usual_doubt=0.02)
         models = ScriptedModels({"recall": 0.9}, p_accept=p_accept)
         happened = answer(taken, models, Scripted(reply()), lambda *_: GOOD, config)
