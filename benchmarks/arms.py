@@ -61,19 +61,11 @@ def with_part(part: str, **values: Any) -> Change:
     return change
 
 
-def without_evidence(*names: str) -> Change:
-    """Return a change that takes some numbers from what trust is learnt from."""
-
-    def change(config: Config) -> Config:
-        kept = {name: weight for name, weight in config.recall.trust_prior.items() if name not in names}
-        return with_part("recall", trust_prior=kept)(config)
-
-    return change
-
-
 def without_words(config: Config) -> Config:
     """Take the words from evidence and classifier."""
-    return with_part("recall", word_weight=0.0)(without_evidence("words", "most words", "rival words")(config))
+    words = ("words", "most words", "rival words")
+    kept = {name: weight for name, weight in config.recall.trust_prior.items() if name not in words}
+    return with_part("recall", trust_prior=kept, word_weight=0.0)(config)
 
 
 def without_calibration(config: Config) -> Config:
@@ -94,7 +86,6 @@ ABLATIONS: dict[str, Change] = {
     "without the classifier": with_part("recall", ridge=NEVER),
     "without the vote": with_part("recall", vote_weight=0.0),
     "without words": without_words,
-    "without surprise": without_evidence("surprise"),
     "without learnt trust": with_part("recall", trust_strength=NEVER),
     "without calibration": without_calibration,
     "without focused audits": with_part("policy", audit_focus=0.0, first_doubt=1.0),

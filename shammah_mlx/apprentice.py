@@ -167,7 +167,7 @@ class Apprentice:
             self._memory.add(entry)
         if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
             return False
-        self._trust.load(_under("trust.", state["router"]), self._memory)
+        self._trust.load(_under("trust.", state["router"]))
         return True
 
     def relearn(self, replies: Iterable[Target]) -> None:

@@ -84,7 +84,6 @@ class RecallConfig(_Frozen, frozen=True):
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
     compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
     fleeting_s: Amount = 300.0  # an answer about this moment is good for five minutes
-    unsurprised: Annotated[float, msgspec.Meta(gt=0)] = 3.0  # like so many questions that fared as expected
     most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
     block: Count = 64  # of those at once: each comparison with 100,000 others takes 50 MB
 
@@ -103,7 +102,6 @@ class RecallConfig(_Frozen, frozen=True):
             "most words": 0.0,
             "rival words": 0.0,
             "identical": 3.0,
-            "surprise": 0.0,
         }
     )
     trust_strength: Annotated[float, msgspec.Meta(gt=0)] = 0.1  # of that prior: one question outweighs it

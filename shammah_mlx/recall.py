@@ -3,12 +3,12 @@
 A memory holds the questions: a vector and a set of words each, and which answer it had. For a new question two views
 propose an answer: a vote of similar questions, and a linear classifier (ridge regression) from vector and words to
 answer. What they say of the answer they agree on most is evidence. The memory also asks itself every question it holds,
-leaving it out: so it learns from each reply how its own evidence is to be weighed, and where it errs. Knows no text.
+leaving it out: so it learns from each reply how its own evidence is to be weighed. Knows no text.
 """
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -29,9 +29,7 @@ EVIDENCE = (
     "most words",  # with any question that had the proposed answer
     "rival words",  # with any question that had another answer
     "identical",  # 1 if the nearest question that had it is the same
-    "surprise",  # how much better than expected questions like this one fared when the memory asked itself
 )
-SURPRISE = EVIDENCE.index("surprise")
 WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
 SKETCH = 512  # numbers that the classifier gets of them
 NEAREST = 5  # questions whose answers are counted: the five of the evidence `agreement`
@@ -58,14 +56,6 @@ class Entry(msgspec.Struct, frozen=True):
     until: float  # Unix time after which it is not to be served
 
 
-class LeftOut(msgspec.Struct, frozen=True):
-    """What a memory says of questions it holds, each asked as if it were new."""
-
-    numbers: np.ndarray  # (n,) of the questions, in the journal
-    evidence: np.ndarray  # (n, len(EVIDENCE)) fp32
-    right: np.ndarray  # (n,) fp32: 1 where the proposed answer was the one it had
-
-
 class Proposal(msgspec.Struct, frozen=True):
     """The answer a memory would give, and what speaks for it."""
 
@@ -87,7 +77,6 @@ class Memory:
         self._config = config
         self._entries: list[Entry] = []
         self._rooms: dict[int, _Room] = {}  # by context
-        self._surprises: dict[int, float] = {}  # by number
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -105,14 +94,7 @@ class Memory:
             self._entries, self._rooms = [], {}
             for entry in kept:
                 self.add(entry)
-            self.note(self._surprises)
         return gone
-
-    def note(self, surprises: Mapping[int, float]) -> None:
-        """Take to heart how questions fared against what was expected of them: by number, right less probability."""
-        self._surprises = dict(surprises)
-        for room in self._rooms.values():
-            room.note(self._surprises)
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions asked in the same context with their similarity, the nearest first."""
@@ -132,13 +114,12 @@ class Memory:
         room = self._rooms.get(question.context)
         return None if room is None or len(room) < self._config.fewest else room.propose(question)
 
-    def leave_each_out(self) -> LeftOut:
-        """Ask the latest questions as if they were new, of all the others."""
+    def leave_each_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ask the latest questions as if they were new; return the evidence (n, EVIDENCE) and 1 where it was right."""
         parts = [part for room in self._rooms.values() if len(room) > NEAREST for part in room.left_out()]
         if not parts:
-            return LeftOut(np.zeros(0, np.int64), np.zeros((0, len(EVIDENCE)), np.float32), np.zeros(0, np.float32))
-        numbers, evidence, right = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return LeftOut(numbers, evidence, right)
+            return np.zeros((0, len(EVIDENCE)), np.float32), np.zeros(0, np.float32)
+        return np.concatenate([evidence for evidence, _ in parts]), np.concatenate([right for _, right in parts])
 
 
 class _Room:
@@ -152,8 +133,6 @@ class _Room:
         self._which: list[int] = []  # column of each entry's answer
         self._fitted = 0  # entries the classifier has seen
         self._classifier = np.zeros((0, 0))  # (width + SKETCH + 1, answers)
-        self._noted: np.ndarray = np.zeros(0, np.float32)  # 1 where it is known how the entry fared
-        self._surprises: np.ndarray = np.zeros(0, np.float32)  # and how: right less its probability
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -163,13 +142,6 @@ class _Room:
         self._which.append(self._known.setdefault(entry.answer, len(self._known)))
         self._vectors.append(entry.question.vector)
         self._words.append(entry.question.words)
-
-    def note(self, surprises: Mapping[int, float]) -> None:
-        found = [surprises.get(entry.number) for entry in self._entries]
-        while found and found[-1] is None:  # what came since the last fit: zeros there would change how sums round
-            found.pop()
-        self._noted = np.array([value is not None for value in found], np.float32)
-        self._surprises = np.array([value or 0.0 for value in found], np.float32)
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         alike = self._vectors.all @ question.vector
@@ -183,8 +155,8 @@ class _Room:
         _, nearest, evidence = self._weigh(alike, shared, fit, np.array(self._which), left_out=None)
         return Proposal(self._entries[int(nearest[0])], evidence[0])
 
-    def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield numbers, evidence and rightness of the latest questions, each asked of all the others."""
+    def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield evidence and rightness of the latest questions, each asked of all the others."""
         x, which = self._inputs(self._vectors.all, self._words.all), np.array(self._which)
         inverse = np.linalg.inv(self._gram(x))
         weights = inverse @ _sums(x, which, len(self._known))
@@ -199,8 +171,7 @@ class _Room:
             fit[np.arange(len(rows)), which[rows]] -= leverage
             fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[:, None]  # what a fit without this question says
             chosen, _, evidence = self._weigh(alike, shared, fit, which, left_out=rows)
-            numbers = np.array([self._entries[row].number for row in rows])
-            yield numbers, evidence, (chosen == which[rows]).astype(np.float32)
+            yield evidence, (chosen == which[rows]).astype(np.float32)
 
     def _weigh(
         self, alike: np.ndarray, shared: np.ndarray, fit: np.ndarray, which: np.ndarray, left_out: np.ndarray | None
@@ -237,17 +208,10 @@ class _Room:
                 np.maximum(np.where(mine, shared, 0.0).max(axis=1), 0.0),
                 np.maximum(np.where(mine, 0.0, shared).max(axis=1), 0.0),
                 similarity > IDENTICAL,
-                self._surprise(alike),
             ],
             axis=1,
         )
         return chosen, nearest, evidence.astype(np.float32)
-
-    def _surprise(self, alike: np.ndarray) -> np.ndarray:
-        """Return how questions like the asked ones fared on average, drawn towards 0 where few are alike: (asked,)."""
-        weights = np.exp(self._config.sharpness * (alike[:, : len(self._noted)] - 1.0)) * self._noted
-        averages: np.ndarray = weights @ self._surprises / (weights.sum(axis=1) + self._config.unsurprised)
-        return averages
 
     def _fit(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return the classifier's value for every answer; one not known at the last fit has 0."""

@@ -24,7 +24,7 @@ from shammah_mlx.metrics import Tally
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
 ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
 MANIFEST = "manifest.json"
-FORMAT = 3  # 1: before drafts had sources and evidence; 2: before the memory was surprised
+FORMAT = 2  # 1: before drafts had sources and evidence
 
 
 class _Sealed(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.evidence import most_probable, sigmoid
-from shammah_mlx.recall import EVIDENCE, LeftOut, Memory
+from shammah_mlx.evidence import most_probable
+from shammah_mlx.recall import EVIDENCE, Memory
 
 
 class Trust:
@@ -21,7 +21,6 @@ class Trust:
         self._columns = [EVIDENCE.index(name) for name in config.trust_prior]
         self._prior = np.array(list(config.trust_prior.values()))
         self._weights = self._prior.astype(np.float32)
-        self._surprises: dict[int, float] = {}  # by number: right less its probability, before surprises were weighed
         self._asked = 0  # questions the memory held at the last fit
 
     def log_odds(self, evidence: np.ndarray) -> float:
@@ -33,32 +32,16 @@ class Trust:
         due = max(self._config.trust_from, self._asked + max(1, int(self._asked * self._config.trust_share)))
         if len(memory) < due:
             return
-        memory.note({})
-        plain = memory.leave_each_out()
-        weights = self._most_probable(plain, self._prior)
-        expected = sigmoid(plain.evidence[:, self._columns] @ weights)
-        surprises = (plain.right - expected).astype(np.float32)
-        self._surprises = dict(zip(plain.numbers.tolist(), surprises.tolist(), strict=True))
-        memory.note(self._surprises)
-        # A question is no neighbour of its own, so this evidence, too, is that of a question about to be asked.
-        self._weights = self._most_probable(memory.leave_each_out(), weights).astype(np.float32)
-        self._asked = len(memory)
-
-    def _most_probable(self, left_out: LeftOut, prior: np.ndarray) -> np.ndarray:
-        evidence = left_out.evidence[:, self._columns]
-        return most_probable(evidence, left_out.right, prior, self._config.trust_strength)
+        evidence, right = memory.leave_each_out()
+        fitted = most_probable(evidence[:, self._columns], right, self._prior, self._config.trust_strength)
+        self._weights, self._asked = fitted.astype(np.float32), len(memory)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the weights, how many questions the memory held, and how those it asked itself fared."""
-        return {
-            "weights": self._weights,
-            "asked": np.array(self._asked),
-            "numbers": np.array(list(self._surprises), np.int32),
-            "surprises": np.array(list(self._surprises.values()), np.float32),
-        }
+        """Return the weights, and how many questions they were learnt from."""
+        return {"weights": self._weights, "asked": np.array(self._asked)}
 
-    def load(self, state: Mapping[str, np.ndarray], memory: Memory) -> None:
-        """Continue from what `state` returned, with that memory.
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from what `state` returned.
 
         Raises:
             ValueError: the weights are of other evidence.
@@ -66,5 +49,3 @@ class Trust:
         if state["weights"].shape != self._weights.shape:
             raise ValueError("recall.trust_prior is not what it was")
         self._weights, self._asked = state["weights"], int(state["asked"])
-        self._surprises = dict(zip(state["numbers"].tolist(), state["surprises"].tolist(), strict=True))
-        memory.note(self._surprises)

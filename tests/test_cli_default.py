@@ -137,7 +137,7 @@ def test_why_explains_a_local_answer(shammah: Shammah, claude: Loopback) -> None
     assert (told["source"], told["outcome"], told["covered"], told["audit"]) == ("recall", "approved", True, False)
     assert told["query_id"] == len(LEARNT) + 1
     assert told["nearest"][0]["query"] == "how do I boil a egg"
-    assert told["drafts"][0]["evidence"].keys() >= {"similarity", "surprise", "trust"}
+    assert told["drafts"][0]["evidence"].keys() >= {"similarity", "trust"}
     assert 0 <= told["pi"] <= told["coin"] < 1
     assert told["learnt"]
     for_people = shammah("why").stdout
