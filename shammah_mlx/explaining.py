@@ -51,7 +51,7 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
     home, config = home_and_config(ctx, given)
     from rich.console import Console
 
-    from shammah_mlx import policy, report
+    from shammah_mlx import report
     from shammah_mlx.journal import Journal
     from shammah_mlx.states import States
 
@@ -64,11 +64,13 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         nearest = journal.questions(near.number for near in interaction.grounds.nearest)
-    cursor = manifest.cursor if manifest else 0
-    told = report.why_fields(interaction, nearest, learnt=interaction.turn.number <= cursor)
+        set_aside = journal.is_set_aside(interaction.turn.number)
+    learnt = "yes" if manifest and interaction.turn.number <= manifest.cursor else "not yet: the next question does it"
+    if set_aside:
+        learnt = "no: set aside by a rollback"
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(report.why_fields(interaction, nearest, learnt, config.policy)))
     else:
-        told["nearest"] = [{**near, "query": near["query"] and one_line(near["query"])} for near in told["nearest"]]
-        bar = policy.accept_threshold(interaction.turn.seen, config.policy)
-        Console().print(report.why_table(one_line(interaction.turn.query.text), told, bar))
+        short = {near: one_line(text) for near, text in nearest.items()}
+        told = report.why_fields(interaction, short, learnt, config.policy)
+        Console().print(report.why_table(one_line(interaction.turn.query.text), told))

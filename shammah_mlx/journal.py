@@ -181,6 +181,11 @@ class Journal:
         with self._db:
             self._db.execute("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last))
 
+    def is_set_aside(self, number: int) -> bool:
+        """Say whether a rollback went back to before this interaction."""
+        row = self._db.execute("SELECT set_aside FROM interactions WHERE number = ?", (number,)).fetchone()
+        return row is not None and bool(row[0])
+
     def questions(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return what was asked in those interactions that are still there, by number."""
         rows = self._db.execute(

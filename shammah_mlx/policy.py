@@ -66,10 +66,16 @@ def accept_threshold(seen: int, config: PolicyConfig) -> float | None:
 
 def accepts(judged: Judged, seen: int, config: PolicyConfig) -> bool:
     """Say whether the Validator's probability lets a draft stand; a command that destroys must be surer."""
+    bar = bar_for(judged, seen, config)
+    return bar is not None and judged.p_accept > bar
+
+
+def bar_for(judged: Judged, seen: int, config: PolicyConfig) -> float | None:
+    """Return what p_accept must exceed for this draft; None while nothing may be served locally."""
     bar = accept_threshold(seen, config)
-    if bar is None or judged.p_accept <= bar:
-        return False
-    return judged.p_accept > config.accept_destroying or not destroys(judged.draft.text)
+    if bar is not None and judged.p_accept > bar and destroys(judged.draft.text):
+        return max(bar, config.accept_destroying)  # looked at only where it matters: reading a draft takes its time
+    return bar
 
 
 def best_first(drafts: Iterable[Judged], seen: int, config: PolicyConfig) -> tuple[Judged, ...]:

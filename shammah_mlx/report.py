@@ -9,9 +9,10 @@ from rich.table import Table
 
 from shammah_mlx import policy
 from shammah_mlx.accounts import Accounts
-from shammah_mlx.config import Config
+from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import Interaction
 from shammah_mlx.journal import Totals
+from shammah_mlx.policy import bar_for
 from shammah_mlx.replay import Band, Result
 from shammah_mlx.states import Manifest
 
@@ -63,7 +64,7 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals, acc
         "max_bad_rate": None,  # this preset has no bound
         "bad_rate": {"estimate": served.rate, "low": low, "high": high, "audits": served.audits},
         "served_local": served.local,
-        "audits_due": served.uncovered,
+        "audits_missed": served.uncovered,
         "covered": None,  # likewise
         "router_accuracy": accounts.router,
         "validator_accuracy": accounts.validator,
@@ -87,7 +88,7 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
         ("local bar", "nothing is served locally yet" if threshold is None else f"p_accept above {threshold}"),
         ("bad local answers", _bad_rate(fields["bad_rate"], fields["served_local"])),
-        ("audits", f"{fields['bad_rate']['audits']}, due: {fields['audits_due']}"),
+        ("audits", f"{fields['bad_rate']['audits']}, missed: {fields['audits_missed']}"),
         (
             "right decisions",
             f"Router {_share(fields['router_accuracy'])}, Validator {_share(fields['validator_accuracy'])}",
@@ -102,15 +103,23 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
 def _bad_rate(rate: Mapping[str, float | None], served: int) -> str:
     if rate["estimate"] is None:
         return "- (nothing served yet)"
-    return f"about {rate['estimate']:.1%} of {served} served, surely {rate['low']:.1%} to {rate['high']:.1%}"
+    interval = f"{rate['low']:.1%} to {rate['high']:.1%} of {served} served (95 % interval, whenever you look)"
+    return (
+        interval if rate["estimate"] > 1.0 else f"about {rate['estimate']:.1%}; {interval}"
+    )  # one audit stands for many
 
 
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def why_fields(interaction: Interaction, questions: Mapping[int, str], *, learnt: bool) -> dict[str, Any]:
-    """Return the object `why --json` prints; `questions` are the nearest past ones that are still there."""
+def why_fields(
+    interaction: Interaction, questions: Mapping[int, str], learnt: str, policy: PolicyConfig
+) -> dict[str, Any]:
+    """Return the object `why --json` prints; `questions` are the nearest past ones that are still there.
+
+    The Validator's bar is that of `policy`: today's.
+    """
     route, grounds = interaction.route, interaction.grounds
     return {
         "query_id": interaction.turn.number,
@@ -129,6 +138,7 @@ def why_fields(interaction: Interaction, questions: Mapping[int, str], *, learnt
                 "source": judged.draft.source,
                 "from_id": judged.draft.from_id,
                 "p_accept": judged.p_accept,
+                "bar": bar_for(judged, interaction.turn.seen, policy),
                 "divergence": judged.divergence,
                 "evidence": judged.draft.evidence,
             }
@@ -138,21 +148,21 @@ def why_fields(interaction: Interaction, questions: Mapping[int, str], *, learnt
         "pi": interaction.pi,
         "coin": interaction.turn.coin,
         "audit": interaction.audit,
-        "covered": not interaction.uncovered,
+        "covered": False if interaction.uncovered else None,  # null: this preset makes no promise
         "learnt": learnt,
         "versions": grounds.versions,
     }
 
 
 OUTCOMES = {
-    "forwarded": "Claude was asked at once",
+    "forwarded": "Claude was asked, and nothing drafted before",
     "rejected": "a draft was refused, and Claude asked",
     "approved": "a draft was served unmeasured",
     "audited": "a draft stood and was measured against Claude's answer; the better of the two was served",
 }
 
 
-def why_table(query: str, told: Mapping[str, Any], bar: float | None) -> Table:
+def why_table(query: str, told: Mapping[str, Any]) -> Table:
     """Return the same for people."""
     table = Table(show_header=False, box=None, title=f"#{told['query_id']}: {query}", title_justify="left")
     table.add_row("answered by", f"{told['source']}: {OUTCOMES[told['outcome']]}")
@@ -166,7 +176,7 @@ def why_table(query: str, told: Mapping[str, Any], bar: float | None) -> Table:
     )
     table.add_row("Router", f"{routed} ({needed})")
     for draft in told["drafts"]:
-        needs = "nothing may be served yet" if bar is None else f"above {bar} to stand"
+        needs = "nothing may be served yet" if draft["bar"] is None else f"above {draft['bar']} to stand"
         divergence = "not measured" if draft["divergence"] is None else f"divergence {draft['divergence']:.3f}"
         origin = f" from #{draft['from_id']}" if draft["from_id"] else ""
         table.add_row("draft", f"{draft['source']}{origin}: p_accept {draft['p_accept']:.2f} ({needs}), {divergence}")
@@ -174,8 +184,9 @@ def why_table(query: str, told: Mapping[str, Any], bar: float | None) -> Table:
     if told["pi"] is not None:
         made = "so it was due" if told["audit"] else "so none was made"
         table.add_row("audit", f"with probability {told['pi']:.3f}; the coin was {told['coin']:.3f}, {made}")
-    table.add_row("covered", "yes" if told["covered"] else "no")
-    table.add_row("learnt", "yes" if told["learnt"] else "not yet: the next question does it")
+    if told["covered"] is False:
+        table.add_row("covered", "no")
+    table.add_row("learnt", told["learnt"])
     return table
 
 

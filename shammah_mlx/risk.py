@@ -11,17 +11,20 @@ g = c π / (1 - π) a bad draft multiplies it by 1 + g if unaudited and by 1 - c
 
     Σ (1 - A) D log(1 + g)  ≤  log(1 / δ) - (bad audits) log(1 - c).
 
-The most bad answers that fit under this are the interval's upper end; the lower one is won in the same way with -g
-(confidence sequences by betting, arXiv 2010.09686). Nothing is assumed of the drafts: of those
-that no coin could ever choose, all may be bad. Pure: no clock, no disk.
+The most bad answers that fit under this are the interval's upper end. Stakes are capped too, since a draft that is
+nearly sure to be audited tells nothing when it is. The lower end is won in the same way with -g (confidence sequences
+by betting, arXiv 2010.09686). Nothing is assumed of the drafts: of those that no coin could ever choose, all may be
+bad. Pure: no clock, no disk.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 MISS = 0.05  # probability that the interval ever misses what it is about
 STAKES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # values of c; the tightest counts, at a share of MISS each
+CAPS = (0.1, 1.0, math.inf)  # of stakes, likewise
 MOST_STAKE = 0.5  # where the product is to fall with every bad answer: at 1 it would not stay positive
 
 Finding = Literal["unaudited", "good", "bad", "open"]
@@ -67,21 +70,22 @@ def estimate(stood: Iterable[Stood]) -> Estimate:
     """Estimate the bad answers among what was served, from all drafts that ever stood.
 
     Raises:
-        ValueError: a probability is none.
+        ValueError: a finding is impossible with its probability.
     """
     drafts = list(stood)
-    if any(not 0.0 <= draft.pi <= 1.0 for draft in drafts):
-        raise ValueError("an audit probability lies in [0, 1]")
+    if any(not (0.0 <= pi < 1.0 if finding == "unaudited" else 0.0 < pi <= 1.0) for pi, finding in drafts):
+        raise ValueError("no audit is made with that probability")
     unaudited = [_odds(draft.pi) for draft in drafts if draft.finding == "unaudited"]
     good, bad, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "open"))
     found = [draft.pi for draft in drafts if draft.finding == "bad"]
+    missed = [draft.pi for draft in drafts if draft.finding == "open"]
     return Estimate(
         local=len(unaudited) + good + due,
         audits=good + bad,
         uncovered=due,
-        bad=sum((1.0 - pi) / pi for pi in found) + due,
+        bad=sum((1.0 - pi) / pi for pi in found) + sum(1.0 / pi for pi in missed),
         low=_fewest(unaudited, found),
-        high=_most(unaudited, bad + due) + due,
+        high=_most(unaudited, found + missed) + due,
     )
 
 
@@ -89,24 +93,26 @@ def _odds(pi: float) -> float:
     return pi / (1.0 - pi) if pi < 1.0 else math.inf
 
 
-def _most(unaudited: Sequence[float], bad_audits: int) -> int:
-    """Return how many of the unaudited may be bad; `unaudited` are their odds of an audit."""
-    room = math.log(2.0 * len(STAKES) / MISS)
-    counts = (
-        _fill(unaudited, lambda odds, c=c: math.log1p(c * odds), room - bad_audits * math.log1p(-c))  # type: ignore[misc]
-        for c in STAKES
-    )
+def _most(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
+    """Return how many of the unaudited may be bad, from their odds of an audit and the probabilities of bad ones."""
+    room = math.log(2.0 * len(STAKES) * len(CAPS) / MISS)
+    counts = []
+    for c, cap in itertools.product(STAKES, CAPS):
+        costs = (math.log1p(min(c * odds, cap)) for odds in sorted(unaudited))
+        lost = sum(math.log1p(-min(c, cap * (1.0 - pi) / pi)) for pi in bad_audits if pi < 1.0)
+        counts.append(_fitting(costs, room - lost))
     return min(counts)
 
 
-def _fill(unaudited: Sequence[float], cost: Callable[[float], float], room: float) -> int:
-    """Return how many fit, the least likely to be audited first: they cost least."""
-    spent = 0.0
-    for count, odds in enumerate(sorted(unaudited)):
-        spent += cost(odds)
-        if spent > room:
-            return count
-    return len(unaudited)
+def _fitting(costs: Iterable[float], room: float) -> int:
+    """Return how many of the costs, the least first, there is room for."""
+    count = 0
+    for cost in costs:
+        room -= cost
+        if room < 0.0:
+            break
+        count += 1
+    return count
 
 
 def _fewest(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.risk import MISS, STAKES, Finding, Stood, accuracy, estimate
+from shammah_mlx.risk import CAPS, MISS, STAKES, Finding, Stood, accuracy, estimate
 
 RUNS = 400  # of each world
 QUERIES = 400
@@ -35,7 +35,7 @@ def test_the_estimate_weighs_what_audits_found() -> None:
 def test_the_upper_end_by_hand() -> None:
     """No bad audit: n bad ones would have missed all coins at 1/2 with probability 2^-n, so few fit."""
     told = estimate([Stood(0.5, "unaudited")] * 1000 + [Stood(0.5, "good")] * 1000)
-    room = math.log(2 * len(STAKES) / MISS)
+    room = math.log(2 * len(STAKES) * len(CAPS) / MISS)
     assert told.high == math.floor(room / math.log1p(max(STAKES)))
     assert told.low == 0
 
@@ -48,7 +48,7 @@ def test_what_is_always_audited_is_never_served_bad() -> None:
 def test_a_due_audit_counts_as_bad() -> None:
     told = estimate([Stood(0.5, "open")] * 3 + [Stood(0.5, "good")] * 20)
     assert told.uncovered == 3
-    assert told.bad == 3
+    assert told.bad == 6
     assert told.high >= 3
     assert told.low == 0
 
@@ -57,9 +57,17 @@ def test_what_no_coin_could_choose_may_all_be_bad() -> None:
     assert estimate([Stood(0.0, "unaudited")] * 7).high == 7
 
 
-def test_what_is_no_probability_is_refused() -> None:
+@pytest.mark.parametrize("impossible", [Stood(1.5, "good"), Stood(0.0, "bad"), Stood(1.0, "unaudited")])
+def test_what_cannot_be_is_refused(impossible: Stood) -> None:
     with pytest.raises(ValueError, match="probability"):
-        estimate([Stood(1.5, "good")])
+        estimate([impossible])
+
+
+def test_an_audit_that_was_certain_tells_nothing_of_the_unaudited() -> None:
+    drafts = [Stood(0.05, "unaudited")] * 380 + [Stood(0.05, "good")] * 20
+    alone = estimate(drafts).high
+    assert estimate(drafts + [Stood(1.0, "bad")] * 10).high == alone
+    assert estimate(drafts + [Stood(0.9, "bad")] * 10).high < alone + 20
 
 
 def test_accuracy_weighs_a_judgement_by_how_seldom_it_is_measured() -> None:
@@ -75,6 +83,7 @@ def test_the_interval_is_one(drafts: list[tuple[float, Finding]]) -> None:
     told = estimate(Stood(pi, finding) for pi, finding in drafts if (pi, finding) != (1.0, "unaudited"))
     unaudited = sum(finding == "unaudited" and pi < 1.0 for pi, finding in drafts)
     assert 0 <= told.low <= unaudited
+    assert told.low <= told.high
     assert 0 <= told.high <= unaudited + told.uncovered
 
 
