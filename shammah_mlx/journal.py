@@ -78,14 +78,22 @@ class Journal:
             raise
 
     def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > len(_MIGRATIONS):
-            raise BadStateError(f"{self._path} was written by a newer shammah-mlx", "upgrade, or use another --home")
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
+        if self._version() == len(_MIGRATIONS):
+            return
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            version = self._version()  # again: another process may have migrated it meanwhile
+            if version > len(_MIGRATIONS):
+                raise BadStateError(
+                    f"{self._path} was written by a newer shammah-mlx", "upgrade, or use another --home"
+                )
+            for script in _MIGRATIONS[version:]:
                 self._db.execute(script)
-                self._db.execute(f"PRAGMA user_version = {number}")
+            self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    def _version(self) -> int:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        return int(version)
 
     def close(self) -> None:
         """Close the file."""
