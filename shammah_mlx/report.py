@@ -104,9 +104,9 @@ def _bad_rate(rate: Mapping[str, float | None], served: int) -> str:
     if rate["estimate"] is None:
         return "- (nothing served yet)"
     interval = f"{rate['low']:.1%} to {rate['high']:.1%} of {served} served (95 % interval, whenever you look)"
-    return (
-        interval if rate["estimate"] > 1.0 else f"about {rate['estimate']:.1%}; {interval}"
-    )  # one audit stands for many
+    if rate["estimate"] > 1.0:  # one bad audit stands for many answers, of few
+        return interval
+    return f"about {rate['estimate']:.1%}; {interval}"
 
 
 def _share(share: float | None) -> str:
