@@ -35,6 +35,7 @@ GRID = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))  # similarities 
 NEVER = 1e9  # as a strength or ridge: what was measured has no say
 
 RECALL = "default (recall)"
+AT_OTHER_RATES = {f"{RECALL}, {rate:.0%} bad": rate for rate in (0.02, 0.10)}  # than the preset's own
 FIXED = "fixed 0.8"
 HINDSIGHT = "best threshold in hindsight"
 ORACLE = "oracle"
@@ -89,6 +90,9 @@ ABLATIONS: dict[str, Change] = {
     "without learnt trust": with_part("recall", trust_strength=NEVER),
     "without calibration": without_calibration,
     "without focused audits": with_part("policy", audit_focus=0.0, first_doubt=1.0),
+    "without a promise": with_part("risk", max_bad_rate=1.0),
+    "without feedback": with_part("risk", feedback=1e-9),
+    "without alarms": with_part("risk", alarm=NEVER),
     "without the content gate": with_part("divergence", kind="semantic"),
     "without comparing many answers": with_part("recall", compared=1),
 }
@@ -99,6 +103,7 @@ def program_configs() -> dict[str, Config]:
     recall = msgspec.structs.replace(PRESETS["default"], generator="recall")
     return {
         RECALL: recall,
+        **{name: with_part("risk", max_bad_rate=rate)(recall) for name, rate in AT_OTHER_RATES.items()},
         **{name: change(recall) for name, change in ABLATIONS.items()},
         "default": PRESETS["default"],
         "literal": PRESETS["literal"],

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 from rich.console import Console
 
-from benchmarks.arms import ABLATIONS, ARMS, BASELINES, RECALL, Arm, make_arms
+from benchmarks.arms import ABLATIONS, ARMS, AT_OTHER_RATES, BASELINES, RECALL, Arm, make_arms
 from benchmarks.literal import commit, machine
 from benchmarks.scores import (
     CAPTION,
@@ -58,6 +58,7 @@ SAMPLE = Path("examples")
 SHORT = ("covid_faq", "commands", "number_trap", "claude_chat", "claude_math", "intents")
 PLAN = (
     Part(SHORT, (*BASELINES, RECALL), 5),
+    Part(("covid_faq", "intents"), tuple(AT_OTHER_RATES), 5),
     Part(("covid_faq", "commands", "number_trap"), tuple(ABLATIONS), 5),
     Part(("covid_faq",), (*BASELINES, RECALL, "default", "literal"), 1, 150),  # the last two take seconds a query
     Part(("claude_chat",), (*BASELINES, RECALL, "default", "literal"), 1, 60),

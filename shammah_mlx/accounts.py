@@ -21,7 +21,7 @@ def account(interactions: Iterable[Interaction], divergence: DivergenceConfig) -
     """Add up what was measured since embedder, meter or prompt last changed."""
     current = _of_one_kind(list(interactions))
     return Accounts(
-        risk.estimate(_stood(current)),
+        risk.estimate(_stood(current, divergence)),
         risk.accuracy(_router_decisions(current, divergence)),
         risk.accuracy(_validator_decisions(current, divergence)),
     )
@@ -32,14 +32,17 @@ def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:
     return [each for each in interactions if each.grounds.versions == interactions[-1].grounds.versions]
 
 
-def _stood(interactions: Iterable[Interaction]) -> Iterator[Stood]:
+def _stood(interactions: Sequence[Interaction], divergence: DivergenceConfig) -> Iterator[Stood]:
     """Yield the drafts that stood; what the user insisted on (`--local`) promises nothing."""
+    late = {each.late_for: each.divergence for each in interactions if each.divergence is not None}
     for interaction in interactions:
-        if interaction.pi is None or interaction.turn.wish is not None:
+        if interaction.pi is None or interaction.turn.wish is not None or interaction.late_for is not None:
             continue
         finding: Finding = "unaudited"
         if interaction.outcome == "audited":
             finding = "good" if interaction.served_local else "bad"
+        elif (found := late.get(interaction.turn.number)) is not None:
+            finding = "good" if divergence.is_good(found) else "late"
         elif interaction.audit:
             finding = "open"
         yield Stood(interaction.pi, finding)
@@ -52,7 +55,7 @@ def _router_decisions(
     for interaction in interactions:
         if interaction.divergence is not None and interaction.route.threshold is not None and not interaction.turn.wish:
             good = divergence.is_good(interaction.divergence)
-            yield interaction.route.local == good, _measured_with(interaction)
+            yield interaction.route.local == good, interaction.p_measured(interaction.drafts[0].draft.source)
 
 
 def _validator_decisions(
@@ -60,10 +63,6 @@ def _validator_decisions(
 ) -> Iterator[tuple[bool, float]]:
     """Yield the same of the Validator: of drafts that it was asked about before Claude was."""
     for interaction in interactions:
-        if interaction.divergence is not None and interaction.outcome in ("rejected", "audited"):
-            yield interaction.accepted == divergence.is_good(interaction.divergence), _measured_with(interaction)
-
-
-def _measured_with(interaction: Interaction) -> float:
-    """Return the probability that Claude was asked: certain but for a draft that stood."""
-    return 1.0 if interaction.pi is None else interaction.pi
+        if interaction.divergence is not None and interaction.outcome in ("rejected", "audited", "late"):
+            good = divergence.is_good(interaction.divergence)
+            yield interaction.accepted == good, interaction.p_measured(interaction.drafts[0].draft.source)

@@ -27,11 +27,17 @@ from shammah_mlx.trust import Trust
 
 Judges = dict[Role, dict[DraftSource, EvidenceModel]]
 
+A_DAY = 86_400.0  # seconds
 RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
-UNKNOWN = {"constant": 1.0, "trust": -5.0}  # evidence where nothing is proposed: p = 0.007
+UNKNOWN = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}  # nothing is proposed
+SUREST = 4.0  # log-odds: a memory of a few dozen questions fits itself too well
 NEAREST = 5  # past questions that explain a decision
 MADE_BY = ("embedder", "meter")  # what the memory, and evidence of it, holds for
-CONCERNS = {"recall": {*MADE_BY}, "decoder": {*MADE_BY, "prompt", "decoder"}}  # whose change makes evidence void
+WEIGHED = "2"  # version of what Router and Validator weigh
+CONCERNS = {
+    "recall": {*MADE_BY, "evidence"},
+    "decoder": {*MADE_BY, "evidence", "prompt", "decoder"},
+}  # whose change makes evidence void
 
 
 class Embedder(Protocol):
@@ -105,8 +111,9 @@ class Apprentice:
             return self._write(query, proposal, evidence, show)
         if proposal is None:
             return None
-        row = self._records.read(proposal.entry.number).turn.query.row
-        return Draft(self._reply(proposal.entry.number), "recall", row or str(proposal.entry.number), evidence)
+        number = proposal.entry.number
+        row = self._records.read(number).turn.query.row
+        return Draft(self._reply(number), "recall", row or str(number), number, evidence)
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft's evidence is about the query
         """Return the Validator's probability that the draft is good."""
@@ -139,7 +146,7 @@ class Apprentice:
             }
             for role, by_source in self._judges.items()
         }
-        remembered = {"remembered": mx.array(len(self._memory))}
+        remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
         adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
         return {
@@ -163,8 +170,8 @@ class Apprentice:
                     judge.load(_under(f"{source}.", state[role]))
         if self._decoder and "decoder" not in changed:
             self._decoder.load(state["generator"], state["optimizer_state"])
-        for entry in self._records.remembered(self._made_by):
-            self._memory.add(entry)
+        refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
+        self._memory.load(self._records.remembered(self._made_by), ((int(a), int(n)) for a, n in refuted))
         if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
             return False
         self._trust.load(_under("trust.", state["router"]))
@@ -199,7 +206,9 @@ class Apprentice:
         if proposal is None or not self._is_fresh(proposal.entry, query):
             return None, UNKNOWN
         named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
-        return proposal, {**named, "trust": self._trust.log_odds(proposal.evidence)}
+        days = self._memory.since_given(proposal.entry, query.at) / A_DAY
+        trust = self._trust.log_odds(proposal.evidence) - self._config.recall.ageing * days
+        return proposal, {**named, **concord(named, trust)}
 
     def _write(
         self, query: Query, proposal: Proposal | None, evidence: dict[str, float], show: Show | None
@@ -240,6 +249,8 @@ class Apprentice:
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(target.query.meant) else math.inf
             entry = Entry(question, target.number, next(same, target.number), at, until)
+            if target.refuted is not None:
+                self._memory.refute(target.refuted, stood=target.stood)
             self._records.remember(entry, self._made_by)
             self._memory.add(entry)
             self._trust.fit_if_due(self._memory)
@@ -254,6 +265,16 @@ class Apprentice:
     def _reply(self, number: int) -> str:
         reply = self._records.read(number).reply
         return reply.text if reply else ""
+
+
+def concord(named: Mapping[str, float], trust: float) -> dict[str, float]:
+    """Return trust, and how far the two views agree: summed evidence lets a sure view cover for a doubtful one.
+
+    Where only one of them is sure, one answer in ten was wrong however great the trust.
+    """
+    trust = min(trust, SUREST)
+    sure, both = max(trust, 0.0), named["agreement"] * min(max(named["fit"], 0.0), 1.0)
+    return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
 
 
 def _new_judges(config: Config, sources: Iterable[DraftSource]) -> Judges:

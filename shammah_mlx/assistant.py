@@ -10,8 +10,8 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from shammah_mlx import content, forgetting, loop, metrics, policy, tokens
-from shammah_mlx.apprentice import Apprentice
+from shammah_mlx import content, forgetting, loop, metrics, policy, selection, tokens
+from shammah_mlx.apprentice import CONCERNS, WEIGHED, Apprentice
 from shammah_mlx.backend import Arrays, load_arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.divergence import make_meter
@@ -23,6 +23,7 @@ from shammah_mlx.imitator import Imitator
 from shammah_mlx.journal import Journal
 from shammah_mlx.lock import locked
 from shammah_mlx.metrics import Tally
+from shammah_mlx.selection import Selection
 from shammah_mlx.states import Manifest, States
 from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.teacher import Show, Teacher
@@ -67,7 +68,7 @@ class Assistant:
             embed = LazyEmbedder(embedder)
             self.meter = make_meter(config.divergence, embed)
             self.models = self._make_models(weights, embed)
-            self._cursor, self._tally = self._load()
+            self._cursor, self._tally, self._selection = self._load()
             metrics.trim(_metrics_path(home), self._tally.queries)
             self._opened = opened.pop_all()
 
@@ -103,9 +104,12 @@ class Assistant:
             at=self._clock(),
         )
         number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
-        seen = self._tally.queries + self.pending()
+        seen = self._tally.queries + self._journal.queries_after(self._cursor)
         doubt = metrics.usual_doubt(self._tally, self.config.policy)
-        turn = policy.take_turn(asked, number, seen, self.config, wish=wish, doubt=doubt, kept=kept)
+        turn = policy.take_turn(
+            asked, number, seen, self.config, wish=wish, usual_doubt=doubt, selection=self._selection, kept=kept
+        )
+        turn = msgspec.structs.replace(turn, open_audits=len(self._journal.open_audits()))
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
@@ -115,6 +119,30 @@ class Assistant:
         if turn.kept:
             self._journal.write(interaction)
         return interaction
+
+    def make_late_audits(self, *, reached: bool) -> int:
+        """Make the audits that were due when Claude could not be had, and journal them; return how many.
+
+        `reached`: Claude can be asked now. One that is too old, or of other parts than today's, is given up, and counts
+        as bad.
+        """
+        made = 0
+        for number, at in self._journal.open_audits():
+            served = self._journal.read(number)
+            lost = self._clock() > at + self.config.risk.audit_wait_s or served.grounds.versions != self._versions
+            if lost:
+                reply = None
+            elif reached:
+                reply = self._teacher.ask(served.turn.query)
+            else:
+                continue
+            if isinstance(reply, Outage) or (reply is not None and not reply.complete):
+                break
+            turn = msgspec.structs.replace(served.turn, number=self._journal.last_number() + 1)
+            late = Interaction.late(turn, served, served.drafts, reply)
+            self._journal.write(late)
+            made += 1
+        return made
 
     def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
         """Return a query that goes on from the last one asked, with its system prompt and model if no others are given.
@@ -148,7 +176,9 @@ class Assistant:
             steps = loop.learn(interaction, self.models, self.config)
             self._cursor = interaction.turn.number
             self._tally = metrics.count(self._tally, interaction, steps, self.config)
-            metrics.append(_metrics_path(self._home), metrics.line(self._tally, interaction, steps, self.config))
+            self._selection = selection.learnt(self._selection, interaction, self.config)
+            if interaction.late_for is None:  # a line a query
+                metrics.append(_metrics_path(self._home), metrics.line(self._tally, interaction, steps, self.config))
             self._unsaved += 1
             if self._is_save_due():
                 self.save()
@@ -171,11 +201,11 @@ class Assistant:
             return False
         return self._unsaved >= self._save_every or self._tally.queries % self.config.state.checkpoint_every == 0
 
-    def _load(self) -> tuple[int, Tally]:
-        manifest = self._states.manifest()
+    def _load(self) -> tuple[int, Tally, Selection]:
+        manifest, nothing = self._states.manifest(), selection.no_evidence(self.config)
         self._journal.unremember(manifest.cursor + 1 if manifest else 0)
         if manifest is None:
-            return 0, Tally()
+            return 0, Tally(), nothing
         files = self._states.checked_files()
         self._states.complete(manifest.tally)
         try:
@@ -189,7 +219,8 @@ class Assistant:
         if not is_whole:
             self._journal.read(manifest.cursor)  # without the journal nothing can be learnt again
             self.models.relearn(self._replies(manifest.cursor))
-        return manifest.cursor, manifest.tally
+        kept = {source: found for source, found in manifest.selection.items() if not CONCERNS[source] & changed}
+        return manifest.cursor, manifest.tally, {source: kept.get(source, new) for source, new in nothing.items()}
 
     def _replies(self, last: int) -> Iterator[Target]:
         """Yield Claude's complete replies up to the interaction `last`, as targets."""
@@ -201,7 +232,7 @@ class Assistant:
     def save(self) -> None:
         """Write all that was learnt to the home, as one."""
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
-        manifest = Manifest(self.config.preset, self._cursor, self._tally, {}, self._versions)
+        manifest = Manifest(self.config.preset, self._cursor, self._tally, {}, self._versions, dict(self._selection))
         self._states.save(write, manifest, self.models.adapter_config())
         self._unsaved = 0
 
@@ -213,6 +244,7 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
     return {
         "embedder": f"{embedder.name} {size}",
         "meter": f"{meter.kind} {meter.threshold} {content.RULES}",
+        "evidence": WEIGHED,
         "prompt": tokens.PROMPT,
         "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
     }

@@ -109,6 +109,7 @@ def ask(
         exit_code = ANSWERED
         try:
             exit_code = _say_answer(answered, config.preset, show)
+            assistant.make_late_audits(reached=answered.reply is not None and answered.reply.complete)
             with learning(assistant.pending()) as advance:
                 assistant.learn_pending(advance)
         except KeyboardInterrupt:  # the answer is out, and journalled
@@ -139,6 +140,8 @@ def _say_what_lacks(answered: "Interaction") -> int:
     if answered.uncovered:
         asked_for = answered.turn.wish == "local"
         why = "this local answer is doubtful" if asked_for else "Claude could not be asked to check this local answer"
+        if not asked_for and not answered.audit:
+            why = "an earlier local answer waits for Claude to check it"
         click.echo(f"Not covered: {why}.", err=True)
         return UNCOVERED
     if answered.served_local or reply is None or reply.complete:

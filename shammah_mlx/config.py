@@ -84,6 +84,8 @@ class RecallConfig(_Frozen, frozen=True):
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
     compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
     fleeting_s: Amount = 300.0  # an answer about this moment is good for five minutes
+    refutations: Count = 3  # times in a row that an answer is wrong in the shadow until it is in doubt
+    ageing: Amount = 0.01  # log-odds of trust that an answer loses a day, until it is given again: a guess
     most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
     block: Count = 64  # of those at once: each comparison with 100,000 others takes 50 MB
 
@@ -117,7 +119,10 @@ class CalibrationConfig(_Frozen, frozen=True):
     refit_share: Share = 0.04  # of examples that must be new before the next fit
 
 
-RECALLED = CalibrationConfig(prior={"constant": 0.0, "trust": 1.0})  # the memory's own trust, taken at its word
+RECALLED = CalibrationConfig(  # fitted on covid_faq and commands: trust is worth its word where both views agree
+    prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
+    strength=40.0,  # homes differ little in this
+)
 IMITATED = CalibrationConfig(
     prior={"constant": -2.0, "trust": 0.3}
 )  # the specification's bias: it starts by forwarding
@@ -142,7 +147,8 @@ class EvidenceConfig(_Frozen, frozen=True):
         """
         named = {name for judge in self.router.values() for name in judge.prior}
         written = named | {name for judge in self.validator.values() for name in judge.prior}
-        if unknown := sorted((named - {"constant", "trust"}) | (written - WRITTEN.prior.keys())):
+        known = RECALLED.prior.keys()
+        if unknown := sorted((named - known) | (written - known - WRITTEN.prior.keys())):
             raise ValueError(f"there is no evidence `{unknown[0]}` to weigh")
 
 
@@ -234,6 +240,27 @@ class PolicyConfig(_Frozen, frozen=True):
                 raise ValueError(f"`{name}` must be in the order of its queries")
 
 
+class RiskConfig(_Frozen, frozen=True):
+    """How many of the answers served locally may be bad, and how that is kept; see `selection`."""
+
+    max_bad_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0  # of the answers served here; 1: no promise is made
+    caution: Amount = 0.75  # standard deviations of the curve, added to what it says
+    offset_strength: Annotated[float, msgspec.Meta(gt=0)] = 20.0  # of the prior that scores are honest: in two homes of
+    slope_strength: Annotated[float, msgspec.Meta(gt=0)] = 60.0  # three their log-odds are within 0.22, and 13 %, of it
+    tail: Share = 0.5  # scores below it say nothing of those that may be served
+    memory: Annotated[float, msgspec.Meta(gt=1)] = 3000.0  # drafts after which a label counts 1/e
+    feedback: Annotated[float, msgspec.Meta(gt=0)] = 0.01  # its step: the inverse, in bad answers, is part of the slack
+    worse_odds: Annotated[float, msgspec.Meta(gt=1)] = 4.0  # what an alarm is to tell from the curve
+    alarm: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # log-likelihood at which the evidence starts anew
+    fresh: Amount = 50.0  # labels that it needs then before anything is served
+    audit_wait_s: Amount = 86_400.0  # for the reply of an audit that Claude could not be had for; then it counts as bad
+
+    @property
+    def promises(self) -> bool:
+        """Say whether anything is promised of the answers served locally."""
+        return self.max_bad_rate < 1.0
+
+
 class TargetsConfig(_Frozen, frozen=True):
     """What counts as evidence for the Router, beside a measured divergence."""
 
@@ -322,6 +349,7 @@ class Config(_Frozen, frozen=True):
     rehearsal: RehearsalConfig = RehearsalConfig()
     targets: TargetsConfig = TargetsConfig()
     policy: PolicyConfig = PolicyConfig()
+    risk: RiskConfig = RiskConfig()
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
     state: StateConfig = StateConfig()

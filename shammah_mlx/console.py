@@ -70,6 +70,12 @@ def settings(command: Command) -> Command:
     """Add the options every command takes; each replaces what config.toml says."""
     for option in (
         click.option(
+            "--max-bad-rate",
+            type=click.FloatRange(0.0, 1.0, min_open=True),
+            metavar="SHARE",
+            help="Of local answers, how many may be bad in the long run.  [0.05; 1 promises nothing]",
+        ),
+        click.option(
             "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of initial weights and of all chance."
         ),
         click.option("--preset", help="Which set of models and rules: default, literal."),
@@ -92,7 +98,8 @@ def home_and_config(
 
     merged = given_settings(ctx, given)
     home = merged.pop("home") or Path(os.environ.get("SHAMMAH_HOME") or "~/.shammah").expanduser()
-    return home, load_config(home / "config.toml", {**merged, **(flags or {})})
+    risk = {"max_bad_rate": merged.pop("max_bad_rate")}
+    return home, load_config(home / "config.toml", {**merged, "risk": risk, **(flags or {})})
 
 
 @contextmanager

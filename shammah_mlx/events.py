@@ -13,7 +13,7 @@ from shammah_mlx import cautions, destruction
 DraftSource = Literal["recall", "decoder"]
 Source = Literal["claude", "recall", "decoder"]
 Wish = Literal["claude", "local"]
-Outcome = Literal["forwarded", "rejected", "approved", "audited"]
+Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
 
 Role = Literal["router", "generator", "validator"]
 ROLES: tuple[Role, ...] = ("router", "generator", "validator")
@@ -86,6 +86,7 @@ class Draft(_Event, frozen=True):
     text: str
     source: DraftSource
     from_id: str | None = None  # the recorded row a recalled answer came from
+    entry: int | None = None  # the interaction it came from
     evidence: dict[str, float] = {}  # what the Validator weighs, by name
 
 
@@ -144,6 +145,15 @@ class Step(_Event, frozen=True):
     applied: bool  # False: nothing was changed: no finite gradient, a step taken back, an example kept for probing
 
 
+class Bar(_Event, frozen=True):
+    """What the score of a draft, its p_accept, must exceed for the sake of `max_bad_rate`; see `selection`."""
+
+    candidate: float  # by what was measured
+    serve: float  # after feedback: no less
+    offset: float  # of the curve: log-odds of good = offset + slope * log-odds of the score
+    slope: float
+
+
 class Turn(_Event, frozen=True):
     """One query about to be handled, with all that chance and time contribute to it."""
 
@@ -155,6 +165,8 @@ class Turn(_Event, frozen=True):
     audit_rate: float  # of drafts as doubtful as usual
     shadow_rates: dict[DraftSource, float]
     usual_doubt: float = 1.0  # of drafts that stood so far; see policy.audit_probability
+    bars: dict[DraftSource, Bar] = {}  # none where nothing is promised
+    open_audits: int = 0  # that Claude could not be had for so far
     secret: bool = False  # it looks like one
     kept: bool = True  # False: answered, and neither stored nor learnt, so never audited
 
@@ -176,6 +188,7 @@ class Interaction(_Event, frozen=True):
     reply: Reply | None = None
     grounds: Grounds = Grounds()
     ms: float | None = None  # until the user had the answer
+    late_for: int | None = None  # the interaction whose audit this is, made or given up after the fact
 
     @classmethod
     def forwarded(cls, turn: Turn, route: Route, reply: Reply) -> Self:
@@ -206,6 +219,22 @@ class Interaction(_Event, frozen=True):
         """Record a draft that was measured against Claude's reply; the better of the two was served."""
         return cls(turn, route, "audited", served_local=good, drafts=drafts, accepted=True, pi=pi, reply=reply)
 
+    @classmethod
+    def late(cls, turn: Turn, served: Self, drafts: tuple[Judged, ...], reply: Reply | None) -> Self:
+        """Record the audit of a draft that was served when Claude could not be had; `reply` None: it was given up."""
+        return cls(
+            turn,
+            served.route,
+            "late",
+            served_local=True,
+            drafts=drafts,
+            accepted=True,
+            pi=served.pi,
+            reply=reply,
+            grounds=served.grounds,
+            late_for=served.turn.number,
+        )
+
     def __post_init__(self) -> None:
         """Refuse what no path through the loop can produce.
 
@@ -219,6 +248,7 @@ class Interaction(_Event, frozen=True):
             "rejected": self.route.local and drafted and self.reply is not None and not self.served_local,
             "approved": stood and not complete and self.served_local,
             "audited": stood and self.accepted and self.divergence is not None,
+            "late": stood and self.accepted and self.late_for is not None and (self.reply is None or complete),
         }[self.outcome]
         measured = any(judged.divergence is not None for judged in self.drafts)
         if not legal or (measured and not complete):
@@ -250,6 +280,11 @@ class Interaction(_Event, frozen=True):
         """Return who wrote the answer the user got."""
         return self.draft.source if self.draft and self.served_local else "claude"
 
+    def p_measured(self, source: DraftSource) -> float:
+        """Return how probable it was, once there was a draft of that source, that it would be measured."""
+        asked = 1.0 if self.pi is None else self.pi  # certain but for a draft that stood
+        return asked if source in self.route.tries else min(asked, self.turn.shadow_rates.get(source, 0.0))  # one coin
+
     @property
     def called_claude(self) -> bool:
         """Say whether Claude was called, for any reason."""
@@ -261,9 +296,19 @@ class Interaction(_Event, frozen=True):
         return self.pi is not None and self.turn.coin < self.pi
 
     @property
+    def audit_open(self) -> bool:
+        """Say whether a draft was served whose audit was due and could not be had."""
+        return self.outcome == "approved" and self.audit
+
+    @property
     def uncovered(self) -> bool:
-        """Say whether a draft was served that was refused, or whose audit could not be had."""
-        return self.outcome == "approved" and (self.audit or not self.accepted)
+        """Say whether a draft was served that was refused, or while an audit was due that could not be had."""
+        return self.outcome == "approved" and (self.audit or not self.accepted or self.turn.open_audits > 0)
+
+    @property
+    def covered(self) -> bool | None:
+        """Say whether the promise of a `max_bad_rate` holds for this answer; None where none is made."""
+        return False if self.uncovered else True if self.turn.bars else None
 
     @property
     def destroys(self) -> bool:

@@ -39,6 +39,12 @@ _MIGRATIONS = (
         first INTEGER                           -- what was learnt from this one on is to go; NULL once it is gone
     )
     """,
+    """
+    CREATE TABLE open_audits (
+        number INTEGER PRIMARY KEY,             -- of an interaction whose audit was due and could not be had
+        at REAL NOT NULL                        -- when it was asked, Unix time
+    )
+    """,
 )
 NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
 
@@ -52,6 +58,7 @@ class Totals(msgspec.Struct, frozen=True):
     calls: int
     spent_usd: float
     unpriced_calls: int
+    open_audits: int  # due, and not made yet
 
 
 class Journal:
@@ -113,10 +120,29 @@ class Journal:
         ).fetchone()
         return int(count)
 
+    def queries_after(self, number: int) -> int:
+        """Return how many of these are queries, not audits of earlier ones."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside AND record ->> '$.late_for' IS NULL",
+            (number,),
+        ).fetchone()
+        return int(count)
+
+    def open_audits(self) -> list[tuple[int, float]]:
+        """Return the interactions whose audits are due, and when they were asked, Unix time; the oldest first."""
+        return self._db.execute(
+            "SELECT number, at FROM open_audits JOIN interactions USING (number) WHERE NOT set_aside ORDER BY number"
+        ).fetchall()
+
     def write(self, interaction: Interaction) -> None:
-        """Store an interaction, or its completed form in place of the first."""
+        """Store an interaction, or its completed form in place of the first; note an audit that is due, or was made."""
         record = msgspec.json.encode(interaction).decode()
         with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            if interaction.audit_open:
+                at = interaction.turn.query.at
+                self._db.execute("INSERT OR REPLACE INTO open_audits VALUES (?, ?)", (interaction.turn.number, at))
+            self._db.execute("DELETE FROM open_audits WHERE number = ?", (interaction.late_for,))
             self._db.execute(
                 "INSERT INTO interactions (number, record) VALUES (?, ?)"
                 " ON CONFLICT (number) DO UPDATE SET record = excluded.record",
@@ -204,9 +230,10 @@ class Journal:
         return dict(rows.fetchall())
 
     def last(self) -> Interaction | None:
-        """Return the latest interaction that counts."""
+        """Return the latest query that counts."""
         row = self._db.execute(
-            "SELECT number, record FROM interactions WHERE NOT set_aside ORDER BY number DESC LIMIT 1"
+            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
+            " ORDER BY number DESC LIMIT 1"
         ).fetchone()
         return None if row is None else self._decoded(*row)
 
@@ -243,6 +270,7 @@ class Journal:
             )
             self._db.execute(f"DELETE FROM interactions WHERE {among}", chosen)
             self._db.execute(f"DELETE FROM memory WHERE {among}", chosen)
+            self._db.execute(f"DELETE FROM open_audits WHERE {among}", chosen)
 
     def erased_from(self) -> int | None:
         """Return from which number on what was learnt is to go; None if there is no such thing, or it is gone."""
@@ -270,13 +298,14 @@ class Journal:
         row = self._db.execute(
             """
             SELECT
-                count(*) FILTER (WHERE NOT set_aside),
-                count(*) FILTER (WHERE NOT set_aside AND number > ?),
-                count(*) FILTER (WHERE NOT set_aside AND NOT record ->> '$.served_local'),
+                count(*) FILTER (WHERE NOT set_aside AND asked),
+                count(*) FILTER (WHERE NOT set_aside AND asked AND number > ?),
+                count(*) FILTER (WHERE NOT set_aside AND asked AND NOT record ->> '$.served_local'),
                 count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
                 coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
-                count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL)
-            FROM interactions
+                count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL),
+                (SELECT count(*) FROM open_audits JOIN interactions USING (number) WHERE NOT set_aside)
+            FROM (SELECT *, record ->> '$.late_for' IS NULL AS asked FROM interactions)
             """,
             (cursor,),
         ).fetchone()
@@ -286,7 +315,7 @@ class Journal:
 def read_totals(path: Path, cursor: int) -> Totals:
     """Add up the journal at `path`; an absent one is empty, and stays absent."""
     if not path.exists():
-        return Totals(0, 0, 0, 0, 0.0, 0)
+        return Totals(0, 0, 0, 0, 0.0, 0, 0)
     with closing(Journal(path)) as journal:
         return journal.totals(cursor)
 

@@ -47,7 +47,7 @@ def answer(
     query = turn.query
     route = policy.route(models.p_local(query), turn, config.policy)
     drafts = _try(turn, route, models, config.policy, show)
-    stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], turn.seen, config.policy)
+    stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], turn, config.policy)
     if turn.wish == "local":
         return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
 
@@ -59,7 +59,7 @@ def answer(
             return Interaction.forwarded(turn, route, reply)
         return Interaction.rejected(turn, route, drafts, reply)
 
-    pi = policy.audit_probability(drafts[0].p_accept, turn, config.policy)
+    pi = policy.audit_probability(drafts[0], turn, config.policy)
     if turn.coin >= pi:
         return Interaction.approved(turn, route, drafts, pi)
     reply = teacher.ask(query)
@@ -80,7 +80,7 @@ def observe(interaction: Interaction, models: Models, meter: Meter, config: Conf
     drafted = {judged.draft.source for judged in drafts}
     shadows = [source for source in interaction.route.p_locals if source not in drafted and turn.shadows(source)]
     made = [judged for source in shadows if (judged := _judge(turn.query, source, models))]
-    drafts = (*drafts, *policy.best_first(made, turn.seen, config.policy))  # what stood, or was refused, stays first
+    drafts = (*drafts, *policy.best_first(made, turn, config.policy))  # what stood, or was refused, stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
@@ -91,9 +91,9 @@ def _try(turn: Turn, route: Route, models: Models, config: PolicyConfig, show: S
         judged = _judge(turn.query, source, models, show if turn.wish == "local" else None)
         if judged is not None:
             drafts.append(judged)
-            if turn.wish == "local" or policy.accepts(judged, turn.seen, config):
+            if turn.wish == "local" or policy.accepts(judged, turn, config):
                 break
-    return policy.best_first(drafts, turn.seen, config)
+    return policy.best_first(drafts, turn, config)
 
 
 def _judge(query: Query, source: DraftSource, models: Models, show: Show | None = None) -> Judged | None:

@@ -32,24 +32,25 @@ class Tally(msgspec.Struct, frozen=True):
 def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
     """Add one interaction. Only a measured divergence says whether Router and Validator were right.
 
-    The Router is judged where the decision was its own: not in the first queries, nor where the user asked for Claude.
+    A late audit is no query of its own. The Router is judged where the decision was its own: not in the first queries,
+    nor where the user asked for Claude.
     """
     add = {
-        "queries": 1,
-        "served_local": int(interaction.served_local),
+        "queries": int(interaction.late_for is None),
+        "served_local": int(interaction.served_local and interaction.late_for is None),
         "skipped_steps": sum(not step.applied for step in steps),
     }
     if interaction.divergence is not None and interaction.p_accept is not None:
         good = config.divergence.is_good(interaction.divergence)
         if interaction.route.threshold is not None and interaction.turn.wish is None:
             add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
-        accepted = policy.accepts(interaction.drafts[0], interaction.turn.seen, config.policy)
+        accepted = policy.accepts(interaction.drafts[0], interaction.turn, config.policy)
         add[_verdict("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
     sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
-    if interaction.pi is not None and interaction.p_accept is not None and interaction.turn.wish is None:
-        sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.p_accept, config.policy)
+    if interaction.pi is not None and interaction.turn.wish is None and interaction.late_for is None:
+        sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.drafts[0], interaction.turn, config.policy)
         counts["stood"] = tally.stood + 1
     return msgspec.structs.replace(tally, **counts, **sums)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shammah_mlx.config import Config, DivergenceConfig, OptimizerConfig, PolicyConfig, TargetsConfig
+from shammah_mlx.config import Config, DivergenceConfig, OptimizerConfig, PolicyConfig, RiskConfig, TargetsConfig
 from shammah_mlx.errors import BadInputError
 
 DEFAULT = Config(
@@ -19,17 +19,18 @@ DEFAULT = Config(
     targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_thresholds=((50, 0.74), (2000, 0.55)),  # later trust is learnt from more: see benchmarks/LOG.md
+        accept_thresholds=((50, 0.5),),  # what is served must be likelier good than bad, whatever `risk` allows
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
         audit_focus=2.0,  # most is learnt, and most bad answers are caught, where the doubt is greatest
         audit_evenly=0.2,  # what is hardly measured can hardly be claimed; half costs more calls
         audit_floor=0.02,  # the interval's width is its inverse
-        first_doubt=0.02,  # about what it comes to on covid_faq
+        first_doubt=0.005,  # about what it comes to on covid_faq
         shadows={
             "recall": ((0, 1.0),),  # Claude's reply is paid for already
             "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
         },
     ),
+    risk=RiskConfig(max_bad_rate=0.05),
     optimizer=OptimizerConfig(
         generator_lr=1e-3
     ),  # adapters: loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq

@@ -8,7 +8,7 @@ leaving it out: so it learns from each reply how its own evidence is to be weigh
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -77,13 +77,22 @@ class Memory:
         self._config = config
         self._entries: list[Entry] = []
         self._rooms: dict[int, _Room] = {}  # by context
+        self._given: dict[int, float] = {}  # when each answer was last given, Unix time
+        self._answers: dict[int, int] = {}  # of each entry's interaction
+        self._refuted: dict[int, int] = {}  # how often each answer was found wrong since it was last given
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Remember."""
+        """Remember; an answer that is given again is in doubt no more."""
+        self._refuted.pop(entry.answer, None)
+        self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
         self._entries.append(entry)
+        self._answers[entry.number] = entry.answer
+        self._given[entry.answer] = max(entry.at, self._given.get(entry.answer, entry.at))
         self._rooms.setdefault(entry.question.context, _Room(self._config)).add(entry)
 
     def expire(self, now: float) -> list[int]:
@@ -91,10 +100,33 @@ class Memory:
         gone = [entry.number for entry in self._entries if entry.until < now]
         if gone:
             kept = [entry for entry in self._entries if entry.until >= now]
-            self._entries, self._rooms = [], {}
+            self._entries, self._rooms, self._given, self._answers = [], {}, {}, {}
             for entry in kept:
-                self.add(entry)
+                self._keep(entry)
         return gone
+
+    def refute(self, number: int, *, stood: bool) -> None:
+        """Note that the answer of that interaction was wrong for a question it was proposed for.
+
+        One that stood, or was wrong a few times in a row, is in doubt: it is proposed no more, until it is given again.
+        """
+        if (answer := self._answers.get(number)) is not None:
+            self._refuted[answer] = self._config.refutations if stood else self._refuted.get(answer, 0) + 1
+
+    @property
+    def refuted(self) -> list[tuple[int, int]]:
+        """Return the answers that were found wrong since they were last given, and how often."""
+        return sorted(self._refuted.items())
+
+    def load(self, entries: Iterable[Entry], refuted: Iterable[tuple[int, int]]) -> None:
+        """Continue from entries and what was found wrong."""
+        for entry in entries:
+            self._keep(entry)
+        self._refuted = dict(refuted)
+
+    def since_given(self, entry: Entry, now: float) -> float:
+        """Return how long ago the entry's answer was last given, in seconds."""
+        return max(0.0, now - self._given[entry.answer])
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions asked in the same context with their similarity, the nearest first."""
@@ -112,7 +144,8 @@ class Memory:
     def propose(self, question: Question) -> Proposal | None:
         """Return the best answer among questions asked in the same context; None where there are too few."""
         room = self._rooms.get(question.context)
-        return None if room is None or len(room) < self._config.fewest else room.propose(question)
+        doubted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
+        return None if room is None or len(room) < self._config.fewest else room.propose(question, doubted)
 
     def leave_each_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Ask the latest questions as if they were new; return the evidence (n, EVIDENCE) and 1 where it was right."""
@@ -147,13 +180,26 @@ class _Room:
         alike = self._vectors.all @ question.vector
         return [(self._entries[i], float(alike[i])) for i in np.argsort(-alike, kind="stable")[:count]]
 
-    def propose(self, question: Question) -> Proposal:
+    def propose(self, question: Question, doubted: Collection[int]) -> Proposal | None:
         vector = question.vector[None]
-        alike = vector @ self._vectors.all.T  # (1, entries)
-        shared = _jaccard(question.words[None], self._words.all)
-        fit = self._fit(vector, question.words[None])
-        _, nearest, evidence = self._weigh(alike, shared, fit, np.array(self._which), left_out=None)
-        return Proposal(self._entries[int(nearest[0])], evidence[0])
+        rows, columns, which = self._in_use(doubted)
+        if not len(rows):
+            return None
+        vectors, words = self._vectors.all, self._words.all
+        if len(rows) < len(self):
+            vectors, words = vectors[rows], words[rows]
+        alike = vector @ vectors.T  # (1, entries in use)
+        shared = _jaccard(question.words[None], words)
+        fit = self._fit(vector, question.words[None])[:, columns]
+        _, nearest, evidence = self._weigh(alike, shared, fit, which, left_out=None)
+        return Proposal(self._entries[int(rows[nearest[0]])], evidence[0])
+
+    def _in_use(self, doubted: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the entries whose answers are not in doubt, the columns of these, and which of them each entry has."""
+        which, out = np.array(self._which), [self._known[answer] for answer in doubted if answer in self._known]
+        rows = np.flatnonzero(~np.isin(which, out))
+        columns, inverse = np.unique(which[rows], return_inverse=True)
+        return rows, columns, inverse
 
     def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield evidence and rightness of the latest questions, each asked of all the others."""

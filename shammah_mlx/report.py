@@ -10,10 +10,13 @@ from rich.table import Table
 from shammah_mlx import policy
 from shammah_mlx.accounts import Accounts
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import Interaction
+from shammah_mlx.events import Interaction, Judged
 from shammah_mlx.journal import Totals
+from shammah_mlx.metrics import Tally, usual_doubt
 from shammah_mlx.policy import bar_for
 from shammah_mlx.replay import Band, Result
+from shammah_mlx.schedules import band_value
+from shammah_mlx.selection import bad_rate, no_evidence
 from shammah_mlx.states import Manifest
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
@@ -31,7 +34,7 @@ def answer_fields(interaction: Interaction, preset: str) -> dict[str, Any]:
         "p_accept": interaction.p_accept,
         "called_claude": interaction.called_claude,
         "audit": interaction.audit,
-        "covered": False if interaction.uncovered else None,  # null: this preset makes no promise
+        "covered": interaction.covered,  # null: this preset makes no promise
         "ms": interaction.ms,
         "cost_usd": reply.cost_usd if reply else 0.0,
         "query_id": interaction.turn.number if interaction.turn.kept else None,
@@ -52,8 +55,9 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals, acc
     """Return the object `status --json` prints."""
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
-    served = accounts.served
+    served, promised = accounts.served, config.risk.max_bad_rate if config.risk.promises else None
     low, high = served.interval or (None, None)
+    bars = _bars(config, manifest, seen)
     return {
         "seen": seen,
         "journalled": totals.journalled,
@@ -61,11 +65,12 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals, acc
         "pending": totals.pending,
         "preset": manifest.preset if manifest else config.preset,
         "threshold": policy.accept_threshold(seen, config.policy),
-        "max_bad_rate": None,  # this preset has no bound
+        "bars": bars,
+        "max_bad_rate": promised,  # null: this preset makes no promise
         "bad_rate": {"estimate": served.rate, "low": low, "high": high, "audits": served.audits},
         "served_local": served.local,
         "audits_missed": served.uncovered,
-        "covered": None,  # likewise
+        "covered": None if promised is None else not totals.open_audits,
         "router_accuracy": accounts.router,
         "validator_accuracy": accounts.validator,
         "forward_rate": totals.forwarded / totals.journalled if totals.journalled else None,
@@ -86,8 +91,9 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("preset", fields["preset"]),
         ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
-        ("local bar", "nothing is served locally yet" if threshold is None else f"p_accept above {threshold}"),
+        ("local bar", _bar(threshold, fields["bars"])),
         ("bad local answers", _bad_rate(fields["bad_rate"], fields["served_local"])),
+        ("allowed", _allowed(fields["max_bad_rate"], covered=fields["covered"])),
         ("audits", f"{fields['bad_rate']['audits']}, missed: {fields['audits_missed']}"),
         (
             "right decisions",
@@ -98,6 +104,28 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
     ):
         table.add_row(name, value)
     return table
+
+
+def _bars(config: Config, manifest: Manifest | None, seen: int) -> dict[str, float | None]:
+    """Return what the next draft of each source must exceed; None: nothing is served."""
+    selection = manifest.selection if manifest else no_evidence(config)
+    usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
+    rate = band_value(config.policy.audits, seen) or 0.0
+    found = policy.bars(selection, rate, usual, config) if config.risk.promises else {}
+    return {source: bar.serve if bar.serve < 1.0 else None for source, bar in found.items()}
+
+
+def _bar(threshold: float | None, bars: Mapping[str, float | None]) -> str:
+    if threshold is None:
+        return "nothing is served locally yet"
+    each = (f"{source} {'(nothing)' if bar is None else f'{max(bar, threshold):.3f}'}" for source, bar in bars.items())
+    return "p_accept above " + (", ".join(each) or str(threshold))
+
+
+def _allowed(promised: float | None, *, covered: bool | None) -> str:
+    if promised is None:
+        return "anything: this preset makes no promise"
+    return f"{promised:.1%} in the long run; {'covered' if covered else 'not covered: an audit is still due'}"
 
 
 def _bad_rate(rate: Mapping[str, float | None], served: int) -> str:
@@ -138,7 +166,8 @@ def why_fields(
                 "source": judged.draft.source,
                 "from_id": judged.draft.from_id,
                 "p_accept": judged.p_accept,
-                "bar": bar_for(judged, interaction.turn.seen, policy),
+                "bar": bar_for(judged, interaction.turn, policy),
+                "bad_rate": _said(interaction, judged),
                 "divergence": judged.divergence,
                 "evidence": judged.draft.evidence,
             }
@@ -148,10 +177,16 @@ def why_fields(
         "pi": interaction.pi,
         "coin": interaction.turn.coin,
         "audit": interaction.audit,
-        "covered": False if interaction.uncovered else None,  # null: this preset makes no promise
+        "covered": interaction.covered,  # null: this preset makes no promise
         "learnt": learnt,
         "versions": grounds.versions,
     }
+
+
+def _said(interaction: Interaction, judged: Judged) -> float | None:
+    """Return how often drafts of this score are bad, by what was known then."""
+    bar = interaction.turn.bars.get(judged.draft.source)
+    return None if bar is None else bad_rate(judged.p_accept, bar)
 
 
 OUTCOMES = {
@@ -159,6 +194,7 @@ OUTCOMES = {
     "rejected": "a draft was refused, and Claude asked",
     "approved": "a draft was served unmeasured",
     "audited": "a draft stood and was measured against Claude's answer; the better of the two was served",
+    "late": "the audit of an earlier answer, made when Claude could be reached again, or given up",
 }
 
 
@@ -176,7 +212,9 @@ def why_table(query: str, told: Mapping[str, Any]) -> Table:
     )
     table.add_row("Router", f"{routed} ({needed})")
     for draft in told["drafts"]:
-        needs = "nothing may be served yet" if draft["bar"] is None else f"above {draft['bar']} to stand"
+        needs = "nothing may be served yet" if draft["bar"] is None else f"above {draft['bar']:.3f} to stand"
+        if draft["bad_rate"] is not None:
+            needs += f"; so sure, {draft['bad_rate']:.1%} were bad here"
         divergence = "not measured" if draft["divergence"] is None else f"divergence {draft['divergence']:.3f}"
         origin = f" from #{draft['from_id']}" if draft["from_id"] else ""
         table.add_row("draft", f"{draft['source']}{origin}: p_accept {draft['p_accept']:.2f} ({needs}), {divergence}")
@@ -184,8 +222,8 @@ def why_table(query: str, told: Mapping[str, Any]) -> Table:
     if told["pi"] is not None:
         made = "so it was due" if told["audit"] else "so none was made"
         table.add_row("audit", f"with probability {told['pi']:.3f}; the coin was {told['coin']:.3f}, {made}")
-    if told["covered"] is False:
-        table.add_row("covered", "no")
+    if told["covered"] is not None:
+        table.add_row("covered", "yes" if told["covered"] else "no")
     table.add_row("learnt", told["learnt"])
     return table
 

@@ -27,8 +27,9 @@ STAKES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # values of c; the tightest coun
 CAPS = (0.1, 1.0, math.inf)  # of stakes, likewise
 MOST_STAKE = 0.5  # where the product is to fall with every bad answer: at 1 it would not stay positive
 
-Finding = Literal["unaudited", "good", "bad", "open"]
-"""What is known of a draft that stood: an `open` one was to be audited, and Claude's answer could not be had."""
+Finding = Literal["unaudited", "good", "bad", "late", "open"]
+"""What is known of a draft that stood: an `open` one was served, since Claude's answer for its audit could not be had;
+a `late` one, too, and was found bad afterwards."""
 
 
 class Stood(NamedTuple):
@@ -76,16 +77,16 @@ def estimate(stood: Iterable[Stood]) -> Estimate:
     if any(not (0.0 <= pi < 1.0 if finding == "unaudited" else 0.0 < pi <= 1.0) for pi, finding in drafts):
         raise ValueError("no audit is made with that probability")
     unaudited = [_odds(draft.pi) for draft in drafts if draft.finding == "unaudited"]
-    good, bad, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "open"))
-    found = [draft.pi for draft in drafts if draft.finding == "bad"]
+    good, bad, late, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "late", "open"))
+    found = [draft.pi for draft in drafts if draft.finding in ("bad", "late")]
     missed = [draft.pi for draft in drafts if draft.finding == "open"]
     return Estimate(
-        local=len(unaudited) + good + due,
-        audits=good + bad,
+        local=len(unaudited) + good + late + due,
+        audits=good + bad + late,
         uncovered=due,
-        bad=sum((1.0 - pi) / pi for pi in found) + sum(1.0 / pi for pi in missed),
-        low=_fewest(unaudited, found),
-        high=_most(unaudited, found + missed) + due,
+        bad=sum((1.0 - pi) / pi for pi in found + missed) + late + due,
+        low=_fewest(unaudited, found) + late,
+        high=_most(unaudited, found + missed) + late + due,
     )
 
 

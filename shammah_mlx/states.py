@@ -18,8 +18,9 @@ import msgspec
 from shammah_mlx.config import StateConfig
 from shammah_mlx.disk import crc32, is_intact, link_all, sync, write_synced
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import ROLES
+from shammah_mlx.events import ROLES, DraftSource
 from shammah_mlx.metrics import Tally
+from shammah_mlx.selection import Evidence
 
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
 ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
@@ -48,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tally: Tally
     crc32: dict[str, int]  # by file name: damage is found before it is learnt from
     versions: dict[str, str] = {}  # of what the evidence in it holds for
+    selection: dict[DraftSource, Evidence] = {}  # what the thresholds follow from
     format: int = FORMAT
 
 

@@ -22,6 +22,8 @@ class Target(msgspec.Struct, frozen=True):
     evidence: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
     source: DraftSource | None = None  # who wrote the draft the label is about
     versions: Mapping[str, str] = {}  # of the parts that evidence holds for
+    refuted: int | None = None  # the interaction whose answer was recalled, and is wrong by this reply
+    stood: bool = False  # whether that one had been let stand
 
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
@@ -38,7 +40,10 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
             about = (draft.evidence, draft.source, grounds.versions)
             found.append(Target("validator", turn.number, turn.query, draft.text, good, *about))
     if reply is not None and reply.complete:
-        found.append(Target("generator", turn.number, turn.query, reply.text, None))
+        wrong = [judged for judged in interaction.drafts if _is_good(judged, config) == 0 and judged.draft.entry]
+        refuted = wrong[0].draft.entry if wrong else None
+        stood = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.pi is not None
+        found.append(Target("generator", turn.number, turn.query, reply.text, None, refuted=refuted, stood=stood))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shammah_mlx.assistant import Assistant, roll_back
 from shammah_mlx.backend import load_arrays, mx, tree_flatten
-from shammah_mlx.config import Config, StateConfig
+from shammah_mlx.config import RECALLED, Config, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import DraftSource, Interaction, Outage, Query
 from shammah_mlx.journal import Journal
@@ -45,7 +45,7 @@ def bold(**policy: object) -> Config:
         "accept_destroying": 0.0,
     }
     chosen = {**always, "audits": (), **policy}
-    return msgspec.structs.replace(CONFIG, policy=msgspec.structs.replace(CONFIG.policy, **chosen))
+    return msgspec.structs.replace(CONFIG, policy=msgspec.structs.replace(CONFIG.policy, **chosen), risk=RiskConfig())
 
 
 def teach(assistant: Assistant, rows: list[Row]) -> None:
@@ -112,7 +112,9 @@ def test_a_label_is_learnt_with_the_evidence_the_draft_was_judged_by(home: Path,
         learnt = assistant.models.state()["validator"]
     assert learnt["recall.labels"].size == before + 2
     assert again.draft is not None
-    assert learnt["recall.examples"][-1].tolist() == pytest.approx([1.0, again.draft.evidence["trust"]])
+    assert learnt["recall.examples"][-1].tolist() == pytest.approx(
+        [again.draft.evidence[name] for name in RECALLED.prior]
+    )
 
 
 def test_a_memory_without_its_journal_fails_before_claude_is_asked(home: Path, weights: Weights) -> None:
@@ -213,7 +215,7 @@ def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Pat
     assert told.grounds.nearest[0].number == 1
     assert 0.8 < told.grounds.nearest[0].similarity <= 1.0
     assert {"trust", "similarity", "words"} <= told.grounds.evidence.keys()
-    assert told.grounds.versions.keys() == {"embedder", "meter", "prompt", "decoder"}
+    assert told.grounds.versions.keys() == {"embedder", "meter", "evidence", "prompt", "decoder"}
     assert told.draft is not None
     assert told.draft.evidence == told.grounds.evidence
     assert (told.route.threshold, told.pi) == (0.0, 0.0)

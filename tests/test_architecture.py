@@ -14,7 +14,8 @@ LAYERS = (  # a module may import from the layers above it in this list, never f
     {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"},
     {"edits", "risk"},
     {"config", "events", "content"},
-    {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"},
+    {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"}
+    | {"selection"},
     {"policy", "targets", "learner", "teacher", "weights", "journal", "trust", "console", "lock", "accounts"},
     {"speculation", "models.encoder", "models.decoder"},
     {"metrics", "loop", "rehearsal", "language_model", "models.pretrained"},

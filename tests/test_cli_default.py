@@ -20,6 +20,8 @@ route_thresholds = [[0, 0.0]]
 accept_thresholds = [[0, 0.0]]
 accept_destroying = 0.0
 audits = []
+[risk]
+max_bad_rate = 1.0
 """
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 

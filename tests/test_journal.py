@@ -61,7 +61,7 @@ def test_totals_add_up_calls_and_money(journal: Journal) -> None:
     journal.write(Interaction.approved(turn(11), LOCAL, (Judged(DRAFT, 0.9),), 0.1))
     journal.write(Interaction.rejected(turn(12), LOCAL, (Judged(DRAFT, 0.1),), unpriced))
     assert journal.totals(11) == Totals(
-        journalled=4, pending=2, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1
+        journalled=4, pending=2, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1, open_audits=0
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from shammah_mlx import policy
 from shammah_mlx.events import DraftSource, Interaction, Outage, Wish
 from shammah_mlx.loop import NOTHING_LOCAL, answer, learn, observe
 from shammah_mlx.presets import PRESETS
@@ -111,7 +110,7 @@ def test_in_the_default_preset_only_what_was_measured_is_evidence_for_the_router
 ) -> None:
     models, teacher = ScriptedModels(p_local=0.9, p_accept=p_accept), Scripted(reply())
     config = PRESETS["default"]
-    taken = msgspec.structs.replace(turn(sampled=sampled), usual_doubt=policy.doubt(p_accept, config.policy))
+    taken = msgspec.structs.replace(turn(sampled=sampled), usual_doubt=(1 - p_accept) ** 2)
     answered = answer(taken, models, teacher, lambda *_: divergence, config)
     assert isinstance(answered, Interaction)
     learn(observe(answered, models, lambda *_: divergence, config), models, config)

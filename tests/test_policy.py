@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shammah_mlx import policy
 from shammah_mlx.config import PolicyConfig
-from shammah_mlx.events import Draft, DraftSource, Exchange, Judged, Query, Turn
+from shammah_mlx.events import Bar, Draft, DraftSource, Exchange, Judged, Query, Turn
 from shammah_mlx.presets import PRESETS
 
 CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
@@ -64,41 +64,60 @@ def test_a_query_the_user_keeps_local_is_tried_by_the_likeliest_first(p_local: f
 
 
 def test_a_draft_must_be_more_likely_good_than_bad() -> None:
-    assert not policy.accepts(judged(0.5), 300, CONFIG)
-    assert policy.accepts(judged(0.501), 300, CONFIG)
+    assert not policy.accepts(judged(0.5), turn(300), CONFIG)
+    assert policy.accepts(judged(0.501), turn(300), CONFIG)
 
 
 def test_a_command_that_destroys_must_be_surer() -> None:
-    assert policy.accepts(judged(0.9, "ls -l build"), 300, DEFAULT)
-    assert not policy.accepts(judged(0.9, "rm -r build"), 300, DEFAULT)
-    assert policy.accepts(judged(0.96, "rm -r build"), 300, DEFAULT)
+    assert policy.accepts(judged(0.9, "ls -l build"), turn(300), DEFAULT)
+    assert not policy.accepts(judged(0.9, "rm -r build"), turn(300), DEFAULT)
+    assert policy.accepts(judged(0.96, "rm -r build"), turn(300), DEFAULT)
 
 
-def test_by_default_the_bar_falls_when_trust_is_learnt_from_more() -> None:
-    assert [policy.accepts(judged(0.6), seen, DEFAULT) for seen in (49, 50, 1999, 2000)] == [False, False, False, True]
+def test_a_promise_raises_the_bar_and_never_lowers_it() -> None:
+    def bar(serve: float) -> dict[DraftSource, Bar]:
+        return {"recall": Bar(candidate=serve, serve=serve, offset=0.0, slope=1.0)}
+
+    draft = judged(0.9, source="recall")
+    assert [policy.accepts(draft, turn(300, bars=bar(serve)), DEFAULT) for serve in (0.3, 0.89, 0.9)] == [1, 1, 0]
+    assert not policy.accepts(judged(0.4, source="recall"), turn(300, bars=bar(0.3)), DEFAULT)
+    assert not policy.accepts(draft, turn(49, bars=bar(0.3)), DEFAULT)
+    assert policy.accepts(judged(0.6), turn(300, bars=bar(0.9)), DEFAULT)  # of another source
 
 
 def test_an_accepted_draft_comes_before_a_likelier_one_that_is_not() -> None:
     risky, plain = judged(0.9, "rm -r build"), judged(0.8, "make clean", "recall")
-    assert policy.best_first([risky, plain], 300, DEFAULT) == (plain, risky)
-    assert policy.best_first([judged(0.1), judged(0.2)], 300, DEFAULT)[0].p_accept == 0.2
+    assert policy.best_first([risky, plain], turn(300), DEFAULT) == (plain, risky)
+    assert policy.best_first([judged(0.1), judged(0.2)], turn(300), DEFAULT)[0].p_accept == 0.2
 
 
 def test_without_focus_every_draft_is_audited_at_the_schedules_rate() -> None:
-    assert {policy.audit_probability(p, turn(300, audit_rate=0.2), CONFIG) for p in (0.5, 0.9, 1.0)} == {0.2}
+    taken = turn(300, audit_rate=0.2)
+    assert {policy.audit_probability(judged(p), taken, CONFIG) for p in (0.5, 0.9, 1.0)} == {0.2}
 
 
 @given(st.lists(st.floats(min_value=0.67, max_value=0.97), min_size=1), st.sampled_from([0.05, 0.1]))
 def test_focused_audits_keep_the_schedules_rate_on_average(accepted: list[float], rate: float) -> None:
-    usual = statistics.mean(policy.doubt(p, DEFAULT) for p in accepted)
-    pis = [policy.audit_probability(p, turn(300, audit_rate=rate, usual_doubt=usual), DEFAULT) for p in accepted]
+    usual = statistics.mean(policy.doubt(judged(p), turn(300), DEFAULT) for p in accepted)
+    taken = turn(300, audit_rate=rate, usual_doubt=usual)
+    pis = [policy.audit_probability(judged(p), taken, DEFAULT) for p in accepted]
     assert all(max(DEFAULT.audit_evenly * rate, DEFAULT.audit_floor) - 1e-9 <= pi <= 1 for pi in pis)
     assert statistics.mean(pis) <= rate + 1e-9
     assert sorted(pis, reverse=True) == [pi for _, pi in sorted(zip(accepted, pis, strict=True))]
 
 
+def test_what_was_measured_says_how_doubtful_a_draft_is_not_the_validator() -> None:
+    worse: dict[DraftSource, Bar] = {"decoder": Bar(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
+    taken, plain = (
+        turn(300, audit_rate=0.2, usual_doubt=0.005, bars=worse),
+        turn(300, audit_rate=0.2, usual_doubt=0.005),
+    )
+    pis = [policy.audit_probability(judged(0.95), each, DEFAULT) for each in (taken, plain)]
+    assert pis[0] > 2 * pis[1]
+
+
 def test_where_no_audits_are_due_none_is_made() -> None:
-    assert policy.audit_probability(0.7, turn(300, audit_rate=0.0), DEFAULT) == 0.0
+    assert policy.audit_probability(judged(0.7), turn(300, audit_rate=0.0), DEFAULT) == 0.0
 
 
 def test_a_coin_depends_on_seed_and_number_alone() -> None:

@@ -1,0 +1,270 @@
+"""Run the bound in worlds where the truth is known, beside the specification's rule.
+
+    python -m benchmarks.worlds --runs 400 --queries 2000
+
+A world says how sure the Validator is of the next draft, and whether that draft is bad. The program's own functions
+choose the threshold, audit, record and estimate; nothing is served in the first 50 queries. Per world: the share of bad
+answers among those served, over all runs together; the slack that `selection` derives for it, per answer served; the
+runs whose interval ever missed; after a change, the queries until the last fifty show no more bad answers than allowed.
+"""
+
+import argparse
+import math
+import random
+import statistics
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.literal import machine
+from shammah_mlx import policy
+from shammah_mlx.config import Config
+from shammah_mlx.events import Bar, Draft, Judged, Query, Turn
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.risk import MISS, Finding, Stood, estimate
+from shammah_mlx.schedules import band_value
+from shammah_mlx.selection import HONEST, Evidence, Seen, record, slack
+
+CONFIG = PRESETS["default"]
+RECENT = 50  # queries: what recovery is judged by
+LOOKS = 8  # times at which the interval is looked at, all together
+
+
+class Asked(NamedTuple):
+    """One query of a world."""
+
+    score: float
+    bad: bool
+    tried: bool = True  # whether the Router tries it locally
+
+
+class Fate(NamedTuple):
+    """What becomes of Claude's replies."""
+
+    lost: float = 0.0  # share of audits that Claude cannot be had for
+    late_after: int = 100  # queries until such an audit is made after all; 0: never
+    out: Callable[[float], bool] = lambda time: False  # whether Claude is away; time from 0 to 1
+
+
+World = Callable[[random.Random, float, Bar], Asked]
+"""Given chance, the time from 0 to 1 and the thresholds, return the next query."""
+
+
+def sure(chance: random.Random) -> float:
+    """Return a score as they come: a third above .9."""
+    return min(1.0 - 1e-6, chance.betavariate(2.0, 0.7))
+
+
+def honest(chance: random.Random, time: float, bar: Bar) -> Asked:
+    """Scores are what they say."""
+    score = sure(chance)
+    return Asked(score, chance.random() > score)
+
+
+def overconfident(chance: random.Random, time: float, bar: Bar) -> Asked:
+    """However sure, one draft in twelve is bad."""
+    score = sure(chance)
+    return Asked(score, chance.random() > 0.92 * score)
+
+
+def drifting(chance: random.Random, time: float, bar: Bar) -> Asked:
+    """Honest at first; in the end two in five are bad, whatever the score."""
+    score = sure(chance)
+    return Asked(score, chance.random() > score * (1.0 - 0.4 * time))
+
+
+def flipped(chance: random.Random, time: float, bar: Bar) -> Asked:
+    """All are good until half-way, then all are bad."""
+    return Asked(sure(chance), time >= 0.5)
+
+
+def adversary(chance: random.Random, time: float, bar: Bar) -> Asked:
+    """Good below the threshold, which it sees, and bad just above it."""
+    if chance.random() < 0.5:
+        return Asked(max(0.0, bar.candidate - 0.05 * chance.random()), bad=False)
+    return Asked(min(1.0 - 1e-6, bar.serve + 1e-4), bad=chance.random() < 0.3)
+
+
+def misrouted(chance: random.Random, time: float, bar: Bar) -> Asked:
+    """The Router tries what is harder, and forwards what is easy."""
+    score = sure(chance)
+    bad = chance.random() > score
+    return Asked(score, bad, tried=chance.random() < (0.9 if bad else 0.4))
+
+
+WORLDS: dict[str, tuple[World, Fate]] = {
+    "honest": (honest, Fate()),
+    "overconfident": (overconfident, Fate()),
+    "drift": (drifting, Fate()),
+    "flip half-way": (flipped, Fate()),
+    "adversary": (adversary, Fate()),
+    "wrong Router": (misrouted, Fate()),
+    "audits fail": (honest, Fate(lost=0.5)),
+    "audits are given up": (honest, Fate(lost=0.1, late_after=0)),
+    "outages": (honest, Fate(out=lambda time: math.floor(10 * time) % 3 == 2)),
+}
+
+
+class Life(NamedTuple):
+    """One run."""
+
+    served: int
+    bad: int
+    no_call: float
+    missed: bool  # whether the interval ever missed
+    slack: float  # bad answers beyond the rate, as derived
+    recovery: int | None  # queries after half-way until the latest were no worse than allowed
+    bad_after: int  # bad answers served after half-way
+
+
+class _Run:
+    """A home in a world."""
+
+    def __init__(self, world: World, fate: Fate, seed: str, queries: int, config: Config, *, bounded: bool) -> None:
+        self._chance = random.Random(seed)
+        self._world, self._fate, self._queries, self._config, self._bounded = world, fate, queries, config, bounded
+        self._evidence = Evidence()
+        self._doubt, self._stood = config.policy.first_doubt * config.policy.first_drafts, config.policy.first_drafts
+        self._found: list[Stood] = []
+        self._late: dict[int, list[tuple[int, Judged, bool, float, Bar]]] = {}
+        self._outcomes: list[tuple[bool, bool]] = []  # served, bad; of each query
+        self._calls = self._waiting = self._given_up = 0
+        self._least, self._candidates = 1.0, 0
+
+    def live(self) -> Life:
+        looks = {math.ceil(self._queries * (look + 1) / LOOKS) for look in range(LOOKS)}
+        missed = False
+        for number in range(self._queries):
+            self._make_late(number)
+            self._ask(number)
+            if number + 1 in looks:
+                told, bad = estimate(self._found), sum(served and wrong for served, wrong in self._outcomes)
+                missed = missed or not told.low <= bad <= told.high
+        served = [wrong for was_served, wrong in self._outcomes if was_served]
+        half = self._queries // 2
+        after = [was_served and wrong for was_served, wrong in self._outcomes[half:]]
+        allowed = slack(self._candidates, self._least, self._config.risk)
+        no_call = 1.0 - self._calls / self._queries
+        return Life(len(served), sum(served), no_call, missed, allowed, self._recovery(half), sum(after))
+
+    def _ask(self, number: int) -> None:
+        rate = band_value(self._config.policy.audits, number) or 0.0
+        usual = self._doubt / self._stood
+        chosen = policy.bars({"recall": self._evidence}, rate, usual, self._config) if self._bounded else {}
+        bar = chosen.get("recall", HONEST)
+        asked = self._world(self._chance, number / self._queries, bar)
+        turn = Turn(number, number, Query("q"), None, self._chance.random(), rate, {}, usual, chosen)
+        judged = Judged(Draft("a draft", "recall"), asked.score)
+        away = self._fate.out(number / self._queries)
+        stands = asked.tried and policy.accepts(judged, turn, self._config.policy)
+        if not stands:
+            self._outcomes.append((False, asked.bad))
+            self._calls += 1
+            if not away:  # else it was refused: nothing was handled
+                self._learn(asked.score, "shadow", asked.bad, 1.0, bar)
+                self._candidates += asked.score >= bar.candidate
+            return
+        pi = policy.audit_probability(judged, turn, self._config.policy)
+        self._doubt += policy.doubt(judged, turn, self._config.policy)
+        self._stood += 1
+        self._least = min(self._least, pi)
+        due = turn.coin < pi
+        if due and (away or self._chance.random() < self._fate.lost):
+            self._outcomes.append((True, asked.bad))
+            self._found.append(Stood(pi, "open"))
+            self._learn(asked.score, "stood", None, pi, bar)
+            if self._fate.late_after:
+                later = (len(self._found) - 1, judged, asked.bad, pi, bar)
+                self._late.setdefault(number + self._fate.late_after, []).append(later)
+            else:
+                self._learn(asked.score, "late", None, pi, bar)
+            return
+        self._calls += due
+        self._outcomes.append((not (due and asked.bad), asked.bad))
+        finding: Finding = "unaudited" if not due else "bad" if asked.bad else "good"
+        self._found.append(Stood(pi, finding))
+        self._learn(asked.score, "stood", asked.bad if due else None, pi, bar)
+
+    def _make_late(self, number: int) -> None:
+        for place, judged, bad, pi, bar in self._late.pop(number, []):
+            self._calls += 1
+            self._found[place] = Stood(pi, "late" if bad else "good")
+            self._learn(judged.p_accept, "late", bad, pi, bar)
+
+    def _learn(self, score: float, how: str, bad: bool | None, p: float, bar: Bar) -> None:
+        if self._bounded:
+            seen = Seen(score, how, bad, p)  # type: ignore[arg-type] # one of its three words
+            self._evidence = record(self._evidence, seen, bar, self._config.risk)
+
+    def _recovery(self, half: int) -> int | None:
+        allowed = self._config.risk.max_bad_rate
+        for end in range(half + RECENT, self._queries + 1):
+            last = [wrong for served, wrong in self._outcomes[end - RECENT : end] if served]
+            if sum(last) <= allowed * len(last):
+                return end - half
+        return None
+
+
+LITERAL = PRESETS["literal"]
+
+
+def live(name: str, runs: int, queries: int, *, bounded: bool = True, seed: int = 0) -> list[Life]:
+    """Return the runs of a world, by the bound or by the specification's rule."""
+    world, fate = WORLDS[name]
+    config = CONFIG if bounded else LITERAL
+    bands = LITERAL.policy.route_thresholds  # its Validator, like its Router, needs more at first
+    if not bounded:
+        from msgspec.structs import replace
+
+        config = replace(LITERAL, policy=replace(LITERAL.policy, accept_thresholds=bands), risk=CONFIG.risk)
+    return [_Run(world, fate, f"{seed}/{name}/{run}", queries, config, bounded=bounded).live() for run in range(runs)]
+
+
+def share(lives: list[Life]) -> float:
+    """Return the share of bad answers among those served, over all runs."""
+    return sum(life.bad for life in lives) / max(1, sum(life.served for life in lives))
+
+
+def main() -> None:
+    """Run every world and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--queries", type=int, default=2000)
+    given = parser.parse_args()
+    allowed = CONFIG.risk.max_bad_rate
+    print(f"# {machine()}; {given.runs} runs of {given.queries} queries, seed 0, max_bad_rate {allowed}, MISS {MISS}")
+    table = Table()
+    for column in (
+        "world",
+        "no call",
+        "bad",
+        "allowed + slack",
+        "missed",
+        "recovery",
+        "bad after",
+        "literal: bad",
+        "after",
+    ):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name in WORLDS:
+        lives, literal = (live(name, given.runs, given.queries, bounded=bounded) for bounded in (True, False))
+        recovered = [life.recovery for life in lives if life.recovery is not None]
+        served = statistics.mean(life.served for life in lives)
+        table.add_row(
+            name,
+            f"{statistics.mean(life.no_call for life in lives):.3f}",
+            f"{share(lives):.4f}",
+            f"{allowed + statistics.mean(life.slack for life in lives) / max(served, 1.0):.3f}",
+            f"{sum(life.missed for life in lives) / given.runs:.3f}",
+            f"{statistics.median(recovered):.0f}" if recovered else "-",
+            f"{statistics.mean(life.bad_after for life in lives):.1f}",
+            f"{share(literal):.4f}",
+            f"{statistics.mean(life.bad_after for life in literal):.1f}",
+        )
+    Console(width=130).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Which scores may be served: thresholds under which, by what was measured here, few enough drafts are bad.
+
+A draft's score is the Validator's p_accept, recorded before any reply is seen. Drafts are counted by score, in cells.
+Where a query was forwarded its draft is measured for certain (a shadow), where it was served with probability π; given
+the score that is chance, so a cell's share of bad ones needs no weights. A curve through the cells, log-odds of good =
+offset + slope · log-odds of the score, is fitted from the prior that scores are honest. The *candidate* threshold is
+the lowest at which what would reach the user is bad at most at the rate a that is allowed, the curve's own doubt added.
+That is a selector: it forgets slowly, and starts anew when labels stop looking like its curve (Page's test, 1954).
+
+*Feedback* only tightens it. Let S mark drafts that stood, U candidates that did not, A an audit, D a bad draft, π and p
+the probability that they were to be measured. After every draft
+
+    f = max(0, f + h (S A D (1 - π) / π - a S (1 - A D) + U (D / p - a)))
+
+and the next stands if its score exceeds t + f (1 - t), t the candidate threshold: none does at f = 1, until shadows of
+candidates have brought it down (those that are bad raise it to 1 at most). Summing up, since the clip at 0 only adds,
+
+    Σ S A D (1 - π) / π  <=  a Σ S (1 - A D) + a Σ U + f / h,   and f < 1 + h (1 - π) / π after the last that stood.
+
+The left side estimates the bad answers served without bias, whatever drafts, models and thresholds do, those of an
+adversary included. So of L answers served the expected share of bad ones is at most a + `slack` / L.
+Pure: no clock, no chance, no disk.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from shammah_mlx.config import Config, RiskConfig
+from shammah_mlx.events import Bar, DraftSource, Interaction
+
+LOWEST, WIDTH, CELLS = (
+    -1.0,
+    0.25,
+    29,
+)  # of the cells, in log-odds of the score: 0.27 to 0.998; the rest goes to the ends
+FEWEST = 3.0  # drafts above a threshold, before it is one
+WORTH = 0.9  # probability of an audit from which a draft is as good as forwarded
+NEWTON_STEPS, LONGEST_STEP, SETTLED = 50, 0.5, 1e-9  # a whole step may go too far where the curve is far away
+Pair = tuple[float, float]
+SOURCES: dict[str, tuple[DraftSource, ...]] = {
+    "scratch": ("decoder",),
+    "recall": ("recall",),
+    "recall+decoder": ("recall", "decoder"),
+}
+
+
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was measured of one source of drafts."""
+
+    drafts: tuple[float, ...] = (0.0,) * CELLS  # by score, measured or not
+    measured: tuple[float, ...] = (0.0,) * CELLS
+    bad: tuple[float, ...] = (0.0,) * CELLS  # of the measured
+    feedback: float = 0.0
+    surprise: float = 0.0  # Page's sum: how much less the latest labels look like the curve than like a worse one
+    restarts: int = 0  # times that it went too far
+
+
+HONEST = Bar(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # before anything is promised
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One draft, as the selector sees it."""
+
+    score: float
+    how: Literal["stood", "shadow", "late"]  # a refused one is a shadow; late: it stood, and is measured only now
+    bad: bool | None  # None: not measured; a late one: given up, which counts as bad
+    p: float  # probability that it was to be measured
+
+
+def slack(candidates: float, least_pi: float, config: RiskConfig) -> float:
+    """Return how many bad answers may be served, in expectation, beyond the rate of those served.
+
+    `candidates` did not stand; `least_pi` is the least probability with which any that stood was to be audited.
+    """
+    return config.max_bad_rate * candidates + 1.0 / config.feedback + (1.0 - least_pi) / least_pi
+
+
+Selection = Mapping[DraftSource, Evidence]
+"""What was measured, by source; nothing where nothing is promised."""
+
+
+def no_evidence(config: Config) -> Selection:
+    """Return what a home starts from."""
+    sources = SOURCES[config.generator] if config.risk.promises else ()
+    return {source: Evidence() for source in sources}
+
+
+def learnt(selection: Selection, interaction: Interaction, config: Config) -> Selection:
+    """Add the drafts of one interaction; what the user insisted on (`--local`) promises nothing and is not counted."""
+    if interaction.turn.wish == "local":
+        return selection
+    found = dict(selection)
+    for place, judged in enumerate(interaction.drafts):
+        source, divergence = judged.draft.source, judged.divergence
+        if source not in found:
+            continue
+        seen = Seen(
+            score=judged.p_accept,
+            how="shadow" if place or interaction.pi is None else "late" if interaction.late_for else "stood",
+            bad=None if divergence is None else not config.divergence.is_good(divergence),
+            p=interaction.p_measured(source),
+        )
+        found[source] = record(found[source], seen, interaction.turn.bars.get(source, HONEST), config.risk)
+    return found
+
+
+def log_odds(score: float) -> float:
+    """Return log-odds, within bounds."""
+    p = min(max(score, 1e-9), 1.0 - 1e-9)
+    return math.log(p / (1.0 - p))
+
+
+def bad_rate(score: float, bar: Bar) -> float:
+    """Return how often drafts of this score are bad, by the curve of the bar."""
+    return 1.0 / (1.0 + math.exp(bar.offset + bar.slope * log_odds(score)))
+
+
+def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], float]) -> Bar:
+    """Return the thresholds; `audited` gives the probability of an audit of a draft that is bad at some rate."""
+    (offset, slope), spread = _fit(evidence, config)
+    curve = Bar(candidate=1.0, serve=1.0, offset=offset, slope=slope)
+    if evidence.restarts and sum(evidence.measured) < config.fresh:
+        return curve
+    candidate = 1.0
+    drafts = served = bad = 0.0
+    pull = (0.0, 0.0)  # of offset and slope on the bad ones
+    for cell in reversed(range(CELLS)):
+        count, x = evidence.drafts[cell], LOWEST + (cell + 0.5) * WIDTH
+        rate = 1.0 / (1.0 + math.exp(offset + slope * x))
+        pi = audited(rate)
+        if pi >= WORTH:
+            break
+        drafts += count
+        served += count * (1.0 - pi * rate)  # what an audit finds bad is not served
+        bad += count * (1.0 - pi) * rate
+        change = count * (1.0 - pi) * rate * (1.0 - rate)
+        pull = (pull[0] + change, pull[1] + change * x)
+        doubt = math.sqrt(max(_quadratic(spread, pull), 0.0))
+        if count and drafts >= FEWEST and bad + config.caution * doubt <= config.max_bad_rate * served:
+            candidate = _edge(cell)
+    return msgspec.structs.replace(
+        curve, candidate=candidate, serve=min(candidate + evidence.feedback * (1.0 - candidate), 1.0)
+    )
+
+
+def record(evidence: Evidence, seen: Seen, bar: Bar, config: RiskConfig) -> Evidence:
+    """Add one draft; `bar` is what it was held against."""
+    cell = _cell(seen.score)
+    is_new = float(seen.how != "late")
+    kept = 1.0 - 1.0 / config.memory
+    feedback = max(0.0, evidence.feedback + config.feedback * _owed(seen, bar, config.max_bad_rate))
+    if seen.how == "shadow":
+        feedback = min(
+            feedback, max(evidence.feedback, 1.0)
+        )  # at 1 nothing stands: more would only take longer to undo
+    drafts = _added(evidence.drafts, cell, is_new, kept)
+    if seen.bad is None:
+        return msgspec.structs.replace(evidence, drafts=drafts, feedback=feedback)
+    surprise = evidence.surprise
+    if seen.score >= config.tail:
+        surprise = max(0.0, surprise + _surprise(bad_rate(seen.score, bar), config.worse_odds, bad=seen.bad))
+    if surprise > config.alarm:
+        return Evidence(drafts=drafts, feedback=feedback, restarts=evidence.restarts + 1)
+    return msgspec.structs.replace(
+        evidence,
+        drafts=drafts,
+        measured=_added(evidence.measured, cell, 1.0, kept),
+        bad=_added(evidence.bad, cell, float(seen.bad), kept),
+        feedback=feedback,
+        surprise=surprise,
+    )
+
+
+def _owed(seen: Seen, bar: Bar, rate: float) -> float:
+    """Return by how much what is known of this draft exceeds what is allowed, weighed by how seldom it is known."""
+    if seen.how == "late":
+        return 0.0 if seen.bad is False else 1.0 / seen.p  # beside those it stands for, it was served itself
+    if seen.how == "stood":
+        return (1.0 - seen.p) / seen.p if seen.bad else -rate
+    if seen.score < bar.candidate or seen.bad is None:
+        return 0.0
+    return float(seen.bad) / seen.p - rate
+
+
+def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
+    """Return the log-likelihood of one label if bad drafts are so many times likelier than by the curve, less by it."""
+    expected = min(max(rate, 1e-3), 1.0 - 1e-3)
+    odds = worse_odds * expected / (1.0 - expected)
+    worse = odds / (1.0 + odds)
+    return math.log(worse / expected) if bad else math.log((1.0 - worse) / (1.0 - expected))
+
+
+def _fit(evidence: Evidence, config: RiskConfig) -> tuple[Pair, tuple[float, float, float]]:
+    """Return offset and slope of the curve, and their covariance (oo, os, ss): Newton's method from the prior."""
+    cells = [
+        (LOWEST + (cell + 0.5) * WIDTH, measured, measured - bad)
+        for cell, (measured, bad) in enumerate(zip(evidence.measured, evidence.bad, strict=True))
+        if measured and _edge(cell) >= config.tail - 1e-9
+    ]
+    offset, slope = 0.0, 1.0
+    covariance = (1.0 / config.offset_strength, 0.0, 1.0 / config.slope_strength)
+    for _ in range(NEWTON_STEPS):
+        by_offset, by_slope = config.offset_strength * offset, config.slope_strength * (slope - 1.0)
+        oo, os, ss = config.offset_strength, 0.0, config.slope_strength
+        for x, measured, good in cells:
+            p = 1.0 / (1.0 + math.exp(-(offset + slope * x)))
+            by_offset, by_slope = by_offset + measured * p - good, by_slope + (measured * p - good) * x
+            weight = measured * p * (1.0 - p)
+            oo, os, ss = oo + weight, os + weight * x, ss + weight * x * x
+        determinant = oo * ss - os * os
+        covariance = (ss / determinant, -os / determinant, oo / determinant)
+        change = (
+            covariance[0] * by_offset + covariance[1] * by_slope,
+            covariance[1] * by_offset + covariance[2] * by_slope,
+        )
+        longest = max(abs(change[0]), abs(change[1]))
+        whole = min(1.0, LONGEST_STEP / max(longest, SETTLED))
+        offset, slope = offset - whole * change[0], slope - whole * change[1]
+        if longest < SETTLED:
+            break
+    return (offset, slope), covariance
+
+
+def _quadratic(covariance: tuple[float, float, float], pull: Pair) -> float:
+    oo, os, ss = covariance
+    return pull[0] ** 2 * oo + 2.0 * pull[0] * pull[1] * os + pull[1] ** 2 * ss
+
+
+def _cell(score: float) -> int:
+    return min(max(math.floor((log_odds(score) - LOWEST) / WIDTH), 0), CELLS - 1)
+
+
+def _edge(cell: int) -> float:
+    """Return the lowest score of a cell."""
+    return 1.0 / (1.0 + math.exp(-(LOWEST + cell * WIDTH)))
+
+
+def _added(counts: Sequence[float], cell: int, amount: float, kept: float) -> tuple[float, ...]:
+    return tuple(kept * count + amount * (place == cell) for place, count in enumerate(counts))
