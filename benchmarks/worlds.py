@@ -162,7 +162,7 @@ class _Run:
         if not stands:
             self._outcomes.append((False, asked.bad))
             self._calls += 1
-            if not away:  # else it was refused: nothing was handled
+            if (asked.tried or number < self._config.policy.forward_only) and not away:  # away: nothing was handled
                 self._learn(asked.score, "shadow", asked.bad, 1.0, bar)
                 self._candidates += asked.score >= bar.candidate
             return

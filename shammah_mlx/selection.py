@@ -29,7 +29,7 @@ from typing import Literal
 import msgspec
 
 from shammah_mlx.config import Config, RiskConfig
-from shammah_mlx.events import Bar, DraftSource, Interaction
+from shammah_mlx.events import Bar, DraftSource, Interaction, Route
 
 LOWEST, WIDTH, CELLS = (
     -1.0,
@@ -89,13 +89,17 @@ def no_evidence(config: Config) -> Selection:
 
 
 def learnt(selection: Selection, interaction: Interaction, config: Config) -> Selection:
-    """Add the drafts of one interaction; what the user insisted on (`--local`) promises nothing and is not counted."""
+    """Add the drafts of one interaction.
+
+    Those that the Router would not have tried say nothing of those it tries, however sure the Validator is. What the
+    user insisted on (`--local`) promises nothing.
+    """
     if interaction.turn.wish == "local":
         return selection
     found = dict(selection)
     for place, judged in enumerate(interaction.drafts):
         source, divergence = judged.draft.source, judged.divergence
-        if source not in found:
+        if source not in found or not _would_be_tried(source, interaction.route):
             continue
         seen = Seen(
             score=judged.p_accept,
@@ -105,6 +109,11 @@ def learnt(selection: Selection, interaction: Interaction, config: Config) -> Se
         )
         found[source] = record(found[source], seen, interaction.turn.bars.get(source, HONEST), config.risk)
     return found
+
+
+def _would_be_tried(source: DraftSource, route: Route) -> bool:
+    """Say whether the Router gave it a chance, whoever was asked in the end."""
+    return route.threshold is None or route.p_locals.get(source, 0.0) > route.threshold
 
 
 def log_odds(score: float) -> float:

@@ -212,6 +212,14 @@ def test_what_the_user_insisted_on_is_not_counted() -> None:
     assert learnt_from(Interaction.unchecked(taken, LOCAL, judged(None), accepted=True)) == Evidence()
 
 
+def test_what_the_router_would_not_try_is_not_counted() -> None:
+    doubted = Route({"recall": 0.4}, 0.5)
+    shadow = msgspec.structs.replace(Interaction.forwarded(turn(), doubted, reply()), drafts=judged(BAD))
+    assert learnt_from(shadow) == Evidence()
+    early = msgspec.structs.replace(shadow, route=Route({"recall": 0.4}, None))
+    assert sum(learnt_from(early).measured) == 1
+
+
 def test_where_nothing_is_promised_nothing_is_kept() -> None:
     assert no_evidence(PRESETS["literal"]) == {}
     assert set(no_evidence(PRESETS["default"])) == {"recall", "decoder"}
