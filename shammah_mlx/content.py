@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from shammah_mlx import edits, lexicon, reading, snippets
 
-RULES = "2"  # the version of what follows: evidence measured by other rules is not evidence
+RULES = "3"  # the version of what follows: evidence measured by other rules is not evidence
 
 _CODE = re.compile(
     r"(?<![\w-])--?[A-Za-z][\w-]*"  # -x, --long
@@ -247,7 +247,7 @@ def _nested(one: set[str], other: set[str]) -> bool:
 
 
 def _numbers(found: list[str]) -> set[str]:
-    return {word for word in found if word.lstrip("-.")[:1].isdigit() or word in reading.SIGNS}
+    return {word for word in found if reading.is_number(word) or word in reading.SIGNS}
 
 
 def _units_differ(a: list[str], b: list[str]) -> bool:

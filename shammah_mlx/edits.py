@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise, product
 
 from shammah_mlx import lexicon
+from shammah_mlx.reading import is_number
 
 Close = Callable[[str, str], float]
 """Returns how alike two phrases are in meaning, at most 1."""
@@ -174,7 +175,7 @@ def _numbers_moved(a: list[str], b: list[str]) -> bool:
 
 def _counted(found: list[str]) -> Iterator[tuple[str, frozenset[str]]]:
     """Return each number with the words up to the next one, that included."""
-    places = [place for place, word in enumerate(found) if word.lstrip("-.")[:1].isdigit()]
+    places = [place for place, word in enumerate(found) if is_number(word)]
     for place, after in pairwise([*places, len(found)]):
         yield found[place], frozenset(found[place + 1 : min(after + 1, place + 4)])
 

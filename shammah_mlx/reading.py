@@ -23,31 +23,65 @@ _SPELLINGS = (  # of units: one name, then what else is written behind a number
     "liter l litre", "cup", "milliliter ml millilitre", "teaspoon tsp", "tablespoon tbsp", "millisecond ms",
     "second s sec secs", "minute min mins", "hour h hr hrs", "day", "week", "month", "year", "byte", "bit",
     "kilobyte kb", "megabyte mb", "gigabyte gb", "terabyte tb", "celsius", "fahrenheit", "kelvin", "watt",
-    "kilowatt kw", "volt", "% percent", "€ euro eur", "$ dollar usd", "£ gbp", "°",
+    "kilowatt kw", "megawatt", "milliwatt", "kilobit", "megabit", "gigabit", "terabit", "megagram", "volt",
+    "% percent", "€ euro eur", "$ dollar usd", "£ gbp", "°",
 )
+_BY_CASE = {  # units that only their capitals tell apart
+    "MW": "megawatt", "mW": "milliwatt", "Kb": "kilobit", "kb": "kilobit", "Mb": "megabit", "Gb": "gigabit",
+    "Tb": "terabit", "Mg": "megagram", "Mbps": "megabit per second", "MBps": "megabyte per second",
+    "Mb/s": "megabit per second", "MB/s": "megabyte per second", "Gbps": "gigabit per second",
+    "GBps": "gigabyte per second", "Mbit": "megabit", "Gbit": "gigabit",
+}
+_BOUNDS = {  # what makes of a number a bound
+    "<": ("less than", "fewer than", "lower than", "smaller than", "under", "below", "<"),
+    ">": ("more than", "greater than", "higher than", "larger than", "over", "above", "exceeding", ">"),
+    "≤": ("at most", "up to", "no more than", "not more than", "maximum of", "no later than", "≤", "<="),
+    "≥": ("at least", "no less than", "not less than", "no fewer than", "minimum of", "≥", ">="),
+}
 # fmt: on
 _DEGREES = {"c": "celsius", "f": "fahrenheit"}
 UNIT = {unit: names.split()[0] for names in _SPELLINGS for unit in names.split()}
 _TENS_AND_ONES = re.compile(rf"\b({'|'.join(['twenty', *_TENS])})[- ]({'|'.join(_TO_TWENTY[1:10])})\b")
 _MARKS = r"\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u3099\u309a"  # signs that are parts of words in other scripts
-_WORD = re.compile(rf"-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°]")
+_WORD = re.compile(rf"[<>≤≥]?-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°]")
+_UNIT_BY_CASE = re.compile(rf"(?<=\d)\s?({'|'.join(sorted(_BY_CASE, key=len, reverse=True))})(?![\w/])")
+_FRACTION = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
+_POWER = re.compile(r"(⁻?)([⁰¹²³⁴-⁹]+)")
+_BOUND = {phrase: bound for bound, phrases in _BOUNDS.items() for phrase in phrases}
+_BOUNDED = re.compile(
+    rf"(?<![\w<>=])({'|'.join(sorted(map(re.escape, _BOUND), key=len, reverse=True))})\s?(?:an?\s|the\s)?"
+    r"([€£$]?)\s?(?=\.?\d)"
+)
 SIGNS = frozenset("%€£$°")  # units that are no words
 
 
 def words(text: str) -> list[str]:
     """Return the words, numbers and units of a text without case, accents, punctuation, articles."""
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\N{MINUS SIGN}", "-")
-    text = re.sub(r"[⁰¹⁴-⁹]", lambda power: f"^{unicodedata.digit(power[0])}", text)  # 10⁶ is not 106
-    text = text.replace("²", "^2").replace("³", "^3")
+    text = _POWER.sub(lambda power: f"^{'-' * len(power[1])}{_digits(power[2])}", text)  # 10⁶ is not 106
+    text = _FRACTION.sub(lambda both: f" {int(both[1] or 0) + unicodedata.numeric(both[2]):.4g}", text)
+    text = _UNIT_BY_CASE.sub(lambda unit: f" {_BY_CASE[unit[1]]}", text)
+    text = re.sub(r"(?<![\w.])(\d+)k\b", r"\1 thousand", text)
     plain = unicodedata.normalize("NFC", "".join(c for c in unicodedata.normalize("NFKD", text) if not _is_accent(c)))
     plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain.lower().replace("n't", "nt").replace("'s ", " "))
     plain = re.sub(r"([€£$]\s?\d[\d.]*)\s?(k|m|bn)\b", lambda sum_: f"{sum_[1]} {_SPELLED[sum_[2]]}", plain)
-    plain = re.sub(r"(?<=[^\s(])-(?=\d)", " ", re.sub(r"(?<=\d)(?=[a-z])", " ", plain))  # 1723-1792 is no sign
+    plain = re.sub(r"(?<=[^\s(^])-(?=\d)", " ", re.sub(r"(?<=\d)(?=[a-z])", " ", plain))  # 1723-1792 is no sign
     plain = _TENS_AND_ONES.sub(lambda both: str(int(_NUMBER_WORDS[both[1]]) + int(_NUMBER_WORDS[both[2]])), plain)
     plain = re.sub(r"(?:°\s?|\bdegrees )(c|f|celsius|fahrenheit)\b", lambda unit: f" {_DEGREES[unit[1][0]]}", plain)
     plain = re.sub(r"\bper cent\b", "percent", re.sub(r"(?<=\d):00(?=\s?[ap]\.?m\b)|(?<=[€£$]\d)\.00\b", "", plain))
-    found = [_NUMBER_WORDS.get(word, word) for word in _WORD.findall(plain.replace("^", " ^ "))]
+    plain = re.sub(rf"\b({'|'.join(_NUMBER_WORDS)})\b", lambda word: _NUMBER_WORDS[word[1]], plain)
+    plain = _BOUNDED.sub(lambda found: f" {found[2]}{_BOUND[found[1]]}", plain)  # less than 42 is <42
+    found = _WORD.findall(plain.replace("^", " ^ "))
     return [word for word in _scaled(_measured_alike(found)) if word not in ("a", "an", "the")] or found
+
+
+def is_number(word: str) -> bool:
+    """Say whether a word is a number, or a bound."""
+    return word.lstrip("-.<>≤≥")[:1].isdigit()
+
+
+def _digits(power: str) -> str:
+    return "".join(str(unicodedata.digit(digit)) for digit in power)
 
 
 def _is_accent(character: str) -> bool:
@@ -68,7 +102,7 @@ def _scaled(found: list[str]) -> Iterator[str]:
     for word, after in pairwise([*found, ""]):
         if skip:
             skip = False
-        elif after in _SCALES and word.isdigit():
+        elif after in _SCALES and word.lstrip("<>≤≥").isdigit():
             yield word + _SCALES[after]
             skip = True
         else:

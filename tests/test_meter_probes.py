@@ -57,6 +57,12 @@ EQUIVALENT: dict[str, Pairs] = {
         "degrees": ("Set the oven to 180 degrees Celsius.", "Set the oven to 180 °C."),
         "dollars": ("It costs 20 dollars.", "It costs $20."),
         "minutes": ("The flight takes 90 min.", "The flight takes 90 minutes."),
+        "k": ("The town has 5k inhabitants.", "The town has 5,000 inhabitants."),
+        "mixed": ("Add 1½ cups of milk.", "Add 1.5 cups of milk."),
+        "megawatts": ("The turbine gives 5 MW.", "The turbine gives 5 megawatts."),
+        "fewer": ("Fewer than 40 people came.", "Less than 40 people came."),
+        "at-most": ("Use at most 4 drops.", "Use no more than 4 drops."),
+        "over": ("Over 5 million people live there.", "More than 5,000,000 people live there."),
     },
     "shell": {
         "quotes": ('grep -rn "TODO" src', "grep -rn 'TODO' src"),
@@ -660,6 +666,30 @@ DECISIVE: dict[str, Pairs] = {
             "Set `margin: auto 0` on the box to have it in the middle of the page, and give it a width so that this can work.",
         ),
         "yaml": ("replicas: 3\nimage: web", "replicas: 2\nimage: web"),
+    },
+    "bound": {
+        "less": ("42", "less than 42"),
+        "more": ("The walk takes more than 3 hours.", "The walk takes 3 hours."),
+        "at-least": ("Let it rest for at least 10 minutes.", "Let it rest for 10 minutes."),
+        "up-to": ("You may bring up to 5 guests.", "You may bring 5 guests."),
+        "least-most": ("Add at least 2 spoons of salt.", "Add at most 2 spoons of salt."),
+        "over-under": ("Over 40 people came.", "Under 40 people came."),
+        "over-under-word": ("Over twenty people came.", "Under twenty people came."),
+        "sum": ("It costs more than $10.", "It costs $10."),
+        "no-more": ("Use no more than 4 drops.", "Use more than 4 drops."),
+        "long": (
+            "Keep the bread in the oven until it is brown, which takes more than 40 minutes, and then let it cool on a rack.",
+            "Keep the bread in the oven until it is brown, which takes less than 40 minutes, and then let it cool on a rack.",
+        ),
+    },
+    "unit by its capitals, power, fraction": {
+        "watt": ("The laser emits 5 mW.", "The laser emits 5 MW."),
+        "byte": ("The file has 300 Mb.", "The file has 300 MB."),
+        "rate": ("It loads at 40 Mbps.", "It loads at 40 MBps."),
+        "power": ("A cell is 10⁻⁶ metres wide.", "A cell is 10⁶ metres wide."),
+        "two-digits": ("There are 10¹² of them.", "There are 10¹³ of them."),
+        "mixed": ("Add 1½ cups of milk.", "Add 11/2 cups of milk."),
+        "thousand": ("The town has 5 inhabitants.", "The town has 5k inhabitants."),
     },
 }
 # fmt: on
