@@ -206,7 +206,7 @@ class Apprentice:
         if proposal is None or not self._is_fresh(proposal.entry, query):
             return None, UNKNOWN
         named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
-        days = self._memory.since_given(proposal.entry, query.at) / A_DAY
+        days = self._memory.since_given(proposal.entry, query.at) // A_DAY  # whole ones: a replay takes its own time
         trust = self._trust.log_odds(proposal.evidence) - self._config.recall.ageing * days
         return proposal, {**named, **concord(named, trust)}
 

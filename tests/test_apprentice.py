@@ -175,13 +175,15 @@ def stored(home: Path) -> list[bytes]:
     return [(home / "models" / name).read_bytes() for name in FILES]
 
 
-def test_half_of_the_sample_is_answered_on_the_machine_once_it_has_seen_fifty(home: Path, weights: Weights) -> None:
-    stream = read_stream(SAMPLE, None, None)
+def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hundred(
+    home: Path, weights: Weights
+) -> None:
+    stream = read_stream(SAMPLE, None, 400)
     trace = io.BytesIO()
     with Assistant(home, CONFIG, Recorded(row for row, _ in stream), weights, save_every=None) as assistant:
         result = run(stream, assistant, trace, lambda: None)
-    late = result.bands[1]
-    assert late.start == 50
+    late = result.bands[2]
+    assert late.start == 200
     assert late.local >= late.queries / 2
     assert result.total.bad_local <= 0.05 * result.total.local
     sources = {json.loads(line)["source"] for line in trace.getvalue().splitlines()}
