@@ -52,6 +52,8 @@ fix: setup
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.literal
+	$(BIN)/python -m benchmarks.worlds
+	$(BIN)/python -m benchmarks.drift ../shared/data/streams/covid_faq.jsonl --answers ../shared/data/streams/claude_math.jsonl
 	$(BIN)/python -m benchmarks.divergence --pairs ../shared/data/pairs/answer_equivalence.jsonl --half even
 	$(BIN)/python -m benchmarks.prequential --streams ../shared/data/streams --out build/bench
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from shammah_mlx import risk
-from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
 from shammah_mlx.events import Interaction
 from shammah_mlx.risk import Estimate, Finding, Stood
+from shammah_mlx.selection import slack
 
 
 class Accounts(NamedTuple):
@@ -15,16 +16,31 @@ class Accounts(NamedTuple):
     served: Estimate
     router: float | None  # share of its decisions that were right; None: none was measured
     validator: float | None
+    slack: float  # bad answers that the bound allows beyond its rate; see `selection`
 
 
-def account(interactions: Iterable[Interaction], divergence: DivergenceConfig) -> Accounts:
+def account(interactions: Iterable[Interaction], config: Config) -> Accounts:
     """Add up what was measured since embedder, meter or prompt last changed."""
-    current = _of_one_kind(list(interactions))
+    current, divergence = _of_one_kind(list(interactions)), config.divergence
     return Accounts(
         risk.estimate(_stood(current, divergence)),
         risk.accuracy(_router_decisions(current, divergence)),
         risk.accuracy(_validator_decisions(current, divergence)),
+        _slack(current, config.risk),
     )
+
+
+def _slack(interactions: Iterable[Interaction], config: RiskConfig) -> float:
+    """Return the slack of what was served so far: it grows with the candidates that did not stand."""
+    least, left_out = 1.0, 0
+    for interaction in interactions:
+        if interaction.pi:
+            least = min(least, interaction.pi)
+        bars, aside = interaction.turn.bars, interaction.drafts[interaction.pi is not None :]
+        left_out += sum(
+            judged.draft.source in bars and judged.p_accept >= bars[judged.draft.source].candidate for judged in aside
+        )
+    return slack(left_out, least, config)
 
 
 def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:

@@ -31,9 +31,9 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     totals = read_totals(path, manifest.cursor if manifest else 0)
     if totals.journalled:
         with closing(Journal(path)) as journal:
-            accounts = account(journal.after(0), config.divergence)
+            accounts = account(journal.after(0), config)
     else:
-        accounts = account([], config.divergence)
+        accounts = account([], config)
     fields = report.status_fields(config, manifest, totals, accounts)
     if as_json:
         click.echo(json.dumps(fields))

@@ -67,6 +67,7 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals, acc
         "threshold": policy.accept_threshold(seen, config.policy),
         "bars": bars,
         "max_bad_rate": promised,  # null: this preset makes no promise
+        "slack": None if promised is None else accounts.slack,
         "bad_rate": {"estimate": served.rate, "low": low, "high": high, "audits": served.audits},
         "served_local": served.local,
         "audits_missed": served.uncovered,
@@ -93,7 +94,7 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
         ("local bar", _bar(threshold, fields["bars"])),
         ("bad local answers", _bad_rate(fields["bad_rate"], fields["served_local"])),
-        ("allowed", _allowed(fields["max_bad_rate"], covered=fields["covered"])),
+        ("allowed", _allowed(fields["max_bad_rate"], fields["slack"], covered=fields["covered"])),
         ("audits", f"{fields['bad_rate']['audits']}, missed: {fields['audits_missed']}"),
         (
             "right decisions",
@@ -118,14 +119,20 @@ def _bars(config: Config, manifest: Manifest | None, seen: int) -> dict[str, flo
 def _bar(threshold: float | None, bars: Mapping[str, float | None]) -> str:
     if threshold is None:
         return "nothing is served locally yet"
-    each = (f"{source} {'(nothing)' if bar is None else f'{max(bar, threshold):.3f}'}" for source, bar in bars.items())
-    return "p_accept above " + (", ".join(each) or str(threshold))
+    if not bars:
+        return f"p_accept above {threshold}"
+    told = {
+        source: "nothing yet" if bar is None else f"p_accept above {max(bar, threshold):.3f}"
+        for source, bar in bars.items()
+    }
+    return "; ".join(f"{source}: {needed}" for source, needed in told.items())
 
 
-def _allowed(promised: float | None, *, covered: bool | None) -> str:
+def _allowed(promised: float | None, slack: float | None, *, covered: bool | None) -> str:
     if promised is None:
-        return "anything: this preset makes no promise"
-    return f"{promised:.1%} in the long run; {'covered' if covered else 'not covered: an audit is still due'}"
+        return "any number: nothing is promised"
+    state = "covered" if covered else "not covered: an audit is still due"
+    return f"{promised:.1%} in the long run, and {slack:.0f} answers beyond that; {state}"
 
 
 def _bad_rate(rate: Mapping[str, float | None], served: int) -> str:

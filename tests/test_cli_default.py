@@ -166,3 +166,27 @@ def test_status_tells_what_audits_found(shammah: Shammah, claude: Loopback) -> N
     assert told["bad_rate"] == {"estimate": 0.0, "low": 0.0, "high": 1.0, "audits": 0}
     assert told["router_accuracy"] is None or 0.0 <= told["router_accuracy"] <= 1.0
     assert "0.0% to 100.0%" in shammah("status").stdout
+
+
+def test_status_tells_what_is_promised_and_what_it_rests_on(shammah: Shammah, claude: Loopback) -> None:
+    told = json.loads(shammah("status", "--json", "--max-bad-rate", "0.02").stdout)
+    assert (told["max_bad_rate"], told["covered"], told["bars"]) == (0.02, True, {"recall": None})
+    assert told["slack"] >= 100
+    assert "2.0% in the long run" in shammah("status", "--max-bad-rate", "0.02").stdout
+    nothing = json.loads(shammah("status", "--json").stdout)
+    assert (nothing["max_bad_rate"], nothing["covered"], nothing["slack"]) == (None, None, None)
+
+
+def test_a_promise_raises_the_bar_of_a_draft(shammah: Shammah, claude: Loopback) -> None:
+    learnt(shammah)
+    told = json.loads(shammah("ask", "--json", "--max-bad-rate", "0.05", "what is the way to boil an egg?").stdout)
+    assert (told["source"], told["covered"]) == ("claude", True)  # six questions are no evidence
+    why = json.loads(shammah("why", "--json").stdout)
+    assert why["drafts"][0]["bar"] == 1.0
+    assert 0 < why["drafts"][0]["bad_rate"] < 1
+
+
+@pytest.mark.parametrize("rate", ["0", "1.5", "nan", "much"])
+def test_a_rate_that_is_none_is_refused(shammah: Shammah, claude: Loopback, rate: str) -> None:
+    assert shammah("ask", "--max-bad-rate", rate, "hello").exit_code in (1, 2)
+    assert claude.requests == []

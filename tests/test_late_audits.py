@@ -113,7 +113,7 @@ def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
     labels = home.assistant.models.state()["validator"]["recall.labels"].size
     home.late()
     assert home.assistant.models.state()["validator"]["recall.labels"].size == labels + 1
-    told = account(home.journal(), ALWAYS.divergence).served
+    told = account(home.journal(), ALWAYS).served
     assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
     asked = home.assistant.ask(Query("who was Bach?"), wish="claude")
     assert isinstance(asked, Interaction)
@@ -128,7 +128,7 @@ def test_after_a_day_it_is_given_up_and_counts_as_bad(opened: Open) -> None:
     assert home.late(reached=False) == 1
     last = home.journal()[-1]
     assert (last.outcome, last.reply, last.divergence) == ("late", None, None)
-    told = account(home.journal(), ALWAYS.divergence).served
+    told = account(home.journal(), ALWAYS).served
     assert (told.uncovered, told.bad) == (1, 1.0)
     assert home.late() == 0
 
