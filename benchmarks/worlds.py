@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -104,6 +105,7 @@ WORLDS: dict[str, tuple[World, Fate]] = {
     "audits fail": (honest, Fate(lost=0.5)),
     "audits are given up": (honest, Fate(lost=0.1, late_after=0)),
     "outages": (honest, Fate(out=lambda time: math.floor(10 * time) % 3 == 2)),
+    "flip while Claude is away": (flipped, Fate(out=lambda time: 0.5 <= time < 0.8)),
 }
 
 
@@ -161,7 +163,7 @@ class _Run:
         stands = asked.tried and policy.accepts(judged, turn, self._config.policy)
         if not stands:
             self._outcomes.append((False, asked.bad))
-            self._calls += 1
+            self._calls += not away
             if (asked.tried or number < self._config.policy.forward_only) and not away:  # away: nothing was handled
                 self._learn(asked.score, "shadow", asked.bad, 1.0, bar)
                 self._candidates += asked.score >= bar.candidate
@@ -174,7 +176,7 @@ class _Run:
         if due and (away or self._chance.random() < self._fate.lost):
             self._outcomes.append((True, asked.bad))
             self._found.append(Stood(pi, "open"))
-            self._learn(asked.score, "stood", None, pi, bar)
+            self._learn(asked.score, "missed", None, pi, bar)
             if self._fate.late_after:
                 later = (len(self._found) - 1, judged, asked.bad, pi, bar)
                 self._late.setdefault(number + self._fate.late_after, []).append(later)
@@ -210,16 +212,13 @@ class _Run:
 LITERAL = PRESETS["literal"]
 
 
-def live(name: str, runs: int, queries: int, *, bounded: bool = True, seed: int = 0) -> list[Life]:
+def live(name: str, runs: int, queries: int, *, bounded: bool = True, config: Config = CONFIG) -> list[Life]:
     """Return the runs of a world, by the bound or by the specification's rule."""
     world, fate = WORLDS[name]
-    config = CONFIG if bounded else LITERAL
     bands = LITERAL.policy.route_thresholds  # its Validator, like its Router, needs more at first
-    if not bounded:
-        from msgspec.structs import replace
-
-        config = replace(LITERAL, policy=replace(LITERAL.policy, accept_thresholds=bands), risk=CONFIG.risk)
-    return [_Run(world, fate, f"{seed}/{name}/{run}", queries, config, bounded=bounded).live() for run in range(runs)]
+    literal = replace(LITERAL, policy=replace(LITERAL.policy, accept_thresholds=bands), risk=config.risk)
+    ruled = config if bounded else literal
+    return [_Run(world, fate, f"{name}/{run}", queries, ruled, bounded=bounded).live() for run in range(runs)]
 
 
 def share(lives: list[Life]) -> float:

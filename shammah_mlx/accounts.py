@@ -7,7 +7,7 @@ from shammah_mlx import risk
 from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
 from shammah_mlx.events import Interaction
 from shammah_mlx.risk import Estimate, Finding, Stood
-from shammah_mlx.selection import slack
+from shammah_mlx.selection import counted, slack
 
 
 class Accounts(NamedTuple):
@@ -20,7 +20,7 @@ class Accounts(NamedTuple):
 
 
 def account(interactions: Iterable[Interaction], config: Config) -> Accounts:
-    """Add up what was measured since embedder, meter or prompt last changed."""
+    """Add up what was measured since embedder or meter last changed: what was served stays served, whoever drafts now."""
     current, divergence = _of_one_kind(list(interactions)), config.divergence
     return Accounts(
         risk.estimate(_stood(current, divergence)),
@@ -36,16 +36,23 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig) -> float:
     for interaction in interactions:
         if interaction.pi:
             least = min(least, interaction.pi)
-        bars, aside = interaction.turn.bars, interaction.drafts[interaction.pi is not None :]
-        left_out += sum(
-            judged.draft.source in bars and judged.p_accept >= bars[judged.draft.source].candidate for judged in aside
-        )
+        elif interaction.pi is None:
+            bars = interaction.turn.bars
+            left_out += sum(
+                judged.draft.source in bars and judged.p_accept >= bars[judged.draft.source].candidate
+                for judged in counted(interaction)
+            )
     return slack(left_out, least, config)
 
 
 def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:
-    """Return those that were decided by the same parts as the last."""
-    return [each for each in interactions if each.grounds.versions == interactions[-1].grounds.versions]
+    """Return those that were measured as the last query is."""
+
+    def measured_by(interaction: Interaction) -> list[str | None]:
+        return [interaction.grounds.versions.get(name) for name in ("embedder", "meter")]
+
+    last = next((measured_by(each) for each in reversed(interactions) if each.late_for is None), [])
+    return [each for each in interactions if measured_by(each) == last]
 
 
 def _stood(interactions: Sequence[Interaction], divergence: DivergenceConfig) -> Iterator[Stood]:

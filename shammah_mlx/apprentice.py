@@ -34,7 +34,7 @@ SUREST = 4.0  # log-odds: a memory of a few dozen questions fits itself too well
 NEAREST = 5  # past questions that explain a decision
 MADE_BY = ("embedder", "meter")  # what the memory, and evidence of it, holds for
 WEIGHED = "2"  # version of what Router and Validator weigh
-CONCERNS = {
+CONCERNS: dict[DraftSource, set[str]] = {
     "recall": {*MADE_BY, "evidence"},
     "decoder": {*MADE_BY, "evidence", "prompt", "decoder"},
 }  # whose change makes evidence void
@@ -206,6 +206,8 @@ class Apprentice:
         if proposal is None or not self._is_fresh(proposal.entry, query):
             return None, UNKNOWN
         named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
+        if named["similarity"] < self._config.recall.least_alike:
+            return None, UNKNOWN
         days = self._memory.since_given(proposal.entry, query.at) // A_DAY  # whole ones: a replay takes its own time
         trust = self._trust.log_odds(proposal.evidence) - self._config.recall.ageing * days
         return proposal, {**named, **concord(named, trust)}

@@ -18,7 +18,7 @@ from shammah_mlx.divergence import make_meter
 from shammah_mlx.embedder import LazyEmbedder
 from shammah_mlx.ensemble import Ensemble
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import Exchange, Interaction, Outage, Query, Wish
+from shammah_mlx.events import DraftSource, Exchange, Interaction, Outage, Query, Wish
 from shammah_mlx.imitator import Imitator
 from shammah_mlx.journal import Journal
 from shammah_mlx.lock import locked
@@ -103,7 +103,7 @@ class Assistant:
             max_tokens=query.max_tokens or self.config.teacher.max_tokens,
             at=self._clock(),
         )
-        number = max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
+        number = self._next_number()
         seen = self._tally.queries + self._journal.queries_after(self._cursor)
         doubt = metrics.usual_doubt(self._tally, self.config.policy)
         turn = policy.take_turn(
@@ -127,7 +127,7 @@ class Assistant:
         as bad.
         """
         made = 0
-        for number, at in self._journal.open_audits():
+        for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
             lost = self._clock() > at + self.config.risk.audit_wait_s or served.grounds.versions != self._versions
             if lost:
@@ -136,13 +136,18 @@ class Assistant:
                 reply = self._teacher.ask(served.turn.query)
             else:
                 continue
-            if isinstance(reply, Outage) or (reply is not None and not reply.complete):
+            if isinstance(reply, Outage):
                 break
-            turn = msgspec.structs.replace(served.turn, number=self._journal.last_number() + 1)
+            if reply is not None and not reply.complete:
+                continue
+            turn = msgspec.structs.replace(served.turn, number=self._next_number())
             late = Interaction.late(turn, served, served.drafts, reply)
             self._journal.write(late)
             made += 1
         return made
+
+    def _next_number(self) -> int:
+        return max(self._journal.last_number(), self._cursor) + 1  # the journal may be gone, the models not
 
     def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
         """Return a query that goes on from the last one asked, with its system prompt and model if no others are given.
@@ -176,7 +181,8 @@ class Assistant:
             steps = loop.learn(interaction, self.models, self.config)
             self._cursor = interaction.turn.number
             self._tally = metrics.count(self._tally, interaction, steps, self.config)
-            self._selection = selection.learnt(self._selection, interaction, self.config)
+            void = [source for source in CONCERNS if self._is_void(source, interaction)]
+            self._selection = selection.learnt(self._selection, interaction, self.config, void)
             if interaction.late_for is None:  # a line a query
                 metrics.append(_metrics_path(self._home), metrics.line(self._tally, interaction, steps, self.config))
             self._unsaved += 1
@@ -195,6 +201,11 @@ class Assistant:
             raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
         decoder = Imitator(weights.decoder, self.config, self._journal.read) if has_decoder else None
         return Apprentice(self.config, self._versions, embed, self.meter, self._journal, decoder)
+
+    def _is_void(self, source: DraftSource, interaction: Interaction) -> bool:
+        """Say whether what was recorded was scored or measured by other parts than today's."""
+        recorded = interaction.grounds.versions
+        return any(recorded.get(name) != self._versions[name] for name in CONCERNS[source])
 
     def _is_save_due(self) -> bool:
         if self._save_every is None:

@@ -105,7 +105,8 @@ def ask(
             click.echo(f"Continuing after: {one_line(asked.history[-1].question)}", err=True)
         answered = assistant.ask(asked, show, wish=wish, kept=not unkept, since=since)
         if isinstance(answered, Outage):
-            raise TeacherError(answered.message, answered.hint)
+            own = "" if wish else "; --local gives what this machine has, unchecked"
+            raise TeacherError(answered.message, answered.hint + own)
         exit_code = ANSWERED
         try:
             exit_code = _say_answer(answered, config.preset, show)
@@ -138,10 +139,13 @@ def _say_what_lacks(answered: "Interaction") -> int:
     """Tell the user, on standard error, that an answer is not whole or not covered; return the exit code."""
     reply = answered.reply
     if answered.uncovered:
-        asked_for = answered.turn.wish == "local"
-        why = "this local answer is doubtful" if asked_for else "Claude could not be asked to check this local answer"
-        if not asked_for and not answered.audit:
-            why = "an earlier local answer waits for Claude to check it"
+        why = "an earlier local answer waits for a check; the next question that goes to Claude (--claude) brings it"
+        if answered.route.threshold is None:
+            why = "of the first questions nothing is promised"
+        elif not answered.accepted:
+            why = "this local answer is doubtful"
+        elif answered.audit:
+            why = "Claude could not be asked to check this local answer"
         click.echo(f"Not covered: {why}.", err=True)
         return UNCOVERED
     if answered.served_local or reply is None or reply.complete:

@@ -1,6 +1,7 @@
 """What commands share and none of what they do: settings, standard input and output, how failures look there."""
 
 import errno
+import math
 import os
 import re
 import sqlite3
@@ -66,12 +67,19 @@ def _home_option(ctx: click.Context, option: click.Parameter, given: str | None)
     return Path(given).expanduser() if given else None
 
 
+def _number(ctx: click.Context, option: click.Parameter, given: float | None) -> float | None:
+    if given is not None and math.isnan(given):
+        raise click.BadParameter("it is no number", ctx, option)
+    return given
+
+
 def settings(command: Command) -> Command:
     """Add the options every command takes; each replaces what config.toml says."""
     for option in (
         click.option(
             "--max-bad-rate",
             type=click.FloatRange(0.0, 1.0, min_open=True),
+            callback=_number,
             metavar="SHARE",
             help="Of local answers, how many may be bad in the long run.  [0.05; 1 promises nothing]",
         ),

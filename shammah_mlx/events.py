@@ -303,12 +303,17 @@ class Interaction(_Event, frozen=True):
     @property
     def uncovered(self) -> bool:
         """Say whether a draft was served that was refused, or while an audit was due that could not be had."""
-        return self.outcome == "approved" and (self.audit or not self.accepted or self.turn.open_audits > 0)
+        waits = self.turn.open_audits > 0 and bool(self.turn.bars)
+        return self.outcome == "approved" and (self.audit or not self.accepted or waits)
 
     @property
     def covered(self) -> bool | None:
-        """Say whether the promise of a `max_bad_rate` holds for this answer; None where none is made."""
-        return False if self.uncovered else True if self.turn.bars else None
+        """Say whether the promise of a `max_bad_rate` holds for this answer; None where none is made.
+
+        What is not kept can't be audited, and what the user insists on is not chosen: nothing is promised of either.
+        """
+        promised = bool(self.turn.bars) and self.turn.kept and self.turn.wish != "local"
+        return False if self.uncovered else True if promised else None
 
     @property
     def destroys(self) -> bool:

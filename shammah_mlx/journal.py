@@ -40,12 +40,23 @@ _MIGRATIONS = (
     )
     """,
     """
-    CREATE TABLE open_audits (
+    CREATE TABLE missed_audits (
         number INTEGER PRIMARY KEY,             -- of an interaction whose audit was due and could not be had
         at REAL NOT NULL                        -- when it was asked, Unix time
     )
     """,
+    """
+    CREATE INDEX late ON interactions (json_extract(record, '$.late_for'))
+        WHERE json_extract(record, '$.late_for') IS NOT NULL
+    """,
 )
+_OPEN_AUDITS = """
+    FROM missed_audits JOIN interactions AS served USING (number)
+    WHERE NOT served.set_aside AND NOT EXISTS (
+        SELECT 1 FROM interactions AS late
+        WHERE json_extract(late.record, '$.late_for') = missed_audits.number AND NOT late.set_aside
+    )
+"""
 NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
 
 
@@ -130,19 +141,16 @@ class Journal:
 
     def open_audits(self) -> list[tuple[int, float]]:
         """Return the interactions whose audits are due, and when they were asked, Unix time; the oldest first."""
-        return self._db.execute(
-            "SELECT number, at FROM open_audits JOIN interactions USING (number) WHERE NOT set_aside ORDER BY number"
-        ).fetchall()
+        return self._db.execute(f"SELECT number, at {_OPEN_AUDITS} ORDER BY number").fetchall()
 
     def write(self, interaction: Interaction) -> None:
-        """Store an interaction, or its completed form in place of the first; note an audit that is due, or was made."""
+        """Store an interaction, or its completed form in place of the first; note an audit that was missed."""
         record = msgspec.json.encode(interaction).decode()
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             if interaction.audit_open:
                 at = interaction.turn.query.at
-                self._db.execute("INSERT OR REPLACE INTO open_audits VALUES (?, ?)", (interaction.turn.number, at))
-            self._db.execute("DELETE FROM open_audits WHERE number = ?", (interaction.late_for,))
+                self._db.execute("INSERT OR REPLACE INTO missed_audits VALUES (?, ?)", (interaction.turn.number, at))
             self._db.execute(
                 "INSERT INTO interactions (number, record) VALUES (?, ?)"
                 " ON CONFLICT (number) DO UPDATE SET record = excluded.record",
@@ -270,7 +278,7 @@ class Journal:
             )
             self._db.execute(f"DELETE FROM interactions WHERE {among}", chosen)
             self._db.execute(f"DELETE FROM memory WHERE {among}", chosen)
-            self._db.execute(f"DELETE FROM open_audits WHERE {among}", chosen)
+            self._db.execute(f"DELETE FROM missed_audits WHERE {among}", chosen)
 
     def erased_from(self) -> int | None:
         """Return from which number on what was learnt is to go; None if there is no such thing, or it is gone."""
@@ -296,7 +304,7 @@ class Journal:
     def totals(self, cursor: int) -> Totals:
         """Add up the journal; `cursor` is the number of the last interaction trained on."""
         row = self._db.execute(
-            """
+            f"""
             SELECT
                 count(*) FILTER (WHERE NOT set_aside AND asked),
                 count(*) FILTER (WHERE NOT set_aside AND asked AND number > ?),
@@ -304,7 +312,7 @@ class Journal:
                 count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
                 coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
                 count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL),
-                (SELECT count(*) FROM open_audits JOIN interactions USING (number) WHERE NOT set_aside)
+                (SELECT count(*) {_OPEN_AUDITS})
             FROM (SELECT *, record ->> '$.late_for' IS NULL AS asked FROM interactions)
             """,
             (cursor,),

@@ -50,7 +50,8 @@ def bars(
     def audited(bad_rate: float) -> float:
         return _audit_probability(bad_rate**config.policy.audit_focus, audit_rate, usual_doubt, config.policy)
 
-    return {source: choose(evidence, config.risk, audited) for source, evidence in selection.items()}
+    promised = selection if config.risk.promises else {}
+    return {source: choose(evidence, config.risk, audited) for source, evidence in promised.items()}
 
 
 def coin(seed: int, number: int) -> float:

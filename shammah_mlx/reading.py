@@ -59,7 +59,7 @@ def words(text: str) -> list[str]:
     """Return the words, numbers and units of a text without case, accents, punctuation, articles."""
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\N{MINUS SIGN}", "-")
     text = _POWER.sub(lambda power: f"^{'-' * len(power[1])}{_digits(power[2])}", text)  # 10⁶ is not 106
-    text = _FRACTION.sub(lambda both: f" {int(both[1] or 0) + unicodedata.numeric(both[2]):.4g}", text)
+    text = _FRACTION.sub(lambda both: f" {int(both[1] or 0) + unicodedata.numeric(both[2]):.10g}", text)
     text = _UNIT_BY_CASE.sub(lambda unit: f" {_BY_CASE[unit[1]]}", text)
     text = re.sub(r"(?<![\w.])(\d+)k\b", r"\1 thousand", text)
     plain = unicodedata.normalize("NFC", "".join(c for c in unicodedata.normalize("NFKD", text) if not _is_accent(c)))

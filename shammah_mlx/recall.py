@@ -183,7 +183,7 @@ class _Room:
     def propose(self, question: Question, doubted: Collection[int]) -> Proposal | None:
         vector = question.vector[None]
         rows, columns, which = self._in_use(doubted)
-        if not len(rows):
+        if len(rows) < self._config.fewest:
             return None
         vectors, words = self._vectors.all, self._words.all
         if len(rows) < len(self):

@@ -109,10 +109,11 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
 
 def _bars(config: Config, manifest: Manifest | None, seen: int) -> dict[str, float | None]:
     """Return what the next draft of each source must exceed; None: nothing is served."""
-    selection = manifest.selection if manifest else no_evidence(config)
+    known = manifest.selection if manifest else {}
+    selection = {source: known.get(source, nothing) for source, nothing in no_evidence(config).items()}
     usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
     rate = band_value(config.policy.audits, seen) or 0.0
-    found = policy.bars(selection, rate, usual, config) if config.risk.promises else {}
+    found = policy.bars(selection, rate, usual, config)
     return {source: bar.serve if bar.serve < 1.0 else None for source, bar in found.items()}
 
 
@@ -219,13 +220,12 @@ def why_table(query: str, told: Mapping[str, Any]) -> Table:
     )
     table.add_row("Router", f"{routed} ({needed})")
     for draft in told["drafts"]:
-        needs = "nothing may be served yet" if draft["bar"] is None else f"above {draft['bar']:.3f} to stand"
+        needs = "nothing may be served yet" if draft["bar"] is None else f"needs more than {draft['bar']:.3f}"
         if draft["bad_rate"] is not None:
-            needs += f"; so sure, {draft['bad_rate']:.1%} were bad here"
+            needs += f"; of drafts this sure {draft['bad_rate']:.0%} are bad, by what is known here"
         divergence = "not measured" if draft["divergence"] is None else f"divergence {draft['divergence']:.3f}"
         origin = f" from #{draft['from_id']}" if draft["from_id"] else ""
         table.add_row("draft", f"{draft['source']}{origin}: p_accept {draft['p_accept']:.2f} ({needs}), {divergence}")
-        table.add_row("evidence", ", ".join(f"{name} {value:.2f}" for name, value in draft["evidence"].items()))
     if told["pi"] is not None:
         made = "so it was due" if told["audit"] else "so none was made"
         table.add_row("audit", f"with probability {told['pi']:.3f}; the coin was {told['coin']:.3f}, {made}")

@@ -10,26 +10,28 @@ That is a selector: it forgets slowly, and starts anew when labels stop looking 
 *Feedback* only tightens it. Let S mark drafts that stood, U candidates that did not, A an audit, D a bad draft, π and p
 the probability that they were to be measured. After every draft
 
-    f = max(0, f + h (S A D (1 - π) / π - a S (1 - A D) + U (D / p - a)))
+    f = max(0, f + h (S A D (1 - π) / π - a S (1 - A D) + U (D - a)))
 
 and the next stands if its score exceeds t + f (1 - t), t the candidate threshold: none does at f = 1, until shadows of
 candidates have brought it down (those that are bad raise it to 1 at most). Summing up, since the clip at 0 only adds,
 
-    Σ S A D (1 - π) / π  <=  a Σ S (1 - A D) + a Σ U + f / h,   and f < 1 + h (1 - π) / π after the last that stood.
+    Σ S A D (1 - π) / π  <=  a Σ S (1 - A D) + a Σ U + f / h,   and f < 1 + h / π after the last that stood.
 
 The left side estimates the bad answers served without bias, whatever drafts, models and thresholds do, those of an
-adversary included. So of L answers served the expected share of bad ones is at most a + `slack` / L.
+adversary included. So the expected number of bad answers is at most a times that of the answers served, and `slack`. An
+audit that Claude could not be had for counts as bad at once, for itself and those it stands for; what it owes is given
+back if the late reply agrees. That cells need no weights is the selector's assumption alone: the sum above needs none.
 Pure: no clock, no chance, no disk.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from shammah_mlx.config import Config, RiskConfig
-from shammah_mlx.events import Bar, DraftSource, Interaction, Route
+from shammah_mlx.events import Bar, DraftSource, Interaction, Judged
 
 LOWEST, WIDTH, CELLS = (
     -1.0,
@@ -45,6 +47,9 @@ SOURCES: dict[str, tuple[DraftSource, ...]] = {
     "recall": ("recall",),
     "recall+decoder": ("recall", "decoder"),
 }
+
+
+How = Literal["stood", "missed", "shadow", "late"]
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +70,7 @@ class Seen(msgspec.Struct, frozen=True):
     """One draft, as the selector sees it."""
 
     score: float
-    how: Literal["stood", "shadow", "late"]  # a refused one is a shadow; late: it stood, and is measured only now
+    how: How  # a refused one is a shadow; a late one had been missed, and is measured only now
     bad: bool | None  # None: not measured; a late one: given up, which counts as bad
     p: float  # probability that it was to be measured
 
@@ -75,7 +80,7 @@ def slack(candidates: float, least_pi: float, config: RiskConfig) -> float:
 
     `candidates` did not stand; `least_pi` is the least probability with which any that stood was to be audited.
     """
-    return config.max_bad_rate * candidates + 1.0 / config.feedback + (1.0 - least_pi) / least_pi
+    return config.max_bad_rate * candidates + 1.0 / config.feedback + 1.0 / least_pi
 
 
 Selection = Mapping[DraftSource, Evidence]
@@ -84,26 +89,27 @@ Selection = Mapping[DraftSource, Evidence]
 
 def no_evidence(config: Config) -> Selection:
     """Return what a home starts from."""
-    sources = SOURCES[config.generator] if config.risk.promises else ()
-    return {source: Evidence() for source in sources}
+    return {source: Evidence() for source in SOURCES[config.generator]}
 
 
-def learnt(selection: Selection, interaction: Interaction, config: Config) -> Selection:
-    """Add the drafts of one interaction.
+def learnt(
+    selection: Selection, interaction: Interaction, config: Config, void: Collection[DraftSource] = ()
+) -> Selection:
+    """Add the drafts of one interaction, but for those of the sources in `void`: scored or measured by other parts.
 
     Those that the Router would not have tried say nothing of those it tries, however sure the Validator is. What the
-    user insisted on (`--local`) promises nothing.
+    user insisted on (`--local`) promises nothing. Nor is anything learnt where nothing is promised.
     """
-    if interaction.turn.wish == "local":
+    if interaction.turn.wish == "local" or not config.risk.promises:
         return selection
     found = dict(selection)
-    for place, judged in enumerate(interaction.drafts):
+    for judged in counted(interaction):
         source, divergence = judged.draft.source, judged.divergence
-        if source not in found or not _would_be_tried(source, interaction.route):
+        if source not in found or source in void:
             continue
         seen = Seen(
             score=judged.p_accept,
-            how="shadow" if place or interaction.pi is None else "late" if interaction.late_for else "stood",
+            how=_how(interaction),
             bad=None if divergence is None else not config.divergence.is_good(divergence),
             p=interaction.p_measured(source),
         )
@@ -111,9 +117,22 @@ def learnt(selection: Selection, interaction: Interaction, config: Config) -> Se
     return found
 
 
-def _would_be_tried(source: DraftSource, route: Route) -> bool:
-    """Say whether the Router gave it a chance, whoever was asked in the end."""
-    return route.threshold is None or route.p_locals.get(source, 0.0) > route.threshold
+def counted(interaction: Interaction) -> list[Judged]:
+    """Return the drafts that are evidence: beside one that stood none is, since the others were not to be served."""
+    drafts, route = interaction.drafts, interaction.route
+    return [
+        judged
+        for judged in (drafts if interaction.pi is None else drafts[:1])
+        if route.threshold is None or route.p_locals.get(judged.draft.source, 0.0) > route.threshold
+    ]
+
+
+def _how(interaction: Interaction) -> How:
+    if interaction.pi is None:
+        return "shadow"
+    if interaction.late_for is not None:
+        return "late"
+    return "missed" if interaction.audit_open else "stood"
 
 
 def log_odds(score: float) -> float:
@@ -131,7 +150,7 @@ def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], fl
     """Return the thresholds; `audited` gives the probability of an audit of a draft that is bad at some rate."""
     (offset, slope), spread = _fit(evidence, config)
     curve = Bar(candidate=1.0, serve=1.0, offset=offset, slope=slope)
-    if evidence.restarts and sum(evidence.measured) < config.fresh:
+    if evidence.restarts and sum(evidence.measured[cell] for cell in _tail(config)) < config.fresh:
         return curve
     candidate = 1.0
     drafts = served = bad = 0.0
@@ -158,26 +177,26 @@ def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], fl
 def record(evidence: Evidence, seen: Seen, bar: Bar, config: RiskConfig) -> Evidence:
     """Add one draft; `bar` is what it was held against."""
     cell = _cell(seen.score)
-    is_new = float(seen.how != "late")
-    kept = 1.0 - 1.0 / config.memory
+    is_new = seen.how != "late"
+    kept = 1.0 - 1.0 / config.memory if is_new else 1.0
     feedback = max(0.0, evidence.feedback + config.feedback * _owed(seen, bar, config.max_bad_rate))
     if seen.how == "shadow":
         feedback = min(
             feedback, max(evidence.feedback, 1.0)
         )  # at 1 nothing stands: more would only take longer to undo
-    drafts = _added(evidence.drafts, cell, is_new, kept)
-    if seen.bad is None:
-        return msgspec.structs.replace(evidence, drafts=drafts, feedback=feedback)
+    drafts = _added(evidence.drafts, cell, float(is_new), kept)
+    measured = _added(evidence.measured, cell, float(seen.bad is not None), kept)
+    bad = _added(evidence.bad, cell, float(seen.bad or 0.0), kept)
     surprise = evidence.surprise
-    if seen.score >= config.tail:
+    if seen.bad is not None and seen.score >= config.tail:
         surprise = max(0.0, surprise + _surprise(bad_rate(seen.score, bar), config.worse_odds, bad=seen.bad))
     if surprise > config.alarm:
         return Evidence(drafts=drafts, feedback=feedback, restarts=evidence.restarts + 1)
     return msgspec.structs.replace(
         evidence,
         drafts=drafts,
-        measured=_added(evidence.measured, cell, 1.0, kept),
-        bad=_added(evidence.bad, cell, float(seen.bad), kept),
+        measured=measured,
+        bad=bad,
         feedback=feedback,
         surprise=surprise,
     )
@@ -185,13 +204,15 @@ def record(evidence: Evidence, seen: Seen, bar: Bar, config: RiskConfig) -> Evid
 
 def _owed(seen: Seen, bar: Bar, rate: float) -> float:
     """Return by how much what is known of this draft exceeds what is allowed, weighed by how seldom it is known."""
+    if seen.how == "missed":
+        return 1.0 / seen.p - rate  # beside those it stands for, it was served itself
     if seen.how == "late":
-        return 0.0 if seen.bad is False else 1.0 / seen.p  # beside those it stands for, it was served itself
+        return -1.0 / seen.p if seen.bad is False else 0.0
     if seen.how == "stood":
         return (1.0 - seen.p) / seen.p if seen.bad else -rate
     if seen.score < bar.candidate or seen.bad is None:
         return 0.0
-    return float(seen.bad) / seen.p - rate
+    return float(seen.bad) - rate
 
 
 def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
@@ -205,9 +226,9 @@ def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
 def _fit(evidence: Evidence, config: RiskConfig) -> tuple[Pair, tuple[float, float, float]]:
     """Return offset and slope of the curve, and their covariance (oo, os, ss): Newton's method from the prior."""
     cells = [
-        (LOWEST + (cell + 0.5) * WIDTH, measured, measured - bad)
-        for cell, (measured, bad) in enumerate(zip(evidence.measured, evidence.bad, strict=True))
-        if measured and _edge(cell) >= config.tail - 1e-9
+        (LOWEST + (cell + 0.5) * WIDTH, evidence.measured[cell], evidence.measured[cell] - evidence.bad[cell])
+        for cell in _tail(config)
+        if evidence.measured[cell]
     ]
     offset, slope = 0.0, 1.0
     covariance = (1.0 / config.offset_strength, 0.0, 1.0 / config.slope_strength)
@@ -231,6 +252,11 @@ def _fit(evidence: Evidence, config: RiskConfig) -> tuple[Pair, tuple[float, flo
         if longest < SETTLED:
             break
     return (offset, slope), covariance
+
+
+def _tail(config: RiskConfig) -> list[int]:
+    """Return the cells that say something of what may be served."""
+    return [cell for cell in range(CELLS) if _edge(cell) >= config.tail - 1e-9]
 
 
 def _quadratic(covariance: tuple[float, float, float], pull: Pair) -> float:

@@ -52,7 +52,7 @@ def _is_good(judged: Judged, config: Config) -> int | None:
 
 
 def _router_label(interaction: Interaction, good: int | None, config: Config) -> int | None:
-    if interaction.accepted and config.targets.trust_approval:
+    if interaction.accepted and config.targets.trust_approval and interaction.late_for is None:
         return 1
     if interaction.outcome == "rejected" and config.targets.trust_rejection:
         return 0

@@ -133,6 +133,19 @@ def test_after_a_day_it_is_given_up_and_counts_as_bad(opened: Open) -> None:
     assert home.late() == 0
 
 
+def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_it_again(opened: Open) -> None:
+    home = opened(AWAY, reply("This is how: how do I boil a egg."))
+    missed = home.ask("how to boil an egg")
+    home.late()
+    journal = Journal(home.home / "journal.db")
+    assert journal.open_audits() == []
+    journal.write(journal.read(missed.turn.number))  # as learning it again does
+    assert journal.open_audits() == []
+    journal.set_aside_after(missed.turn.number)
+    assert [number for number, _ in journal.open_audits()] == [missed.turn.number]
+    journal.close()
+
+
 def test_a_reply_that_was_cut_leaves_it_open(opened: Open) -> None:
     home = opened(AWAY, reply("This is", stop_reason=None), reply("This is how: how do I boil a egg."))
     home.ask("how to boil an egg")

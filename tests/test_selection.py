@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx.config import RiskConfig
-from shammah_mlx.events import Bar, Draft, Interaction, Judged, Route, Turn
+from shammah_mlx.events import Bar, Draft, DraftSource, Interaction, Judged, Route, Turn
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.selection import HONEST, Evidence, Seen, bad_rate, choose, learnt, no_evidence, record, slack
 from tests.fakes import reply, turn
@@ -93,11 +93,16 @@ def test_feedback_by_hand() -> None:
     assert after(Seen(0.9, "stood", False, 0.1)) == pytest.approx(0.5 - step * rate)
     assert after(Seen(0.9, "stood", True, 0.1)) == pytest.approx(0.5 + step * 9)
     assert after(Seen(0.9, "shadow", False, 1.0)) == pytest.approx(0.5 - step * rate)
-    assert after(Seen(0.9, "shadow", True, 0.5)) == pytest.approx(0.5 + step * (2 - rate))
+    assert after(Seen(0.9, "shadow", True, 0.5)) == pytest.approx(0.5 + step * (1 - rate))
     assert after(Seen(0.7, "shadow", True, 1.0)) == 0.5  # no candidate
-    assert after(Seen(0.9, "stood", None, 0.1), Seen(0.9, "late", True, 0.1)) == pytest.approx(0.5 + step * (10 - rate))
-    assert after(Seen(0.9, "stood", None, 0.1), Seen(0.9, "late", None, 0.1)) == pytest.approx(0.5 + step * (10 - rate))
-    assert after(Seen(0.9, "stood", None, 0.1), Seen(0.9, "late", False, 0.1)) == pytest.approx(0.5 - step * rate)
+    assert after(Seen(0.9, "missed", None, 0.1)) == pytest.approx(0.5 + step * (10 - rate))
+    assert after(Seen(0.9, "missed", None, 0.1), Seen(0.9, "late", True, 0.1)) == pytest.approx(
+        0.5 + step * (10 - rate)
+    )
+    assert after(Seen(0.9, "missed", None, 0.1), Seen(0.9, "late", None, 0.1)) == pytest.approx(
+        0.5 + step * (10 - rate)
+    )
+    assert after(Seen(0.9, "missed", None, 0.1), Seen(0.9, "late", False, 0.1)) == pytest.approx(0.5 - step * rate)
 
 
 def test_feedback_of_one_serves_nothing_and_shadows_bring_it_down() -> None:
@@ -221,8 +226,23 @@ def test_what_the_router_would_not_try_is_not_counted() -> None:
 
 
 def test_where_nothing_is_promised_nothing_is_kept() -> None:
-    assert no_evidence(PRESETS["literal"]) == {}
-    assert set(no_evidence(PRESETS["default"])) == {"recall", "decoder"}
+    unbound = msgspec.structs.replace(DEFAULT, risk=RiskConfig())
+    forwarded = msgspec.structs.replace(Interaction.forwarded(turn(), LOCAL, reply()), drafts=judged(BAD))
+    kept: dict[DraftSource, Evidence] = {"recall": fed(Evidence(), honest(8, 20))}
+    assert learnt(kept, forwarded, unbound) == kept  # nor lost: the promise may be made again
+    assert learnt(kept, forwarded, DEFAULT, ["recall"]) == kept  # of other parts
+
+
+def test_after_an_alarm_only_labels_that_the_curve_sees_count() -> None:
+    low = Evidence(drafts=(60.0,) * 29, measured=(200.0,) + (0.0,) * 28, bad=(200.0,) + (0.0,) * 28, restarts=1)
+    assert choose(low, CONFIG, unaudited).candidate == 1.0
+
+
+def test_a_label_fades_as_drafts_come_measured_or_not() -> None:
+    evidence = fed(Evidence(), [(0.9, True)])
+    for _ in range(3000):
+        evidence = record(evidence, Seen(0.9, "stood", None, 0.1), HONEST, CONFIG)
+    assert sum(evidence.measured) == pytest.approx(math.exp(-1), abs=1e-3)
 
 
 @given(

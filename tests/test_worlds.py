@@ -4,6 +4,7 @@ import functools
 import math
 import statistics
 
+import msgspec
 import pytest
 
 from benchmarks.worlds import CONFIG, WORLDS, Life, live, share
@@ -29,6 +30,24 @@ def test_bad_answers_stay_within_the_rate_and_the_slack_on_average(name: str) ->
 def test_the_interval_holds_at_all_times_together(name: str) -> None:
     missed = sum(life.missed for life in lives(name)) / RUNS
     assert missed <= MISS + 3 * math.sqrt(MISS * (1 - MISS) / RUNS)
+
+
+TIGHT = msgspec.structs.replace(  # a slack of 30 answers, that the specification's rule does not keep within
+    CONFIG,
+    risk=msgspec.structs.replace(CONFIG.risk, feedback=0.05),
+    policy=msgspec.structs.replace(CONFIG.policy, audit_floor=0.1, audits=((0, 0.2),)),
+)
+
+
+@pytest.mark.parametrize("name", ["overconfident", "drift", "flip half-way", "adversary", "flip while Claude is away"])
+def test_with_a_tight_slack_the_bound_holds_and_the_specifications_rule_does_not(name: str) -> None:
+    def excess(*, bounded: bool) -> float:
+        found = live(name, 15, 800, bounded=bounded, config=TIGHT)
+        return statistics.mean(life.bad - ALLOWED * life.served for life in found)
+
+    slack = statistics.mean(life.slack for life in live(name, 15, 800, config=TIGHT))
+    assert excess(bounded=True) <= slack < 60
+    assert excess(bounded=False) > slack or name == "adversary"  # which plays against the bound alone
 
 
 @pytest.mark.parametrize("name", HONEST)
