@@ -20,7 +20,7 @@ class Accounts(NamedTuple):
 
 
 def account(interactions: Iterable[Interaction], config: Config) -> Accounts:
-    """Add up what was measured since embedder or meter last changed: what was served stays served, whoever drafts now."""
+    """Add up what was measured since embedder or meter last changed; what was served counts, whoever drafts now."""
     current, divergence = _of_one_kind(list(interactions)), config.divergence
     return Accounts(
         risk.estimate(_stood(current, divergence)),
