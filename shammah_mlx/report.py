@@ -173,6 +173,7 @@ def why_fields(
             {
                 "source": judged.draft.source,
                 "from_id": judged.draft.from_id,
+                "from_query": judged.draft.entry,
                 "p_accept": judged.p_accept,
                 "bar": bar_for(judged, interaction.turn, policy),
                 "bad_rate": _said(interaction, judged),
@@ -224,7 +225,7 @@ def why_table(query: str, told: Mapping[str, Any]) -> Table:
         if draft["bad_rate"] is not None:
             needs += f"; of drafts this sure {draft['bad_rate']:.0%} are bad, by what is known here"
         divergence = "not measured" if draft["divergence"] is None else f"divergence {draft['divergence']:.3f}"
-        origin = f" from #{draft['from_id']}" if draft["from_id"] else ""
+        origin = f" from #{draft['from_query']}" if draft["from_query"] else ""
         table.add_row("draft", f"{draft['source']}{origin}: p_accept {draft['p_accept']:.2f} ({needs}), {divergence}")
     if told["pi"] is not None:
         made = "so it was due" if told["audit"] else "so none was made"
