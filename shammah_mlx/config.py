@@ -250,6 +250,9 @@ class RiskConfig(_Frozen, frozen=True):
     caution: Amount = 0.75  # standard deviations of the curve, added to what it says
     offset_strength: Annotated[float, msgspec.Meta(gt=0)] = 20.0  # of the prior that scores are honest: in two homes of
     slope_strength: Annotated[float, msgspec.Meta(gt=0)] = 60.0  # three their log-odds are within 0.22, and 13 %, of it
+    known: Amount = (
+        60.0  # drafts above a threshold that were measured, before it is one: fewer can't tell 5 % from 10 %
+    )
     tail: Share = 0.5  # scores below it say nothing of those that may be served
     memory: Annotated[float, msgspec.Meta(gt=1)] = 3000.0  # drafts after which a label counts 1/e
     feedback: Annotated[float, msgspec.Meta(gt=0)] = 0.01  # its step: the inverse, in bad answers, is part of the slack

@@ -38,7 +38,6 @@ LOWEST, WIDTH, CELLS = (
     0.25,
     29,
 )  # of the cells, in log-odds of the score: 0.27 to 0.998; the rest goes to the ends
-FEWEST = 3.0  # drafts above a threshold, before it is one
 WORTH = 0.9  # probability of an audit from which a draft is as good as forwarded
 NEWTON_STEPS, LONGEST_STEP, SETTLED = 50, 0.5, 1e-9  # a whole step may go too far where the curve is far away
 Pair = tuple[float, float]
@@ -153,7 +152,7 @@ def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], fl
     if evidence.restarts and sum(evidence.measured[cell] for cell in _tail(config)) < config.fresh:
         return curve
     candidate = 1.0
-    drafts = served = bad = 0.0
+    known = served = bad = 0.0
     pull = (0.0, 0.0)  # of offset and slope on the bad ones
     for cell in reversed(range(CELLS)):
         count, x = evidence.drafts[cell], LOWEST + (cell + 0.5) * WIDTH
@@ -161,13 +160,13 @@ def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], fl
         pi = audited(rate)
         if pi >= WORTH:
             break
-        drafts += count
+        known += evidence.measured[cell]
         served += count * (1.0 - pi * rate)  # what an audit finds bad is not served
         bad += count * (1.0 - pi) * rate
         change = count * (1.0 - pi) * rate * (1.0 - rate)
         pull = (pull[0] + change, pull[1] + change * x)
         doubt = math.sqrt(max(_quadratic(spread, pull), 0.0))
-        if count and drafts >= FEWEST and bad + config.caution * doubt <= config.max_bad_rate * served:
+        if count and known >= config.known and bad + config.caution * doubt <= config.max_bad_rate * served:
             candidate = _edge(cell)
     return msgspec.structs.replace(
         curve, candidate=candidate, serve=min(candidate + evidence.feedback * (1.0 - candidate), 1.0)
