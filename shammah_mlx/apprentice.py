@@ -30,6 +30,7 @@ Judges = dict[Role, dict[DraftSource, EvidenceModel]]
 A_DAY = 86_400.0  # seconds
 RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
 UNKNOWN = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}  # nothing is proposed
+UNLIKE = -1.0  # log-odds at most, of a question unlike all that are known
 SUREST = 4.0  # log-odds: a memory of a few dozen questions fits itself too well
 NEAREST = 5  # past questions that explain a decision
 MADE_BY = ("embedder", "meter")  # what the memory, and evidence of it, holds for
@@ -206,10 +207,10 @@ class Apprentice:
         if proposal is None or not self._is_fresh(proposal.entry, query):
             return None, UNKNOWN
         named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
-        if named["similarity"] < self._config.recall.least_alike:
-            return None, UNKNOWN
         days = self._memory.since_given(proposal.entry, query.at) // A_DAY  # whole ones: a replay takes its own time
         trust = self._trust.log_odds(proposal.evidence) - self._config.recall.ageing * days
+        if named["similarity"] < self._config.recall.least_alike:
+            trust = min(trust, UNLIKE)
         return proposal, {**named, **concord(named, trust)}
 
     def _write(

@@ -84,9 +84,7 @@ class RecallConfig(_Frozen, frozen=True):
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
     compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
     fleeting_s: Amount = 300.0  # an answer about this moment is good for five minutes
-    least_alike: Share = (
-        0.5  # similarity below which nothing is proposed: where all recurs, nothing taught what does not
-    )
+    least_alike: Share = 0.5  # a question less alike is not trusted: where all recurs, nothing taught what does not
     refutations: Count = 3  # times in a row that an answer is wrong in the shadow until it is in doubt
     ageing: Amount = 0.01  # log-odds of trust that an answer loses a day, until it is given again: a guess
     most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
@@ -258,7 +256,6 @@ class RiskConfig(_Frozen, frozen=True):
     feedback: Annotated[float, msgspec.Meta(gt=0)] = 0.01  # its step: the inverse, in bad answers, is part of the slack
     worse_odds: Annotated[float, msgspec.Meta(gt=1)] = 4.0  # what an alarm is to tell from the curve
     alarm: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # log-likelihood at which the evidence starts anew
-    fresh: Amount = 50.0  # labels that it needs then before anything is served
     late_audits: Count = 3  # made after one question at the most: the user waits for them
     audit_wait_s: Amount = 86_400.0  # for the reply of an audit that Claude could not be had for; then it counts as bad
 

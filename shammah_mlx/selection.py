@@ -149,8 +149,6 @@ def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], fl
     """Return the thresholds; `audited` gives the probability of an audit of a draft that is bad at some rate."""
     (offset, slope), spread = _fit(evidence, config)
     curve = Bar(candidate=1.0, serve=1.0, offset=offset, slope=slope)
-    if evidence.restarts and sum(evidence.measured[cell] for cell in _tail(config)) < config.fresh:
-        return curve
     candidate = 1.0
     known = served = bad = 0.0
     pull = (0.0, 0.0)  # of offset and slope on the bad ones

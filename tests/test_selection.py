@@ -124,7 +124,7 @@ def test_labels_that_look_nothing_like_the_curve_start_the_evidence_anew() -> No
     assert evidence.restarts == 1
     assert sum(evidence.measured) == 0
     assert choose(evidence, CONFIG, unaudited).candidate == 1.0
-    again = fed(evidence, honest(6, 80))
+    again = fed(evidence, honest(6, 200))
     assert choose(again, CONFIG, unaudited).candidate < 1.0
 
 
@@ -233,8 +233,13 @@ def test_where_nothing_is_promised_nothing_is_kept() -> None:
     assert learnt(kept, forwarded, DEFAULT, ["recall"]) == kept  # of other parts
 
 
-def test_after_an_alarm_only_labels_that_the_curve_sees_count() -> None:
-    low = Evidence(drafts=(60.0,) * 29, measured=(200.0,) + (0.0,) * 28, bad=(200.0,) + (0.0,) * 28, restarts=1)
+def test_a_threshold_needs_measured_drafts_above_it() -> None:
+    few, enough = [(0.99, False)] * 59, [(0.99, False)] * 62  # a few have faded
+    assert [choose(fed(Evidence(), labels), CONFIG, unaudited).candidate < 1.0 for labels in (few, enough)] == [
+        False,
+        True,
+    ]
+    low = fed(Evidence(), [*few, *[(0.3, True)] * 200])
     assert choose(low, CONFIG, unaudited).candidate == 1.0
 
 

@@ -12,7 +12,7 @@ from shammah_mlx.risk import MISS
 
 RUNS, QUERIES = 60, 500
 ALLOWED = CONFIG.risk.max_bad_rate
-HONEST = ("honest", "wrong Router", "audits fail", "audits are given up", "outages")  # whose scores are what they say
+HONEST = ("honest", "audits fail", "audits are given up", "outages")  # whose scores are what they say
 
 
 @functools.cache
@@ -55,6 +55,10 @@ def test_honest_scores_need_no_slack(name: str) -> None:
     served = sum(life.served for life in lives(name))
     assert share(lives(name)) <= ALLOWED + 3 * math.sqrt(ALLOWED * (1 - ALLOWED) / served) + 0.01
     assert served > RUNS * QUERIES / 20
+
+
+def test_where_the_router_tries_what_is_bad_hardly_anything_is_served() -> None:
+    assert sum(life.served for life in lives("wrong Router")) < RUNS * QUERIES / 100
 
 
 def test_where_all_turns_bad_serving_ends_within_a_few_dozen_queries() -> None:
