@@ -7,8 +7,8 @@ offset + slope · log-odds of the score, is fitted from the prior that scores ar
 the lowest at which what would reach the user is bad at most at the rate a that is allowed, the curve's own doubt added.
 That is a selector: it forgets slowly, and starts anew when labels stop looking like its curve (Page's test, 1954).
 
-*Feedback* only tightens it. Let S mark drafts that stood, U candidates that did not, A an audit, D a bad draft, π and p
-the probability that they were to be measured. After every draft
+*Feedback* only tightens it. Let S mark drafts that stood, U candidates that did not, A an audit, D a bad draft, π the
+probability of that audit. After every draft
 
     f = max(0, f + h (S A D (1 - π) / π - a S (1 - A D) + U (D - a)))
 
@@ -33,11 +33,7 @@ import msgspec
 from shammah_mlx.config import Config, RiskConfig
 from shammah_mlx.events import Bar, DraftSource, Interaction, Judged
 
-LOWEST, WIDTH, CELLS = (
-    -1.0,
-    0.25,
-    29,
-)  # of the cells, in log-odds of the score: 0.27 to 0.998; the rest goes to the ends
+LOWEST, WIDTH, CELLS = -1.0, 0.25, 29  # log-odds of the score, 0.27 to 0.998; the rest goes to the ends
 WORTH = 0.9  # probability of an audit from which a draft is as good as forwarded
 NEWTON_STEPS, LONGEST_STEP, SETTLED = 50, 0.5, 1e-9  # a whole step may go too far where the curve is far away
 Pair = tuple[float, float]
@@ -83,7 +79,7 @@ def slack(candidates: float, least_pi: float, config: RiskConfig) -> float:
 
 
 Selection = Mapping[DraftSource, Evidence]
-"""What was measured, by source; nothing where nothing is promised."""
+"""What was measured, by source."""
 
 
 def no_evidence(config: Config) -> Selection:
@@ -178,9 +174,7 @@ def record(evidence: Evidence, seen: Seen, bar: Bar, config: RiskConfig) -> Evid
     kept = 1.0 - 1.0 / config.memory if is_new else 1.0
     feedback = max(0.0, evidence.feedback + config.feedback * _owed(seen, bar, config.max_bad_rate))
     if seen.how == "shadow":
-        feedback = min(
-            feedback, max(evidence.feedback, 1.0)
-        )  # at 1 nothing stands: more would only take longer to undo
+        feedback = min(feedback, max(evidence.feedback, 1.0))  # more would only take longer to undo
     drafts = _added(evidence.drafts, cell, float(is_new), kept)
     measured = _added(evidence.measured, cell, float(seen.bad is not None), kept)
     bad = _added(evidence.bad, cell, float(seen.bad or 0.0), kept)
@@ -189,14 +183,7 @@ def record(evidence: Evidence, seen: Seen, bar: Bar, config: RiskConfig) -> Evid
         surprise = max(0.0, surprise + _surprise(bad_rate(seen.score, bar), config.worse_odds, bad=seen.bad))
     if surprise > config.alarm:
         return Evidence(drafts=drafts, feedback=feedback, restarts=evidence.restarts + 1)
-    return msgspec.structs.replace(
-        evidence,
-        drafts=drafts,
-        measured=measured,
-        bad=bad,
-        feedback=feedback,
-        surprise=surprise,
-    )
+    return Evidence(drafts, measured, bad, feedback, surprise, evidence.restarts)
 
 
 def _owed(seen: Seen, bar: Bar, rate: float) -> float:
