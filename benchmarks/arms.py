@@ -159,7 +159,7 @@ def program(config: Config, weights: Weights) -> Arm:
         teacher = Recorded(row for row, _ in stream)
         with (
             tempfile.TemporaryDirectory(prefix="shammah-bench-") as home,
-            Assistant(Path(home), config, teacher, weights, save_every=None, clock=lambda: now) as assistant,
+            Assistant(Path(home), config, teacher, weights, saves=False, clock=lambda: now) as assistant,
         ):
             asked = zip(stream, play(stream, assistant), strict=True)
             return Run([Served(trace(row, done), done.ms or 0.0) for (row, _), done in asked])

@@ -140,7 +140,7 @@ def never(seen: int) -> bool:
 
 def scheduled(config: Config) -> Callable[[int], bool]:
     """Return the specification's audits: its rate by the queries seen, and the coins the program draws."""
-    return lambda seen: policy.coin(config.seed, seen + 1) < (band_value(config.policy.audits, seen) or 0.0)
+    return lambda seen: policy.coin(config.seed, seen + 1, "") < (band_value(config.policy.audits, seen) or 0.0)
 
 
 def serve(

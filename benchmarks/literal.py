@@ -96,7 +96,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         teacher = Recorded(row for row, _ in stream)
-        with Assistant(home, config, teacher, Weights(weights_folder()), save_every=None) as assistant:
+        with Assistant(home, config, teacher, Weights(weights_folder()), saves=False) as assistant:
             result = run(stream, assistant, None, lambda: None)
             curve = learning_curve(home)
             ms = costs(assistant, stream[0][0].query, stream[0][0].reply)

@@ -149,7 +149,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--streams", type=Path, help="folder of the recorded streams")
     parser.add_argument("--out", type=Path, required=True, help="folder for cells, summary and picture")
     parser.add_argument("--only", nargs="+", metavar="STREAM")
-    parser.add_argument("--arms", nargs="+", metavar="ARM", choices=ARMS, help=", ".join(ARMS))
+    parser.add_argument("--arms", nargs="+", metavar="ARM", choices=ARMS, help=", ".join(ARMS).replace("%", "%%"))
     parser.add_argument("--shuffles", type=int, help="at most so many")
     parser.add_argument("--limit", type=int, help="at most so many rows of a stream")
     parser.add_argument("--smoke", action="store_true", help="a small plan on the sample stream: less than a minute")

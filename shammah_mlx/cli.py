@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx import __version__
+from shammah_mlx.background import learn, learn_all, start_learning
 from shammah_mlx.console import (
     PUT_OFF,
     Group,
@@ -19,7 +20,6 @@ from shammah_mlx.console import (
     check_text,
     given_settings,
     home_and_config,
-    learning,
     make_home,
     one_line,
     progress,
@@ -30,7 +30,7 @@ from shammah_mlx.console import (
 )
 from shammah_mlx.errors import BadInputError, TeacherError
 from shammah_mlx.explaining import status, why
-from shammah_mlx.undoing import forget, rollback
+from shammah_mlx.undoing import forget, rebuild, rollback
 
 if TYPE_CHECKING:
     from shammah_mlx.events import Interaction, Wish
@@ -57,7 +57,9 @@ def main(ctx: click.Context, /, **given: Any) -> None:
 @click.option("-c", "--continue", "continues", is_flag=True, help="Continue the last conversation.")
 @click.option("--claude", is_flag=True, help="Ask Claude whatever the Router says.")
 @click.option("--local", is_flag=True, help="Never call Claude: take what this machine has.")
+@click.option("--strict", is_flag=True, help="No answer rather than one that nothing covers.")
 @click.option("--no-store", "unkept", is_flag=True, help="Answer, and keep nothing of it.")
+@click.option("--wait", is_flag=True, help="Stay until it is learnt.")
 @click.option("--model", help="Claude model to ask.")
 @click.option("--system", help="System prompt; part of the question.")
 @click.option(
@@ -73,7 +75,9 @@ def ask(
     continues: bool,
     claude: bool,
     local: bool,
+    strict: bool,
     unkept: bool,
+    wait: bool,
     model: str | None,
     system: str | None,
     timeout: float | None,
@@ -87,6 +91,8 @@ def ask(
     since = time.perf_counter()
     if claude and local:
         raise click.UsageError("--claude and --local exclude each other.")
+    if strict and local:
+        raise click.UsageError("--strict and --local exclude each other: nothing covers what --local gives.")
     wish: Wish | None = "claude" if claude else "local" if local else None
     home, config = home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
@@ -103,16 +109,17 @@ def ask(
         asked = assistant.continued(text, system, model) if continues else Query(text, system, model)
         if asked.history:  # what was not kept cannot be continued: the user should see what is
             click.echo(f"Continuing after: {one_line(asked.history[-1].question)}", err=True)
-        answered = assistant.ask(asked, show, wish=wish, kept=not unkept, since=since)
+        answered = assistant.ask(asked, show, wish=wish, kept=not unkept, strict=strict, since=since)
         if isinstance(answered, Outage):
             own = "" if wish else "; --local gives what this machine has, unchecked"
             raise TeacherError(answered.message, answered.hint + own)
         exit_code = ANSWERED
         try:
             exit_code = _say_answer(answered, config.preset, show)
-            assistant.make_late_audits(reached=answered.reply is not None and answered.reply.complete)
-            with learning(assistant.pending()) as advance:
-                assistant.learn_pending(advance)
+            if wait:
+                learn_all(assistant)
+            elif answered.turn.kept:
+                start_learning(home, given_settings(ctx, given))
         except KeyboardInterrupt:  # the answer is out, and journalled
             click.echo(PUT_OFF, err=True)
     ctx.exit(exit_code)
@@ -203,11 +210,10 @@ def replay(
     with ExitStack() as opened:
         given = {**given, "home": _replay_home(given_home, opened)}
         home, config = home_and_config(ctx, given, {"generator": generator})
-        save_every = config.state.checkpoint_every if given_home else None
         teacher = Recorded(row for row, _ in stream)
         now = time.time()  # a recorded stream has no clock: it is one moment
         assistant = opened.enter_context(
-            Assistant(home, config, teacher, weights, save_every=save_every, clock=lambda: now)
+            Assistant(home, config, teacher, weights, saves=given_home is not None, clock=lambda: now)
         )
         trace = opened.enter_context(trace_out.open("wb")) if trace_out else None
         with progress("replay", len(stream)) as advance:
@@ -241,5 +247,7 @@ def setup() -> None:
 
 main.add_command(status)
 main.add_command(why)
+main.add_command(learn)
 main.add_command(rollback)
+main.add_command(rebuild)
 main.add_command(forget)

@@ -329,7 +329,8 @@ class StateConfig(_Frozen, frozen=True):
     checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
     keep_recent: Count = 10  # checkpoints; a literal one is 0.3 GB, so not all can stay
     keep_every: Count = 1000  # queries; these stay for good
-    relearn_save_every: Count = 10  # queries; a save takes as long as a small step, and so much is lost by Ctrl-C
+    save_share: Annotated[float, msgspec.Meta(gt=0)] = 0.05  # of the time spent on learning, that saves may take: what
+    # was learnt since the last one is learnt again after a crash
     lock_wait_s: Amount = 120.0  # for another process to answer, learn and save
 
 

@@ -1,8 +1,8 @@
 """Files that are on the disk when they are said to be, and are checked when they are read."""
 
 import fcntl
+import hashlib
 import os
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,21 +15,18 @@ def link_all(source: Path, target: Path) -> None:
     sync(target)
 
 
-def is_intact(path: Path, crc: int | None) -> bool:
-    """Say whether a file is there with this check sum."""
+def is_intact(path: Path, expected: str | None) -> bool:
+    """Say whether a file is there with this sha256."""
     try:
-        return crc32(path) == crc
+        return sha256(path) == expected
     except OSError:
         return False
 
 
-def crc32(path: Path) -> int:
-    """Return the check sum of a file's content."""
-    crc = 0
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file's content."""
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            crc = zlib.crc32(block, crc)
-    return crc
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_synced(path: Path, write: Callable[[BinaryIO], object]) -> None:

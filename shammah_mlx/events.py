@@ -169,6 +169,12 @@ class Turn(_Event, frozen=True):
     open_audits: int = 0  # that Claude could not be had for so far
     secret: bool = False  # it looks like one
     kept: bool = True  # False: answered, and neither stored nor learnt, so never audited
+    strict: bool = False  # whether the user wants no answer rather than one that is not covered
+
+    @property
+    def waits(self) -> bool:
+        """Say whether nothing served now is covered, because an audit is still due."""
+        return self.open_audits > 0 and bool(self.bars)
 
     def shadows(self, source: DraftSource) -> bool:
         """Say whether this source drafts too if the query is forwarded."""
@@ -303,8 +309,7 @@ class Interaction(_Event, frozen=True):
     @property
     def uncovered(self) -> bool:
         """Say whether a draft was served that was refused, or while an audit was due that could not be had."""
-        waits = self.turn.open_audits > 0 and bool(self.turn.bars)
-        return self.outcome == "approved" and (self.audit or not self.accepted or waits)
+        return self.outcome == "approved" and (self.audit or not self.accepted or self.turn.waits)
 
     @property
     def covered(self) -> bool | None:

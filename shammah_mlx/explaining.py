@@ -21,19 +21,19 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
     from shammah_mlx import report
     from shammah_mlx.accounts import account
-    from shammah_mlx.journal import Journal, read_totals
+    from shammah_mlx.journal import Journal, Totals
     from shammah_mlx.states import States
 
     states, path = States(home, config.state), home / "journal.db"
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
-    manifest = states.manifest()
-    totals = read_totals(path, manifest.cursor if manifest else 0)
-    if totals.journalled:
+    if path.exists():
         with closing(Journal(path)) as journal:
+            manifest = journal.of_current(lambda learnt: states.manifest(learnt.state))
+            totals = journal.totals(manifest.cursor if manifest else 0)
             accounts = account(journal.after(0), config)
     else:
-        accounts = account([], config)
+        manifest, totals, accounts = states.manifest(None), Totals(), account([], config)
     fields = report.status_fields(config, manifest, totals, accounts)
     if as_json:
         click.echo(json.dumps(fields))
@@ -53,9 +53,7 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
 
     from shammah_mlx import report
     from shammah_mlx.journal import Journal
-    from shammah_mlx.states import States
 
-    manifest = States(home, config.state).manifest()
     path = home / "journal.db"
     if not path.exists():
         raise BadInputError("nothing was asked yet", "ask something first")
@@ -65,7 +63,8 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         nearest = journal.questions(near.number for near in interaction.grounds.nearest)
         set_aside = journal.is_set_aside(interaction.turn.number)
-    learnt = "yes" if manifest and interaction.turn.number <= manifest.cursor else "not yet: the next question does it"
+        is_learnt = interaction.turn.number <= journal.learnt().cursor
+    learnt = "yes" if is_learnt else "not yet: `shammah learn` does it, or the next question"
     if set_aside:
         learnt = "no: set aside by a rollback"
     if as_json:

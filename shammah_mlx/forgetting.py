@@ -6,16 +6,17 @@ finishes what a process that died has left: no model is asked that was made from
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
+from shammah_mlx import metrics
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Interaction
-from shammah_mlx.journal import Journal
-from shammah_mlx.lock import locked
+from shammah_mlx.journal import Journal, Learnt
+from shammah_mlx.lock import HomeLock
 from shammah_mlx.states import States
 
 
@@ -46,15 +47,16 @@ def forget(
     holds = matcher(pattern)
     if not (home / "journal.db").exists():
         return Forgotten(0, [])
-    states = States(home, config.state)
-    with locked(home, config, on_wait), closing(Journal(home / "journal.db")) as journal:
-        states.check_preset(config.preset)  # it will be the one to learn again
-        resumed, dropped = journal.erased_from() is not None, finish(journal, states)
+    states, lock = States(home, config.state), HomeLock(home, config.state, on_wait)
+    with closing(Journal(home / "journal.db")) as journal, lock.alone():
+        if manifest := states.find(journal.learnt().state):
+            states.check_preset(manifest, config.preset)  # it will be the one to learn again
+        resumed, dropped = journal.erased_from() is not None, finish(home, journal, states)
         found = [interaction for interaction in journal.every() if holds(interaction)]
         if found and not confirm(found):
             return None
         journal.erase([interaction.turn.number for interaction in found])
-        return Forgotten(len(found), [*dropped, *finish(journal, states)], resumed)
+        return Forgotten(len(found), [*dropped, *finish(home, journal, states)], resumed)
 
 
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
@@ -72,10 +74,26 @@ def matcher(pattern: str) -> Callable[[Interaction], bool]:
     return lambda interaction: any(sought in _plain(text) for text in _texts(interaction))
 
 
-def finish(journal: Journal, states: States) -> list[int]:
+@contextmanager
+def all_forgotten(home: Path, journal: Journal, states: States, lock: HomeLock) -> Iterator[None]:
+    """Share the home, after finishing what a process that died has left to forget.
+
+    Raises:
+        BadStateError: the home is in use by one that must be alone.
+    """
+    while True:
+        with lock.shared():
+            if journal.erased_from() is None:
+                yield
+                return
+        with lock.alone():
+            finish(home, journal, states)
+
+
+def finish(home: Path, journal: Journal, states: States) -> list[int]:
     """Remove every trace of what was erased from the journal; return the checkpoints that were dropped.
 
-    Each step may be done again: should the process die in between, the next one does.
+    Each step may be done again: should the process die in between, the next one does. The home is to be held alone.
 
     Raises:
         BadStateError: another process is reading the journal.
@@ -84,7 +102,17 @@ def finish(journal: Journal, states: States) -> list[int]:
     if first is None:
         return []
     journal.scrub()
-    dropped = states.drop_from(first)
+    dropped = states.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
+    states.drop_aside(lambda manifest: manifest is None or manifest.cursor >= first)
+    learnt = journal.learnt()
+    if learnt.state is None or learnt.cursor >= first:
+        earlier = states.last_good()
+        manifest = None if earlier is None else states.restore(earlier)
+        journal.go_back(Learnt(manifest.cursor, manifest.name) if manifest else Learnt(), set_aside=False)
+        states.publish(manifest)
+        metrics.trim(metrics.metrics_path(home), manifest.tally.queries if manifest else 0)
+    else:
+        states.sweep(learnt.state)
     journal.note_all_gone()
     return dropped
 

@@ -1,55 +1,23 @@
-"""The private record of every interaction, in SQLite: written before anything is trained, in the order of training."""
+"""The private record of every interaction, in SQLite: written before anything is trained, in the order of training.
+
+What training adds to it (interactions as observed, entries of the memory) is staged, and becomes durable in one
+transaction with the name of the state that the training made: a reader sees all of it or none.
+"""
 
 import json
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
+from shammah_mlx.database import open_database
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction
 from shammah_mlx.recall import Entry, Question
 
-_MIGRATIONS = (
-    """
-    CREATE TABLE interactions (
-        number INTEGER PRIMARY KEY,
-        record TEXT NOT NULL,                   -- an Interaction as JSON
-        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it
-    )
-    """,
-    """
-    CREATE TABLE memory (
-        number INTEGER PRIMARY KEY,             -- of the interaction
-        answer INTEGER NOT NULL,                -- number of the first one that had this answer
-        context INTEGER NOT NULL,
-        at REAL NOT NULL,                       -- when it was asked, Unix time
-        until REAL NOT NULL,                    -- when its answer runs out
-        made_by TEXT NOT NULL,                  -- versions of embedder and meter
-        vector BLOB NOT NULL,                   -- fp32
-        words BLOB NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE forgotten (
-        last INTEGER NOT NULL,                  -- the highest number that was erased: it stays taken
-        first INTEGER                           -- what was learnt from this one on is to go; NULL once it is gone
-    )
-    """,
-    """
-    CREATE TABLE missed_audits (
-        number INTEGER PRIMARY KEY,             -- of an interaction whose audit was due and could not be had
-        at REAL NOT NULL                        -- when it was asked, Unix time
-    )
-    """,
-    """
-    CREATE INDEX late ON interactions (json_extract(record, '$.late_for'))
-        WHERE json_extract(record, '$.late_for') IS NOT NULL
-    """,
-)
 _OPEN_AUDITS = """
     FROM missed_audits JOIN interactions AS served USING (number)
     WHERE NOT served.set_aside AND NOT EXISTS (
@@ -57,19 +25,27 @@ _OPEN_AUDITS = """
         WHERE json_extract(late.record, '$.late_for') = missed_audits.number AND NOT late.set_aside
     )
 """
+Read = TypeVar("Read")
 NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
+
+
+class Learnt(msgspec.Struct, frozen=True):
+    """How far training has come."""
+
+    cursor: int = 0  # number of the last interaction trained on
+    state: str | None = None  # what that made, by its name; None: nothing yet
 
 
 class Totals(msgspec.Struct, frozen=True):
     """What the whole journal adds up to; rows set aside count for money only."""
 
-    journalled: int
-    pending: int  # after the last one trained on
-    forwarded: int
-    calls: int
-    spent_usd: float
-    unpriced_calls: int
-    open_audits: int  # due, and not made yet
+    journalled: int = 0
+    pending: int = 0  # after the last one trained on
+    forwarded: int = 0
+    calls: int = 0
+    spent_usd: float = 0.0
+    unpriced_calls: int = 0
+    open_audits: int = 0  # due, and not made yet
 
 
 class Journal:
@@ -81,48 +57,49 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._db = sqlite3.connect(path, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss,
-            self._db.execute("PRAGMA fullfsync = 1")  # on macOS too
-            self._db.execute("PRAGMA secure_delete = ON")  # what is deleted or replaced is overwritten
-            self._migrate()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise _unusable(path, error) from error
-        except BadStateError:
-            self._db.close()
-            raise
-
-    def _migrate(self) -> None:
-        if self._version() == len(_MIGRATIONS):
-            return
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            version = self._version()  # again: another process may have migrated it meanwhile
-            if version > len(_MIGRATIONS):
-                raise BadStateError(
-                    f"{self._path} was written by a newer shammah-mlx", "upgrade, or use another --home"
-                )
-            for script in _MIGRATIONS[version:]:
-                self._db.execute(script)
-            self._db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-
-    def _version(self) -> int:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        return int(version)
+        self._staged: list[tuple[str, tuple[object, ...]]] = []  # statements, with what to fill in
+        self._db = open_database(path)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def last_number(self) -> int:
-        """Return the highest number ever used; 0 if there is none."""
-        (last,) = self._db.execute(
-            "SELECT coalesce(max(number), 0) FROM (SELECT number FROM interactions UNION SELECT last FROM forgotten)"
-        ).fetchone()
-        return int(last)
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See one moment of the journal for as long as this is held, whatever others write."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    def learnt(self) -> Learnt:
+        """Return how far training has come."""
+        row = self._db.execute("SELECT cursor, state FROM learnt").fetchone()
+        return Learnt(*row) if row else Learnt()
+
+    def of_current(self, read: Callable[[Learnt], Read]) -> Read:
+        """Return what is read of the state that training has come to; again if another replaces it meanwhile.
+
+        Raises:
+            BadStateError: it cannot be read.
+        """
+        while True:
+            with self.snapshot():
+                learnt = self.learnt()
+                try:
+                    return read(learnt)
+                except BadStateError as error:
+                    damage = error
+            if self.learnt() == learnt:
+                raise damage
+
+    def next_number(self) -> int:
+        """Return the number of the interaction that is written next, if none is written meanwhile."""
+        tables = ("number) FROM interactions", "last) FROM forgotten", "cursor) FROM learnt")
+        last = ", ".join(f"coalesce((SELECT max({table}), 0)" for table in tables)
+        (taken,) = self._db.execute(f"SELECT max({last})").fetchone()
+        return int(taken) + 1
 
     def count_after(self, number: int) -> int:
         """Return how many interactions come after `number`, but for those set aside."""
@@ -143,19 +120,53 @@ class Journal:
         """Return the interactions whose audits are due, and when they were asked, Unix time; the oldest first."""
         return self._db.execute(f"SELECT number, at {_OPEN_AUDITS} ORDER BY number").fetchall()
 
-    def write(self, interaction: Interaction) -> None:
-        """Store an interaction, or its completed form in place of the first; note an audit that was missed."""
-        record = msgspec.json.encode(interaction).decode()
+    def write(self, interaction: Interaction) -> Interaction:
+        """Store a new interaction, at once, and note an audit that was missed; return it as it is stored.
+
+        Its number is another if its own was taken while it was answered.
+        """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            if interaction.audit_open:
-                at = interaction.turn.query.at
-                self._db.execute("INSERT OR REPLACE INTO missed_audits VALUES (?, ?)", (interaction.turn.number, at))
-            self._db.execute(
-                "INSERT INTO interactions (number, record) VALUES (?, ?)"
-                " ON CONFLICT (number) DO UPDATE SET record = excluded.record",
-                (interaction.turn.number, record),
-            )
+            number = self.next_number()
+            turn = msgspec.structs.replace(interaction.turn, number=number)
+            stored = msgspec.structs.replace(interaction, turn=turn)
+            if stored.audit_open:
+                self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, turn.query.at))
+            self._db.execute("INSERT INTO interactions (number, record) VALUES (?, ?)", (number, _encoded(stored)))
+        return stored
+
+    def complete(self, interaction: Interaction) -> None:
+        """Stage an interaction as observed, in place of what was written."""
+        row = (_encoded(interaction), interaction.turn.number)
+        self._staged.append(("UPDATE interactions SET record = ? WHERE number = ?", row))
+
+    def commit(self, learnt: Learnt) -> None:
+        """Store all that was staged, and how far training has come with it, as one."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for statement, row in self._staged:
+                self._db.execute(statement, row)
+            self._name(learnt)
+        self._staged.clear()
+
+    def unstage(self) -> None:
+        """Drop what was staged."""
+        self._staged.clear()
+
+    def go_back(self, learnt: Learnt, *, set_aside: bool) -> int:
+        """Return training to an earlier state; return how many interactions are set aside, if that is wanted."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM memory WHERE number > ?", (learnt.cursor,))
+            self._name(learnt)
+            later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside"
+            done = self._db.execute(later, (learnt.cursor,)) if set_aside else None
+        return done.rowcount if done else 0
+
+    def _name(self, learnt: Learnt) -> None:
+        self._db.execute("DELETE FROM learnt")
+        if learnt.state is not None:
+            self._db.execute("INSERT INTO learnt VALUES (?, ?)", (learnt.cursor, learnt.state))
 
     def after(self, number: int) -> Iterator[Interaction]:
         """Yield the interactions that count and come after `number`, in order.
@@ -199,14 +210,11 @@ class Journal:
         return None if row is None else self._decoded(*row)
 
     def remember(self, entry: Entry, made_by: str) -> None:
-        """Keep an entry of the memory, and by which embedder and meter it was made."""
+        """Stage an entry of the memory, and by which embedder and meter it was made."""
         question = entry.question
         row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
-        with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, question.vector.astype(np.float32).tobytes(), question.words.tobytes()),
-            )
+        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes())
+        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
 
     def remembered(self, made_by: str) -> Iterator[Entry]:
         """Yield the entries of the memory that were made so, in order."""
@@ -219,9 +227,8 @@ class Journal:
             yield Entry(question, number, answer, at, until)
 
     def unremember(self, first: int, last: int | None = None) -> None:
-        """Drop the entries of the memory from `first` to `last`, or to the end."""
-        with self._db:
-            self._db.execute("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last))
+        """Stage that the entries of the memory from `first` to `last`, or to the end, are dropped."""
+        self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))
 
     def is_set_aside(self, number: int) -> bool:
         """Say whether a rollback went back to before this interaction."""
@@ -244,14 +251,6 @@ class Journal:
             " ORDER BY number DESC LIMIT 1"
         ).fetchone()
         return None if row is None else self._decoded(*row)
-
-    def set_aside_after(self, number: int) -> int:
-        """Leave out every interaction after `number` from now on; return how many those are."""
-        with self._db:
-            done = self._db.execute(
-                "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside", (number,)
-            )
-        return done.rowcount
 
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions, those set aside too, in order.
@@ -320,13 +319,5 @@ class Journal:
         return Totals(*row)
 
 
-def read_totals(path: Path, cursor: int) -> Totals:
-    """Add up the journal at `path`; an absent one is empty, and stays absent."""
-    if not path.exists():
-        return Totals(0, 0, 0, 0, 0.0, 0, 0)
-    with closing(Journal(path)) as journal:
-        return journal.totals(cursor)
-
-
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> BadStateError:
-    return BadStateError(f"{path} cannot be used: {error}", "check the disk's space and rights, or use another --home")
+def _encoded(interaction: Interaction) -> str:
+    return msgspec.json.encode(interaction).decode()

@@ -15,7 +15,7 @@ from shammah_mlx.divergence import Meter
 from shammah_mlx.events import Draft, DraftSource, Interaction, Judged, Outage, Query, Reply, Route, Step, Turn
 from shammah_mlx.schedules import learning_rate
 from shammah_mlx.targets import Target, make_targets
-from shammah_mlx.teacher import Show, Teacher
+from shammah_mlx.teacher import Show, Teacher, outage
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
 
@@ -47,7 +47,7 @@ def answer(
     query = turn.query
     route = policy.route(models.p_local(query), turn, config.policy)
     drafts = _try(turn, route, models, config.policy, show)
-    stands = bool(drafts) and route.threshold is not None and policy.accepts(drafts[0], turn, config.policy)
+    stands = policy.stands(drafts, route, turn, config.policy)
     if turn.wish == "local":
         return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
 
@@ -64,9 +64,9 @@ def answer(
         return Interaction.approved(turn, route, drafts, pi)
     reply = teacher.ask(query)
     if isinstance(reply, Outage):
-        return Interaction.approved(turn, route, drafts, pi)
+        return reply if turn.strict else Interaction.approved(turn, route, drafts, pi)
     if not reply.complete:
-        return Interaction.approved(turn, route, drafts, pi, reply)
+        return outage("cut") if turn.strict else Interaction.approved(turn, route, drafts, pi, reply)
     best, *others = _compare(drafts, reply, meter)
     good = best.divergence is not None and config.divergence.is_good(best.divergence)
     return Interaction.audited(turn, route, (best, *others), pi, reply, good=good)

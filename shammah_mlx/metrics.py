@@ -1,6 +1,6 @@
 """The specification's TrainingMetrics: counted from what was observed, one line a query, no word of any query."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,12 @@ from shammah_mlx import policy
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import Interaction, Step
 from shammah_mlx.schedules import learning_rate
+
+LONGEST_LINE = 4096  # bytes; they have no text, and about 700
+
+
+class _Line(msgspec.Struct, frozen=True):
+    query_count: int
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -91,21 +97,36 @@ def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: 
     }
 
 
-def append(path: Path, fields: dict[str, object]) -> None:
-    """Add one line to a JSONL file."""
+def metrics_path(home: Path) -> Path:
+    """Return where the lines are kept."""
+    return home / "metrics" / "training.jsonl"
+
+
+def append(path: Path, queries: int, lines: Sequence[Mapping[str, object]]) -> None:
+    """Add lines to a JSONL file that is to hold `queries` before."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    trim(path, queries)
     with path.open("ab") as file:
-        file.write(msgspec.json.encode(fields) + b"\n")
+        file.write(b"".join(msgspec.json.encode(fields) + b"\n" for fields in lines))
 
 
 def trim(path: Path, queries: int) -> None:
-    """Drop what lies behind the first `queries` lines: of queries that a crash or a rollback took back."""
-    if not path.exists():
+    """Drop what lies behind the line of that query: of queries that a crash or a rollback took back."""
+    if not path.exists() or _last_query(path) == queries:
         return
     content = path.read_bytes()
-    lines = content.splitlines(keepends=True)
-    kept = b"".join(line for line in lines[:queries] if line.endswith(b"\n"))
-    if kept != content:
-        partial = path.with_suffix(".part")
-        partial.write_bytes(kept)
-        partial.replace(path)
+    kept = b"".join(line for line in content.splitlines(keepends=True)[:queries] if line.endswith(b"\n"))
+    partial = path.with_suffix(".part")
+    partial.write_bytes(kept)
+    partial.replace(path)
+
+
+def _last_query(path: Path) -> int | None:
+    """Return which query the last line is of; None if that cannot be told."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_LINE))
+        tail = file.read()
+    try:
+        return msgspec.json.decode(tail.splitlines()[-1], type=_Line).query_count if tail.endswith(b"\n") else None
+    except msgspec.DecodeError:
+        return None

@@ -1,7 +1,7 @@
 """Who answers, and when Claude is asked as well: pure decisions (specification, Cold Start and Sampling Strategy)."""
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.destruction import destroys
@@ -21,6 +21,7 @@ def take_turn(
     usual_doubt: float = 1.0,
     selection: Mapping[DraftSource, Evidence] = {},
     kept: bool = True,
+    strict: bool = False,
 ) -> Turn:
     """Draw the query's coin and look up its rates, before anything is drafted. A secret is not kept."""
     said = (query.text, query.system or "", *(text for turn in query.history for text in (turn.question, turn.answer)))
@@ -32,13 +33,14 @@ def take_turn(
         seen=seen,
         query=query,
         wish=wish,
-        coin=coin(config.seed, number),
+        coin=coin(config.seed, number, query.text),
         audit_rate=audit_rate,
         shadow_rates={source: band_value(bands, seen) or 0.0 for source, bands in config.policy.shadows.items()},
         usual_doubt=usual_doubt,
         bars=bars(selection, audit_rate, usual_doubt, config),
         secret=secret,
         kept=kept and not secret,
+        strict=strict,
     )
 
 
@@ -54,9 +56,12 @@ def bars(
     return {source: choose(evidence, config.risk, audited) for source, evidence in promised.items()}
 
 
-def coin(seed: int, number: int) -> float:
-    """Draw the uniform number of one query: the same for the same seed and journal number, on every machine."""
-    return random.Random(f"{seed}/{number}").random()  # a string seed is hashed with SHA-512
+def coin(seed: int, number: int, text: str) -> float:
+    """Draw the uniform number of one query: the same for the same seed, journal number and text, on every machine.
+
+    The text, because two queries asked at once begin with one number.
+    """
+    return random.Random(f"{seed}/{number}/{text}").random()  # a string seed is hashed with SHA-512
 
 
 def route(p_locals: Mapping[DraftSource, float], turn: Turn, config: PolicyConfig) -> Route:
@@ -97,6 +102,13 @@ def bar_for(judged: Judged, turn: Turn, config: PolicyConfig) -> float | None:
     if judged.p_accept > bar and destroys(judged.draft.text):
         return max(bar, config.accept_destroying)  # looked at only where it matters: reading a draft takes its time
     return bar
+
+
+def stands(drafts: Sequence[Judged], route: Route, turn: Turn, config: PolicyConfig) -> bool:
+    """Say whether the best draft is to be served, or else Claude asked."""
+    if not drafts or route.threshold is None or (turn.strict and turn.waits):
+        return False
+    return accepts(drafts[0], turn, config)
 
 
 def best_first(drafts: Iterable[Judged], turn: Turn, config: PolicyConfig) -> tuple[Judged, ...]:

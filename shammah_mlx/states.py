@@ -1,14 +1,14 @@
-"""What was learnt, on disk: a set of safetensors files and a manifest, replaced as one.
+"""What was learnt, on disk: sets of safetensors files, each with a manifest, written once and never changed.
 
-`models` is a symbolic link to a folder under `states/`. A save writes a new folder, syncs it, then swaps the link:
-a reader, or a crash, sees the old set or the new set, never a mix. Files are never written again once in place, so a
+A set is known by its name, the sha256 of its manifest, which holds that of every file: the same name is the same state,
+bit for bit. Which set is the current one the journal says; `models` is a link to it, for people and for mlx-lm. A
 checkpoint is a folder of hard links and costs no copy.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from shammah_mlx.config import StateConfig
-from shammah_mlx.disk import crc32, is_intact, link_all, sync, write_synced
+from shammah_mlx.disk import is_intact, link_all, sha256, sync, write_synced
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import ROLES, DraftSource
 from shammah_mlx.metrics import Tally
@@ -25,14 +25,8 @@ from shammah_mlx.selection import Evidence
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
 ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
 MANIFEST = "manifest.json"
-FORMAT = 2  # 1: before drafts had sources and evidence
-
-
-class _Sealed(msgspec.Struct, frozen=True):
-    """A manifest's bytes with their own check sum."""
-
-    manifest: msgspec.Raw
-    crc32: int
+FORMAT = 3  # 1: before drafts had sources and evidence; 2: while the link `models` said which set was current
+_SHOWN = 16  # characters of a name that name its folder
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -47,85 +41,126 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preset: str
     cursor: int  # number of the last interaction trained on
     tally: Tally
-    crc32: dict[str, int]  # by file name: damage is found before it is learnt from
+    sha256: dict[str, str]  # by file name: damage is found before it is learnt from
     versions: dict[str, str] = {}  # of what the evidence in it holds for
     selection: dict[DraftSource, Evidence] = {}  # what the thresholds follow from
     format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """Return the set's name."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class States:
     """The model files of one home."""
 
     def __init__(self, home: Path, config: StateConfig) -> None:
-        self._current = home / "models"
+        self._home = home
+        self._link = home / "models"
         self._states = home / "states"
         self._checkpoints = home / "checkpoints"
+        self._aside = home / "aside"
         self._config = config
 
-    def manifest(self) -> Manifest | None:
-        """Return the current set's manifest; None if nothing was saved yet.
+    def manifest(self, name: str | None) -> Manifest | None:
+        """Return the manifest of a set; None if there is none yet.
 
         Raises:
-            BadStateError: it cannot be read, or is gone while a good checkpoint is there.
+            BadStateError: it is not there, or is another's, or none is named while a good checkpoint is there.
         """
-        if self._current.is_symlink() or self._current.exists() or self._last_good() is not None:
-            return self._read_manifest(self._current)
-        return None
+        if name is None:
+            if self.last_good() is None:
+                return None
+            raise self._damaged(self._link)
+        if (manifest := self.find(name)) is None:
+            raise self._damaged(self._folder(name) / MANIFEST)
+        return manifest
 
-    def checked_files(self) -> dict[str, Path]:
-        """Return the current set's files by stem, after checking that each is as it was written.
+    def find(self, name: str | None) -> Manifest | None:
+        """Return the manifest of a set, if it is there and whole."""
+        manifest = None if name is None else _read(self._folder(name) / MANIFEST)
+        return manifest if manifest and manifest.name == name else None
 
-        Raises:
-            BadStateError: one is not; the message names it, the hint the last good checkpoint.
-        """
-        manifest = self._read_manifest(self._current)
-        for name in FILES:
-            if not is_intact(self._current / name, manifest.crc32.get(name)):
-                raise self._damaged(self._current / name)
-        return {Path(name).stem: self._current / name for name in FILES}
-
-    def save(
-        self,
-        write: Mapping[str, Callable[[BinaryIO], None]],
-        manifest: Manifest,
-        adapter_config: bytes | None = None,
-    ) -> None:
-        """Replace the current set: `write[stem]` writes the content of that file to the open file it is given.
-
-        `manifest` lacks the check sums only. With `adapter_config` the folder is an adapter that mlx-lm loads.
-        """
-        tally = manifest.tally
-        self._states.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"query_{tally.queries}_", dir=self._states))
-        try:
-            for name in FILES:
-                write_synced(folder / name, write[Path(name).stem])
-            crcs = {name: crc32(folder / name) for name in FILES}
-            if adapter_config is not None:
-                (folder / ADAPTER_CONFIG).write_bytes(adapter_config)
-                os.link(folder / "generator.safetensors", folder / ADAPTERS)
-            sealed = _seal(msgspec.structs.replace(manifest, crc32=crcs))
-            write_synced(folder / MANIFEST, lambda file: file.write(sealed))
-            sync(folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self._point_at(folder)
-        if tally.queries % self._config.checkpoint_every == 0:
-            self._checkpoint(folder, tally.queries)
-
-    def check_preset(self, preset: str) -> None:
-        """Pass if the current set is of that preset, or there is none that can be read.
+    def check_preset(self, manifest: Manifest, preset: str) -> None:
+        """Pass if a set is of the preset in use.
 
         Raises:
             BadStateError: it is of another.
         """
-        manifest = _unseal(self._current / MANIFEST)
-        if manifest is not None and manifest.preset != preset:
+        if manifest.preset != preset:
             raise BadStateError(
-                f"{self._current.parent} was made by the preset {manifest.preset!r}",
+                f"{self._home} was made by the preset {manifest.preset!r}",
                 f"use --preset {manifest.preset}, or another --home",
             )
+
+    def files(self, manifest: Manifest) -> dict[str, Path]:
+        """Return the files of a set by stem, after checking that each is as it was written.
+
+        Raises:
+            BadStateError: one is not; the message names it, the hint a way out.
+        """
+        folder = self._folder(manifest.name)
+        for name in FILES:
+            if not is_intact(folder / name, manifest.sha256.get(name)):
+                raise self._damaged(folder / name)
+        return {Path(name).stem: folder / name for name in FILES}
+
+    def write(
+        self,
+        write: Mapping[str, Callable[[BinaryIO], None]],
+        manifest: Manifest,
+        adapter_config: bytes | None = None,
+    ) -> Manifest:
+        """Write a set, to be there when this returns: `write[stem]` writes that file to the open one it is given.
+
+        `manifest` lacks the sha256 only; it comes back whole. With `adapter_config` mlx-lm can load the folder.
+        """
+        partial = self._new_folder()
+        try:
+            for name in FILES:
+                write_synced(partial / name, write[Path(name).stem])
+            whole = msgspec.structs.replace(manifest, sha256={name: sha256(partial / name) for name in FILES})
+            if adapter_config is not None:
+                (partial / ADAPTER_CONFIG).write_bytes(adapter_config)
+                os.link(partial / "generator.safetensors", partial / ADAPTERS)
+            write_synced(partial / MANIFEST, lambda file: file.write(msgspec.json.encode(whole)))
+            self._put_in_place(partial, whole.name)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return whole
+
+    def publish(self, manifest: Manifest | None) -> None:
+        """Do what follows once the journal names a set: the checkpoint if one is due, the link, and clearing up."""
+        if manifest is None:
+            self._link.unlink(missing_ok=True)
+        else:
+            if manifest.tally.queries % self._config.checkpoint_every == 0:
+                self._checkpoint(manifest)
+            self._point_at(self._folder(manifest.name))
+        self.sweep(manifest.name if manifest else None)
+
+    def sweep(self, current: str | None) -> None:
+        """Remove the sets that are not current, and what a process that died left half written."""
+        for other in self._states.glob("*"):
+            if other.is_dir() and (current is None or other != self._folder(current)):
+                shutil.rmtree(other)
+        for left in self._checkpoints.glob(".query_*"):
+            shutil.rmtree(left)
+
+    def set_aside(self, manifest: Manifest) -> None:
+        """Keep a set whose decoder is another than today's, where nothing applies it."""
+        kept = self._aside / manifest.name[:_SHOWN]
+        if not kept.exists():
+            self._aside.mkdir(exist_ok=True)
+            self._copy(self._folder(manifest.name), kept)
+
+    def adopt(self) -> Manifest | None:
+        """Return what the link says: the current set where the journal, being another, does not know of any."""
+        folder = self._link.resolve()
+        manifest = _read(folder / MANIFEST)
+        return manifest if manifest and folder == self._folder(manifest.name).resolve() else None
 
     def checkpoints(self) -> list[int]:
         """Return the query counts that can be gone back to, oldest first."""
@@ -142,138 +177,119 @@ class States:
             known = ", ".join(map(str, self.checkpoints())) or "none yet"
             raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
 
-    def roll_back(self, queries: int) -> Manifest:
-        """Make the checkpoint of that query count the current set.
+    def restore(self, queries: int) -> Manifest:
+        """Make the set of a checkpoint one that the journal may name; later checkpoints are left.
 
         Raises:
-            BadStateError: there is none, or it is damaged.
+            BadStateError: there is none of that query count, or it is damaged.
         """
         self.check_is_checkpoint(queries)
         source = self._checkpoints / f"query_{queries}"
-        manifest = self._read_manifest(source)
+        manifest = _read(source / MANIFEST)
+        if manifest is None:
+            raise self._damaged(source / MANIFEST)
         for name in FILES:
-            if not is_intact(source / name, manifest.crc32.get(name)):
+            if not is_intact(source / name, manifest.sha256.get(name)):
                 raise self._damaged(source / name)
-        for later in self.checkpoints():  # made from what is about to be set aside
-            if later > queries:
-                shutil.rmtree(self._checkpoints / f"query_{later}")
-        self._states.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"query_{queries}_", dir=self._states))
-        link_all(source, folder)
-        self._point_at(folder)
+        partial = self._new_folder()
+        link_all(source, partial)
+        self._put_in_place(partial, manifest.name)
         return manifest
 
-    def drop_from(self, number: int) -> list[int]:
-        """Drop every set that was trained on an interaction from `number` on; return the checkpoints among them.
-
-        The newest good checkpoint from before becomes the current set; without one there is none. Dropped, too, is what
-        cannot be read, and what a process that died left: whatever may hold what was learnt.
-        """
+    def drop_checkpoints(self, is_dropped: Callable[[int, Manifest | None], bool]) -> list[int]:
+        """Drop the checkpoints of which that is true, by query count and manifest (None: it cannot be read)."""
         folders = {queries: self._checkpoints / f"query_{queries}" for queries in self.checkpoints()}
-        dropped = [queries for queries, folder in folders.items() if _may_hold(folder, number)]
+        dropped = [queries for queries, folder in folders.items() if is_dropped(queries, _read(folder / MANIFEST))]
         for folder in (*(folders[queries] for queries in dropped), *self._checkpoints.glob(".query_*")):
             shutil.rmtree(folder)
-        if _may_hold(self._current, number):
-            if (earlier := self._last_good()) is not None:
-                self.roll_back(earlier)
-            elif self._current.is_symlink():
-                self._current.unlink()
-                sync(self._current.parent)
-            elif self._current.exists():
-                shutil.rmtree(self._current)
-        self._sweep(self._current.resolve())
         return dropped
 
-    def _checkpoint(self, folder: Path, queries: int) -> None:
-        for unfinished in self._checkpoints.glob(".query_*"):
-            shutil.rmtree(unfinished)
-        target = self._checkpoints / f"query_{queries}"
-        shutil.rmtree(target, ignore_errors=True)
-        partial = self._checkpoints / f".query_{queries}"
-        partial.mkdir(parents=True)
-        link_all(folder, partial)
-        partial.rename(target)
-        sync(self._checkpoints)
-        for old in expired(self.checkpoints(), self._config):
-            shutil.rmtree(self._checkpoints / f"query_{old}")
+    def drop_aside(self, is_dropped: Callable[[Manifest | None], bool]) -> None:
+        """Drop the sets kept aside of which that is true."""
+        for folder in self._aside.glob("*"):
+            if is_dropped(_read(folder / MANIFEST)):
+                shutil.rmtree(folder)
 
-    def _point_at(self, folder: Path) -> None:
-        if self._current.is_dir() and not self._current.is_symlink():  # a home copied with its links followed
-            self._current.rename(self._states / "query_copied")
-        sync(self._states)
-        link = self._states / ".link"
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder.relative_to(self._current.parent))
-        link.replace(self._current)
-        sync(self._current.parent)
-        self._sweep(folder)
-
-    def _sweep(self, current: Path) -> None:
-        for other in self._states.glob("query_*"):
-            if other.resolve() != current.resolve():
-                shutil.rmtree(other)
-
-    def complete(self, tally: Tally) -> None:
-        """Make the checkpoint that was due when the process that saved died."""
-        if tally.queries % self._config.checkpoint_every == 0 and tally.queries not in self.checkpoints():
-            self._checkpoint(self._current.resolve(), tally.queries)
-
-    def _read_manifest(self, folder: Path) -> Manifest:
-        manifest = _unseal(folder / MANIFEST)
-        if manifest is None:
-            raise self._damaged(folder / MANIFEST)
-        return manifest
-
-    def _damaged(self, path: Path) -> BadStateError:
-        if (queries := self._last_good()) is not None:
-            return BadStateError(
-                f"{path} is damaged",
-                f"return to the last good checkpoint: shammah rollback {queries} --home {self._current.parent}",
-            )
-        return BadStateError(
-            f"{path} is damaged, and there is no good checkpoint",
-            f"remove {self._current} and ask again: all that the journal holds is then learnt anew",
-        )
-
-    def _last_good(self) -> int | None:
+    def last_good(self) -> int | None:
+        """Return the query count of the newest checkpoint that is whole."""
         good = (n for n in reversed(self.checkpoints()) if self._is_good(self._checkpoints / f"query_{n}"))
         return next(good, None)
 
+    def _folder(self, name: str) -> Path:
+        return self._states / name[:_SHOWN]
+
+    def _new_folder(self) -> Path:
+        self._states.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".partial_", dir=self._states))
+
+    def _put_in_place(self, partial: Path, name: str) -> None:
+        """Give a whole folder its name; what has that name already is of the same content, or damaged."""
+        sync(partial)
+        if self._folder(name).exists():
+            shutil.rmtree(self._folder(name))
+        partial.rename(self._folder(name))
+        sync(self._states)
+
+    def _checkpoint(self, manifest: Manifest) -> None:
+        target = self._checkpoints / f"query_{manifest.tally.queries}"
+        known = _read(target / MANIFEST)
+        if known is None or known.name != manifest.name:
+            self._copy(self._folder(manifest.name), target)
+            for old in expired(self.checkpoints(), self._config):
+                shutil.rmtree(self._checkpoints / f"query_{old}")
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """Fill a folder with links to the files of another: at once, or not at all."""
+        partial = target.with_name(f".{target.name}")
+        for left in (partial, target):
+            shutil.rmtree(left, ignore_errors=True)
+        partial.mkdir(parents=True)
+        link_all(source, partial)
+        partial.rename(target)
+        sync(target.parent)
+
+    def _point_at(self, folder: Path) -> None:
+        if self._link.is_symlink() and self._link.resolve() == folder.resolve():
+            return
+        if self._link.is_dir() and not self._link.is_symlink():  # a home copied with its links followed
+            shutil.rmtree(self._link)
+        link = self._states / ".link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.relative_to(self._home))
+        link.replace(self._link)
+
+    def _damaged(self, path: Path) -> BadStateError:
+        if (queries := self.last_good()) is not None:
+            return BadStateError(
+                f"{path} is damaged or missing",
+                f"return to the last good checkpoint: shammah rollback {queries} --home {self._home}",
+            )
+        return BadStateError(
+            f"{path} is damaged or missing, and there is no good checkpoint",
+            f"make the models again from the journal: shammah rebuild --home {self._home}",
+        )
+
     def _is_good(self, folder: Path) -> bool:
-        manifest = _unseal(folder / MANIFEST)
-        return manifest is not None and all(is_intact(folder / name, manifest.crc32.get(name)) for name in FILES)
+        manifest = _read(folder / MANIFEST)
+        return manifest is not None and all(is_intact(folder / name, manifest.sha256.get(name)) for name in FILES)
 
 
-def _seal(manifest: Manifest) -> bytes:
-    content = msgspec.json.encode(manifest)
-    return msgspec.json.encode(_Sealed(msgspec.Raw(content), zlib.crc32(content)))
-
-
-def _unseal(path: Path) -> Manifest | None:
-    """Return the manifest at `path`; None if it is missing or not as it was written.
+def _read(path: Path) -> Manifest | None:
+    """Return the manifest at `path`; None if it is missing or none.
 
     Raises:
-        BadStateError: a newer version wrote it.
+        BadStateError: another version wrote it.
     """
     try:
-        sealed = msgspec.json.decode(path.read_bytes(), type=_Sealed)
-        if zlib.crc32(bytes(sealed.manifest)) != sealed.crc32:
-            return None
-        written = msgspec.json.decode(sealed.manifest, type=_Format).format
+        content = path.read_bytes()
+        written = msgspec.json.decode(content, type=_Format).format
         if written > FORMAT:
             raise BadStateError(f"{path} was written by a newer shammah-mlx", "upgrade, or use another --home")
         if written < FORMAT:
-            raise BadStateError(
-                f"{path} was written by an older shammah-mlx", "use another --home: learning starts anew"
-            )
-        return msgspec.json.decode(sealed.manifest, type=Manifest)
+            return None
+        return msgspec.json.decode(content, type=Manifest)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return None
-
-
-def _may_hold(folder: Path, number: int) -> bool:
-    manifest = _unseal(folder / MANIFEST)
-    return manifest is None or manifest.cursor >= number
 
 
 def expired(checkpoints: list[int], config: StateConfig) -> list[int]:

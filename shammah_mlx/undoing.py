@@ -1,12 +1,14 @@
-"""The commands that take something back: a time, or a text. Slow packages are imported inside them."""
+"""The commands that take something back: a time, a text, or damage. Slow packages are imported inside them."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx.console import PUT_OFF, check_text, home_and_config, learning, one_line, say_waiting, settings
+from shammah_mlx.errors import BadInputError
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
@@ -22,10 +24,32 @@ MOST_SHOWN = 20  # questions: as many as a user will read
 def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     """Return to the checkpoint made after N queries."""
     home, config = home_and_config(ctx, given)
-    from shammah_mlx.assistant import roll_back
+    from shammah_mlx.recovery import roll_back
 
     set_aside = roll_back(home, config, queries, say_waiting)
     click.echo(f"Models are as they were after query {queries}. Later interactions set aside: {set_aside}.")
+
+
+@click.command()
+@settings
+@click.pass_context
+def rebuild(ctx: click.Context, /, **given: Any) -> None:
+    """Make all models again from the journal, and put them in place of what is there."""
+    home, config = home_and_config(ctx, given)
+    if not (home / "journal.db").exists():
+        raise BadInputError(f"there is no journal in {home}", "ask something first")
+    from shammah_mlx import recovery
+    from shammah_mlx.weights import Weights, weights_folder
+
+    with ExitStack() as shown:
+        rebuilt = recovery.rebuild(
+            home, config, Weights(weights_folder()), lambda count: shown.enter_context(learning(count)), say_waiting
+        )
+    click.echo(f"Interactions learnt again: {rebuilt.interactions}.")
+    if rebuilt.before == rebuilt.after:
+        click.echo(f"The models are what they were, bit for bit ({rebuilt.after}).")
+    else:
+        click.echo(f"The models were {rebuilt.before or 'none'}, and are now {rebuilt.after}.")
 
 
 @click.command()
@@ -71,9 +95,9 @@ def _learn_again(home: Path, config: "Config") -> None:
     from shammah_mlx.teacher import Recorded
     from shammah_mlx.weights import Weights, weights_folder
 
-    weights, save_every = Weights(weights_folder()), config.state.relearn_save_every
+    weights = Weights(weights_folder())
     try:
-        with Assistant(home, config, Recorded(()), weights, save_every=save_every, on_wait=say_waiting) as assistant:
+        with Assistant(home, config, Recorded(()), weights, on_wait=say_waiting) as assistant:
             click.echo(f"Interactions to learn again: {assistant.pending()}.")
             with learning(assistant.pending()) as advance:
                 assistant.learn_pending(advance)

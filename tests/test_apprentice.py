@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.assistant import Assistant, roll_back
+from shammah_mlx.assistant import Assistant
 from shammah_mlx.backend import load_arrays, mx, tree_flatten
 from shammah_mlx.config import RECALLED, Config, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import DraftSource, Interaction, Outage, Query
 from shammah_mlx.journal import Journal
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.recovery import roll_back
 from shammah_mlx.replay import run
 from shammah_mlx.states import FILES
 from shammah_mlx.stream import Row, Truth, read_stream
@@ -180,7 +181,7 @@ def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hund
 ) -> None:
     stream = read_stream(SAMPLE, None, 400)
     trace = io.BytesIO()
-    with Assistant(home, CONFIG, Recorded(row for row, _ in stream), weights, save_every=None) as assistant:
+    with Assistant(home, CONFIG, Recorded(row for row, _ in stream), weights, saves=False) as assistant:
         result = run(stream, assistant, trace, lambda: None)
     late = result.bands[2]
     assert late.start == 200
@@ -199,7 +200,7 @@ def test_where_nothing_recurs_nothing_is_served(home: Path, weights: Weights) ->
         for m, ask in enumerate((*asks, *more))
         for n, subject in enumerate(subjects)
     ]
-    with Assistant(home, CONFIG, Recorded(row for row, _ in rows), weights, save_every=None) as assistant:
+    with Assistant(home, CONFIG, Recorded(row for row, _ in rows), weights, saves=False) as assistant:
         result = run(rows, assistant, None, lambda: None)
     assert result.total.local <= 0.02 * result.total.queries
 

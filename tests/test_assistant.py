@@ -4,18 +4,22 @@ import json
 import os
 import shutil
 import stat
-import zlib
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from shammah_mlx.assistant import Assistant, roll_back
+from shammah_mlx.assistant import Assistant
 from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction, Query
-from shammah_mlx.states import FILES, States, expired
+from shammah_mlx.journal import Journal
+from shammah_mlx.lock import HomeLock
+from shammah_mlx.recovery import rebuild, roll_back
+from shammah_mlx.states import FILES, FORMAT, States, expired
 from shammah_mlx.stream import Row
 from shammah_mlx.teacher import Recorded
 from shammah_mlx.weights import Weights
@@ -28,12 +32,17 @@ def at_noon() -> float:
     return 1e9
 
 
-def ask_all(home: Path, config: Config, weights: Weights, rows: list[Row], save_every: int = 1) -> None:
+def ask_all(home: Path, config: Config, weights: Weights, rows: list[Row]) -> None:
     home.mkdir(exist_ok=True)
-    with Assistant(home, config, TEACHER, weights, save_every=save_every, clock=at_noon) as assistant:
+    with Assistant(home, config, TEACHER, weights, clock=at_noon) as assistant:
         for row in rows:
             assert isinstance(assistant.ask(Query(row.query, row=row.id)), Interaction)
             assistant.learn_pending()
+
+
+def named(home: Path) -> str | None:
+    with closing(Journal(home / "journal.db")) as journal:
+        return journal.learnt().state
 
 
 def stored(home: Path) -> dict[str, dict[str, mx.array]]:
@@ -57,13 +66,15 @@ def test_stopping_and_going_on_is_bit_equal_to_never_stopping(tmp_path: Path, sm
     for start in range(0, 8, 2):
         ask_all(tmp_path / "stopped", small, weights, ROWS[start : start + 2])
     assert_same(stored(tmp_path / "straight"), stored(tmp_path / "stopped"))
-    assert States(tmp_path / "straight", small.state).manifest() == States(tmp_path / "stopped", small.state).manifest()
+    assert named(tmp_path / "straight") == named(tmp_path / "stopped")
 
 
 def test_saving_rarely_ends_in_the_same_state_as_saving_always(tmp_path: Path, small: Config, weights: Weights) -> None:
-    ask_all(tmp_path / "always", small, weights, ROWS[:7])
-    ask_all(tmp_path / "rarely", small, weights, ROWS[:7], save_every=5)
+    for name, share in (("always", 1e9), ("rarely", 1e-9)):
+        state = StateConfig(checkpoint_every=5, save_share=share)
+        ask_all(tmp_path / name, msgspec.structs.replace(small, state=state), weights, ROWS[:7])
     assert_same(stored(tmp_path / "always"), stored(tmp_path / "rarely"))
+    assert named(tmp_path / "always") == named(tmp_path / "rarely")
 
 
 def test_what_was_journalled_and_not_learnt_is_learnt_once_by_the_next(
@@ -103,14 +114,14 @@ def test_a_save_that_fails_leaves_the_old_state_whole(tmp_path: Path, small: Con
     ask_all(home, small, weights, ROWS[:2])
     before = {name: (home / "models" / name).read_bytes() for name in (*FILES, "manifest.json")}
     states = States(home, small.state)
-    manifest = states.manifest()
+    manifest = states.manifest(named(home))
     assert manifest is not None
 
     def full_disk(file: object) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        states.save({Path(name).stem: full_disk for name in FILES}, manifest)
+        states.write({Path(name).stem: full_disk for name in FILES}, manifest)
     assert {name: (home / "models" / name).read_bytes() for name in before} == before
     assert len(list((home / "states").iterdir())) == 1
 
@@ -181,16 +192,15 @@ def test_without_its_journal_a_home_goes_on_learning(tmp_path: Path, small: Conf
     ask_all(home, small, weights, ROWS[:3])
     (home / "journal.db").unlink()
     assert seen_and_checkpoints(home, small, weights) == (3, [])
-    manifest = States(home, small.state).manifest()
+    manifest = States(home, small.state).manifest(named(home))
     assert manifest is not None
     assert (manifest.cursor, manifest.tally.queries) == (4, 4)
 
 
-@pytest.mark.parametrize("lost", ["states", "models"])
-def test_lost_models_are_not_taken_for_a_fresh_home(tmp_path: Path, small: Config, weights: Weights, lost: str) -> None:
+def test_lost_models_are_not_taken_for_a_fresh_home(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:7])
-    (home / lost).rename(tmp_path / "away")
+    (home / "states").rename(tmp_path / "away")
     with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
         pass
     assert f"shammah rollback 5 --home {home}" in told.value.hint
@@ -198,34 +208,34 @@ def test_lost_models_are_not_taken_for_a_fresh_home(tmp_path: Path, small: Confi
     assert seen_and_checkpoints(home, small, weights)[0] == 5
 
 
-def test_damage_before_the_first_checkpoint_is_healed_from_the_journal(
-    tmp_path: Path, small: Config, weights: Weights
-) -> None:
+def test_a_link_that_is_lost_is_made_again(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:3])
     before = stored(home)
-    (home / "models" / "router.safetensors").write_bytes(b"damaged")
-    with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
-        pass
-    assert f"remove {home / 'models'}" in told.value.hint
     (home / "models").unlink()
     with Assistant(home, small, TEACHER, weights) as assistant:
-        assert len(assistant.learn_pending()) == 3
+        assert assistant.learn_pending() == []
     assert_same(before, stored(home))
 
 
-def test_with_no_good_checkpoint_left_the_journal_still_heals(tmp_path: Path, small: Config, weights: Weights) -> None:
+def no_progress(interactions: int) -> Callable[[], None]:
+    return lambda: None
+
+
+@pytest.mark.parametrize("queries", [3, 5])  # before the first checkpoint; and with it damaged, for it shares the bytes
+def test_without_a_good_checkpoint_the_journal_heals(
+    tmp_path: Path, small: Config, weights: Weights, queries: int
+) -> None:
     home = tmp_path / "home"
-    ask_all(home, small, weights, ROWS[:5])
-    before = stored(home)
-    with (home / "models" / "router.safetensors").open("r+b") as file:  # the checkpoint shares these bytes
+    ask_all(home, small, weights, ROWS[:queries])
+    before, name = stored(home), named(home)
+    with (home / "models" / "router.safetensors").open("r+b") as file:
         file.write(b"damaged")
     with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
         pass
-    assert f"remove {home / 'models'}" in told.value.hint
-    (home / "models").unlink()
-    with Assistant(home, small, TEACHER, weights) as assistant:
-        assistant.learn_pending()
+    assert f"shammah rebuild --home {home}" in told.value.hint
+    rebuilt = rebuild(home, small, weights, no_progress)
+    assert (rebuilt.interactions, rebuilt.before, rebuilt.after) == (queries, name, name)
     assert_same(before, stored(home))
 
 
@@ -244,16 +254,15 @@ def test_a_checkpoint_that_was_due_when_the_process_died_is_made_by_the_next(
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:5])
     shutil.rmtree(home / "checkpoints")
-    ask_all(home, small, weights, [])
+    with Assistant(home, small, TEACHER, weights) as assistant:
+        assert assistant.learn_pending() == []
     assert States(home, small.state).checkpoints() == [5]
 
 
 def test_models_of_a_newer_version_are_not_called_damaged(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:1])
-    newer = b'{"format":2,"something":"new"}'
-    sealed = b'{"manifest":%s,"crc32":%d}' % (newer, zlib.crc32(newer))
-    (home / "models" / "manifest.json").write_bytes(sealed)
+    (home / "models" / "manifest.json").write_bytes(b'{"format":%d,"something":"new"}' % (FORMAT + 1))
     with pytest.raises(BadStateError, match="newer"):
         Assistant(home, small, TEACHER, weights)
 
@@ -288,14 +297,16 @@ def test_a_home_in_use_is_waited_for_with_a_word_and_then_refused(
 ) -> None:
     hasty = msgspec.structs.replace(small, state=StateConfig(lock_wait_s=0.1))
     home, waits = tmp_path / "home", []
-    home.mkdir()
+    ask_all(home, small, weights, ROWS[:5])
+    with Assistant(home, small, TEACHER, weights), pytest.raises(BadStateError, match="another shammah"):
+        roll_back(home, hasty, 5, lambda: waits.append(1))
     with (
-        Assistant(home, small, TEACHER, weights),
+        HomeLock(home, hasty.state).alone(),
         pytest.raises(BadStateError, match="another shammah"),
         Assistant(home, hasty, TEACHER, weights, on_wait=lambda: waits.append(1)),
     ):
         pass
-    assert waits == [1]
+    assert waits == [1, 1]
 
 
 def query_counts(home: Path) -> list[int]:

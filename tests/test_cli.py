@@ -8,32 +8,28 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.cli import main
 from shammah_mlx.states import FILES
+from tests.command import Shammah, run
 from tests.loopback import Behaviour, Loopback, cut, fail, hang, reply
 
-Shammah = Callable[..., Result]
+SHAMMAH = (sys.executable, "-m", "shammah_mlx")
 
 
 @pytest.fixture
 def shammah(tiny_home: Path) -> Shammah:
-    def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(main, list(arguments), input=stdin)
-
     return run
 
 
 def state_of(home: Path) -> set[tuple[str, float]]:
-    return {(str(path), path.lstat().st_mtime) for path in home.rglob("*") if path.name != "lock"}
+    return {(str(path), path.lstat().st_mtime) for path in home.rglob("*") if path.name not in ("lock", "learning")}
 
 
 class TestAsk:
@@ -67,7 +63,9 @@ class TestAsk:
 
     def test_a_second_process_goes_on_from_the_state_of_the_first(self, tiny_home: Path, claude: Loopback) -> None:
         def ask(text: str) -> None:
-            subprocess.run([sys.executable, "-m", "shammah_mlx", "ask", text], check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "shammah_mlx", "ask", "--wait", text], check=True, capture_output=True
+            )
 
         ask("one")
         before = {name: load_arrays(tiny_home / "models" / name) for name in FILES}
@@ -95,7 +93,9 @@ class TestAsk:
         self, tiny_home: Path, claude: Loopback
     ) -> None:
         with subprocess.Popen(
-            [sys.executable, "-m", "shammah_mlx", "ask", "hello"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [*SHAMMAH, "ask", "--wait", "hello"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         ) as process:
             assert process.stdout is not None
             assert os.read(process.stdout.fileno(), 3) == b"You"
@@ -114,12 +114,12 @@ class TestAsk:
     @pytest.mark.parametrize("came", ["one", "one\n", "\x1b[31mred"])
     def test_what_is_piped_is_what_came_and_ends_its_line(self, tiny_home: Path, claude: Loopback, came: str) -> None:
         claude.default_to(reply(came))
-        command = [sys.executable, "-m", "shammah_mlx", "ask", "hello"]
+        command = [*SHAMMAH, "ask", "--wait", "hello"]
         piped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert piped == came.removesuffix("\n") + "\n"
 
     def test_an_interrupt_after_the_answer_puts_learning_off(self, tiny_home: Path, claude: Loopback) -> None:
-        command = [sys.executable, "-m", "shammah_mlx", "ask", "hello"]
+        command = [*SHAMMAH, "ask", "--wait", "hello"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"You asked: hello\n"
@@ -274,7 +274,7 @@ class TestBadInput:
             program = (
                 "import resource\nfrom shammah_mlx.cli import main\n"
                 f"resource.setrlimit(resource.RLIMIT_FSIZE, ({largest_file}, resource.RLIM_INFINITY))\n"
-                f"main(['ask', {text!r}])"
+                f"main(['ask', '--wait', {text!r}])"
             )
             return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 

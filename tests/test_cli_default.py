@@ -1,17 +1,15 @@
 """The default preset at the command line: answers from memory, conversations, and what is left unsaid and unkept."""
 
 import json
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from shammah_mlx.cli import main
-from shammah_mlx.journal import read_totals
+from shammah_mlx.journal import Journal
+from tests.command import Shammah, run
 from tests.loopback import Loopback, reply
 
-Shammah = Callable[..., Result]
 BOLD = """
 generator = "recall"
 [policy]
@@ -36,7 +34,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shammah(home: Path) -> Shammah:
-    return lambda *arguments: CliRunner().invoke(main, list(arguments))
+    return run
 
 
 def learnt(shammah: Shammah) -> None:
@@ -96,7 +94,8 @@ def test_what_is_not_to_be_stored_is_answered_and_gone(shammah: Shammah, claude:
     asked = shammah("ask", "--no-store", "--json", "a private matter")
     told = json.loads(asked.stdout)
     assert (told["answer"], told["query_id"]) == ("You asked: a private matter", None)
-    assert read_totals(home / "journal.db", 0).journalled == 0
+    with closing(Journal(home / "journal.db")) as journal:
+        assert journal.totals(0).journalled == 0
     assert not any(b"private" in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 

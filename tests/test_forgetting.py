@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.assistant import Assistant, roll_back
+from shammah_mlx.assistant import Assistant
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import Draft, DraftSource, Exchange, Interaction, Judged, Query, Route
 from shammah_mlx.forgetting import Forgotten, finish, forget, matcher
 from shammah_mlx.journal import Journal
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.recovery import rebuild, roll_back
 from shammah_mlx.states import FILES, States
 from shammah_mlx.stream import Row
 from shammah_mlx.teacher import Recorded
@@ -65,7 +66,7 @@ def teach(home: Path, config: Config, weights: Weights, rows: list[Row] = ROWS) 
 
 
 def learn_rest(home: Path, config: Config, weights: Weights) -> int:
-    with Assistant(home, config, TEACHER, weights, save_every=STATE.relearn_save_every) as assistant:
+    with Assistant(home, config, TEACHER, weights) as assistant:
         return len(assistant.learn_pending())
 
 
@@ -81,6 +82,11 @@ def contents(home: Path) -> tuple[list[bytes], bytes, list[tuple[object, ...]], 
     return models, (home / "models" / "manifest.json").read_bytes(), memory, metrics_of(home)
 
 
+def named(home: Path) -> str | None:
+    with closing(Journal(home / "journal.db")) as journal:
+        return journal.learnt().state
+
+
 def metrics_of(home: Path) -> bytes:
     return (home / "metrics" / "training.jsonl").read_bytes()
 
@@ -90,7 +96,7 @@ def from_the_journal_alone(home: Path, config: Config, weights: Weights) -> Path
     fresh.mkdir()
     with closing(sqlite3.connect(home / "journal.db")) as db, closing(sqlite3.connect(fresh / "journal.db")) as copy:
         db.backup(copy)
-    learn_rest(fresh, config, weights)
+    rebuild(fresh, config, weights, lambda interactions: lambda: None)
     return fresh
 
 
@@ -128,7 +134,7 @@ def test_only_what_came_after_the_first_of_them_is_learnt_again(home: Path, weig
     assert states.checkpoints() == [5, 10, 15]
     forget(home, RECALL, SECRET, everything)
     assert states.checkpoints() == [5, 10]
-    manifest = states.manifest()
+    manifest = states.manifest(named(home))
     assert manifest is not None
     assert (manifest.cursor, manifest.tally.queries) == (10, 10)
 
@@ -166,25 +172,30 @@ DIE_AFTER = """
 import os, sys
 from pathlib import Path
 from shammah_mlx.config import StateConfig
-from shammah_mlx.forgetting import matcher
+from shammah_mlx.forgetting import finish, matcher
 from shammah_mlx.journal import Journal
 from shammah_mlx.states import States
-home, steps = Path(sys.argv[1]), int(sys.argv[2])
+home, left = Path(sys.argv[1]), [int(sys.argv[2])]
+def dies_after(step):
+    def stepped(*args, **kwargs):
+        if left[0] == 0:
+            os._exit(9)  # nothing closed, nothing flushed
+        left[0] -= 1
+        return step(*args, **kwargs)
+    return stepped
+for name in ("erase", "scrub", "go_back", "note_all_gone"):
+    setattr(Journal, name, dies_after(getattr(Journal, name)))
+for name in ("drop_checkpoints", "drop_aside", "restore", "publish"):
+    setattr(States, name, dies_after(getattr(States, name)))
 journal, states = Journal(home / "journal.db"), States(home, StateConfig(checkpoint_every=5))
 matches = matcher(sys.argv[3])
-numbers = [interaction.turn.number for interaction in journal.every() if matches(interaction)]
-for step in (
-    lambda: journal.erase(numbers),
-    journal.scrub,
-    lambda: states.drop_from(journal.erased_from()),
-    journal.note_all_gone,
-)[:steps]:
-    step()
-os._exit(9)  # nothing closed, nothing flushed
+journal.erase([interaction.turn.number for interaction in journal.every() if matches(interaction)])
+finish(home, journal, states)
+os._exit(9)
 """
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("steps", range(9))
 def test_a_process_that_dies_on_the_way_leaves_the_next_to_finish(home: Path, weights: Weights, steps: int) -> None:
     teach(home, RECALL, weights)
     died = subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), str(steps), SECRET], check=False)
@@ -222,9 +233,9 @@ def test_while_another_reads_the_journal_it_is_not_called_done(home: Path, weigh
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM interactions").fetchone()
             with pytest.raises(BadStateError, match="another process is reading"):
-                finish(journal, States(home, RECALL.state))
+                finish(home, journal, States(home, RECALL.state))
         assert journal.erased_from() == 6
-        finish(journal, States(home, RECALL.state))
+        finish(home, journal, States(home, RECALL.state))
         assert journal.erased_from() is None
 
 
@@ -254,7 +265,7 @@ def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) ->
     assert learn_rest(home, RECALL, weights) == 0
     assert metrics_of(home) == b""
     teach(home, RECALL, weights, ROWS[:1])
-    assert States(home, RECALL.state).manifest() is not None
+    assert States(home, RECALL.state).manifest(named(home)) is not None
 
 
 def test_sets_that_a_process_left_unfinished_go_too(home: Path, weights: Weights) -> None:

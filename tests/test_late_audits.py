@@ -6,17 +6,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
 from shammah_mlx.accounts import account
 from shammah_mlx.assistant import Assistant
-from shammah_mlx.cli import main
 from shammah_mlx.config import RiskConfig
 from shammah_mlx.events import Interaction, Outage, Query, Reply
-from shammah_mlx.journal import Journal
+from shammah_mlx.journal import Journal, Learnt
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher import Scripted
 from shammah_mlx.weights import Weights
+from tests.command import run
 from tests.fakes import reply
 from tests.loopback import Loopback, fail
 from tests.loopback import reply as says
@@ -70,6 +69,7 @@ class Opened:
         return made
 
     def journal(self) -> list[Interaction]:
+        self.assistant.save()
         journal = Journal(self.home / "journal.db")
         found = list(journal.after(0))
         journal.close()
@@ -112,6 +112,7 @@ def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
     missed = home.ask("how to boil an egg")
     labels = home.assistant.models.state()["validator"]["recall.labels"].size
     home.late()
+    home.assistant.save()
     assert home.assistant.models.state()["validator"]["recall.labels"].size == labels + 1
     told = account(home.journal(), ALWAYS).served
     assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
@@ -139,9 +140,10 @@ def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_
     home.late()
     journal = Journal(home.home / "journal.db")
     assert journal.open_audits() == []
-    journal.write(journal.read(missed.turn.number))  # as learning it again does
+    journal.complete(journal.read(missed.turn.number))  # as learning it again does
+    journal.commit(journal.learnt())
     assert journal.open_audits() == []
-    journal.set_aside_after(missed.turn.number)
+    journal.go_back(Learnt(missed.turn.number, journal.learnt().state), set_aside=True)
     assert [number for number, _ in journal.open_audits()] == [missed.turn.number]
     journal.close()
 
@@ -206,7 +208,6 @@ def test_an_answer_loses_trust_with_age(opened: Open) -> None:
     assert aged.draft.evidence["trust"] == pytest.approx(fresh.draft.evidence["trust"] - 2.0, abs=1e-4)
 
 
-Shammah = Callable[..., Result]
 TOML = """
 generator = "recall"
 [policy]
@@ -226,19 +227,16 @@ def test_at_the_command_line(tmp_path: Path, claude: Loopback) -> None:
     home.mkdir(mode=0o700)
     (home / "config.toml").write_text(TOML)
 
-    def shammah(*arguments: str) -> Result:
-        return CliRunner().invoke(main, list(arguments))
-
     for text in LEARNT:
-        assert shammah("ask", "--claude", text).exit_code == 0
+        assert run("ask", "--claude", text).exit_code == 0
     claude.default_to(fail(529))
-    missed = shammah("ask", LEARNT[0])
+    missed = run("ask", LEARNT[0])
     assert missed.exit_code == 3
     assert "Claude could not be asked to check this local answer" in missed.stderr
-    assert json.loads(shammah("status", "--json").stdout)["audits_missed"] == 1
+    assert json.loads(run("status", "--json").stdout)["audits_missed"] == 1
     claude.default_to(says("Whatever."))
     asked = len(claude.requests)
-    assert shammah("ask", "--claude", "who was Bach?").exit_code == 0
+    assert run("ask", "--claude", "who was Bach?").exit_code == 0
     assert len(claude.requests) == asked + 2  # the question, and the audit that was due
-    assert json.loads(shammah("status", "--json").stdout)["audits_missed"] == 0
-    assert json.loads(shammah("why", "--json").stdout)["source"] == "claude"  # the last question, not the audit
+    assert json.loads(run("status", "--json").stdout)["audits_missed"] == 0
+    assert json.loads(run("why", "--json").stdout)["source"] == "claude"  # the last question, not the audit

@@ -81,9 +81,19 @@ def test_a_line_has_every_specified_field_and_no_word_of_the_query() -> None:
 
 def test_lines_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "metrics" / "training.jsonl"
-    for number in range(3):
-        metrics.append(path, {"query_count": number})
-    assert [json.loads(line)["query_count"] for line in path.read_text().splitlines()] == [0, 1, 2]
+    metrics.append(path, 0, [{"query_count": 1}])
+    metrics.append(path, 1, [{"query_count": 2}, {"query_count": 3}])
+    assert [json.loads(line)["query_count"] for line in path.read_text().splitlines()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("left", [b'{"query_count": 4}\n', b'{"query_co', b'{"query_count": 3}', b"\xff\n", b"[]\n"])
+def test_what_a_process_that_died_left_is_dropped_before_more_is_added(tmp_path: Path, left: bytes) -> None:
+    path = tmp_path / "metrics" / "training.jsonl"
+    metrics.append(path, 0, [{"query_count": 1}, {"query_count": 2}, {"query_count": 3}])
+    with path.open("ab") as file:
+        file.write(left)
+    metrics.append(path, 3, [{"query_count": 4}])
+    assert [json.loads(line)["query_count"] for line in path.read_text().splitlines()] == [1, 2, 3, 4]
 
 
 def test_the_usual_doubt_is_that_of_drafts_that_stood() -> None:

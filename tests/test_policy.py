@@ -121,13 +121,13 @@ def test_where_no_audits_are_due_none_is_made() -> None:
 
 
 def test_a_coin_depends_on_seed_and_number_alone() -> None:
-    assert policy.coin(3, 17) == policy.coin(3, 17)
-    assert len({policy.coin(seed, number) for seed in range(5) for number in range(200)}) == 1000
-    assert policy.coin(0, 1) == 0.7557901559675918  # the same in every process and version
+    assert policy.coin(3, 17, "a") == policy.coin(3, 17, "a")
+    assert len({policy.coin(seed, number, text) for seed in range(5) for number in range(100) for text in "ab"}) == 1000
+    assert policy.coin(0, 1, "") == 0.7878955115969257  # the same in every process and version
 
 
 def test_coins_are_uniform() -> None:
-    coins = [policy.coin(0, number) for number in range(10_000)]
+    coins = [policy.coin(0, number, "") for number in range(10_000)]
     assert statistics.mean(coins) == pytest.approx(0.5, abs=0.015)
     assert sum(coin < 0.05 for coin in coins) == pytest.approx(500, abs=90)
     assert all(0 <= coin < 1 for coin in coins)

@@ -64,7 +64,7 @@ def test_bands_are_half_open_and_end_where_the_stream_does() -> None:
 def run_once(home: Path, config: Config, weights: Weights, stream: list[tuple[Row, Truth]]) -> list[bytes]:
     home.mkdir()
     trace = io.BytesIO()
-    with Assistant(home, config, Recorded(row for row, _ in stream), weights, save_every=100) as assistant:
+    with Assistant(home, config, Recorded(row for row, _ in stream), weights) as assistant:
         run(stream, assistant, trace, lambda: None)
     return trace.getvalue().splitlines()
 

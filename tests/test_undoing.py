@@ -4,17 +4,14 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from shammah_mlx.cli import main
+from tests.command import Shammah, run
 from tests.loopback import Loopback
 from tests.test_forgetting import holding
 
-Shammah = Callable[..., Result]
 ASKED = ["one", "two", "where does the Quetzal live?", "three", "four", "five"]
 
 
@@ -22,9 +19,6 @@ ASKED = ["one", "two", "where does the Quetzal live?", "three", "four", "five"]
 def shammah(tiny_home: Path, claude: Loopback) -> Shammah:
     with (tiny_home / "config.toml").open("a") as config:
         config.write("[state]\ncheckpoint_every = 2\n")
-
-    def run(*arguments: str, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(main, list(arguments), input=stdin)
 
     for text in ASKED:
         assert run("ask", text).exit_code == 0

@@ -1,0 +1,92 @@
+"""The journal's file: its tables, how they came to be, and how it is opened so that what is committed stays."""
+
+import sqlite3
+from pathlib import Path
+
+from shammah_mlx.errors import BadStateError
+
+BUSY_S = 30.0  # to wait for another process's transaction; the longest is a VACUUM
+MIGRATIONS = (
+    """
+    CREATE TABLE interactions (
+        number INTEGER PRIMARY KEY,
+        record TEXT NOT NULL,                   -- an Interaction as JSON
+        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it
+    )
+    """,
+    """
+    CREATE TABLE memory (
+        number INTEGER PRIMARY KEY,             -- of the interaction
+        answer INTEGER NOT NULL,                -- number of the first one that had this answer
+        context INTEGER NOT NULL,
+        at REAL NOT NULL,                       -- when it was asked, Unix time
+        until REAL NOT NULL,                    -- when its answer runs out
+        made_by TEXT NOT NULL,                  -- versions of embedder and meter
+        vector BLOB NOT NULL,                   -- fp32
+        words BLOB NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE forgotten (
+        last INTEGER NOT NULL,                  -- the highest number that was erased: it stays taken
+        first INTEGER                           -- what was learnt from this one on is to go; NULL once it is gone
+    )
+    """,
+    """
+    CREATE TABLE missed_audits (
+        number INTEGER PRIMARY KEY,             -- of an interaction whose audit was due and could not be had
+        at REAL NOT NULL                        -- when it was asked, Unix time
+    )
+    """,
+    """
+    CREATE INDEX late ON interactions (json_extract(record, '$.late_for'))
+        WHERE json_extract(record, '$.late_for') IS NOT NULL
+    """,
+    """
+    CREATE TABLE learnt (
+        cursor INTEGER NOT NULL,                -- number of the last interaction trained on
+        state TEXT NOT NULL                     -- what that made: sha256 of its manifest
+    )
+    """,
+)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the journal at `path`, creating or migrating it.
+
+    Raises:
+        BadStateError: the file is no journal, is damaged, or was written by a newer version.
+    """
+    database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss,
+        database.execute("PRAGMA fullfsync = 1")  # on macOS too
+        database.execute("PRAGMA secure_delete = ON")  # what is deleted or replaced is overwritten
+        _migrate(database, path)
+    except sqlite3.DatabaseError as error:
+        database.close()
+        hint = "check the disk's space and rights, or use another --home"
+        raise BadStateError(f"{path} cannot be used: {error}", hint) from error
+    except BadStateError:
+        database.close()
+        raise
+    return database
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    if _version(database) == len(MIGRATIONS):
+        return
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        version = _version(database)  # again: another process may have migrated it meanwhile
+        if version > len(MIGRATIONS):
+            raise BadStateError(f"{path} was written by a newer shammah-mlx", "upgrade, or use another --home")
+        for script in MIGRATIONS[version:]:
+            database.execute(script)
+        database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)

@@ -1,0 +1,60 @@
+"""Ways back: to a checkpoint, or to models made again from the journal."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx import forgetting, metrics
+from shammah_mlx.assistant import Assistant
+from shammah_mlx.config import Config
+from shammah_mlx.journal import Journal, Learnt
+from shammah_mlx.lock import HomeLock
+from shammah_mlx.states import States
+from shammah_mlx.teacher import Recorded
+from shammah_mlx.weights import Weights
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """What was made again."""
+
+    interactions: int
+    before: str | None  # name of the state there was; None: none
+    after: str
+
+
+def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> int:
+    """Return to the checkpoint of that query count; return how many later interactions were set aside.
+
+    Later checkpoints go: what they were made from is no longer part of the home's past.
+
+    Raises:
+        BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
+    """
+    states = States(home, config.state)
+    states.check_is_checkpoint(queries)
+    with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
+        forgetting.finish(home, journal, states)
+        manifest = states.restore(queries)
+        states.drop_checkpoints(lambda other, _: other > queries)
+        set_aside = journal.go_back(Learnt(manifest.cursor, manifest.name), set_aside=True)
+        states.publish(manifest)
+        metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
+        return set_aside
+
+
+def rebuild(
+    home: Path,
+    config: Config,
+    weights: Weights,
+    begin: Callable[[int], Callable[[], None]],
+    on_wait: Callable[[], None] = lambda: None,
+) -> Rebuilt:
+    """Make all models again from the journal, then put them in place of what is there.
+
+    Until then nothing changes. `begin` is told how many interactions those are, and returns what is called after each.
+    """
+    with Assistant(home, config, Recorded(()), weights, afresh=True, on_wait=on_wait) as assistant:
+        learnt = assistant.learn_pending(begin(assistant.pending()))
+        return Rebuilt(len(learnt), assistant.saved, assistant.save())

@@ -1,0 +1,198 @@
+"""What training has made of a home: models, counts and evidence, in memory and as they are saved.
+
+They are a function of the journal, bit for bit: whoever learns, and however often it was saved or broken off.
+"""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from shammah_mlx import content, loop, metrics, selection, tokens
+from shammah_mlx.apprentice import CONCERNS, WEIGHED, Apprentice
+from shammah_mlx.backend import Arrays, load_arrays, mx
+from shammah_mlx.config import Config
+from shammah_mlx.divergence import make_meter
+from shammah_mlx.embedder import LazyEmbedder
+from shammah_mlx.ensemble import Ensemble
+from shammah_mlx.errors import BadInputError, BadStateError
+from shammah_mlx.events import DraftSource, Interaction
+from shammah_mlx.imitator import Imitator
+from shammah_mlx.journal import Journal, Learnt
+from shammah_mlx.metrics import Tally, metrics_path
+from shammah_mlx.selection import Selection
+from shammah_mlx.states import Manifest, States
+from shammah_mlx.targets import Target, make_targets
+from shammah_mlx.weights import Weights, find_embedder
+
+
+class Training:
+    """All that is trained in a home, and everything the next step depends on; starts from what was saved last.
+
+    `afresh`: from nothing instead. Who learns or saves must be the only one to do so.
+
+    Raises:
+        BadStateError: what was saved is damaged, or was made by another preset.
+        WeightsError: there are no such pretrained weights.
+    """
+
+    models: Ensemble | Apprentice
+    cursor: int  # number of the last interaction trained on
+    tally: Tally
+    selection: Selection
+    base: Learnt  # what was saved last, by whoever
+    _torn: bool  # whether a step was broken off
+    _count: int  # interactions learnt since
+    _learning_s: float  # what that took
+    _lines: list[dict[str, object]]  # what it adds to the metrics
+    _saved: Manifest | None  # of `base`
+    _is_published: bool
+
+    def __init__(
+        self, home: Path, config: Config, weights: Weights, journal: Journal, states: States, *, afresh: bool
+    ) -> None:
+        self._home, self._config, self._weights = home, config, weights
+        self._journal, self._states, self._afresh = journal, states, afresh
+        embedder = find_embedder(config.embedder, weights)
+        self.versions = versions(config, embedder)
+        self._embed = LazyEmbedder(embedder)
+        self.meter = make_meter(config.divergence, self._embed)
+        self._save_s = 0.0  # what the last save took
+        self.base = journal.of_current(self._take_up)
+
+    def learn(self, pending: Interaction) -> Interaction:
+        """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet."""
+        started, self._torn = time.perf_counter(), True
+        interaction = loop.observe(pending, self.models, self.meter, self._config)
+        steps = loop.learn(interaction, self.models, self._config)
+        self._journal.complete(interaction)
+        self.cursor = interaction.turn.number
+        self.tally = metrics.count(self.tally, interaction, steps, self._config)
+        void = [source for source in CONCERNS if self._is_void(source, interaction)]
+        self.selection = selection.learnt(self.selection, interaction, self._config, void)
+        if interaction.late_for is None:  # a line a query
+            self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
+        self._count += 1
+        self._learning_s += time.perf_counter() - started
+        self._torn = False
+        return interaction
+
+    def catch_up(self) -> None:
+        """Start again from what was saved, if another process has saved since, or learning was broken off."""
+        if self._torn or self._journal.learnt() != self.base:
+            self.base = self._journal.of_current(self._take_up)
+
+    def take_over(self) -> None:
+        """Catch up, and finish what a process that died after saving has left undone."""
+        self.catch_up()
+        if self._saved and not self._is_published:
+            self._states.publish(self._saved)
+            self._is_published = True
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Say whether there is something to save: a step that was broken off is not."""
+        return self._count > 0 and not self._torn
+
+    @property
+    def is_save_due(self) -> bool:
+        """Say whether a save would take little of the time that was spent on learning, or makes a checkpoint."""
+        state = self._config.state
+        is_checkpoint = self.tally.queries % state.checkpoint_every == 0
+        return not self._afresh and (is_checkpoint or self._save_s <= state.save_share * self._learning_s)
+
+    def save(self) -> str:
+        """Write all that was learnt to the home, as one; return its name."""
+        started = time.perf_counter()
+        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
+        unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.selection))
+        manifest = self._states.write(write, unsealed, self.models.adapter_config())
+        if self._saved and self._saved.versions.get("decoder") != self.versions["decoder"]:
+            self._states.set_aside(self._saved)
+        metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
+        learnt = Learnt(self.cursor, manifest.name)
+        self._journal.commit(learnt)  # from here on it is saved
+        self.base, self._saved, self._count, self._learning_s, self._lines = learnt, manifest, 0, 0.0, []
+        self._states.publish(manifest)
+        self._save_s = time.perf_counter() - started
+        return manifest.name
+
+    def drop_lines(self) -> None:
+        """Forget what a save would write beside the models, where nothing is saved."""
+        self._journal.unstage()
+        self._lines.clear()
+
+    def _take_up(self, learnt: Learnt) -> Learnt:
+        self._journal.unstage()
+        self._torn, self._count, self._learning_s = False, 0, 0.0
+        self._lines, self._saved, self._is_published = [], None, False
+        self.cursor, self.tally, self.selection = 0, Tally(), selection.no_evidence(self._config)
+        self.models = self._make_models()
+        if self._afresh:
+            self._journal.unremember(0)
+        elif (manifest := self._states.manifest(learnt.state)) is not None:
+            self._continue_from(manifest)
+        return learnt
+
+    def _continue_from(self, manifest: Manifest) -> None:
+        self._states.check_preset(manifest, self._config.preset)
+        files = self._states.files(manifest)
+        changed = {part for part, version in self.versions.items() if manifest.versions.get(part) != version}
+        try:
+            is_whole = self.models.load({stem: load_arrays(path) for stem, path in files.items()}, changed)
+        except (ValueError, RuntimeError) as error:
+            raise BadStateError(
+                f"the models in {self._home} do not fit the settings: {error}",
+                "undo the change in config.toml, or use another --home",
+            ) from error
+        if not is_whole:
+            self._journal.read(manifest.cursor)  # without the journal nothing can be learnt again
+            self.models.relearn(self._replies(manifest.cursor))
+        kept = {source: found for source, found in manifest.selection.items() if not CONCERNS[source] & changed}
+        self.cursor, self.tally = manifest.cursor, manifest.tally
+        self.selection = {source: kept.get(source, new) for source, new in self.selection.items()}
+        self._saved = manifest
+
+    def _make_models(self) -> Ensemble | Apprentice:
+        if self._config.generator == "scratch":
+            return Ensemble(self._config, self._weights)
+        has_decoder = self._config.generator == "recall+decoder"
+        folder = self._config.lora.model
+        if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
+            raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
+        decoder = Imitator(self._weights.decoder, self._config, self._journal.read) if has_decoder else None
+        return Apprentice(self._config, self.versions, self._embed, self.meter, self._journal, decoder)
+
+    def _is_void(self, source: DraftSource, interaction: Interaction) -> bool:
+        """Say whether what was recorded was scored or measured by other parts than today's."""
+        recorded = interaction.grounds.versions
+        return any(recorded.get(name) != self.versions[name] for name in CONCERNS[source])
+
+    def _replies(self, last: int) -> Iterator[Target]:
+        """Yield Claude's complete replies up to the interaction `last`, as targets."""
+        for interaction in self._journal.after(0):
+            if interaction.turn.number <= last:
+                targets = make_targets(interaction, self._config)
+                yield from (target for target in targets if target.role == "generator")
+
+
+def versions(config: Config, embedder: Path) -> dict[str, str]:
+    """Return what evidence holds for: with another of these it starts anew."""
+    size = (embedder / "model.safetensors").stat().st_size
+    meter, lora = config.divergence, config.lora
+    return {
+        "embedder": f"{embedder.name} {size}",
+        "meter": f"{meter.kind} {meter.threshold} {content.RULES}",
+        "evidence": WEIGHED,
+        "prompt": tokens.PROMPT,
+        "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
+    }
+
+
+def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
+    """Write arrays so that the same arrays give the same bytes.
+
+    Through a Python file a full disk is an OSError; given a path, MLX makes it a RuntimeError like any other.
+    """
+    mx.save_safetensors(file, dict(sorted(arrays.items())))
