@@ -24,6 +24,7 @@ Show = Callable[[str], None]
 
 CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
 CACHE_READ_RATE = 0.1  # likewise
+MOST_TOKENS = 2**53  # no reply has more: a number that is larger is none
 
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _OUTAGES = {
@@ -150,22 +151,31 @@ class _Heard:
         self.failure: str | None = None  # kind of outage
 
     def take(self, event: "RawMessageStreamEvent") -> str:
-        """Note one event; return the text it brings."""
-        if event.type == "message_start":
-            self.model = event.message.model
-            self._count(event.message.usage)
+        """Note one event; return the text it brings.
+
+        Raises:
+            ValueError: it is not as Claude sends them; the SDK lets anything through.
+        """
+        kind = _part(event, "type")
+        if kind == "message_start":
+            message = _part(event, "message")
+            self.model = _text(message, "model")
+            self._count(_part(message, "usage"))
             self.tokens.pop("output_tokens", None)  # a first token or so; the total comes at the end
-        elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-            self.text += event.delta.text
-            return event.delta.text
-        elif event.type == "message_delta":
-            self.stop_reason = event.delta.stop_reason
-            self._count(event.usage)
+        elif kind == "content_block_delta" and _part(event, "delta", "type") == "text_delta":
+            piece = _text(event, "delta", "text")
+            self.text += piece
+            return piece
+        elif kind == "message_delta":
+            stopped = _part(event, "delta", "stop_reason") is not None
+            self.stop_reason = _text(event, "delta", "stop_reason") if stopped else None
+            self._count(_part(event, "usage"))
         return ""
 
     def _count(self, usage: object) -> None:
         for kind in _TOKEN_KINDS:
-            if (number := getattr(usage, kind, None)) is not None:
+            number = _part(usage, kind)
+            if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is none
                 self.tokens[kind] = number  # totals, not differences
 
     def outcome(self, prices: Mapping[str, Price]) -> Reply | Outage:
@@ -184,6 +194,25 @@ class _Heard:
         )
 
 
+def _part(whole: object, *names: str) -> Any:
+    """Return what is found under these names, one in the other; None if there is none."""
+    for name in names:
+        whole = getattr(whole, name, None)
+    return whole
+
+
+def _text(whole: object, *names: str) -> str:
+    """Return the text that is found there.
+
+    Raises:
+        ValueError: there is something else, or half a character.
+    """
+    text = _part(whole, *names)
+    if not isinstance(text, str) or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{'.'.join(names)} is no text")
+    return text
+
+
 def outage(kind: str) -> Outage:
     """Return the outage of this kind, in our own words."""
     message, hint = _OUTAGES[kind]
@@ -197,7 +226,8 @@ def kind_of(error: Exception) -> str:
 
     match error:
         case anthropic.APIStatusError():
-            return kind_of_status(error.status_code, error.type, error.error_code, error.api_message)
+            told = (error.type, error.error_code, error.api_message)
+            return kind_of_status(error.status_code, *(part if isinstance(part, str) else None for part in told))
         case anthropic.APITimeoutError() | httpx2.TimeoutException():
             return "timeout"
         case UnicodeEncodeError():  # the query is not text

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -66,6 +66,7 @@ ASSETS = (
     ),
 )
 _DECODER = "smollm2"
+_SEEN = "checked.json"
 _GGUF = next(asset.place for asset in ASSETS if asset.place.endswith(".gguf"))
 _MADE = (  # by gguf.write_model
     "tokenizer.json",
@@ -75,19 +76,31 @@ _MADE = (  # by gguf.write_model
 )
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """A file as it was when its content was last checked."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
 class Weights:
-    """The folder of pretrained weights; every path it gives exists."""
+    """The folder of pretrained weights; every path it gives exists, and holds what `setup` put there.
+
+    Files are read again only where size or time say that they changed.
+
+    Raises:
+        WeightsError: one is missing, or is not what it was.
+    """
 
     def __init__(self, folder: Path) -> None:
-        for asset in ASSETS:
-            if not _in_place(folder, asset):
-                raise WeightsError(
-                    f"the pretrained weights are not in {folder} ({asset.place})", "run `shammah setup` once"
-                )
-        if missing := _not_made(folder):
-            raise WeightsError(
-                f"the decoder is not ready in {folder} ({_DECODER}/{missing[0]})", "run `shammah setup` once"
-            )
+        seen = _read_seen(folder)
+        for place, expected in _expected(seen).items():
+            path = folder / place
+            if not path.exists():
+                raise WeightsError(f"the pretrained weights are not in {folder} ({place})", "run `shammah setup` once")
+            if not _is_as_seen(path, seen.get(place)) and expected not in (None, sha256(path)):
+                raise WeightsError(f"{path} is not what it should be (sha256)", "run `shammah setup`: it is made anew")
         self.embedder = folder / "minilm"
         self.embedder_tokenizer = folder / "minilm" / "tokenizer.json"
         self.decoder = folder / _DECODER  # what mlx-lm loads
@@ -144,19 +157,53 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
 
         write_model(folder / _GGUF, folder / _DECODER)
         say(f"made {', '.join(_MADE)} in {_DECODER} from the GGUF")
+    _write_seen(folder)
 
 
 def _not_made(folder: Path) -> list[str]:
-    return [name for name in _MADE if not (folder / _DECODER / name).exists()]
+    """Return which of the decoder's files are to be made: those that are not there, or not what they were."""
+    expected = _expected(_read_seen(folder))
+
+    def is_made(name: str) -> bool:
+        path, content = folder / _DECODER / name, expected[f"{_DECODER}/{name}"]
+        return path.exists() and content in (None, sha256(path))
+
+    return [name for name in _MADE if not is_made(name)]
 
 
-def _in_place(folder: Path, asset: Asset) -> bool:
-    path = folder / asset.place
-    return path.exists() and path.stat().st_size == asset.size
+def _expected(seen: Mapping[str, _Seen]) -> dict[str, str | None]:
+    """Return the sha256 of every file; None: it was made by a version that took no note of it."""
+    made = (f"{_DECODER}/{name}" for name in _MADE)
+    return {asset.place: asset.sha256 for asset in ASSETS} | {
+        place: seen[place].sha256 if place in seen else None for place in made
+    }
+
+
+def _read_seen(folder: Path) -> dict[str, _Seen]:
+    try:
+        return msgspec.json.decode((folder / _SEEN).read_bytes(), type=dict[str, _Seen])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def _write_seen(folder: Path) -> None:
+    seen = {}
+    for place in _expected({}):
+        stat = (folder / place).stat()
+        seen[place] = _Seen(stat.st_size, stat.st_mtime_ns, sha256(folder / place))
+    partial = folder / f"{_SEEN}.part"
+    partial.write_bytes(msgspec.json.encode(seen))
+    partial.replace(folder / _SEEN)
+
+
+def _is_as_seen(path: Path, seen: _Seen | None) -> bool:
+    stat = path.stat()
+    return seen is not None and (stat.st_size, stat.st_mtime_ns) == (seen.size, seen.mtime_ns)
 
 
 def _is_right(folder: Path, asset: Asset) -> bool:
-    return _in_place(folder, asset) and sha256(folder / asset.place) == asset.sha256
+    path = folder / asset.place
+    return path.exists() and sha256(path) == asset.sha256
 
 
 def _download(package: str, scratch: Path) -> Path:

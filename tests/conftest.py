@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,26 @@ from shammah_mlx.weights import Weights, weights_folder
 from tests.loopback import Loopback, reply
 
 WEIGHTS = weights_folder()  # before HOME changes
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=20, help="how often test_kills kills; `make soak` does it 200 times")
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    """Return how often a process is to be killed."""
+    return int(pytestconfig.getoption("--kills"))
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Return what prints a figure, to be seen with `-s`."""
+
+    def tell(figure: str) -> None:
+        sys.stdout.write(f"\n{request.node.name}: {figure}\n")
+
+    return tell
 
 
 @pytest.fixture(autouse=True)

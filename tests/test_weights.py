@@ -15,14 +15,38 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     assert "shammah setup" in told.value.hint
 
 
-def test_a_file_of_the_wrong_size_is_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noted", [True, False])  # as setup does; not by its earlier versions
+def test_a_file_that_changed_is_found(tmp_path: Path, noted: bool) -> None:
     folder = tmp_path / "weights"
     shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    if not noted:
+        (folder / "checked.json").unlink(missing_ok=True)
     Weights(folder)
-    (folder / "minilm" / "config.json").unlink()
-    (folder / "minilm" / "config.json").write_text("{}")
-    with pytest.raises(WeightsError, match=r"minilm/config\.json"):
+    _flip(folder / "minilm" / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"minilm/model\.safetensors is not what it should be") as told:
         Weights(folder)
+    assert "shammah setup" in told.value.hint
+
+
+def test_a_decoder_that_changed_is_found_and_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    fetch_weights(folder, lambda _: None)
+    before = (folder / "smollm2" / "model.safetensors").read_bytes()
+    _flip(folder / "smollm2" / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"smollm2/model\.safetensors is not what it should be"):
+        Weights(folder)
+    fetch_weights(folder, lambda _: None)
+    Weights(folder)
+    assert (folder / "smollm2" / "model.safetensors").read_bytes() == before
+
+
+def _flip(path: Path) -> None:
+    """Change one bit of a copy: the original is linked."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
 
 
 def test_a_decoder_that_is_not_there_is_made_again(tmp_path: Path) -> None:
