@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from shammah_mlx.background import last_failure
 from shammah_mlx.console import home_and_config, one_line, settings
 from shammah_mlx.errors import BadInputError
 
@@ -34,7 +35,8 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
             accounts = account(journal.after(0), config)
     else:
         manifest, totals, accounts = states.manifest(None), Totals(), account([], config)
-    fields = report.status_fields(config, manifest, totals, accounts)
+    failure = last_failure(home) if totals.pending else None
+    fields = {**report.status_fields(config, manifest, totals, accounts), "learning_failed": failure}
     if as_json:
         click.echo(json.dumps(fields))
     else:

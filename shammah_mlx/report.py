@@ -91,6 +91,7 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
         ("home", str(home) if fields["journalled"] or fields["seen"] else f"{home} (nothing asked yet)"),
         ("preset", fields["preset"]),
         ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
+        *([("learning", f"stopped: {fields['learning_failed']}")] if fields["learning_failed"] else []),
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
         ("local bar", _bar(threshold, fields["bars"])),
         ("bad local answers", _bad_rate(fields["bad_rate"], fields["served_local"])),

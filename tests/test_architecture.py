@@ -37,7 +37,8 @@ LAYERS = (  # a module may import from the layers above it in this list, never f
     {"assistant"},
     {"replay", "recovery"},
     {"report"},
-    {"undoing", "explaining", "background"},
+    {"undoing", "background"},
+    {"explaining"},
     {"cli"},
     {"__main__"},
 )

@@ -13,7 +13,7 @@ import pytest
 
 from shammah_mlx import policy
 from shammah_mlx.assistant import Assistant
-from shammah_mlx.config import Config, TeacherConfig
+from shammah_mlx.config import TeacherConfig
 from shammah_mlx.database import open_database
 from shammah_mlx.events import Interaction, Outage, Query, Reply
 from shammah_mlx.journal import Journal
@@ -244,7 +244,10 @@ def check_that_no_failed_reply_was_learnt(home: Run) -> None:
     whole = {number for number, found in journalled.items() if found.reply is not None and found.reply.complete}
     assert remembered.keys() == whole
     assert set(remembered.values()) <= whole
+    assert whole >= {number for number, found in journalled.items() if found.late_for}  # no audit was given up
     for number, interaction in journalled.items():
+        if interaction.reply is not None and number in whole:
+            assert interaction.reply.text == RECORDED[interaction.turn.query.text]
         targets = make_targets(interaction, CONFIG)
         assert [target.role for target in targets].count("generator") == (number in whole)
         assert not any((target.response or "").startswith(MARK) for target in targets)

@@ -1,0 +1,141 @@
+"""`ask` is back at the prompt when the answer is out; what it learns, a process of its own learns."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shammah_mlx.background import LOG
+from shammah_mlx.journal import Journal
+from shammah_mlx.lock import HomeLock
+from shammah_mlx.presets import PRESETS, load_config
+from shammah_mlx.recovery import rebuild
+from shammah_mlx.weights import Weights
+from tests.command import run
+from tests.loopback import Loopback, reply
+
+SHAMMAH = (sys.executable, "-m", "shammah_mlx")
+LONGEST = 60.0  # seconds to wait for what happens in the background
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    (path / "config.toml").write_text('generator = "recall"\n')
+    return path
+
+
+def ask(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SHAMMAH, "ask", text], capture_output=True, text=True, check=False)
+
+
+def pending(home: Path) -> int:
+    with closing(Journal(home / "journal.db")) as journal:
+        return journal.count_after(journal.learnt().cursor)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + LONGEST
+    while not is_so():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_learning(home: Path) -> bool:
+    return HomeLock(home, PRESETS["default"].state).is_learning()
+
+
+def test_the_prompt_is_back_before_it_is_learnt_and_it_is_learnt_all_the_same(home: Path, claude: Loopback) -> None:
+    asked = ask("what is a monad?")
+    left = pending(home)
+    assert (asked.returncode, asked.stdout) == (0, "You asked: what is a monad?\n")
+    assert left == 1
+    wait_until(lambda: pending(home) == 0)
+    wait_until(lambda: not is_learning(home))
+    assert json.loads(run("status", "--json").stdout)["trained"] == 1
+
+
+def test_questions_asked_at_once_are_all_answered_and_each_is_learnt_once(
+    home: Path, claude: Loopback, weights: Weights
+) -> None:
+    texts = [f"what is the capital of {place}?" for place in ("Spain", "Chad", "Peru", "Laos")]
+    started = [subprocess.Popen([*SHAMMAH, "ask", text], stdout=subprocess.PIPE, text=True) for text in texts]
+    told = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0]
+    assert told == [f"You asked: {text}\n" for text in texts]
+    wait_until(lambda: pending(home) == 0 and not is_learning(home))
+    with closing(Journal(home / "journal.db")) as journal:
+        interactions = list(journal.after(0))
+    assert [interaction.turn.number for interaction in interactions] == [1, 2, 3, 4]
+    assert sorted(interaction.turn.query.text for interaction in interactions) == sorted(texts)
+    rebuilt = rebuild(home, load_config(home / "config.toml", {}), weights, lambda interactions: lambda: None)
+    assert (rebuilt.interactions, rebuilt.before) == (4, rebuilt.after)
+
+
+def test_while_another_learns_a_question_is_answered_all_the_same(home: Path, claude: Loopback) -> None:
+    with HomeLock(home, PRESETS["default"].state).learning():
+        assert ask("what is a monad?").returncode == 0
+        told = subprocess.run([*SHAMMAH, "learn"], capture_output=True, text=True, check=False)
+        assert (told.returncode, told.stdout) == (0, "Another shammah is learning, and will learn all there is.\n")
+        assert pending(home) == 1
+    assert run("learn").stdout == "Learnt: 1.\n"
+    assert pending(home) == 0
+
+
+def test_what_a_learner_that_was_killed_has_left_the_next_one_learns(home: Path, claude: Loopback) -> None:
+    with HomeLock(home, PRESETS["default"].state).learning():
+        ask("what is a monad?")
+    with subprocess.Popen([*SHAMMAH, "learn"], stdout=subprocess.DEVNULL) as learner:
+        wait_until(lambda: is_learning(home))
+        learner.send_signal(signal.SIGKILL)
+    ask("and a functor?")
+    wait_until(lambda: pending(home) == 0)
+
+
+def test_why_learning_stopped_is_in_the_status_and_in_no_text_of_the_user(home: Path, claude: Loopback) -> None:
+    (home / "states").touch()  # where a folder should be
+    ask("what is a monad?")
+    wait_until(lambda: (home / LOG).read_bytes() != b"")
+    wait_until(lambda: not is_learning(home))
+    told = json.loads(run("status", "--json").stdout)
+    assert (told["pending"], told["learning_failed"]) == (1, f"File exists ({home / 'states'})")
+    assert "stopped: File exists" in " ".join(run("status").stdout.split())
+    assert "monad" not in (home / LOG).read_text()
+    (home / "states").unlink()
+    assert run("learn").stdout == "Learnt: 1.\n"
+    assert json.loads(run("status", "--json").stdout)["learning_failed"] is None
+
+
+def test_the_background_has_the_settings_of_the_question(home: Path, claude: Loopback) -> None:
+    other = home.with_name("other")
+    command = [*SHAMMAH, "ask", "--home", str(other), "--preset", "literal", "--seed", "7", "hello"]
+    (home / "config.toml").rename(home.with_name("config.toml"))
+    other.mkdir()
+    (other / "config.toml").write_text(
+        "[router]\nwidth = 16\nheads = 2\nhidden = 32\n[decoder]\nwidth = 16\nheads = 2\n"
+    )
+    assert subprocess.run(command, check=False, capture_output=True, cwd=other.parent).returncode == 0
+    wait_until(lambda: pending(other) == 0)
+    with closing(sqlite3.connect(other / "journal.db")) as db:
+        assert db.execute("SELECT count(*) FROM learnt").fetchone() == (1,)
+    assert not (home / "journal.db").exists()
+
+
+def test_nothing_is_started_for_what_is_not_kept(home: Path, claude: Loopback) -> None:
+    claude.default_to(reply("It is a secret."))
+    told = subprocess.run([*SHAMMAH, "ask", "--no-store", "who am I?"], capture_output=True, text=True, check=False)
+    assert told.stdout == "It is a secret.\n"
+    assert not (home / LOG).exists()
+
+
+def test_nothing_asked_is_nothing_to_learn(home: Path) -> None:
+    assert run("learn").stdout == "Nothing was asked yet.\n"
+    assert [path.name for path in home.iterdir()] == ["config.toml"]
