@@ -261,9 +261,9 @@ class Apprentice:
 
     def _is_fresh(self, entry: Entry, query: Query) -> bool:
         """Say whether the answer has not run out; to a question about this moment it must be one of this moment."""
-        if is_fleeting(query.meant) and query.at > entry.at + self._config.recall.fleeting_s:
-            return False
-        return query.at <= entry.until
+        if is_fleeting(query.meant) or entry.until < math.inf:
+            return 0.0 <= query.at - entry.at <= self._config.recall.fleeting_s  # a clock may have been set back
+        return True
 
     def _reply(self, number: int) -> str:
         reply = self._records.read(number).reply

@@ -66,7 +66,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         _migrate(database, path)
     except sqlite3.DatabaseError as error:
         database.close()
-        hint = "check the disk's space and rights, or use another --home"
+        hint = "make room on the disk if it is full, see that you may write there, or use another --home"
         raise BadStateError(f"{path} cannot be used: {error}", hint) from error
     except BadStateError:
         database.close()

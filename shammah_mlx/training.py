@@ -129,9 +129,10 @@ class Training:
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.selection = 0, Tally(), selection.no_evidence(self._config)
         self.models = self._make_models()
-        if self._afresh:
+        manifest = None if self._afresh else self._states.manifest(learnt.state)
+        if manifest is None:
             self._journal.unremember(0)
-        elif (manifest := self._states.manifest(learnt.state)) is not None:
+        else:
             self._continue_from(manifest)
         return learnt
 

@@ -26,12 +26,19 @@ WEIGHTS = weights_folder()  # before HOME changes
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often test_kills kills; `make soak` does it 200 times")
+    parser.addoption("--every-page", type=int, default=3, help="by how many pages the disk of test_faults grows")
 
 
 @pytest.fixture
 def kills(pytestconfig: pytest.Config) -> int:
     """Return how often a process is to be killed."""
     return int(pytestconfig.getoption("--kills"))
+
+
+@pytest.fixture
+def every_page(pytestconfig: pytest.Config) -> int:
+    """Return by how many pages a disk that gets full is to grow from one try to the next."""
+    return int(pytestconfig.getoption("--every-page"))
 
 
 @pytest.fixture

@@ -1,0 +1,202 @@
+"""Ask thousands of questions through one process: does memory stay flat, latency, the cost of making things durable?
+
+`python -m benchmarks.soak STREAM [--limit N] [--generator recall]` prints a line for every tenth of the run. The home is
+on the disk and saved as always. Durable is what the journal's commits and the saves of the models take; it is compared
+with what the models' steps take.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.literal import machine
+from shammah_mlx.assistant import Assistant
+from shammah_mlx.backend import mx
+from shammah_mlx.events import Interaction, Query
+from shammah_mlx.presets import load_config
+from shammah_mlx.stream import Row, read_stream
+from shammah_mlx.teacher import Recorded
+from shammah_mlx.weights import Weights, weights_folder
+
+PARTS = 10
+MB = 1e6
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one part of the run took, and what there was at its end."""
+
+    queries: int
+    local: int
+    ask_ms: float  # median, of those answered here or recorded
+    ask_p95_ms: float
+    learn_ms: float  # mean, saves left out
+    step_ms: float  # mean a query, of all models' steps
+    durable_ms: float  # mean a query, of commits and saves
+    written_kb: float | None  # a query; None where the system does not tell
+    active_mb: float  # of MLX
+    cache_mb: float
+    rss_mb: float
+    journal_mb: float
+    models_mb: float  # current set and checkpoints, each file once
+    metrics_mb: float
+
+
+class Clock:
+    """How long calls of some methods took in all."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method, timed."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - started
+
+        return timed
+
+
+def soak(rows: list[Row], generator: str) -> list[Part]:
+    """Ask and learn every row in a home of its own; return the parts."""
+    with tempfile.TemporaryDirectory(prefix="shammah-soak-") as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        config = load_config(home / "config.toml", {"generator": generator})
+        with Assistant(home, config, Recorded(rows), Weights(weights_folder())) as assistant:
+            size = -(-len(rows) // PARTS)
+            return [_part(rows[at : at + size], assistant, home) for at in range(0, len(rows), size)]
+
+
+def _part(rows: list[Row], assistant: Assistant, home: Path) -> Part:
+    asked, learnt, local = [], 0.0, 0
+    durable, steps, before = Clock(), Clock(), _written()
+    journal, training = assistant._journal, assistant._training
+    write, save, step = journal.write, training.save, training.models.step
+    journal.write, training.save = durable.around(write), durable.around(save)  # type: ignore[method-assign]
+    training.models.step = steps.around(step)  # type: ignore[method-assign]
+    for row in rows:
+        started = time.perf_counter()
+        interaction = assistant.ask(Query(row.query, row=row.id))
+        asked.append(1000.0 * (time.perf_counter() - started))
+        local += isinstance(interaction, Interaction) and interaction.served_local
+        started, saved = time.perf_counter(), durable.seconds
+        assistant.learn_pending()
+        learnt += time.perf_counter() - started - (durable.seconds - saved)
+    journal.write, training.save, training.models.step = write, save, step  # type: ignore[method-assign]
+    written = None if before is None else (_written() or 0) - before
+    return Part(
+        queries=len(rows),
+        local=local,
+        ask_ms=median(asked),
+        ask_p95_ms=sorted(asked)[int(0.95 * len(asked))],
+        learn_ms=1000.0 * learnt / len(rows),
+        step_ms=1000.0 * steps.seconds / len(rows),
+        durable_ms=1000.0 * durable.seconds / len(rows),
+        written_kb=None if written is None else written / 1e3 / len(rows),
+        active_mb=mx.get_active_memory() / MB,
+        cache_mb=mx.get_cache_memory() / MB,
+        rss_mb=_rss_mb(),
+        journal_mb=_size_mb(*home.glob("journal.db*")),
+        models_mb=_size_mb(*(home / "states").rglob("*"), *(home / "checkpoints").rglob("*")),
+        metrics_mb=_size_mb(home / "metrics" / "training.jsonl"),
+    )
+
+
+def _written() -> int | None:
+    """Return the bytes this process has had written to disks, where Linux says."""
+    path = Path("/proc/self/io")
+    if not path.exists():
+        return None
+    told = dict(line.split(": ") for line in path.read_text().splitlines())
+    return int(told["write_bytes"])
+
+
+def _rss_mb() -> float:
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=True)
+    return int(told.stdout) * 1024 / MB
+
+
+def _size_mb(*paths: Path) -> float:
+    sizes = {}
+    for path in paths:
+        if path.is_file():
+            stat = path.stat()
+            sizes[stat.st_ino] = stat.st_size
+    return sum(sizes.values()) / MB
+
+
+def table(parts: list[Part]) -> Table:
+    """Return the run, a row a part."""
+    shown = Table(caption=_verdict(parts))
+    names = [
+        *("queries", "local", "ask ms: p50", "p95", "learn ms", "steps ms", "durable ms", "of steps", "kB"),
+        *("MLX MB", "cache", "RSS", "journal MB", "models", "metrics"),
+    ]
+    for name in names:
+        shown.add_column(name, justify="right")
+    for part in parts:
+        shown.add_row(
+            str(part.queries),
+            str(part.local),
+            f"{part.ask_ms:.1f}",
+            f"{part.ask_p95_ms:.1f}",
+            f"{part.learn_ms:.1f}",
+            f"{part.step_ms:.1f}",
+            f"{part.durable_ms:.2f}",
+            f"{part.durable_ms / part.step_ms:.1%}" if part.step_ms else "-",
+            "-" if part.written_kb is None else f"{part.written_kb:.0f}",
+            *(f"{mb:.1f}" for mb in (part.active_mb, part.cache_mb, part.rss_mb)),
+            *(f"{mb:.1f}" for mb in (part.journal_mb, part.models_mb, part.metrics_mb)),
+        )
+    return shown
+
+
+def _verdict(parts: list[Part]) -> str:
+    """Say how the last part compares with the second: the first warms up."""
+    second, last = parts[1], parts[-1]
+    share = sum(part.durable_ms * part.queries for part in parts) / sum(part.step_ms * part.queries for part in parts)
+    return (
+        f"last part to second: RSS {last.rss_mb / second.rss_mb:.3f}, ask p50 {last.ask_ms / second.ask_ms:.2f}, "
+        f"learn {last.learn_ms / second.learn_ms:.2f}, durable {last.durable_ms / second.durable_ms:.2f}; "
+        f"durable of steps, whole run: {share:.1%}; peak RSS {_peak_mb():.0f} MB"
+    )
+
+
+def _peak_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MB
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("stream", type=Path)
+    parser.add_argument("--limit", type=int, help="so many rows; those of the stream again, if it has fewer")
+    parser.add_argument("--shuffle", type=int, default=1)
+    parser.add_argument("--generator", choices=["recall", "recall+decoder", "scratch"], default="recall")
+    given = parser.parse_args()
+    rows = [row for row, _ in read_stream(given.stream, given.shuffle, None)]
+    limit = given.limit or len(rows)
+    rows = [rows[n % len(rows)] for n in range(limit)]
+    print(f"# {machine()}; {given.stream.name}, shuffle {given.shuffle}, {limit} queries, {given.generator}")
+    Console(width=170).print(table(soak(rows, given.generator)))
+
+
+if __name__ == "__main__":
+    main()
