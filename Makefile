@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup run test check lint types tests fix bench bench-smoke clean
+.PHONY: all setup run test check lint types tests fix bench bench-smoke soak clean
 
 all: test
 
@@ -56,6 +56,11 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.drift ../shared/data/streams/covid_faq.jsonl --answers ../shared/data/streams/claude_math.jsonl
 	$(BIN)/python -m benchmarks.divergence --pairs ../shared/data/pairs/answer_equivalence.jsonl --half even
 	$(BIN)/python -m benchmarks.prequential --streams ../shared/data/streams --out build/bench
+
+soak: .venv/bench
+	$(BIN)/python -m pytest --capture=no tests/test_kills.py tests/test_faults.py --kills 200 --every-page 1
+	$(BIN)/python -m benchmarks.soak ../shared/data/streams/intents_long.jsonl
+	$(BIN)/python -m benchmarks.soak ../shared/data/streams/covid_faq.jsonl --limit 200 --generator recall+decoder
 
 bench-smoke: .venv/bench
 	$(BIN)/python -m benchmarks.prequential --smoke --out build/bench-smoke

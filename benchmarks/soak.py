@@ -1,8 +1,9 @@
 """Ask thousands of questions through one process: does memory stay flat, latency, the cost of making things durable?
 
-`python -m benchmarks.soak STREAM [--limit N] [--generator recall]` prints a line for every tenth of the run. The home is
-on the disk and saved as always. Durable is what the journal's commits and the saves of the models take; it is compared
-with what the models' steps take.
+    python -m benchmarks.soak STREAM [--limit N] [--generator recall+decoder]
+
+A line for every tenth of the run. The home is on the disk and saved as always. Durable is what the journal's commits and
+the saves of the models take; it is compared with what the models' steps take.
 """
 
 import argparse

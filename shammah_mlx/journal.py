@@ -153,15 +153,15 @@ class Journal:
         """Drop what was staged."""
         self._staged.clear()
 
-    def go_back(self, learnt: Learnt, *, set_aside: bool) -> int:
-        """Return training to an earlier state; return how many interactions are set aside, if that is wanted."""
+    def go_back(self, learnt: Learnt, *, set_aside: bool) -> list[int]:
+        """Return training to an earlier state; return which interactions are set aside, if that is wanted."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM memory WHERE number > ?", (learnt.cursor,))
             self._name(learnt)
-            later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside"
-            done = self._db.execute(later, (learnt.cursor,)) if set_aside else None
-        return done.rowcount if done else 0
+            later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside RETURNING number"
+            gone = self._db.execute(later, (learnt.cursor,)).fetchall() if set_aside else []
+        return sorted(number for (number,) in gone)
 
     def _name(self, learnt: Learnt) -> None:
         self._db.execute("DELETE FROM learnt")

@@ -24,8 +24,8 @@ class Rebuilt(msgspec.Struct, frozen=True):
     after: str
 
 
-def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> int:
-    """Return to the checkpoint of that query count; return how many later interactions were set aside.
+def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> list[int]:
+    """Return to the checkpoint of that query count; return which later interactions were set aside.
 
     Later checkpoints go: what they were made from is no longer part of the home's past.
 

@@ -27,7 +27,8 @@ def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     from shammah_mlx.recovery import roll_back
 
     set_aside = roll_back(home, config, queries, say_waiting)
-    click.echo(f"Models are as they were after query {queries}. Later interactions set aside: {set_aside}.")
+    told = f"Models are as they were after query {queries}. Later interactions set aside: {len(set_aside)}"
+    click.echo(f"{told} (number {set_aside[0]} and after)." if set_aside else f"{told}.")
 
 
 @click.command()

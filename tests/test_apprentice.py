@@ -14,6 +14,7 @@ from shammah_mlx.backend import load_arrays, mx, tree_flatten
 from shammah_mlx.config import RECALLED, Config, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import DraftSource, Interaction, Outage, Query
+from shammah_mlx.forgetting import forget
 from shammah_mlx.journal import Journal
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.recovery import roll_back
@@ -166,7 +167,7 @@ def test_stopping_and_going_on_is_bit_equal_and_a_rollback_forgets(tmp_path: Pat
         teach(assistant, ROWS[:6])
     assert stored(homes["straight"]) == stored(homes["stopped"])
     assert stored(homes["straight"]) != stored(homes["six"])
-    assert roll_back(homes["straight"], config, 6) == 6
+    assert len(roll_back(homes["straight"], config, 6)) == 6
     assert stored(homes["straight"]) == stored(homes["six"])
 
 
@@ -271,6 +272,7 @@ def test_a_meter_tried_in_vain_leaves_the_memory_as_it_was(home: Path, weights: 
 def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: Config, weights: Weights) -> None:
     with Assistant(home, writing, TEACHER, weights) as assistant:
         teach(assistant, ROWS[:6])
+    adapters = (home / "models" / "adapters.safetensors").read_bytes()
     smaller = msgspec.structs.replace(writing, lora=msgspec.structs.replace(writing.lora, rank=2))
     with Assistant(home, smaller, TEACHER, weights) as assistant:
         state = assistant.models.state()
@@ -278,6 +280,11 @@ def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: C
         assert state["validator"]["recall.labels"].size == 1
         assert state["optimizer_state"]["remembered"].item() == 6
         teach(assistant, ROWS[6:8])
+    (kept,) = (home / "aside").iterdir()
+    assert (kept / "adapters.safetensors").read_bytes() == adapters
+    assert json.loads((kept / "adapter_config.json").read_text())["lora_parameters"]["rank"] == writing.lora.rank
+    assert forget(home, smaller, ROWS[0].query, lambda found: True) is not None
+    assert list((home / "aside").iterdir()) == []  # it had learnt what is forgotten
 
 
 def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, weights: Weights) -> None:

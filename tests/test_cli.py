@@ -438,7 +438,7 @@ class TestStatusAndRollback:
             shammah("ask", text)
         done = shammah("rollback", "2")
         assert done.exit_code == 0
-        assert "set aside: 1" in done.stdout
+        assert "set aside: 1 (number 3 and after)." in done.stdout
         assert json.loads(shammah("status", "--json").stdout)["seen"] == 2
 
 

@@ -49,11 +49,11 @@ def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
 def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Journal) -> None:
     for number in (1, 2, 3):
         journal.write(numbered(number))
-    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == 2
+    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == [2, 3]
     assert journal.count_after(0) == 1
     assert journal.next_number() == 4
     assert [interaction.turn.number for interaction in journal.after(0)] == [1]
-    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == 0
+    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == []
     assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
 
 
