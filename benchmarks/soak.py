@@ -2,8 +2,8 @@
 
     python -m benchmarks.soak STREAM [--limit N] [--generator recall+decoder]
 
-A line for every tenth of the run. The home is on the disk and saved as always. Durable is what the journal's commits and
-the saves of the models take; it is compared with what the models' steps take.
+A line for every tenth of the run. The home is on the disk and saved as always. Durable is what the journal's commits
+and the saves of the models take; it is compared with what the models' steps take.
 """
 
 import argparse
