@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 import numpy as np
 
+from shammah_mlx.classifier import Classifier
 from shammah_mlx.config import RecallConfig
 
 EVIDENCE = (
@@ -88,6 +89,7 @@ class Memory:
         """Remember; an answer that is given again is in doubt no more."""
         self._refuted.pop(entry.answer, None)
         self._keep(entry)
+        self._rooms[entry.question.context].refit()  # now, and not when the next question waits for it
 
     def _keep(self, entry: Entry) -> None:
         self._entries.append(entry)
@@ -164,8 +166,7 @@ class _Room:
         self._known: dict[int, int] = {}  # answer → its column, in the order they came
         self._vectors, self._words = _Rows(np.float32), _Rows(np.uint8)
         self._which: list[int] = []  # column of each entry's answer
-        self._fitted = 0  # entries the classifier has seen
-        self._classifier = np.zeros((0, 0))  # (width + SKETCH + 1, answers)
+        self._classifier = Classifier(self._examples, config.ridge, config.block)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -203,17 +204,18 @@ class _Room:
 
     def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield evidence and rightness of the latest questions, each asked of all the others."""
-        x, which = self._inputs(self._vectors.all, self._words.all), np.array(self._which)
-        inverse = np.linalg.inv(self._gram(x))
-        weights = inverse @ _sums(x, which, len(self._known))
+        self.refit()
+        inverse, weights = self._classifier.fitted_to(len(self))
+        which = np.array(self._which)
         first = max(0, len(self) - self._config.most_left_out)
         for start in range(first, len(self), self._config.block):
             rows = np.arange(start, min(start + self._config.block, len(self)))
             alike = self._vectors.all[rows] @ self._vectors.all.T
             shared = _jaccard(self._words.all[rows], self._words.all)
             alike[np.arange(len(rows)), rows] = shared[np.arange(len(rows)), rows] = ABSENT
-            leverage = (x[rows] @ inverse * x[rows]).sum(axis=1)
-            fit = x[rows] @ weights
+            x = self._inputs(self._vectors.all[rows], self._words.all[rows])
+            leverage = (x @ inverse * x).sum(axis=1)
+            fit = x @ weights
             fit[np.arange(len(rows)), which[rows]] -= leverage
             fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[:, None]  # what a fit without this question says
             chosen, _, evidence = self._weigh(alike, shared, fit, which, left_out=rows)
@@ -261,25 +263,23 @@ class _Room:
 
     def _fit(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return the classifier's value for every answer; one not known at the last fit has 0."""
-        used = len(self) // self._config.refit_every * self._config.refit_every
-        if used != self._fitted:
-            which = np.array(self._which[:used])
-            x = self._inputs(self._vectors.all[:used], self._words.all[:used])
-            self._classifier = np.linalg.solve(self._gram(x), _sums(x, which, int(which.max()) + 1))
-            self._fitted = used
-        values = np.zeros((len(vectors), len(self._known)))
-        if self._fitted:
-            values[:, : self._classifier.shape[1]] = self._inputs(vectors, words) @ self._classifier
-        return values
+        self.refit()
+        return self._classifier.values(self._inputs(vectors, words), len(self._known))
+
+    def _examples(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the classifier is fitted to."""
+        inputs = self._inputs(self._vectors.all[first:last], self._words.all[first:last])
+        return inputs, np.array(self._which[first:last], np.int64)
+
+    def refit(self) -> None:
+        """Fit the classifier anew if that is due."""
+        if len(self) >= self._config.fewest:
+            self._classifier.fit(len(self) // self._config.refit_every * self._config.refit_every)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return what the classifier sees of questions: (n, width + SKETCH + 1) float64."""
         ones = np.ones((len(vectors), 1))
         return np.hstack([vectors, self._config.word_weight * _sketch(words), ones]).astype(np.float64)
-
-    def _gram(self, x: np.ndarray) -> np.ndarray:
-        gram: np.ndarray = x.T @ x + self._config.ridge * np.eye(x.shape[1])
-        return gram
 
 
 class _Rows:
@@ -304,18 +304,11 @@ class _Rows:
 
 def _sketch(words: np.ndarray) -> np.ndarray:
     """Return sets of words as (n, SKETCH) numbers of length 1; words that share one often differ in sign."""
-    bits = np.unpackbits(words, axis=1).reshape(len(words), -1, SKETCH).astype(np.float32)
+    bits = np.unpackbits(words, axis=1).reshape(len(words), WORD_BITS // SKETCH, SKETCH).astype(np.float32)
     signs = np.where(np.arange(bits.shape[1]) % 2, -1.0, 1.0)
     folded: np.ndarray = np.einsum("nfs,f->ns", bits, signs)
     folded /= np.maximum(np.linalg.norm(folded, axis=1, keepdims=True), 1.0)
     return folded
-
-
-def _sums(x: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
-    """Return the sum of the rows of each answer: (columns, answers)."""
-    sums = np.zeros((answers, x.shape[1]))
-    np.add.at(sums, which, x)
-    return sums.T
 
 
 def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:

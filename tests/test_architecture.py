@@ -11,7 +11,8 @@ import shammah_mlx
 
 ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
-    {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"},
+    {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"}
+    | {"classifier"},
     {"edits", "risk"},
     {"config", "events", "content"},
     {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"}
