@@ -12,6 +12,7 @@ from shammah_mlx.console import PUT_OFF, home_and_config, learning, say_waiting,
 
 if TYPE_CHECKING:
     from shammah_mlx.assistant import Assistant
+    from shammah_mlx.config import Config
 
 LOG = "learning.log"  # what the last one had to say, in the home
 
@@ -34,6 +35,13 @@ def last_failure(home: Path) -> str | None:
     return next((line.removeprefix("Error: ") for line in said.splitlines() if line.startswith("Error: ")), None)
 
 
+def is_learning(home: Path, config: "Config") -> bool:
+    """Say whether a process learns in this home."""
+    from shammah_mlx.lock import HomeLock
+
+    return HomeLock(home, config.state).is_learning()
+
+
 @click.command()
 @settings
 @click.pass_context
@@ -43,12 +51,10 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
     Every question starts this in the background; it is for those that were interrupted.
     """
     home, config = home_and_config(ctx, given)
-    from shammah_mlx.lock import HomeLock
-
     if not (home / "journal.db").exists():
         click.echo("Nothing was asked yet.")
         return
-    if HomeLock(home, config.state).is_learning():
+    if is_learning(home, config):
         click.echo("Another shammah is learning, and will learn all there is.")
         return
     from shammah_mlx.assistant import Assistant

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from shammah_mlx.background import last_failure
+from shammah_mlx.background import is_learning, last_failure
 from shammah_mlx.console import home_and_config, one_line, settings
 from shammah_mlx.errors import BadInputError
 
@@ -35,8 +35,9 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
             accounts = account(journal.after(0), config)
     else:
         manifest, totals, accounts = states.manifest(None), Totals(), account([], config)
-    failure = last_failure(home) if totals.pending else None
-    fields = {**report.status_fields(config, manifest, totals, accounts), "learning_failed": failure}
+    fields = report.status_fields(config, manifest, totals, accounts)
+    fields["learning"] = bool(totals.pending) and is_learning(home, config)
+    fields["learning_failed"] = last_failure(home) if totals.pending and not fields["learning"] else None
     if as_json:
         click.echo(json.dumps(fields))
     else:
@@ -66,7 +67,10 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
         nearest = journal.questions(near.number for near in interaction.grounds.nearest)
         set_aside = journal.is_set_aside(interaction.turn.number)
         is_learnt = interaction.turn.number <= journal.learnt().cursor
-    learnt = "yes" if is_learnt else "not yet: `shammah learn` does it, or the next question"
+    learnt = "yes"
+    if not is_learnt:
+        by = "being learnt now" if is_learning(home, config) else "`shammah learn` does it, or the next question"
+        learnt = f"not yet: {by}"
     if set_aside:
         learnt = "no: set aside by a rollback"
     if as_json:

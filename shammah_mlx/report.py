@@ -90,7 +90,7 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
     for name, value in (
         ("home", str(home) if fields["journalled"] or fields["seen"] else f"{home} (nothing asked yet)"),
         ("preset", fields["preset"]),
-        ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {fields['pending']} pending)"),
+        ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {_pending(fields)})"),
         *([("learning", f"stopped: {fields['learning_failed']}")] if fields["learning_failed"] else []),
         ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
         ("local bar", _bar(threshold, fields["bars"])),
@@ -106,6 +106,10 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
     ):
         table.add_row(name, value)
     return table
+
+
+def _pending(fields: Mapping[str, Any]) -> str:
+    return f"{fields['pending']} {'being learnt' if fields['learning'] else 'pending'}"
 
 
 def _bars(config: Config, manifest: Manifest | None, seen: int) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah_mlx.background import LOG
+from shammah_mlx.background import LOG, is_learning
 from shammah_mlx.journal import Journal
 from shammah_mlx.lock import HomeLock
 from shammah_mlx.presets import PRESETS, load_config
@@ -49,17 +49,13 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def is_learning(home: Path) -> bool:
-    return HomeLock(home, PRESETS["default"].state).is_learning()
-
-
 def test_the_prompt_is_back_before_it_is_learnt_and_it_is_learnt_all_the_same(home: Path, claude: Loopback) -> None:
     asked = ask("what is a monad?")
     left = pending(home)
     assert (asked.returncode, asked.stdout) == (0, "You asked: what is a monad?\n")
     assert left == 1
     wait_until(lambda: pending(home) == 0)
-    wait_until(lambda: not is_learning(home))
+    wait_until(lambda: not is_learning(home, PRESETS["default"]))
     assert json.loads(run("status", "--json").stdout)["trained"] == 1
 
 
@@ -71,7 +67,7 @@ def test_questions_asked_at_once_are_all_answered_and_each_is_learnt_once(
     told = [process.communicate()[0] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0, 0]
     assert told == [f"You asked: {text}\n" for text in texts]
-    wait_until(lambda: pending(home) == 0 and not is_learning(home))
+    wait_until(lambda: pending(home) == 0 and not is_learning(home, PRESETS["default"]))
     with closing(Journal(home / "journal.db")) as journal:
         interactions = list(journal.after(0))
     assert [interaction.turn.number for interaction in interactions] == [1, 2, 3, 4]
@@ -86,6 +82,8 @@ def test_while_another_learns_a_question_is_answered_all_the_same(home: Path, cl
         told = subprocess.run([*SHAMMAH, "learn"], capture_output=True, text=True, check=False)
         assert (told.returncode, told.stdout) == (0, "Another shammah is learning, and will learn all there is.\n")
         assert pending(home) == 1
+        assert "0 learnt, 1 being learnt" in run("status").stdout
+        assert "not yet: being learnt now" in run("why").stdout
     assert run("learn").stdout == "Learnt: 1.\n"
     assert pending(home) == 0
 
@@ -94,7 +92,7 @@ def test_what_a_learner_that_was_killed_has_left_the_next_one_learns(home: Path,
     with HomeLock(home, PRESETS["default"].state).learning():
         ask("what is a monad?")
     with subprocess.Popen([*SHAMMAH, "learn"], stdout=subprocess.DEVNULL) as learner:
-        wait_until(lambda: is_learning(home))
+        wait_until(lambda: is_learning(home, PRESETS["default"]))
         learner.send_signal(signal.SIGKILL)
     ask("and a functor?")
     wait_until(lambda: pending(home) == 0)
@@ -104,7 +102,7 @@ def test_why_learning_stopped_is_in_the_status_and_in_no_text_of_the_user(home: 
     (home / "states").touch()  # where a folder should be
     ask("what is a monad?")
     wait_until(lambda: (home / LOG).read_bytes() != b"")
-    wait_until(lambda: not is_learning(home))
+    wait_until(lambda: not is_learning(home, PRESETS["default"]))
     told = json.loads(run("status", "--json").stdout)
     assert (told["pending"], told["learning_failed"]) == (1, f"File exists ({home / 'states'})")
     assert "stopped: File exists" in " ".join(run("status").stdout.split())
