@@ -1,8 +1,9 @@
 """One home, open: answer a query and journal it; learn from what is journalled, and save."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,8 +21,11 @@ from shammah_mlx.journal import Journal, Learnt
 from shammah_mlx.lock import HomeLock
 from shammah_mlx.states import States
 from shammah_mlx.teacher import Show, Teacher
-from shammah_mlx.training import Training
+from shammah_mlx.training import Spent, Training
 from shammah_mlx.weights import Weights
+
+Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Is told how many interactions are to be learnt; gives what is called after each."""
 
 
 class Assistant:
@@ -50,7 +54,7 @@ class Assistant:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
-        self._teacher, self._saves, self._clock = teacher, saves, clock
+        self._teacher, self._saves, self._afresh, self._clock = teacher, saves, afresh, clock
         self._lock = HomeLock(home, config.state, on_wait)
         states = States(home, config.state)
         with ExitStack() as opened:
@@ -58,8 +62,8 @@ class Assistant:
             opened.enter_context(forgetting.all_forgotten(home, self._journal, states, self._lock))
             if afresh:
                 opened.enter_context(self._lock.learning())
-            elif self._journal.learnt().state is None and (found := states.adopt()):
-                self._journal.commit(Learnt(found.cursor, found.name))  # the journal is new, the models are not
+            elif self._journal.learnt().state is None and states.adopt():
+                self._adopt(states)
             self._training = Training(home, config, weights, self._journal, states, afresh=afresh)
             self._opened = opened.pop_all()
 
@@ -73,6 +77,13 @@ class Assistant:
             if self._training.is_unsaved and self._saves and error is None:
                 self.save()
 
+    def _adopt(self, states: States) -> None:
+        """Let the journal name the models that are there: it is new, they are not."""
+        with self._lock.learning():
+            found = states.adopt()
+            if found and self._journal.learnt().state is None:
+                self._journal.commit(Learnt(found.cursor, found.name))
+
     @property
     def models(self) -> Ensemble | Apprentice:
         """Return the three roles as they are now."""
@@ -82,6 +93,11 @@ class Assistant:
     def meter(self) -> Meter:
         """Return what measures divergence."""
         return self._training.meter
+
+    @property
+    def spent(self) -> Spent:
+        """Return what this process has spent on learning so far."""
+        return self._training.spent
 
     @property
     def saved(self) -> str | None:
@@ -120,18 +136,24 @@ class Assistant:
             self.config,
             wish=wish,
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
-            selection=training.selection,
+            selection=training.selection_now(),
             kept=kept,
             strict=strict,
+            open_audits=len(self._journal.open_audits()),
         )
-        turn = msgspec.structs.replace(turn, open_audits=len(self._journal.open_audits()))
         answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
         grounds = msgspec.structs.replace(self.models.grounds(asked), versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(answered, grounds=grounds, ms=ms)
-        return self._journal.write(interaction) if turn.kept else interaction
+        return self._write(interaction) if turn.kept else interaction
+
+    def _write(self, interaction: Interaction) -> Interaction:
+        started = time.perf_counter()
+        written = self._journal.write(interaction)
+        self.spent.journal_s += time.perf_counter() - started
+        return written
 
     def has_reached_claude(self) -> bool:
         """Say whether the last question was answered by Claude, in full."""
@@ -144,10 +166,6 @@ class Assistant:
         `reached`: Claude can be asked now. One that is too old, or of other parts than today's, is given up, and counts
         as bad.
         """
-        with self._learning():
-            return self._make_late_audits(reached=reached)
-
-    def _make_late_audits(self, *, reached: bool) -> int:
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
@@ -162,8 +180,7 @@ class Assistant:
                 break
             if reply is not None and not reply.complete:
                 continue
-            self._journal.write(Interaction.late(served.turn, served, served.drafts, reply))
-            made += 1
+            made += self._journal.write_late(Interaction.late(served.turn, served, served.drafts, reply))
         return made
 
     def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
@@ -197,9 +214,31 @@ class Assistant:
                 learnt.append(self._training.learn(pending))
                 if not self._saves:
                     self._training.drop_lines()
+                elif self._afresh:
+                    self._training.keep_checkpoint()
                 elif self._training.is_save_due:
                     self._training.save()
                 advance()
+        return learnt
+
+    def learn_all(self, begin: Begin, *, wait: bool) -> int | None:
+        """Make the audits that are due, learn until nothing is pending, and save; return how much that was.
+
+        `begin` is told how much is pending, and gives what is called after each. None: another process learns; it looks
+        again before it ends, so unless this one is to `wait` all is left to it.
+        """
+        learnt = 0
+        self.make_late_audits(reached=self.has_reached_claude())
+        while pending := self.pending():
+            self._training.check_home()
+            held = self._lock.learning(math.inf) if wait else self._lock.learning_if_free()
+            with held as is_mine:
+                if not is_mine:
+                    return None
+                with begin(pending) as advance:
+                    learnt += len(self.learn_pending(advance))
+                if self._training.is_unsaved:
+                    self.save()
         return learnt
 
     def save(self) -> str:
@@ -210,6 +249,7 @@ class Assistant:
     @contextmanager
     def _learning(self) -> Iterator[None]:
         """Be the one who learns, from where learning has come."""
+        self._training.check_home()  # a lock would make the folder again
         with self._lock.learning():
             self._training.take_over()
             yield

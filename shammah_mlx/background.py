@@ -11,9 +11,9 @@ import click
 from shammah_mlx.console import PUT_OFF, home_and_config, learning, say_waiting, settings
 
 if TYPE_CHECKING:
-    from shammah_mlx.assistant import Assistant
     from shammah_mlx.config import Config
 
+LEARNT, LEFT_TO_ANOTHER = "Learnt: ", "Another shammah is learning, and will learn all there is."
 LOG = "learning.log"  # what the last one had to say, in the home
 
 
@@ -21,18 +21,23 @@ def start_learning(home: Path, given: Mapping[str, Any]) -> None:
     """Learn what is pending in a process that outlives this one and its terminal; `given` are the settings."""
     options = {f"--{name.replace('_', '-')}": value for name, value in {**given, "home": home.absolute()}.items()}
     told = [str(part) for option, value in options.items() if value is not None for part in (option, value)]
-    command = [sys.executable, "-m", "shammah_mlx", "learn", *told]
-    with (home / LOG).open("wb") as log:
+    # -P: what lies in the user's folder is not to be imported
+    command = [sys.executable, "-P", "-m", "shammah_mlx", "learn", *told]
+    (home / LOG).write_bytes(b"")
+    with (home / LOG).open("ab") as log:  # one that still learns may write to it too
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 def last_failure(home: Path) -> str | None:
     """Return what stopped the last one, if something did."""
     try:
-        said = (home / LOG).read_text("utf-8", "replace")
+        lines = (home / LOG).read_text("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return None
-    return next((line.removeprefix("Error: ") for line in said.splitlines() if line.startswith("Error: ")), None)
+    if not lines or any(line.startswith((LEARNT, LEFT_TO_ANOTHER)) for line in lines):
+        return None
+    told = next((line for line in lines if line.startswith("Error: ")), lines[-1])  # or the end of a traceback
+    return told.removeprefix("Error: ")
 
 
 def is_learning(home: Path, config: "Config") -> bool:
@@ -54,9 +59,12 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
     if not (home / "journal.db").exists():
         click.echo("Nothing was asked yet.")
         return
-    if is_learning(home, config):
-        click.echo("Another shammah is learning, and will learn all there is.")
-        return
+    from shammah_mlx.lock import HomeLock
+
+    with HomeLock(home, config.state).learning_if_free() as is_free:
+        if not is_free:  # no need to load anything
+            click.echo(LEFT_TO_ANOTHER)
+            return
     from shammah_mlx.assistant import Assistant
     from shammah_mlx.teacher import Claude
     from shammah_mlx.weights import Weights, weights_folder
@@ -64,17 +72,7 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
     weights = Weights(weights_folder())
     try:
         with Assistant(home, config, Claude(config.teacher), weights, on_wait=say_waiting) as assistant:
-            click.echo(f"Learnt: {learn_all(assistant)}.")
+            learnt = assistant.learn_all(learning, wait=False)
+        click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
     except KeyboardInterrupt:
         click.echo(PUT_OFF, err=True)
-
-
-def learn_all(assistant: "Assistant") -> int:
-    """Make the audits that are due, learn until nothing is pending, and save; return how much that was."""
-    learnt = 0
-    assistant.make_late_audits(reached=assistant.has_reached_claude())
-    while pending := assistant.pending():  # more may come meanwhile: who asks then starts nobody
-        with learning(pending) as advance:
-            learnt += len(assistant.learn_pending(advance))
-        assistant.save()
-    return learnt

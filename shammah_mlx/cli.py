@@ -2,17 +2,20 @@
 
 import json
 import os
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx import __version__
-from shammah_mlx.background import learn, learn_all, start_learning
+from shammah_mlx.background import learn, start_learning
 from shammah_mlx.console import (
+    LONGEST,
     PUT_OFF,
     Group,
     Shown,
@@ -20,6 +23,7 @@ from shammah_mlx.console import (
     check_text,
     given_settings,
     home_and_config,
+    learning,
     make_home,
     one_line,
     progress,
@@ -49,6 +53,8 @@ def main(ctx: click.Context, /, **given: Any) -> None:
     unavailable or its reply cut, 130 interrupted.
     """
     os.umask(0o077)  # whatever is written may hold the user's questions
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks, as standard error does
     ctx.obj = given
 
 
@@ -117,12 +123,20 @@ def ask(
         try:
             exit_code = _say_answer(answered, config.preset, show)
             if wait:
-                learn_all(assistant)
-            elif answered.turn.kept:
-                start_learning(home, given_settings(ctx, given))
+                assistant.learn_all(learning, wait=True)
         except KeyboardInterrupt:  # the answer is out, and journalled
             click.echo(PUT_OFF, err=True)
+        else:
+            if answered.turn.kept and not wait:
+                _start_learning(home, given_settings(ctx, given))
     ctx.exit(exit_code)
+
+
+def _start_learning(home: Path, given: dict[str, Any]) -> None:
+    try:
+        start_learning(home, given)
+    except OSError as error:  # no process more, say: that is no reason to call the answer a failure
+        click.echo(f"{PUT_OFF} ({error.strerror or error})", err=True)
 
 
 def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int:
@@ -133,7 +147,7 @@ def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int
         write(json.dumps(report.answer_fields(answered, preset), ensure_ascii=False) + "\n")
     else:
         write(answered.answer[len(show.text) :] + ("" if answered.answer.endswith("\n") else "\n"))
-        click.echo(report.provenance(answered, preset), err=True)
+        click.echo(one_line(report.provenance(answered, preset), LONGEST), err=True)  # the model is a server's word
     if answered.destroys:
         warning = "Careful: this has a command that deletes or overwrites. Read it before you run it."
         click.secho(warning, fg="red", err=True)

@@ -8,15 +8,24 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
+MOST, LEAST = 1e9, 1e-15  # of any amount: beyond these fp32 makes infinity or nothing of it, and the journal is JSON
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Some = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]  # of learning: at 1 a step undoes all there was
 Momentum = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-Amount = Annotated[float, msgspec.Meta(ge=0)]
-Bands = tuple[tuple[int, Share], ...]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
+Positive = Annotated[float, msgspec.Meta(ge=LEAST, le=MOST)]
+Factor = Annotated[float, msgspec.Meta(gt=1, le=MOST)]
+Strength = Annotated[float, msgspec.Meta(ge=1e-6, le=MOST)]  # of a prior: with less no matrix can be inverted
+Weight = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]  # of evidence: the sums stay finite
+Bands = tuple[tuple[Some, Share], ...]
 """A step function of `seen`: pairs of (first query, value); a band is half-open."""
 
 
 MIN_TOKENS = 16  # a pair with its separators, or a prompt with its boundary and some reply
+MOST_NUMBERS = 10**9  # of a model from scratch: with Adam's moments 12 GB
 
 
 class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,9 +41,9 @@ class EncoderConfig(_Frozen, frozen=True):
     heads: Count = 2  # 64 numbers a head, as in BERT
     hidden: Count = 512  # four times the width, as in BERT
     max_tokens: Count = 256  # what MiniLM itself was trained to read
-    norm_eps: Amount = 1e-12  # BERT's
+    norm_eps: Positive = 1e-12  # BERT's
     head_scale: Amount = 0.01  # specification, Model Initialization
-    head_bias: float = -2.0  # likewise: p = 0.12, so it starts by forwarding
+    head_bias: Weight = -2.0  # likewise: p = 0.12, so it starts by forwarding
 
     def __post_init__(self) -> None:
         """Refuse shapes that no encoder can have.
@@ -44,8 +53,7 @@ class EncoderConfig(_Frozen, frozen=True):
         """
         if self.width % self.heads:
             raise ValueError("`width` must be a multiple of `heads`")
-        if self.max_tokens < MIN_TOKENS:
-            raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
+        _check_size(self)
 
 
 class DecoderConfig(_Frozen, frozen=True):
@@ -59,7 +67,7 @@ class DecoderConfig(_Frozen, frozen=True):
     max_tokens: Count = 512  # query and reply together; covers 99 % of a chat's short answers
     max_draft_tokens: Count = 96  # an untrained decoder never stops by itself: bound what it may write
     rope_base: Amount = 10_000.0  # usual for contexts this short
-    norm_eps: Amount = 1e-5  # usual for pre-norm decoders
+    norm_eps: Positive = 1e-5  # usual for pre-norm decoders
 
     def __post_init__(self) -> None:
         """Refuse shapes that no decoder can have.
@@ -69,17 +77,47 @@ class DecoderConfig(_Frozen, frozen=True):
         """
         if self.width % (2 * self.heads):
             raise ValueError("`width` must be an even multiple of `heads`, for rotary positions")
-        if self.max_tokens < MIN_TOKENS:
-            raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
+        _check_size(self)
+
+
+def _check_size(config: EncoderConfig | DecoderConfig) -> None:
+    """Pass if a model can read a text, and be built.
+
+    Raises:
+        ValueError: it cannot; says why.
+    """
+    if config.max_tokens < MIN_TOKENS:
+        raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
+    layer = 4 * config.width**2 + 2 * config.width * config.hidden
+    numbers = (config.vocab + config.max_tokens) * config.width + config.layers * layer
+    if numbers > MOST_NUMBERS:
+        raise ValueError(f"this model would have {numbers:,} numbers, more than {MOST_NUMBERS:,}")
+
+
+TRUST_PRIOR = {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
+    "constant": -3.0,
+    "similarity": 1.0,
+    "margin": 3.0,
+    "agreement": 1.0,
+    "vote": 0.0,
+    "fit": 2.0,
+    "fit margin": 2.0,
+    "support": 0.0,
+    "same": 0.0,
+    "words": 0.0,
+    "most words": 0.0,
+    "rival words": 0.0,
+    "identical": 3.0,
+}
 
 
 class RecallConfig(_Frozen, frozen=True):
     """How past answers are found; tuned on covid_faq and commands."""
 
     fewest: Count = 5  # questions in the same context, before anything is proposed
-    sharpness: Amount = 20.0  # of the vote: a question 0.1 less alike counts e^-2
+    sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # of the vote: a question 0.1 less alike counts e^-2
     vote_weight: Amount = 0.15  # of the vote's log-probability beside the classifier's value
-    ridge: Annotated[float, msgspec.Meta(gt=0)] = 0.3  # of the classifier; vectors have length 1
+    ridge: Strength = 0.3  # of the classifier; vectors have length 1
     word_weight: Amount = 0.5  # of the words beside the vector, which has length 1
     refit_every: Count = 10  # questions; a fit costs more than all else recall does
     compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
@@ -90,33 +128,26 @@ class RecallConfig(_Frozen, frozen=True):
     most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
     block: Count = 64  # of those at once: each comparison with 100,000 others takes 50 MB
 
-    trust_prior: dict[str, float] = msgspec.field(
-        default_factory=lambda: {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
-            "constant": -3.0,
-            "similarity": 1.0,
-            "margin": 3.0,
-            "agreement": 1.0,
-            "vote": 0.0,
-            "fit": 2.0,
-            "fit margin": 2.0,
-            "support": 0.0,
-            "same": 0.0,
-            "words": 0.0,
-            "most words": 0.0,
-            "rival words": 0.0,
-            "identical": 3.0,
-        }
-    )
-    trust_strength: Annotated[float, msgspec.Meta(gt=0)] = 0.1  # of that prior: one question outweighs it
+    trust_prior: dict[str, Weight] = msgspec.field(default_factory=lambda: dict(TRUST_PRIOR))
+    trust_strength: Strength = 0.1  # of that prior: one question outweighs it
     trust_from: Count = 20  # questions before the first fit
     trust_share: Share = 0.05  # of questions that must be new before the next
+
+    def __post_init__(self) -> None:
+        """Refuse evidence that there is not.
+
+        Raises:
+            ValueError: says which.
+        """
+        if unknown := sorted(self.trust_prior.keys() - TRUST_PRIOR.keys()):
+            raise ValueError(f"there is no evidence `{unknown[0]}` to trust")
 
 
 class CalibrationConfig(_Frozen, frozen=True):
     """How a probability follows from evidence, corrected by what was measured."""
 
-    prior: dict[str, float]  # weights to start from, by the evidence's name
-    strength: Annotated[float, msgspec.Meta(gt=0)] = 10.0  # of the prior: some forty labels outweigh it
+    prior: dict[str, Weight]  # weights to start from, by the evidence's name
+    strength: Strength = 10.0  # of the prior: some forty labels outweigh it
     refit_share: Share = 0.04  # of examples that must be new before the next fit
 
 
@@ -178,9 +209,9 @@ class LoraConfig(_Frozen, frozen=True):
 class RehearsalConfig(_Frozen, frozen=True):
     """How old examples are replayed, and when a step is taken back."""
 
-    replayed: Annotated[int, msgspec.Meta(ge=0)] = 2  # examples beside the new one: a step costs three times as much
+    replayed: Some = 2  # examples beside the new one: a step costs three times as much
     reservoir: Count = 1000  # examples, a uniform sample of all; two numbers each
-    probes: Annotated[int, msgspec.Meta(ge=0)] = 6  # first replies kept aside: each is read again after every step
+    probes: Some = 6  # first replies kept aside: each is read again after every step
     probe_tokens: Count = 64  # of a probe's reply: what it says of harm, the first lines say
     tolerance: Amount = 0.1  # nats a token by which one step may raise the loss on the probes
     drift: Amount = 0.5  # nats a token by which all steps together may, above the untrained model's
@@ -189,13 +220,13 @@ class RehearsalConfig(_Frozen, frozen=True):
 class OptimizerConfig(_Frozen, frozen=True):
     """Adam, its schedule and its guards; specification, Optimizer Configuration."""
 
-    router_lr: Amount = 1e-4
-    generator_lr: Amount = 1e-5
-    validator_lr: Amount = 1e-4
+    router_lr: Rate = 1e-4
+    generator_lr: Rate = 1e-5
+    validator_lr: Rate = 1e-4
     beta1: Momentum = 0.9
     beta2: Momentum = 0.999
-    epsilon: Annotated[float, msgspec.Meta(gt=0)] = 1e-8
-    weight_decay: Amount = 1e-4  # L2: added to the gradient, since a factor 1 - lr * 1e-4 rounds to 1 in fp32
+    epsilon: Positive = 1e-8
+    weight_decay: Rate = 1e-4  # L2: added to the gradient, since a factor 1 - lr * 1e-4 rounds to 1 in fp32
     max_grad_norm: Amount = 1.0  # specification, Gradient Clipping
     cycle: Count = 1000  # queries from one warm restart to the next
     cycle_decay: Share = 0.95  # of the base rate, each cycle
@@ -210,7 +241,7 @@ class OptimizerConfig(_Frozen, frozen=True):
 class PolicyConfig(_Frozen, frozen=True):
     """Who answers; specification, Cold Start Strategy and Sampling Strategy."""
 
-    forward_only: Annotated[int, msgspec.Meta(ge=0)] = 50  # queries in which nothing is served locally
+    forward_only: Some = 50  # queries in which nothing is served locally
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
     accept_thresholds: Bands = ((0, 0.5),)  # p_accept must exceed it
     accept_destroying: Share = 0.5  # likewise, of a draft with a command that deletes or overwrites
@@ -218,7 +249,7 @@ class PolicyConfig(_Frozen, frozen=True):
     audit_focus: Amount = 0.0  # audits by doubt, 1 - p_accept, to this power; 0: every draft alike
     audit_evenly: Share = 0.0  # of the audits: they fall on all drafts alike, the others by doubt
     audit_floor: Share = 0.0  # least probability of an audit, where the schedule has as much
-    least_doubt: Annotated[float, msgspec.Meta(gt=0)] = 1e-6  # what is taken for the usual doubt is no less
+    least_doubt: Positive = 1e-6  # what is taken for the usual doubt is no less
     first_doubt: Amount = 1.0  # the usual doubt before any draft stood, counted as this many drafts:
     first_drafts: Count = 20
     shadows: dict[Literal["recall", "decoder"], Bands] = msgspec.field(  # likewise: of forwarded queries
@@ -246,16 +277,16 @@ class RiskConfig(_Frozen, frozen=True):
 
     max_bad_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0  # of the answers served here; 1: no promise is made
     caution: Amount = 0.75  # standard deviations of the curve, added to what it says
-    offset_strength: Annotated[float, msgspec.Meta(gt=0)] = 20.0  # of the prior that scores are honest: in two homes of
-    slope_strength: Annotated[float, msgspec.Meta(gt=0)] = 60.0  # three their log-odds are within 0.22, and 13 %, of it
+    offset_strength: Strength = 20.0  # of the prior that scores are honest: in two homes of
+    slope_strength: Strength = 60.0  # three their log-odds are within 0.22, and 13 %, of it
     known: Amount = (
         60.0  # drafts above a threshold that were measured, before it is one: fewer can't tell 5 % from 10 %
     )
     tail: Share = 0.5  # scores below it say nothing of those that may be served
-    memory: Annotated[float, msgspec.Meta(gt=1)] = 3000.0  # drafts after which a label counts 1/e
-    feedback: Annotated[float, msgspec.Meta(gt=0)] = 0.01  # its step: the inverse, in bad answers, is part of the slack
-    worse_odds: Annotated[float, msgspec.Meta(gt=1)] = 4.0  # what an alarm is to tell from the curve
-    alarm: Annotated[float, msgspec.Meta(gt=0)] = 5.0  # log-likelihood at which the evidence starts anew
+    memory: Factor = 3000.0  # drafts after which a label counts 1/e
+    feedback: Positive = 0.01  # its step: the inverse, in bad answers, is part of the slack
+    worse_odds: Factor = 4.0  # what an alarm is to tell from the curve
+    alarm: Positive = 5.0  # log-likelihood at which the evidence starts anew
     late_audits: Count = 3  # made after one question at the most: the user waits for them
     audit_wait_s: Amount = 86_400.0  # for the reply of an audit that Claude could not be had for; then it counts as bad
 
@@ -319,7 +350,7 @@ class TeacherConfig(_Frozen, frozen=True):
     model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-sonnet-5-5"  # Anthropic: best of speed and intelligence
     max_tokens: Count = 16_000  # room for thinking and a long answer; a reply that reaches it is not learnt
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0  # of silence, a try
-    max_retries: Annotated[int, msgspec.Meta(ge=0)] = 2  # the SDK's: connection errors, 408, 409, 429, >= 500
+    max_retries: Some = 2  # the SDK's: connection errors, 408, 409, 429, >= 500
     prices: dict[str, Price] = msgspec.field(default_factory=lambda: dict(LIST_PRICES))  # unknown means unpriced
 
 
@@ -329,7 +360,7 @@ class StateConfig(_Frozen, frozen=True):
     checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
     keep_recent: Count = 10  # checkpoints; a literal one is 0.3 GB, so not all can stay
     keep_every: Count = 1000  # queries; these stay for good
-    save_share: Annotated[float, msgspec.Meta(gt=0)] = 0.05  # of the time spent on learning, that saves may take: what
+    save_share: Positive = 0.05  # of the time spent on learning, that saves may take: what
     # was learnt since the last one is learnt again after a crash
     lock_wait_s: Amount = 120.0  # for another process to answer, learn and save
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # exit code, as shells have it
 PUT_OFF = "Learning was put off; the next question does it."
+LONGEST = 1000  # characters of an error: it may repeat what was given
 RIGHTS_HINT = "check that the path exists and that you may write there"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -34,7 +35,8 @@ class _Failure(click.ClickException):
         self.exit_code = error.exit_code  # type: ignore[misc] # click declares a constant and reads the instance
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
-        click.echo(f"Error: {self.message}\nHint: {self.hint}", err=True)
+        message, hint = (one_line(text, LONGEST) for text in (self.message, self.hint))
+        click.echo(f"Error: {message}\nHint: {hint}", err=True)
 
 
 class Group(click.Group):
@@ -62,9 +64,26 @@ class Group(click.Group):
 
 
 def _home_option(ctx: click.Context, option: click.Parameter, given: str | None) -> Path | None:
-    if given is not None and not given.strip():
-        raise click.BadParameter("it is empty", ctx, option)
-    return Path(given).expanduser() if given else None
+    try:
+        return None if given is None else _folder(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, option) from error
+
+
+def _folder(given: str) -> Path:
+    """Return the path a user gave.
+
+    Raises:
+        ValueError: it is none, and why.
+    """
+    if not given.strip():
+        raise ValueError("it is empty")
+    if not is_text(given):  # MLX could not open it
+        raise ValueError("it is not valid UTF-8")
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no such user: {given}") from error
 
 
 def _number(ctx: click.Context, option: click.Parameter, given: float | None) -> float | None:
@@ -105,7 +124,10 @@ def home_and_config(
     from shammah_mlx.presets import load_config
 
     merged = given_settings(ctx, given)
-    home = merged.pop("home") or Path(os.environ.get("SHAMMAH_HOME") or "~/.shammah").expanduser()
+    try:
+        home = merged.pop("home") or _folder(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
+    except ValueError as error:
+        raise BadInputError(f"SHAMMAH_HOME is no folder: {error}", "give it or --home a folder") from error
     risk = {"max_bad_rate": merged.pop("max_bad_rate")}
     return home, load_config(home / "config.toml", {**merged, "risk": risk, **(flags or {})})
 
@@ -198,13 +220,20 @@ def check_text(name: str, text: str, limit: int) -> None:
     Raises:
         BadInputError: it is too long, or no text.
     """
-    if len(text.encode("utf-8", "surrogateescape")) > limit:
+    if len(text.encode("utf-8", "replace")) > limit:  # a byte that is no text counts as one
         hint = "ask about a part of it, or set max_query_bytes at the top of config.toml"
         raise BadInputError(f"{name} is longer than {limit:,} bytes", hint)
+    if not is_text(text):
+        raise BadInputError(f"{name} is not valid UTF-8", "convert it first, with iconv for example")
+
+
+def is_text(given: str) -> bool:
+    """Say whether what was given holds whole characters only."""
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadInputError(f"{name} is not valid UTF-8", "convert it first, with iconv for example") from error
+        given.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write(text: str) -> None:

@@ -1,6 +1,7 @@
 """The journal's file: its tables, how they came to be, and how it is opened so that what is committed stays."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from shammah_mlx.errors import BadStateError
@@ -59,7 +60,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
+        _use_log(database)
         database.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss,
         database.execute("PRAGMA fullfsync = 1")  # on macOS too
         database.execute("PRAGMA secure_delete = ON")  # what is deleted or replaced is overwritten
@@ -72,6 +73,19 @@ def open_database(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _use_log(database: sqlite3.Connection) -> None:
+    """Write ahead to a log: others read meanwhile. Where two open a new file at once SQLite does not wait by itself."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:

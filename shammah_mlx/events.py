@@ -176,6 +176,11 @@ class Turn(_Event, frozen=True):
         """Say whether nothing served now is covered, because an audit is still due."""
         return self.open_audits > 0 and bool(self.bars)
 
+    @property
+    def can_be_covered(self) -> bool:
+        """Say whether the promise of a `max_bad_rate` holds for what is served now, if one is made."""
+        return not self.bars or (self.kept and not self.waits)
+
     def shadows(self, source: DraftSource) -> bool:
         """Say whether this source drafts too if the query is forwarded."""
         return self.coin < self.shadow_rates.get(source, 0.0)

@@ -37,8 +37,8 @@ def forget(
 ) -> Forgotten | None:
     """Erase the interactions that hold `pattern`, and all that was learnt after the first of them.
 
-    What remains is then pending, from there on: an Assistant learns it again. `confirm` is shown what would go, while
-    the home is held; None comes back if it says no.
+    What remains is then pending, from there on: an Assistant learns it again. `confirm` is shown what would go; None
+    comes back if it says no.
 
     Raises:
         BadInputError: the pattern is empty.
@@ -48,15 +48,17 @@ def forget(
     if not (home / "journal.db").exists():
         return Forgotten(0, [])
     states, lock = States(home, config.state), HomeLock(home, config.state, on_wait)
-    with closing(Journal(home / "journal.db")) as journal, lock.alone():
+    with closing(Journal(home / "journal.db")) as journal:
         if manifest := states.find(journal.learnt().state):
             states.check_preset(manifest, config.preset)  # it will be the one to learn again
-        resumed, dropped = journal.erased_from() is not None, finish(home, journal, states)
         found = [interaction for interaction in journal.every() if holds(interaction)]
         if found and not confirm(found):
             return None
-        journal.erase([interaction.turn.number for interaction in found])
-        return Forgotten(len(found), [*dropped, *finish(home, journal, states)], resumed)
+        with lock.alone():
+            resumed, dropped = journal.erased_from() is not None, finish(home, journal, states)
+            numbers = [interaction.turn.number for interaction in journal.every() if holds(interaction)]  # some are new
+            journal.erase(numbers)
+            return Forgotten(len(numbers), [*dropped, *finish(home, journal, states)], resumed)
 
 
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
@@ -105,14 +107,13 @@ def finish(home: Path, journal: Journal, states: States) -> list[int]:
     dropped = states.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
     states.drop_aside(lambda manifest: manifest is None or manifest.cursor >= first)
     learnt = journal.learnt()
-    if learnt.state is None or learnt.cursor >= first:
+    manifest = states.find(learnt.state) if learnt.cursor < first else None
+    if manifest is None:
         earlier = states.last_good()
         manifest = None if earlier is None else states.restore(earlier)
         journal.go_back(Learnt(manifest.cursor, manifest.name) if manifest else Learnt(), set_aside=False)
-        states.publish(manifest)
-        metrics.trim(metrics.metrics_path(home), manifest.tally.queries if manifest else 0)
-    else:
-        states.sweep(learnt.state)
+    states.publish(manifest)
+    metrics.trim(metrics.metrics_path(home), manifest.tally.queries if manifest else 0)
     journal.note_all_gone()
     return dropped
 

@@ -59,10 +59,15 @@ class Journal:
         self._path = path
         self._staged: list[tuple[str, tuple[object, ...]]] = []  # statements, with what to fill in
         self._db = open_database(path)
+        self._inode = path.stat().st_ino
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def is_in_place(self) -> bool:
+        """Say whether the file is still where it was opened: a home may have been deleted."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -127,12 +132,24 @@ class Journal:
         """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            number = self.next_number()
-            turn = msgspec.structs.replace(interaction.turn, number=number)
-            stored = msgspec.structs.replace(interaction, turn=turn)
-            if stored.audit_open:
-                self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, turn.query.at))
-            self._db.execute("INSERT INTO interactions (number, record) VALUES (?, ?)", (number, _encoded(stored)))
+            return self._insert(interaction)
+
+    def write_late(self, late: Interaction) -> bool:
+        """Store the audit of an earlier interaction, unless another process has done so; say whether it was stored."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            is_open = any(number == late.late_for for number, _ in self.open_audits())
+            if is_open:
+                self._insert(late)
+        return is_open
+
+    def _insert(self, interaction: Interaction) -> Interaction:
+        number = self.next_number()
+        turn = msgspec.structs.replace(interaction.turn, number=number)
+        stored = msgspec.structs.replace(interaction, turn=turn)
+        if stored.audit_open:
+            self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, turn.query.at))
+        self._db.execute("INSERT INTO interactions (number, record) VALUES (?, ?)", (number, _encoded(stored)))
         return stored
 
     def complete(self, interaction: Interaction) -> None:

@@ -4,6 +4,7 @@ Any number of processes ask and learn: they share the home. One of them at a tim
 time or a text, is alone. What a process held is free when it dies.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from filelock import FileLock, ReadWriteLock, Timeout
 
 from shammah_mlx.config import StateConfig
 from shammah_mlx.errors import BadStateError
+
+ASK_AGAIN_S = 0.05
+A_LOOK_S = 0.5  # longer than anyone holds a lock who only looks whether it is held
 
 
 class HomeLock:
@@ -22,7 +26,7 @@ class HomeLock:
         self._presence = ReadWriteLock(home / "lock", is_singleton=False)
         self._learning = FileLock(home / "learning")
 
-    def shared(self) -> AbstractContextManager[None]:
+    def shared(self) -> AbstractContextManager[bool]:
         """Hold the home with others that ask and learn.
 
         Raises:
@@ -30,7 +34,7 @@ class HomeLock:
         """
         return self._held(self._presence.acquire_read)
 
-    def alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> AbstractContextManager[bool]:
         """Hold the home with nobody else in it.
 
         Raises:
@@ -38,16 +42,27 @@ class HomeLock:
         """
         return self._held(self._presence.acquire_write)
 
-    def learning(self) -> AbstractContextManager[None]:
-        """Be the one that learns; may be nested.
+    def learning(self, patience_s: float | None = None) -> AbstractContextManager[bool]:
+        """Be the one that learns; may be nested. `patience_s` is how long another is waited for, if not the usual time.
 
         Raises:
             BadStateError: another learnt for too long.
         """
-        return self._held(self._learning.acquire)
+        return self._held(self._learning.acquire, patience_s)
+
+    @contextmanager
+    def learning_if_free(self) -> Iterator[bool]:
+        """Be the one that learns, unless another process is; say which."""
+        try:
+            proxy = self._learning.acquire(A_LOOK_S)
+        except Timeout:
+            yield False
+            return
+        with proxy:
+            yield True
 
     def is_learning(self) -> bool:
-        """Say whether another process learns."""
+        """Say whether a process learns now."""
         try:
             self._learning.acquire(blocking=False).__exit__(None, None, None)
         except Timeout:
@@ -55,15 +70,22 @@ class HomeLock:
         return False
 
     @contextmanager
-    def _held(self, acquire: Callable[..., AbstractContextManager[object]]) -> Iterator[None]:
-        try:
-            proxy = acquire(blocking=False)
-        except Timeout:
-            self._on_wait()
+    def _held(
+        self, acquire: Callable[..., AbstractContextManager[object]], patience_s: float | None = None
+    ) -> Iterator[bool]:
+        until = time.monotonic() + (self._wait_s if patience_s is None else patience_s)
+        is_waiting = False
+        while True:  # asking again and again: who waits to be alone must not keep others out meanwhile
             try:
-                proxy = acquire(self._wait_s)
+                proxy = acquire(blocking=False)
+                break
             except Timeout as error:
-                hint = "wait for it, or use another --home"
-                raise BadStateError(f"another shammah is using {self._home}", hint) from error
+                if time.monotonic() > until:
+                    hint = "wait for it, or use another --home"
+                    raise BadStateError(f"another shammah is using {self._home}", hint) from error
+            if not is_waiting:
+                self._on_wait()
+                is_waiting = True
+            time.sleep(ASK_AGAIN_S)
         with proxy:
-            yield
+            yield True

@@ -15,7 +15,7 @@ from shammah_mlx.divergence import Meter
 from shammah_mlx.events import Draft, DraftSource, Interaction, Judged, Outage, Query, Reply, Route, Step, Turn
 from shammah_mlx.schedules import learning_rate
 from shammah_mlx.targets import Target, make_targets
-from shammah_mlx.teacher import Show, Teacher, outage
+from shammah_mlx.teacher import Show, Teacher
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
 
@@ -66,7 +66,9 @@ def answer(
     if isinstance(reply, Outage):
         return reply if turn.strict else Interaction.approved(turn, route, drafts, pi)
     if not reply.complete:
-        return outage("cut") if turn.strict else Interaction.approved(turn, route, drafts, pi, reply)
+        if turn.strict:  # what came of it was paid for, and is shown, marked
+            return Interaction.rejected(turn, route, drafts, reply)
+        return Interaction.approved(turn, route, drafts, pi, reply)
     best, *others = _compare(drafts, reply, meter)
     good = best.divergence is not None and config.divergence.is_good(best.divergence)
     return Interaction.audited(turn, route, (best, *others), pi, reply, good=good)

@@ -103,21 +103,34 @@ def metrics_path(home: Path) -> Path:
 
 
 def append(path: Path, queries: int, lines: Sequence[Mapping[str, object]]) -> None:
-    """Add lines to a JSONL file that is to hold `queries` before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    trim(path, queries)
-    with path.open("ab") as file:
-        file.write(b"".join(msgspec.json.encode(fields) + b"\n" for fields in lines))
+    """Add lines to a JSONL file that is to hold those of the first `queries` queries before."""
+    path.parent.mkdir(exist_ok=True)  # not the home: if that is gone it stays so
+    added = b"".join(msgspec.json.encode(fields) + b"\n" for fields in lines)
+    if _is_trimmed(path, queries):
+        with path.open("ab") as file:
+            file.write(added)
+    else:
+        _replace(path, _first_lines(path, queries) + added)
 
 
 def trim(path: Path, queries: int) -> None:
     """Drop what lies behind the line of that query: of queries that a crash or a rollback took back."""
-    if not path.exists() or _last_query(path) == queries:
-        return
-    content = path.read_bytes()
-    kept = b"".join(line for line in content.splitlines(keepends=True)[:queries] if line.endswith(b"\n"))
+    if path.exists() and not _is_trimmed(path, queries):
+        _replace(path, _first_lines(path, queries))
+
+
+def _is_trimmed(path: Path, queries: int) -> bool:
+    return _last_query(path) == queries if path.exists() else queries == 0
+
+
+def _first_lines(path: Path, queries: int) -> bytes:
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return b"".join(line for line in lines if (number := _query_of(line)) is not None and number <= queries)
+
+
+def _replace(path: Path, content: bytes) -> None:
     partial = path.with_suffix(".part")
-    partial.write_bytes(kept)
+    partial.write_bytes(content)
     partial.replace(path)
 
 
@@ -126,7 +139,13 @@ def _last_query(path: Path) -> int | None:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - LONGEST_LINE))
         tail = file.read()
+    return _query_of(tail.splitlines(keepends=True)[-1]) if tail else None
+
+
+def _query_of(line: bytes) -> int | None:
+    if not line.endswith(b"\n"):
+        return None
     try:
-        return msgspec.json.decode(tail.splitlines()[-1], type=_Line).query_count if tail.endswith(b"\n") else None
+        return msgspec.json.decode(line, type=_Line).query_count
     except msgspec.DecodeError:
         return None

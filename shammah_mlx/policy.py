@@ -22,6 +22,7 @@ def take_turn(
     selection: Mapping[DraftSource, Evidence] = {},
     kept: bool = True,
     strict: bool = False,
+    open_audits: int = 0,
 ) -> Turn:
     """Draw the query's coin and look up its rates, before anything is drafted. A secret is not kept."""
     said = (query.text, query.system or "", *(text for turn in query.history for text in (turn.question, turn.answer)))
@@ -41,6 +42,7 @@ def take_turn(
         secret=secret,
         kept=kept and not secret,
         strict=strict,
+        open_audits=open_audits,
     )
 
 
@@ -106,7 +108,7 @@ def bar_for(judged: Judged, turn: Turn, config: PolicyConfig) -> float | None:
 
 def stands(drafts: Sequence[Judged], route: Route, turn: Turn, config: PolicyConfig) -> bool:
     """Say whether the best draft is to be served, or else Claude asked."""
-    if not drafts or route.threshold is None or (turn.strict and turn.waits):
+    if not drafts or route.threshold is None or (turn.strict and not turn.can_be_covered):
         return False
     return accepts(drafts[0], turn, config)
 

@@ -22,6 +22,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
     interactions: int
     before: str | None  # name of the state there was; None: none
     after: str
+    pending: int  # asked meanwhile
 
 
 def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> list[int]:
@@ -37,8 +38,8 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, states)
         manifest = states.restore(queries)
-        states.drop_checkpoints(lambda other, _: other > queries)
         set_aside = journal.go_back(Learnt(manifest.cursor, manifest.name), set_aside=True)
+        states.drop_checkpoints(lambda other, _: other > queries)
         states.publish(manifest)
         metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
         return set_aside
@@ -56,5 +57,8 @@ def rebuild(
     Until then nothing changes. `begin` is told how many interactions those are, and returns what is called after each.
     """
     with Assistant(home, config, Recorded(()), weights, afresh=True, on_wait=on_wait) as assistant:
+        before = assistant.saved
         learnt = assistant.learn_pending(begin(assistant.pending()))
-        return Rebuilt(len(learnt), assistant.saved, assistant.save())
+        after = assistant.save()
+    with closing(Journal(home / "journal.db")) as journal:
+        return Rebuilt(len(learnt), before, after, journal.count_after(journal.learnt().cursor))

@@ -101,9 +101,7 @@ class States:
             BadStateError: one is not; the message names it, the hint a way out.
         """
         folder = self._folder(manifest.name)
-        for name in FILES:
-            if not is_intact(folder / name, manifest.sha256.get(name)):
-                raise self._damaged(folder / name)
+        self._check_files(folder, manifest)
         return {Path(name).stem: folder / name for name in FILES}
 
     def write(
@@ -125,7 +123,7 @@ class States:
                 (partial / ADAPTER_CONFIG).write_bytes(adapter_config)
                 os.link(partial / "generator.safetensors", partial / ADAPTERS)
             write_synced(partial / MANIFEST, lambda file: file.write(msgspec.json.encode(whole)))
-            self._put_in_place(partial, whole.name)
+            self._put_in_place(partial, whole)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -134,12 +132,22 @@ class States:
     def publish(self, manifest: Manifest | None) -> None:
         """Do what follows once the journal names a set: the checkpoint if one is due, the link, and clearing up."""
         if manifest is None:
-            self._link.unlink(missing_ok=True)
+            self._unlink()
         else:
-            if manifest.tally.queries % self._config.checkpoint_every == 0:
-                self._checkpoint(manifest)
+            self.keep_checkpoint(manifest)
             self._point_at(self._folder(manifest.name))
         self.sweep(manifest.name if manifest else None)
+
+    def keep_checkpoint(self, manifest: Manifest) -> None:
+        """Make a checkpoint of a set if one is due, and drop those that are kept no longer."""
+        queries = manifest.tally.queries
+        if queries == 0 or queries % self._config.checkpoint_every:
+            return
+        target = self._checkpoints / f"query_{queries}"
+        if not _is_whole(target, manifest):
+            self._copy(self._folder(manifest.name), target)
+            for old in expired(self.checkpoints(), self._config):
+                shutil.rmtree(self._checkpoints / f"query_{old}")
 
     def sweep(self, current: str | None) -> None:
         """Remove the sets that are not current, and what a process that died left half written."""
@@ -153,7 +161,6 @@ class States:
         """Keep a set whose decoder is another than today's, where nothing applies it."""
         kept = self._aside / manifest.name[:_SHOWN]
         if not kept.exists():
-            self._aside.mkdir(exist_ok=True)
             self._copy(self._folder(manifest.name), kept)
 
     def adopt(self) -> Manifest | None:
@@ -188,12 +195,10 @@ class States:
         manifest = _read(source / MANIFEST)
         if manifest is None:
             raise self._damaged(source / MANIFEST)
-        for name in FILES:
-            if not is_intact(source / name, manifest.sha256.get(name)):
-                raise self._damaged(source / name)
+        self._check_files(source, manifest)
         partial = self._new_folder()
         link_all(source, partial)
-        self._put_in_place(partial, manifest.name)
+        self._put_in_place(partial, manifest)
         return manifest
 
     def drop_checkpoints(self, is_dropped: Callable[[int, Manifest | None], bool]) -> list[int]:
@@ -215,35 +220,37 @@ class States:
         good = (n for n in reversed(self.checkpoints()) if self._is_good(self._checkpoints / f"query_{n}"))
         return next(good, None)
 
+    def _check_files(self, folder: Path, manifest: Manifest) -> None:
+        for name in FILES:
+            if not is_intact(folder / name, manifest.sha256.get(name)):
+                raise self._damaged(folder / name, manifest.preset)
+
     def _folder(self, name: str) -> Path:
         return self._states / name[:_SHOWN]
 
     def _new_folder(self) -> Path:
-        self._states.mkdir(parents=True, exist_ok=True)
+        self._states.mkdir(exist_ok=True)  # not its parents: a home that was deleted meanwhile stays so
         return Path(tempfile.mkdtemp(prefix=".partial_", dir=self._states))
 
-    def _put_in_place(self, partial: Path, name: str) -> None:
-        """Give a whole folder its name; what has that name already is of the same content, or damaged."""
+    def _put_in_place(self, partial: Path, manifest: Manifest) -> None:
+        """Give a whole folder its name, unless there is one of that name: that is the same, if it is not damaged."""
         sync(partial)
-        if self._folder(name).exists():
-            shutil.rmtree(self._folder(name))
-        partial.rename(self._folder(name))
+        folder = self._folder(manifest.name)
+        if _is_whole(folder, manifest):
+            shutil.rmtree(partial)
+            return
+        if folder.exists():
+            folder.rename(partial.with_name(f"{partial.name}_damaged"))
+        partial.rename(folder)
         sync(self._states)
-
-    def _checkpoint(self, manifest: Manifest) -> None:
-        target = self._checkpoints / f"query_{manifest.tally.queries}"
-        known = _read(target / MANIFEST)
-        if known is None or known.name != manifest.name:
-            self._copy(self._folder(manifest.name), target)
-            for old in expired(self.checkpoints(), self._config):
-                shutil.rmtree(self._checkpoints / f"query_{old}")
 
     def _copy(self, source: Path, target: Path) -> None:
         """Fill a folder with links to the files of another: at once, or not at all."""
         partial = target.with_name(f".{target.name}")
         for left in (partial, target):
             shutil.rmtree(left, ignore_errors=True)
-        partial.mkdir(parents=True)
+        target.parent.mkdir(exist_ok=True)
+        partial.mkdir()
         link_all(source, partial)
         partial.rename(target)
         sync(target.parent)
@@ -251,27 +258,41 @@ class States:
     def _point_at(self, folder: Path) -> None:
         if self._link.is_symlink() and self._link.resolve() == folder.resolve():
             return
-        if self._link.is_dir() and not self._link.is_symlink():  # a home copied with its links followed
-            shutil.rmtree(self._link)
+        if not self._link.is_symlink():
+            self._unlink()
         link = self._states / ".link"
         link.unlink(missing_ok=True)
         link.symlink_to(folder.relative_to(self._home))
         link.replace(self._link)
 
-    def _damaged(self, path: Path) -> BadStateError:
+    def _unlink(self) -> None:
+        if self._link.is_dir() and not self._link.is_symlink():  # in a home that was copied with its links followed
+            shutil.rmtree(self._link)
+        else:
+            self._link.unlink(missing_ok=True)
+
+    def _damaged(self, path: Path, preset: str | None = None) -> BadStateError:
         if (queries := self.last_good()) is not None:
             return BadStateError(
                 f"{path} is damaged or missing",
                 f"return to the last good checkpoint: shammah rollback {queries} --home {self._home}",
             )
+        option = f" --preset {preset}" if preset else ""
         return BadStateError(
             f"{path} is damaged or missing, and there is no good checkpoint",
-            f"make the models again from the journal: shammah rebuild --home {self._home}",
+            f"make the models again from the journal: shammah rebuild --home {self._home}{option}",
         )
 
     def _is_good(self, folder: Path) -> bool:
         manifest = _read(folder / MANIFEST)
-        return manifest is not None and all(is_intact(folder / name, manifest.sha256.get(name)) for name in FILES)
+        return manifest is not None and _is_whole(folder, manifest)
+
+
+def _is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Say whether a folder holds this set, as it was written."""
+    known = _read(folder / MANIFEST)
+    is_it = known is not None and known.name == manifest.name
+    return is_it and all(is_intact(folder / name, manifest.sha256.get(name)) for name in FILES)
 
 
 def _read(path: Path) -> Manifest | None:

@@ -1,6 +1,7 @@
 """Recorded streams: rows of query and reply to run the loop over, and the truth that only the scorer may see."""
 
 import random
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -48,7 +49,8 @@ def read_stream(path: Path, shuffle: int | None, limit: int | None) -> list[tupl
         content = path.read_bytes()
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", "give a JSONL file of recorded rows") from error
-    rows = [_parse(line, number, path) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    lines = content.removeprefix(BOM_UTF8).split(b"\n")
+    rows = [_parse(line, number, path) for number, line in enumerate(lines, 1) if line.strip()]
     _check_ids(rows, path)
     if not rows:
         raise BadInputError(f"{path} has no rows", "each line is a JSON object with `query` and `reply`")
@@ -70,7 +72,7 @@ def _check_ids(rows: list[tuple[Row, Truth]], path: Path) -> None:
 def _parse(line: bytes, number: int, path: Path) -> tuple[Row, Truth]:
     try:
         read = msgspec.json.decode(line, type=_Line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInputError(
             f"{path}, line {number}: {error}", "each line is a JSON object with `query` and `reply`; nothing was run"
         ) from error

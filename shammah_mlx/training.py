@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from shammah_mlx import content, loop, metrics, selection, tokens
 from shammah_mlx.apprentice import CONCERNS, WEIGHED, Apprentice
 from shammah_mlx.backend import Arrays, load_arrays, mx
@@ -25,6 +27,14 @@ from shammah_mlx.selection import Selection
 from shammah_mlx.states import Manifest, States
 from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.weights import Weights, find_embedder
+
+
+class Spent(msgspec.Struct):
+    """What this process spent on learning, seconds."""
+
+    steps_s: float = 0.0  # of all models
+    saves_s: float = 0.0
+    journal_s: float = 0.0  # on making questions durable
 
 
 class Training:
@@ -59,18 +69,20 @@ class Training:
         self._embed = LazyEmbedder(embedder)
         self.meter = make_meter(config.divergence, self._embed)
         self._save_s = 0.0  # what the last save took
+        self.spent = Spent()
         self.base = journal.of_current(self._take_up)
 
     def learn(self, pending: Interaction) -> Interaction:
         """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet."""
         started, self._torn = time.perf_counter(), True
         interaction = loop.observe(pending, self.models, self.meter, self._config)
+        stepping = time.perf_counter()
         steps = loop.learn(interaction, self.models, self._config)
+        self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
         self.cursor = interaction.turn.number
         self.tally = metrics.count(self.tally, interaction, steps, self._config)
-        void = [source for source in CONCERNS if self._is_void(source, interaction)]
-        self.selection = selection.learnt(self.selection, interaction, self._config, void)
+        self.selection = selection.learnt(self.selection, interaction, self._config, self._void(interaction))
         if interaction.late_for is None:  # a line a query
             self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
         self._count += 1
@@ -78,17 +90,37 @@ class Training:
         self._torn = False
         return interaction
 
+    def check_home(self) -> None:
+        """Pass if the home is still the one that was opened.
+
+        Raises:
+            BadStateError: it was deleted.
+        """
+        if not self._journal.is_in_place():
+            raise BadStateError(f"{self._home} was deleted or replaced", "nothing is written there; start again")
+
     def catch_up(self) -> None:
         """Start again from what was saved, if another process has saved since, or learning was broken off."""
+        self.check_home()
         if self._torn or self._journal.learnt() != self.base:
             self.base = self._journal.of_current(self._take_up)
 
     def take_over(self) -> None:
         """Catch up, and finish what a process that died after saving has left undone."""
         self.catch_up()
-        if self._saved and not self._is_published:
+        if self._saved and not self._is_published and not self._afresh:
+            cursor = self._saved.cursor
+            self._states.drop_checkpoints(lambda _, manifest: manifest is not None and manifest.cursor > cursor)
             self._states.publish(self._saved)
             self._is_published = True
+
+    def selection_now(self) -> Selection:
+        """Return the evidence, with what was served since: the bound does not wait for the learner."""
+        found = self.selection
+        for pending in self._journal.after(self.cursor):
+            if pending.pi is not None:  # of others it is not known yet what they show
+                found = selection.learnt(found, pending, self._config, self._void(pending))
+        return found
 
     @property
     def is_unsaved(self) -> bool:
@@ -105,18 +137,35 @@ class Training:
     def save(self) -> str:
         """Write all that was learnt to the home, as one; return its name."""
         started = time.perf_counter()
-        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
-        unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.selection))
-        manifest = self._states.write(write, unsealed, self.models.adapter_config())
-        if self._saved and self._saved.versions.get("decoder") != self.versions["decoder"]:
+        self.check_home()
+        manifest = self._write()
+        if self._saved and self._is_to_be_kept(self._saved, manifest):
             self._states.set_aside(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
         learnt = Learnt(self.cursor, manifest.name)
         self._journal.commit(learnt)  # from here on it is saved
         self.base, self._saved, self._count, self._learning_s, self._lines = learnt, manifest, 0, 0.0, []
         self._states.publish(manifest)
+        self._is_published = True
         self._save_s = time.perf_counter() - started
+        self.spent.saves_s += self._save_s
         return manifest.name
+
+    def keep_checkpoint(self) -> None:
+        """Make the checkpoint that is due, while what is learnt from nothing is not in its place yet."""
+        if self.tally.queries % self._config.state.checkpoint_every == 0:
+            self._states.keep_checkpoint(self._write())
+
+    def _write(self) -> Manifest:
+        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
+        unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.selection))
+        return self._states.write(write, unsealed, self.models.adapter_config())
+
+    def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
+        """Say whether a set goes aside: nothing will make it again, and its adapters are not in the new one."""
+        decoder = old.versions.get("decoder", "")
+        is_of_another = "decoder" in decoder.split(" ")[0] and decoder != self.versions["decoder"]
+        return old.name != new.name and (self._afresh or is_of_another)
 
     def drop_lines(self) -> None:
         """Forget what a save would write beside the models, where nothing is saved."""
@@ -129,11 +178,14 @@ class Training:
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.selection = 0, Tally(), selection.no_evidence(self._config)
         self.models = self._make_models()
-        manifest = None if self._afresh else self._states.manifest(learnt.state)
-        if manifest is None:
-            self._journal.unremember(0)
-        else:
+        if self._afresh:
+            if (found := self._states.find(learnt.state)) is not None:
+                self._states.check_preset(found, self._config.preset)
+            self._saved = found
+        elif (manifest := self._states.manifest(learnt.state)) is not None:
             self._continue_from(manifest)
+            return learnt
+        self._journal.unremember(0)
         return learnt
 
     def _continue_from(self, manifest: Manifest) -> None:
@@ -165,10 +217,14 @@ class Training:
         decoder = Imitator(self._weights.decoder, self._config, self._journal.read) if has_decoder else None
         return Apprentice(self._config, self.versions, self._embed, self.meter, self._journal, decoder)
 
-    def _is_void(self, source: DraftSource, interaction: Interaction) -> bool:
-        """Say whether what was recorded was scored or measured by other parts than today's."""
+    def _void(self, interaction: Interaction) -> list[DraftSource]:
+        """Return the sources whose drafts were scored or measured by other parts than today's."""
         recorded = interaction.grounds.versions
-        return any(recorded.get(name) != self.versions[name] for name in CONCERNS[source])
+        return [
+            source
+            for source, parts in CONCERNS.items()
+            if any(recorded.get(name) != self.versions[name] for name in parts)
+        ]
 
     def _replies(self, last: int) -> Iterator[Target]:
         """Yield Claude's complete replies up to the interaction `last`, as targets."""

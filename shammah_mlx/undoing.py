@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.console import PUT_OFF, check_text, home_and_config, learning, one_line, say_waiting, settings
+from shammah_mlx.background import start_learning
+from shammah_mlx.console import (
+    PUT_OFF,
+    check_text,
+    given_settings,
+    home_and_config,
+    learning,
+    one_line,
+    say_waiting,
+    settings,
+)
 from shammah_mlx.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -47,6 +57,8 @@ def rebuild(ctx: click.Context, /, **given: Any) -> None:
             home, config, Weights(weights_folder()), lambda count: shown.enter_context(learning(count)), say_waiting
         )
     click.echo(f"Interactions learnt again: {rebuilt.interactions}.")
+    if rebuilt.pending:  # asked meanwhile, when this was the one to learn
+        start_learning(home, given_settings(ctx, given))
     if rebuilt.before == rebuilt.after:
         click.echo(f"The models are what they were, bit for bit ({rebuilt.after}).")
     else:
@@ -100,7 +112,6 @@ def _learn_again(home: Path, config: "Config") -> None:
     try:
         with Assistant(home, config, Recorded(()), weights, on_wait=say_waiting) as assistant:
             click.echo(f"Interactions to learn again: {assistant.pending()}.")
-            with learning(assistant.pending()) as advance:
-                assistant.learn_pending(advance)
+            assistant.learn_all(learning, wait=True)
     except KeyboardInterrupt:
         click.echo(PUT_OFF, err=True)

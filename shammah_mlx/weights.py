@@ -99,7 +99,9 @@ class Weights:
             path = folder / place
             if not path.exists():
                 raise WeightsError(f"the pretrained weights are not in {folder} ({place})", "run `shammah setup` once")
-            if not _is_as_seen(path, seen.get(place)) and expected not in (None, sha256(path)):
+            if _is_as_seen(path, seen.get(place), expected):
+                continue
+            if expected not in (None, sha256(path)):
                 raise WeightsError(f"{path} is not what it should be (sha256)", "run `shammah setup`: it is made anew")
         self.embedder = folder / "minilm"
         self.embedder_tokenizer = folder / "minilm" / "tokenizer.json"
@@ -196,9 +198,9 @@ def _write_seen(folder: Path) -> None:
     partial.replace(folder / _SEEN)
 
 
-def _is_as_seen(path: Path, seen: _Seen | None) -> bool:
+def _is_as_seen(path: Path, seen: _Seen | None, expected: str | None) -> bool:
     stat = path.stat()
-    return seen is not None and (stat.st_size, stat.st_mtime_ns) == (seen.size, seen.mtime_ns)
+    return seen == _Seen(stat.st_size, stat.st_mtime_ns, expected or "")
 
 
 def _is_right(folder: Path, asset: Asset) -> bool:

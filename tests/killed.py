@@ -4,7 +4,8 @@
 """
 
 import sys
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -18,16 +19,23 @@ from shammah_mlx.teacher import Recorded
 from shammah_mlx.weights import Weights, weights_folder
 
 
+def quietly(interactions: int) -> AbstractContextManager[Callable[[], None]]:
+    return nullcontext(lambda: None)
+
+
 def main() -> None:
     home, config = Path(sys.argv[1]), msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Config)
     rows = msgspec.json.decode(Path(sys.argv[3]).read_bytes(), type=list[Row])
     with Assistant(home, config, Recorded(rows), Weights(weights_folder()), clock=lambda: 1e9) as assistant:
         with closing(Journal(home / "journal.db")) as journal:
             asked = journal.queries_after(0)
-        assistant.learn_pending()
-        for row in rows[asked:]:
+        assistant.learn_all(quietly, wait=True)
+        for number, row in enumerate(rows[asked:]):
             assistant.ask(Query(row.query, row=row.id))
-            assistant.learn_pending()
+            if number % 2:
+                assistant.learn_pending()  # saves where that is cheap
+            else:
+                assistant.learn_all(quietly, wait=True)  # saves at once
 
 
 if __name__ == "__main__":

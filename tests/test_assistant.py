@@ -15,14 +15,17 @@ from shammah_mlx.assistant import Assistant
 from shammah_mlx.backend import load_arrays, mx
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Interaction, Query
+from shammah_mlx.events import Bar, Draft, Grounds, Interaction, Judged, Query, Route
 from shammah_mlx.journal import Journal
 from shammah_mlx.lock import HomeLock
+from shammah_mlx.presets import PRESETS
 from shammah_mlx.recovery import rebuild, roll_back
 from shammah_mlx.states import FILES, FORMAT, States, expired
 from shammah_mlx.stream import Row
 from shammah_mlx.teacher import Recorded
+from shammah_mlx.training import Training
 from shammah_mlx.weights import Weights
+from tests.fakes import reply, turn
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(60)]
 TEACHER = Recorded(ROWS)
@@ -237,6 +240,61 @@ def test_without_a_good_checkpoint_the_journal_heals(
     rebuilt = rebuild(home, small, weights, no_progress)
     assert (rebuilt.interactions, rebuilt.before, rebuilt.after) == (queries, name, name)
     assert_same(before, stored(home))
+
+
+def test_to_save_the_same_again_leaves_it_where_others_read_it(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:2])
+    before = {path: path.stat().st_ino for path in (home / "models").resolve().iterdir()}
+    with Assistant(home, small, TEACHER, weights) as assistant:
+        assert assistant.save() == named(home)
+    assert {path: path.stat().st_ino for path in (home / "models").resolve().iterdir()} == before
+    assert rebuild(home, small, weights, no_progress).after == named(home)
+    assert {path: path.stat().st_ino for path in (home / "models").resolve().iterdir()} == before
+
+
+def test_a_rebuild_is_refused_to_another_preset(tmp_path: Path, small: Config, weights: Weights) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:2])
+    (home / "models" / "router.safetensors").write_bytes(b"damaged")
+    with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
+        pass
+    assert "--preset literal" in told.value.hint
+    with pytest.raises(BadStateError, match="made by the preset 'literal'"):
+        rebuild(home, msgspec.structs.replace(small, preset="other"), weights, no_progress)
+
+
+def test_a_rebuild_makes_the_checkpoints_again_and_keeps_what_it_replaces(
+    tmp_path: Path, small: Config, weights: Weights
+) -> None:
+    home = tmp_path / "home"
+    ask_all(home, small, weights, ROWS[:12])
+    shutil.rmtree(home / "checkpoints")
+    assert rebuild(home, small, weights, no_progress).after == named(home)
+    assert States(home, small.state).checkpoints() == [5, 10]
+    assert not (home / "aside").exists()
+    other = msgspec.structs.replace(small, seed=7)
+    rebuilt = rebuild(home, other, weights, no_progress)
+    assert rebuilt.before != rebuilt.after
+    assert [path.name for path in (home / "aside").iterdir()] == [(rebuilt.before or "")[:16]]
+    assert len(roll_back(home, other, 5)) == 7
+
+
+def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weights) -> None:
+    config = msgspec.structs.replace(PRESETS["default"], generator="recall")
+    asked = msgspec.structs.replace(turn(), bars={"recall": Bar(candidate=0.5, serve=0.5, offset=0.0, slope=1.0)})
+    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), Judged(Draft("wrong", "recall"), 0.9, 1.0)
+    with closing(Journal(tmp_path / "journal.db")) as journal:
+        training = Training(tmp_path, config, weights, journal, States(tmp_path, config.state), afresh=False)
+        refuted = Interaction.audited(asked, route, (draft,), 0.5, reply(), good=False)
+        journal.write(msgspec.structs.replace(refuted, grounds=Grounds(versions=training.versions)))
+        now = training.selection_now()["recall"]
+        assert training.selection["recall"].feedback == 0.0
+        assert now.feedback == pytest.approx(config.risk.feedback)  # (1 - pi) / pi bad answers stand behind it
+        assert sum(now.bad) == 1.0
+        for interaction in journal.after(0):
+            training.learn(interaction)
+        assert training.selection["recall"] == training.selection_now()["recall"] == now
 
 
 def test_a_home_copied_with_its_links_followed_works(tmp_path: Path, small: Config, weights: Weights) -> None:

@@ -1,22 +1,29 @@
 """`ask` is back at the prompt when the answer is out; what it learns, a process of its own learns."""
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from shammah_mlx.assistant import Assistant
 from shammah_mlx.background import LOG, is_learning
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Query
 from shammah_mlx.journal import Journal
 from shammah_mlx.lock import HomeLock
 from shammah_mlx.presets import PRESETS, load_config
 from shammah_mlx.recovery import rebuild
+from shammah_mlx.teacher import Claude
 from shammah_mlx.weights import Weights
 from tests.command import run
 from tests.loopback import Loopback, reply
@@ -137,3 +144,50 @@ def test_nothing_is_started_for_what_is_not_kept(home: Path, claude: Loopback) -
 def test_nothing_asked_is_nothing_to_learn(home: Path) -> None:
     assert run("learn").stdout == "Nothing was asked yet.\n"
     assert [path.name for path in home.iterdir()] == ["config.toml"]
+
+
+def test_nothing_of_the_users_folder_is_run(home: Path, claude: Loopback, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "click.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    script = Path(sys.executable).parent / "shammah"  # as users start it: its own folder comes first, not theirs
+    subprocess.run([str(script), "ask", "what is a monad?"], cwd=folder, check=True, capture_output=True)
+    wait_until(lambda: pending(home) == 0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_home_deleted_while_it_learns_stays_deleted(home: Path, claude: Loopback, weights: Weights) -> None:
+    config = load_config(home / "config.toml", {})
+    with Assistant(home, config, Claude(config.teacher), weights) as assistant:
+        assistant.ask(Query("what is a monad?"))
+        shutil.rmtree(home)
+        with pytest.raises(BadStateError, match="deleted"):
+            assistant.learn_pending()
+    assert not home.exists()
+
+
+def test_who_waits_to_be_alone_keeps_nobody_from_asking(home: Path) -> None:
+    here, there = (HomeLock(home, msgspec.structs.replace(PRESETS["default"].state, lock_wait_s=1.0)) for _ in range(2))
+    refused = threading.Event()
+
+    def be_alone() -> None:
+        with pytest.raises(BadStateError, match="another shammah"), there.alone():
+            pass
+        refused.set()
+
+    with here.shared():
+        waiting = threading.Thread(target=be_alone)
+        waiting.start()
+        while not refused.is_set():
+            with HomeLock(home, msgspec.structs.replace(PRESETS["default"].state, lock_wait_s=0.0)).shared():
+                time.sleep(0.01)
+        waiting.join()
+
+
+OPEN = "import sys, pathlib, shammah_mlx.journal as j; [j.Journal(pathlib.Path(p)).close() for p in sys.argv[1:]]"
+
+
+def test_many_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{number}.db") for number in range(30)]
+    started = [subprocess.Popen([sys.executable, "-c", OPEN, *paths]) for _ in range(4)]
+    assert [process.wait() for process in started] == [0, 0, 0, 0]

@@ -1,6 +1,7 @@
 """What was forgotten is nowhere in the home, and the home is what it would be had it never been asked."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -266,6 +267,15 @@ def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) ->
     assert metrics_of(home) == b""
     teach(home, RECALL, weights, ROWS[:1])
     assert States(home, RECALL.state).manifest(named(home)) is not None
+
+
+def test_in_a_home_copied_with_its_links_followed_too(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights, ROWS[:3])
+    copy = home.with_name("copy")
+    shutil.copytree(home, copy, symlinks=False)
+    assert forget(copy, RECALL, "how", everything) == Forgotten(3, [])
+    assert not (copy / "models").exists()
+    assert list((copy / "states").iterdir()) == []
 
 
 def test_sets_that_a_process_left_unfinished_go_too(home: Path, weights: Weights) -> None:

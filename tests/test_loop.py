@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from shammah_mlx.events import DraftSource, Interaction, Outage, Wish
+from shammah_mlx.events import Bar, DraftSource, Interaction, Outage, Wish
 from shammah_mlx.loop import NOTHING_LOCAL, answer, learn, observe
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher import Scripted
@@ -261,3 +261,28 @@ def test_observing_twice_changes_nothing() -> None:
 def test_the_loop_does_not_import_mlx() -> None:
     code = "import sys, shammah_mlx.loop; sys.exit('mlx' in sys.modules or 'mlx.core' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+PROMISED = {"decoder": Bar(candidate=0.5, serve=0.5, offset=0.0, slope=1.0)}
+
+
+def strictly(teacher: Scripted, **given: object) -> Interaction | Outage:
+    asked = msgspec.structs.replace(turn(sampled=True), strict=True, bars=PROMISED, **given)
+    return answer(asked, ScriptedModels(p_local=0.9, p_accept=0.9), teacher, lambda *_: GOOD, CONFIG)
+
+
+def test_strictly_a_draft_whose_audit_cannot_be_had_is_no_answer() -> None:
+    assert strictly(Scripted(OUTAGE)) == OUTAGE
+
+
+def test_strictly_what_came_of_an_audit_that_was_cut_is_shown_in_place_of_the_draft() -> None:
+    asked = strictly(Scripted(reply("half an", stop_reason=None)))
+    assert isinstance(asked, Interaction)
+    assert (asked.outcome, asked.answer, asked.uncovered) == ("rejected", "half an", False)
+
+
+@pytest.mark.parametrize("given", [{"open_audits": 1}, {"kept": False, "coin": 0.95}])
+def test_strictly_claude_is_asked_where_nothing_can_be_covered(given: dict[str, object]) -> None:
+    asked = strictly(Scripted(reply()), **given)
+    assert isinstance(asked, Interaction)
+    assert (asked.outcome, asked.answer) == ("rejected", "Claude's answer")
