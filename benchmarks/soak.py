@@ -13,10 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -54,25 +53,6 @@ class Part(msgspec.Struct, frozen=True):
     metrics_mb: float
 
 
-class Clock:
-    """How long calls of some methods took in all."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def around(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method, timed."""
-
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return method(*args, **kwargs)
-            finally:
-                self.seconds += time.perf_counter() - started
-
-        return timed
-
-
 def soak(rows: list[Row], generator: str) -> list[Part]:
     """Ask and learn every row in a home of its own; return the parts."""
     with tempfile.TemporaryDirectory(prefix="shammah-soak-") as folder:
@@ -86,29 +66,27 @@ def soak(rows: list[Row], generator: str) -> list[Part]:
 
 def _part(rows: list[Row], assistant: Assistant, home: Path) -> Part:
     asked, learnt, local = [], 0.0, 0
-    durable, steps, before = Clock(), Clock(), _written()
-    journal, training = assistant._journal, assistant._training
-    write, save, step = journal.write, training.save, training.models.step
-    journal.write, training.save = durable.around(write), durable.around(save)  # type: ignore[method-assign]
-    training.models.step = steps.around(step)  # type: ignore[method-assign]
+    before, spent = _written(), copy(assistant.spent)
     for row in rows:
         started = time.perf_counter()
         interaction = assistant.ask(Query(row.query, row=row.id))
         asked.append(1000.0 * (time.perf_counter() - started))
         local += isinstance(interaction, Interaction) and interaction.served_local
-        started, saved = time.perf_counter(), durable.seconds
+        started = time.perf_counter()
         assistant.learn_pending()
-        learnt += time.perf_counter() - started - (durable.seconds - saved)
-    journal.write, training.save, training.models.step = write, save, step  # type: ignore[method-assign]
+        learnt += time.perf_counter() - started
     written = None if before is None else (_written() or 0) - before
+    saves = assistant.spent.saves_s - spent.saves_s
+    durable = saves + assistant.spent.journal_s - spent.journal_s
+    steps = assistant.spent.steps_s - spent.steps_s
     return Part(
         queries=len(rows),
         local=local,
         ask_ms=median(asked),
         ask_p95_ms=sorted(asked)[int(0.95 * len(asked))],
-        learn_ms=1000.0 * learnt / len(rows),
-        step_ms=1000.0 * steps.seconds / len(rows),
-        durable_ms=1000.0 * durable.seconds / len(rows),
+        learn_ms=1000.0 * (learnt - saves) / len(rows),
+        step_ms=1000.0 * steps / len(rows),
+        durable_ms=1000.0 * durable / len(rows),
         written_kb=None if written is None else written / 1e3 / len(rows),
         active_mb=mx.get_active_memory() / MB,
         cache_mb=mx.get_cache_memory() / MB,

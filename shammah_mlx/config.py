@@ -287,7 +287,7 @@ class RiskConfig(_Frozen, frozen=True):
     feedback: Positive = 0.01  # its step: the inverse, in bad answers, is part of the slack
     worse_odds: Factor = 4.0  # what an alarm is to tell from the curve
     alarm: Positive = 5.0  # log-likelihood at which the evidence starts anew
-    late_audits: Count = 3  # made after one question at the most: the user waits for them
+    late_audits: Count = 3  # made after one question at the most: they cost calls, and learning waits for them
     audit_wait_s: Amount = 86_400.0  # for the reply of an audit that Claude could not be had for; then it counts as bad
 
     @property
@@ -362,7 +362,7 @@ class StateConfig(_Frozen, frozen=True):
     keep_every: Count = 1000  # queries; these stay for good
     save_share: Positive = 0.05  # of the time spent on learning, that saves may take: what
     # was learnt since the last one is learnt again after a crash
-    lock_wait_s: Amount = 120.0  # for another process to answer, learn and save
+    lock_wait_s: Amount = 120.0  # for another process to let go of the home, or to learn and save
 
 
 class Config(_Frozen, frozen=True):
