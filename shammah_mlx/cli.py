@@ -95,11 +95,7 @@ def ask(
     The answer alone goes to standard output; a line about where it came from goes to standard error.
     """
     since = time.perf_counter()
-    if claude and local:
-        raise click.UsageError("--claude and --local exclude each other.")
-    if strict and local:
-        raise click.UsageError("--strict and --local exclude each other: nothing covers what --local gives.")
-    wish: Wish | None = "claude" if claude else "local" if local else None
+    wish = _wish(claude=claude, local=local, strict=strict)
     home, config = home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
@@ -117,19 +113,27 @@ def ask(
             click.echo(f"Continuing after: {one_line(asked.history[-1].question)}", err=True)
         answered = assistant.ask(asked, show, wish=wish, kept=not unkept, strict=strict, since=since)
         if isinstance(answered, Outage):
-            own = "" if wish else "; --local gives what this machine has, unchecked"
+            own = "" if wish or strict else "; --local gives what this machine has, unchecked"
             raise TeacherError(answered.message, answered.hint + own)
         exit_code = ANSWERED
         try:
             exit_code = _say_answer(answered, config.preset, show)
             if wait:
                 assistant.learn_all(learning, wait=True)
+            elif answered.turn.kept:
+                _start_learning(home, given_settings(ctx, given))
         except KeyboardInterrupt:  # the answer is out, and journalled
             click.echo(PUT_OFF, err=True)
-        else:
-            if answered.turn.kept and not wait:
-                _start_learning(home, given_settings(ctx, given))
     ctx.exit(exit_code)
+
+
+def _wish(*, claude: bool, local: bool, strict: bool) -> "Wish | None":
+    """Return who the user asked for."""
+    if claude and local:
+        raise click.UsageError("--claude and --local exclude each other.")
+    if strict and local:
+        raise click.UsageError("--strict and --local exclude each other: nothing covers what --local gives.")
+    return "claude" if claude else "local" if local else None
 
 
 def _start_learning(home: Path, given: dict[str, Any]) -> None:
