@@ -94,23 +94,6 @@ def _check_size(config: EncoderConfig | DecoderConfig) -> None:
         raise ValueError(f"this model would have {numbers:,} numbers, more than {MOST_NUMBERS:,}")
 
 
-TRUST_PRIOR = {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
-    "constant": -3.0,
-    "similarity": 1.0,
-    "margin": 3.0,
-    "agreement": 1.0,
-    "vote": 0.0,
-    "fit": 2.0,
-    "fit margin": 2.0,
-    "support": 0.0,
-    "same": 0.0,
-    "words": 0.0,
-    "most words": 0.0,
-    "rival words": 0.0,
-    "identical": 3.0,
-}
-
-
 class RecallConfig(_Frozen, frozen=True):
     """How past answers are found; tuned on covid_faq and commands."""
 
@@ -128,19 +111,26 @@ class RecallConfig(_Frozen, frozen=True):
     most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
     block: Count = 64  # of those at once: each comparison with 100,000 others takes 50 MB
 
-    trust_prior: dict[str, Weight] = msgspec.field(default_factory=lambda: dict(TRUST_PRIOR))
+    trust_prior: dict[str, Weight] = msgspec.field(
+        default_factory=lambda: {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
+            "constant": -3.0,
+            "similarity": 1.0,
+            "margin": 3.0,
+            "agreement": 1.0,
+            "vote": 0.0,
+            "fit": 2.0,
+            "fit margin": 2.0,
+            "support": 0.0,
+            "same": 0.0,
+            "words": 0.0,
+            "most words": 0.0,
+            "rival words": 0.0,
+            "identical": 3.0,
+        }
+    )
     trust_strength: Strength = 0.1  # of that prior: one question outweighs it
     trust_from: Count = 20  # questions before the first fit
     trust_share: Share = 0.05  # of questions that must be new before the next
-
-    def __post_init__(self) -> None:
-        """Refuse evidence that there is not.
-
-        Raises:
-            ValueError: says which.
-        """
-        if unknown := sorted(self.trust_prior.keys() - TRUST_PRIOR.keys()):
-            raise ValueError(f"there is no evidence `{unknown[0]}` to trust")
 
 
 class CalibrationConfig(_Frozen, frozen=True):

@@ -95,7 +95,7 @@ def _without_ends(found: Iterator[str]) -> list[str]:
     while kept and kept[-1] in (";", "\n"):
         kept.pop()
     return [
-        piece for piece, after in zip(kept, [*kept[1:], ""], strict=True) if not (piece == "," and after in _CLOSING)
+        piece for piece, after in zip(kept, [*kept[1:], ""], strict=False) if not (piece == "," and after in _CLOSING)
     ]
 
 

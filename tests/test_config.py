@@ -51,11 +51,72 @@ def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: P
         ("[policy.shadows]\nrecall = [[100, 0.1], [0, 0.5]]", "shadows.recall"),
         ("[lora]\nmax_tokens = 100", "max_tokens"),
         ("[policy]\naudits = [[100, 0.1], [0, 0.5]]", "audits"),
+        ("preset = []", "preset"),
+        ("[router]\nnorm_eps = 0", "router.norm_eps"),
+        ("[router]\nlayers = 1_000_000", "router: this model would have"),
+        ("[optimizer]\nrouter_lr = 1e30", "optimizer.router_lr"),
+        ("[risk]\nworse_odds = 1e30", "risk.worse_odds"),
+        ("[recall]\nsharpness = 1e10", "recall.sharpness"),
+        ("[evidence.router.recall.prior]\ntrust = nan", "evidence.router"),
+        ("[lora]\nmodel = '~no-such-user/model'", "lora.model"),
+        ("embedder = '~no-such-user/model'", "embedder"),
+        ("seed = " + "9" * 5_000, "TOML"),
+        ("seed = " + "[" * 9_999, "too deep"),
     ],
 )
 def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(BadInputError, match=named):
         load_config(written(tmp_path, text), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("seed = 'x'", "seed must be a whole number, at least 0 and at most 9,223,372,036,854,775,807", "it is 0"),
+        ("[risk]\nmax_bad_rate = '5%'", "risk.max_bad_rate must be a number, above 0 and at most 1", "it is 0.05"),
+        ("[optimizer]\nbeta1 = 1", "optimizer.beta1 must be a number, at least 0 and below 1", "it is 0.9"),
+        ("[targets]\ntrust_approval = 1", "targets.trust_approval must be true or false", "it is false"),
+        ("[teacher]\nmodel = ''", "teacher.model must be text in quotes, and not empty", 'it is "claude-'),
+        ("generator = 'x'", 'generator must be "recall" or "recall+decoder" or "scratch"', 'it is "recall+decoder"'),
+        (
+            "[policy]\naudits = [[0, 2]]",
+            "policy.audits must be a list, each item [a whole number, ",
+            "it is [[0, 0.5], ",
+        ),
+        ("teacher = 3", "teacher must be a section, with the settings model, max_tokens, ", "mend or remove"),
+        ("teacher.prices = 3", "teacher.prices must be a section", "mend or remove"),
+        ("teacher.prices.x.input = 'y'", "teacher.prices.*.input must be a number, at least 0", "mend or remove"),
+        ("teacher.prices.x.input = 1", "teacher.prices.* has no output", "output = "),
+        ("sede = 1", "there is no setting sede", "did you mean seed? Settings: preset, seed, "),
+        (
+            "[teacher]\nmodle = 'x'",
+            "there is no setting teacher.modle",
+            "did you mean model? Settings of teacher: model, ",
+        ),
+        ("policy.shadows.recal = []", "there is no setting policy.shadows.recal", "did you mean recall? "),
+        ("[router]\nheads = 3", "router: `width` must be a multiple of `heads`", "mend or remove"),
+    ],
+)
+def test_what_is_wrong_is_told_in_the_files_words_with_what_would_be_right(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(BadInputError) as failed:
+        load_config(path, {})
+    assert failed.value.message.startswith(f"{path}: {message}")
+    assert hint in failed.value.hint
+
+
+def test_an_option_that_is_wrong_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "[teacher]\ntimeout_s = 5")
+    with pytest.raises(
+        BadInputError, match=r"^the options: teacher\.timeout_s must be a number, above 0 and at most 3,600"
+    ):
+        load_config(path, {"teacher": {"timeout_s": 1e9}})
+
+
+def test_a_mark_at_the_beginning_is_no_setting(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, "\ufeffseed = 4"), {}).seed == 4
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
