@@ -15,17 +15,17 @@ class Classifier:
     same however often, and by how many processes, it is fitted.
     """
 
-    def __init__(self, examples: Examples, ridge: float, block: int) -> None:
-        self._examples, self._ridge, self._block = examples, ridge, block
+    def __init__(self, ridge: float, block: int) -> None:
+        self._ridge, self._block = ridge, block
         self._fitted = 0  # examples seen by the weights
         self._weights = np.zeros((0, 0))  # (columns, classes)
         self._summed = 0  # examples, in whole blocks, that are in these two
         self._gram, self._sums = np.zeros((0, 0)), np.zeros((0, 0))  # (columns, columns), (classes, columns)
 
-    def fit(self, count: int) -> None:
+    def fit(self, examples: Examples, count: int) -> None:
         """Fit to the first `count` examples, if that is not done; the count must not fall."""
         if count != self._fitted:
-            self._weights = np.linalg.solve(*self._equations(count))
+            self._weights = np.linalg.solve(*self._equations(examples, count))
             self._fitted = count
 
     def values(self, inputs: np.ndarray, classes: int) -> np.ndarray:
@@ -35,27 +35,26 @@ class Classifier:
             values[:, : self._weights.shape[1]] = inputs @ self._weights
         return values
 
-    def fitted_to(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def fitted_to(self, examples: Examples, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the inverse (columns, columns) and the weights (columns, classes) of a fit to the first `count`."""
-        gram, sums = self._equations(count)
+        gram, sums = self._equations(examples, count)
         inverse = np.linalg.inv(gram)
         return inverse, inverse @ sums
 
-    def _equations(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def _equations(self, examples: Examples, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the normal equations of the first `count` examples: (columns, columns) and (columns, classes)."""
         while self._summed + self._block <= count:
-            self._gram, self._sums = self._added(self._summed, self._summed + self._block)
+            self._gram, self._sums = self._added(*examples(self._summed, self._summed + self._block))
             self._summed += self._block
-        gram, sums = self._added(self._summed, count)
+        gram, sums = self._added(*examples(self._summed, count))
         return gram + self._ridge * np.eye(len(gram)), sums.T
 
-    def _added(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the sums over all before `first`, with the examples from there to before `last`."""
-        inputs, which = self._examples(first, last)
+    def _added(self, inputs: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums over whole blocks, with these examples."""
         sums = np.zeros((max(len(self._sums), which.max(initial=-1) + 1), inputs.shape[1]))
         np.add.at(sums, which, inputs)
         gram = inputs.T @ inputs
-        if first:
+        if self._summed:
             gram += self._gram
             sums[: len(self._sums)] += self._sums
         return gram, sums

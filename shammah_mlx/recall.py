@@ -166,7 +166,7 @@ class _Room:
         self._known: dict[int, int] = {}  # answer → its column, in the order they came
         self._vectors, self._words = _Rows(np.float32), _Rows(np.uint8)
         self._which: list[int] = []  # column of each entry's answer
-        self._classifier = Classifier(self._examples, config.ridge, config.block)
+        self._classifier = Classifier(config.ridge, config.block)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -205,7 +205,7 @@ class _Room:
     def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield evidence and rightness of the latest questions, each asked of all the others."""
         self.refit()
-        inverse, weights = self._classifier.fitted_to(len(self))
+        inverse, weights = self._classifier.fitted_to(self._examples, len(self))
         which = np.array(self._which)
         first = max(0, len(self) - self._config.most_left_out)
         for start in range(first, len(self), self._config.block):
@@ -274,7 +274,8 @@ class _Room:
     def refit(self) -> None:
         """Fit the classifier anew if that is due."""
         if len(self) >= self._config.fewest:
-            self._classifier.fit(len(self) // self._config.refit_every * self._config.refit_every)
+            used = len(self) // self._config.refit_every * self._config.refit_every
+            self._classifier.fit(self._examples, used)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return what the classifier sees of questions: (n, width + SKETCH + 1) float64."""

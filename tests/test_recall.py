@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 
 import msgspec
 import numpy as np
@@ -95,6 +97,19 @@ def test_what_runs_out_is_forgotten_and_nothing_else() -> None:
     memory.expire(100.1)
     assert len(memory) == 30
     assert evidence(memory, question(1, 999)) == evidence(kept, question(1, 999))
+
+
+def test_what_it_lets_go_of_is_gone_at_once() -> None:
+    """Matrices that wait for the collector of cycles wait long: they are few objects, and large."""
+    memory = filled(60)
+    room = weakref.ref(memory._rooms[HERE])
+    memory.add(entry(60, until=1.0))
+    gc.disable()
+    try:
+        assert memory.expire(2.0) == [60]
+        assert room() is None
+    finally:
+        gc.enable()
 
 
 def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
