@@ -68,6 +68,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         database.close()
         hint = "make room on the disk if it is full, see that you may write there, or use another --home"
+        if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            hint = "restore it from a backup, or use another --home"
         raise BadStateError(f"{path} cannot be used: {error}", hint) from error
     except BadStateError:
         database.close()

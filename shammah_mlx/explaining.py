@@ -41,7 +41,7 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     if as_json:
         click.echo(json.dumps(fields))
     else:
-        Console().print(report.status_table(home, fields, states.checkpoints()))
+        Console(markup=False, emoji=False).print(report.status_table(home, fields, states.checkpoints()))
 
 
 @click.command()
@@ -71,6 +71,8 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
     if not is_learnt:
         by = "being learnt now" if is_learning(home, config) else "`shammah learn` does it, or the next question"
         learnt = f"not yet: {by}"
+    if interaction.reply is not None and not interaction.reply.complete:
+        learnt = "nothing: Claude's reply was not whole"
     if set_aside:
         learnt = "no: set aside by a rollback"
     if as_json:
@@ -78,4 +80,4 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
     else:
         short = {near: one_line(text) for near, text in nearest.items()}
         told = report.why_fields(interaction, short, learnt, config.policy)
-        Console().print(report.why_table(one_line(interaction.turn.query.text), told))
+        Console(markup=False, emoji=False).print(report.why_table(one_line(interaction.turn.query.text), told))

@@ -9,6 +9,7 @@ import msgspec
 from shammah_mlx import forgetting, metrics
 from shammah_mlx.assistant import Assistant
 from shammah_mlx.config import Config
+from shammah_mlx.errors import BadStateError
 from shammah_mlx.journal import Journal, Learnt
 from shammah_mlx.lock import HomeLock
 from shammah_mlx.states import States
@@ -35,6 +36,8 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     """
     states = States(home, config.state)
     states.check_is_checkpoint(queries)
+    if not (home / "journal.db").exists():
+        raise BadStateError(f"there is no journal in {home}", "restore journal.db: models alone cannot be gone back to")
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, states)
         manifest = states.restore(queries)

@@ -72,7 +72,8 @@ class States:
         if name is None:
             if self.last_good() is None:
                 return None
-            raise self._damaged(self._link)
+            hint = "restore journal.db; to start anew move models, states and checkpoints away"
+            raise BadStateError(f"{self._home} has models, and no journal that knows of them", hint)
         if (manifest := self.find(name)) is None:
             raise self._damaged(self._folder(name) / MANIFEST)
         return manifest
@@ -272,16 +273,11 @@ class States:
             self._link.unlink(missing_ok=True)
 
     def _damaged(self, path: Path, preset: str | None = None) -> BadStateError:
-        if (queries := self.last_good()) is not None:
-            return BadStateError(
-                f"{path} is damaged or missing",
-                f"return to the last good checkpoint: shammah rollback {queries} --home {self._home}",
-            )
         option = f" --preset {preset}" if preset else ""
-        return BadStateError(
-            f"{path} is damaged or missing, and there is no good checkpoint",
-            f"make the models again from the journal: shammah rebuild --home {self._home}{option}",
-        )
+        hint = f"make the models again from the journal, nothing is lost: shammah rebuild --home {self._home}{option}"
+        if (queries := self.last_good()) is not None:
+            hint += f"; or return to the last good checkpoint: shammah rollback {queries} --home {self._home}"
+        return BadStateError(f"{path} is damaged or missing", hint)
 
     def _is_good(self, folder: Path) -> bool:
         manifest = _read(folder / MANIFEST)

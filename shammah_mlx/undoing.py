@@ -62,7 +62,8 @@ def rebuild(ctx: click.Context, /, **given: Any) -> None:
     if rebuilt.before == rebuilt.after:
         click.echo(f"The models are what they were, bit for bit ({rebuilt.after}).")
     else:
-        click.echo(f"The models were {rebuilt.before or 'none'}, and are now {rebuilt.after}.")
+        why = "settings have changed since the first question, or questions were pending"
+        click.echo(f"The models were {rebuilt.before or 'none'}, and are now {rebuilt.after}: {why}.")
 
 
 @click.command()

@@ -189,3 +189,17 @@ def test_a_promise_raises_the_bar_of_a_draft(shammah: Shammah, claude: Loopback)
 def test_a_rate_that_is_none_is_refused(shammah: Shammah, claude: Loopback, rate: str) -> None:
     assert shammah("ask", "--max-bad-rate", rate, "hello").exit_code == 2
     assert claude.requests == []
+
+
+@pytest.mark.parametrize("text", ["what does [/a-z] match, and a[0]?", "[red]is it :smile: red[/red]?"])
+def test_brackets_are_shown_as_they_were_asked(shammah: Shammah, claude: Loopback, text: str) -> None:
+    shammah("ask", text)
+    told = shammah("why")
+    assert told.exit_code == 0
+    assert text in " ".join(told.stdout.split())
+
+
+def test_a_reply_that_was_cut_is_not_called_learnt(shammah: Shammah, claude: Loopback) -> None:
+    claude.default_to(reply("half an answ", stop_reason="max_tokens"))
+    shammah("ask", "what is a monad?")
+    assert "nothing: Claude's reply was not whole" in " ".join(shammah("why").stdout.split())
