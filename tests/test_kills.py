@@ -28,7 +28,7 @@ LEARNT = 60  # queries before the first kill: enough to serve something
 A_LIFE = (
     4.0  # seconds, at the most, of the first process; much of it goes into opening the home and loading the decoder
 )
-LONGER, SHORTER = 1.3, 0.85  # for the next, after one that asked nothing, or something: three in five ask, at any speed
+LONGER, SHORTER = 1.25, 0.7  # for the next, after one that asked nothing, or something: two in five ask, at any speed
 OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
 
 
@@ -71,7 +71,7 @@ def test_a_home_whose_processes_are_killed_ends_as_if_they_were_not(
     tmp_path: Path, config: Config, weights: Weights, kills: int, told: Callable[[str], None]
 ) -> None:
     chance = random.Random(kills)
-    stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 30 + kills)
+    stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 40 + 2 * kills)
     files = {"config": config, "rows": [row for row, _ in stream], "first": [row for row, _ in stream[:LEARNT]]}
     for name, content in files.items():
         (tmp_path / name).write_bytes(msgspec.json.encode(content))
@@ -95,7 +95,7 @@ def test_a_home_whose_processes_are_killed_ends_as_if_they_were_not(
         asked.append(len(numbers))
         life *= LONGER if asked[-1] == asked[-2] else SHORTER
     lives = sum(before < after for before, after in itertools.pairwise(asked))
-    assert lives >= kills / 5, "most were killed before they did anything"
+    assert lives >= kills / 8, "most were killed before they did anything"
     assert asked[-1] < len(stream), "the last kills came too late to disturb anything"
     finish(killed, *given)
 
