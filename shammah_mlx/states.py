@@ -159,7 +159,7 @@ class States:
             shutil.rmtree(left)
 
     def set_aside(self, manifest: Manifest) -> None:
-        """Keep a set whose decoder is another than today's, where nothing applies it."""
+        """Keep a set that nothing will make again where nothing applies it."""
         kept = self._aside / manifest.name[:_SHOWN]
         if not kept.exists():
             self._copy(self._folder(manifest.name), kept)
@@ -206,8 +206,8 @@ class States:
         """Drop the checkpoints of which that is true, by query count and manifest (None: it cannot be read)."""
         folders = {queries: self._checkpoints / f"query_{queries}" for queries in self.checkpoints()}
         dropped = [queries for queries, folder in folders.items() if is_dropped(queries, _read(folder / MANIFEST))]
-        for folder in (*(folders[queries] for queries in dropped), *self._checkpoints.glob(".query_*")):
-            shutil.rmtree(folder)
+        for queries in dropped:
+            shutil.rmtree(folders[queries])
         return dropped
 
     def drop_aside(self, is_dropped: Callable[[Manifest | None], bool]) -> None:
