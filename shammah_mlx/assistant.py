@@ -34,7 +34,7 @@ class Assistant:
     What is learnt is saved so seldom that it costs little, and when the home is closed; a crash loses none: what the
     journal holds and the saved models have not seen is learnt again. Unless it `saves`, nothing is, for a home that is
     thrown away. `afresh`: all is learnt from the beginning, saved at the end alone, and nobody else learns meanwhile.
-    `on_wait` is called if another process makes this one wait.
+    `on_wait` is called if another process makes this one wait, `give_way` between two steps of learning: it may ask.
 
     Raises:
         BadStateError: the home is in use, damaged, or was made by another preset.
@@ -51,10 +51,12 @@ class Assistant:
         saves: bool = True,
         afresh: bool = False,
         on_wait: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = loop.go_on,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
         self._teacher, self._saves, self._afresh, self._clock = teacher, saves, afresh, clock
+        self._give_way = give_way
         self._lock = HomeLock(home, config.state, on_wait)
         states = States(home, config.state)
         with ExitStack() as opened:
@@ -114,6 +116,20 @@ class Assistant:
         strict: bool = False,
         since: float | None = None,
     ) -> Interaction | Outage:
+        """Answer one query, asking the teacher where it is needed, and journal it; see `answering`."""
+        answering = self.answering(query, show, wish=wish, kept=kept, strict=strict, since=since)
+        return loop.consult(answering, self._teacher, show)
+
+    def answering(
+        self,
+        query: Query,
+        show: Show | None = None,
+        *,
+        wish: Wish | None = None,
+        kept: bool = True,
+        strict: bool = False,
+        since: float | None = None,
+    ) -> loop.Consulting[Interaction | Outage]:
         """Answer one query and journal it; nothing is learnt yet.
 
         `wish` is who the user asked for. What is not `kept` is answered, and leaves no trace. `strict`: an answer that
@@ -141,7 +157,7 @@ class Assistant:
             strict=strict,
             open_audits=len(self._journal.open_audits()),
         )
-        answered = loop.answer(turn, self.models, self._teacher, self.meter, self.config, show)
+        answered = yield from loop.answer(turn, self.models, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
         grounds = msgspec.structs.replace(self.models.grounds(asked), versions=training.versions)
@@ -163,8 +179,14 @@ class Assistant:
     def make_late_audits(self, *, reached: bool) -> int:
         """Make the audits that were due when Claude could not be had, and journal them; return how many.
 
-        `reached`: Claude can be asked now. One that is too old, or of other parts than today's, is given up, and counts
-        as bad.
+        `reached`: Claude can be asked now; see `auditing_late`.
+        """
+        return loop.consult(self.auditing_late(reached=reached), self._teacher)
+
+    def auditing_late(self, *, reached: bool) -> loop.Consulting[int]:
+        """Audit what was served when Claude could not be had, and journal it; return how many that were.
+
+        One that is too old, or of other parts than today's, is given up, and counts as bad.
         """
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
@@ -173,7 +195,7 @@ class Assistant:
             if is_late or served.grounds.versions != self._training.versions:
                 reply = None
             elif reached:
-                reply = self._teacher.ask(served.turn.query)
+                reply = yield loop.Call(served.turn.query, is_answer=False)
             else:
                 continue
             if isinstance(reply, Outage):
@@ -211,7 +233,7 @@ class Assistant:
         learnt = []
         with self._learning():
             for pending in self._journal.after(self._training.cursor):
-                learnt.append(self._training.learn(pending))
+                learnt.append(self._training.learn(pending, self._give_way))
                 if not self._saves:
                     self._training.drop_lines()
                 elif self._afresh:
@@ -227,8 +249,12 @@ class Assistant:
         `begin` is told how much is pending, and gives what is called after each. None: another process learns; it looks
         again before it ends, so unless this one is to `wait` all is left to it.
         """
-        learnt = 0
         self.make_late_audits(reached=self.has_reached_claude())
+        return self.learn_rest(begin, wait=wait)
+
+    def learn_rest(self, begin: Begin, *, wait: bool) -> int | None:
+        """Do the same without audits: nobody is asked anything."""
+        learnt = 0
         while pending := self.pending():
             self._training.check_home()
             held = self._lock.learning(math.inf) if wait else self._lock.learning_if_free()

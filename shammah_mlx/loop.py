@@ -1,11 +1,12 @@
 """The specification's complete training loop: `answer` decides for the user, `learn` is the only writer.
 
 They meet in the frozen Interaction alone, so predict-before-train holds by construction: a draft is made, judged and
-compared by models that have not seen the reply it is compared with.
+compared by models that have not seen the reply it is compared with. Where Claude is needed `answer` says so and waits
+to be told what came of it: whoever runs it asks, here (`consult`) or while the models do something else.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +19,35 @@ from shammah_mlx.targets import Target, make_targets
 from shammah_mlx.teacher import Show, Teacher
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
+
+
+def go_on() -> None:
+    """Let nobody in between."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A question for Claude."""
+
+    query: Query
+    is_answer: bool  # what Claude says is what the user gets, and may be shown as it comes; else it measures a draft
+
+
+Result = TypeVar("Result")
+Consulting = Generator[Call, Reply | Outage, Result]
+"""What needs Claude now and then: gives the calls, is sent what came of them, and returns a result."""
+
+
+def consult(consulting: Consulting[Result], teacher: Teacher, show: Show | None = None) -> Result:
+    """Ask the teacher whatever is to be asked, and return the result.
+
+    `show` receives the teacher's words where they are the answer.
+    """
+    try:
+        call = next(consulting)
+        while True:
+            call = consulting.send(teacher.ask(call.query, show if call.is_answer else None))
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]  # it is the generator's, but the exception does not say so
 
 
 class Models(Protocol):
@@ -37,12 +67,12 @@ class Models(Protocol):
 
 
 def answer(
-    turn: Turn, models: Models, teacher: Teacher, meter: Meter, config: Config, show: Show | None = None
-) -> Interaction | Outage:
+    turn: Turn, models: Models, meter: Meter, config: Config, show: Show | None = None
+) -> Consulting[Interaction | Outage]:
     """Decide who answers, and get the answer; change nothing.
 
-    `show` receives words as they come, where they are sure to be the answer. An Outage comes back when Claude was
-    needed and gave nothing: then nothing was handled.
+    `show` receives a draft's words as they come, where they are sure to be the answer. An Outage comes back when Claude
+    was needed and gave nothing: then nothing was handled.
     """
     query = turn.query
     route = policy.route(models.p_local(query), turn, config.policy)
@@ -52,7 +82,7 @@ def answer(
         return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
 
     if not stands:
-        reply = teacher.ask(query, show)
+        reply = yield Call(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply
         if not drafts:
@@ -62,7 +92,7 @@ def answer(
     pi = policy.audit_probability(drafts[0], turn, config.policy)
     if turn.coin >= pi:
         return Interaction.approved(turn, route, drafts, pi)
-    reply = teacher.ask(query)
+    reply = yield Call(query, is_answer=False)
     if isinstance(reply, Outage):
         return reply if turn.strict else Interaction.approved(turn, route, drafts, pi)
     if not reply.complete:
@@ -74,14 +104,19 @@ def answer(
     return Interaction.audited(turn, route, (best, *others), pi, reply, good=good)
 
 
-def observe(interaction: Interaction, models: Models, meter: Meter, config: Config) -> Interaction:
-    """Complete an interaction with what the user need not wait for: shadow drafts and the comparison."""
+def observe(
+    interaction: Interaction, models: Models, meter: Meter, config: Config, give_way: Callable[[], None] = go_on
+) -> Interaction:
+    """Complete an interaction with what the user need not wait for: shadow drafts and the comparison.
+
+    `give_way` is called while a draft is written, so that whoever waits for an answer need not wait for that.
+    """
     turn, drafts, reply = interaction.turn, interaction.drafts, interaction.reply
     if reply is None or not reply.complete:
         return interaction
     drafted = {judged.draft.source for judged in drafts}
     shadows = [source for source in interaction.route.p_locals if source not in drafted and turn.shadows(source)]
-    made = [judged for source in shadows if (judged := _judge(turn.query, source, models))]
+    made = [judged for source in shadows if (judged := _judge(turn.query, source, models, lambda _: give_way()))]
     drafts = (*drafts, *policy.best_first(made, turn, config.policy))  # what stood, or was refused, stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
@@ -114,10 +149,13 @@ def _compare(drafts: Sequence[Judged], reply: Reply, meter: Meter) -> tuple[Judg
     return tuple(compared(judged) for judged in drafts)
 
 
-def learn(interaction: Interaction, models: Models, config: Config) -> tuple[Step, ...]:
-    """Train each model on what the interaction shows, one step an example."""
-    base_rates = config.optimizer.base_rates
-    return tuple(
-        models.step(target, learning_rate(base_rates[target.role], interaction.turn.seen, config.optimizer))
-        for target in make_targets(interaction, config)
-    )
+def learn(
+    interaction: Interaction, models: Models, config: Config, give_way: Callable[[], None] = go_on
+) -> tuple[Step, ...]:
+    """Train each model on what the interaction shows, one step an example; `give_way` is called before each."""
+    steps = []
+    for target in make_targets(interaction, config):
+        give_way()
+        rate = learning_rate(config.optimizer.base_rates[target.role], interaction.turn.seen, config.optimizer)
+        steps.append(models.step(target, rate))
+    return tuple(steps)

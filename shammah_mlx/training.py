@@ -4,7 +4,7 @@ They are a function of the journal, bit for bit: whoever learns, and however oft
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -72,12 +72,22 @@ class Training:
         self.spent = Spent()
         self.base = journal.of_current(self._take_up)
 
-    def learn(self, pending: Interaction) -> Interaction:
-        """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet."""
-        started, self._torn = time.perf_counter(), True
-        interaction = loop.observe(pending, self.models, self.meter, self._config)
+    def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.go_on) -> Interaction:
+        """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet.
+
+        Between two steps, and while a shadow is drafted, `give_way` is called: it may read from these models.
+        """
+        try:
+            return self._learn(pending, give_way)
+        except BaseException:
+            self._torn = True
+            raise
+
+    def _learn(self, pending: Interaction, give_way: Callable[[], None]) -> Interaction:
+        started = time.perf_counter()
+        interaction = loop.observe(pending, self.models, self.meter, self._config, give_way)
         stepping = time.perf_counter()
-        steps = loop.learn(interaction, self.models, self._config)
+        steps = loop.learn(interaction, self.models, self._config, give_way)
         self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
         self.cursor = interaction.turn.number
@@ -87,7 +97,6 @@ class Training:
             self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
         self._count += 1
         self._learning_s += time.perf_counter() - started
-        self._torn = False
         return interaction
 
     def check_home(self) -> None:

@@ -7,15 +7,24 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from shammah_mlx.events import Bar, DraftSource, Interaction, Outage, Wish
-from shammah_mlx.loop import NOTHING_LOCAL, answer, learn, observe
+from shammah_mlx import loop
+from shammah_mlx.config import Config
+from shammah_mlx.divergence import Meter
+from shammah_mlx.events import Bar, DraftSource, Interaction, Outage, Turn, Wish
+from shammah_mlx.loop import NOTHING_LOCAL, consult, learn, observe
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.teacher import Scripted
+from shammah_mlx.teacher import Scripted, Show
 from tests.fakes import ScriptedModels, reply, turn
 
 CONFIG = PRESETS["literal"]
 GOOD, BAD = 0.29, 0.30  # either side of the threshold: at it is not below it
 OUTAGE = Outage("unreachable", "Claude could not be reached.", "check the network")
+
+
+def answer(
+    turn: Turn, models: ScriptedModels, teacher: Scripted, meter: Meter, config: Config, show: Show | None = None
+) -> Interaction | Outage:
+    return consult(loop.answer(turn, models, meter, config, show), teacher, show)
 
 
 def run(
