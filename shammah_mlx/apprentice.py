@@ -101,7 +101,7 @@ class Apprentice:
         p_locals = {source: judge.probability(evidence) for source, judge in self._judges["router"].items()}
         if proposal is None:
             p_locals["recall"] = 0.0
-        if "decoder" in p_locals and (query.history or is_fleeting(query.meant)):
+        if "decoder" in p_locals and (not query.is_plain or is_fleeting(query.meant)):
             p_locals["decoder"] = 0.0  # it knows neither what was said before nor what is so now
         return p_locals
 
@@ -113,8 +113,9 @@ class Apprentice:
         if proposal is None:
             return None
         number = proposal.entry.number
-        row = self._records.read(number).turn.query.row
-        return Draft(self._reply(number), "recall", row or str(number), number, evidence)
+        original = self._records.read(number)
+        text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
+        return Draft(text, "recall", original.turn.query.row or str(number), number, evidence, stop)
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft's evidence is about the query
         """Return the Validator's probability that the draft is good."""
@@ -185,6 +186,10 @@ class Apprentice:
         for reply in replies:
             self._remember(reply)
 
+    def decode_rate(self) -> float | None:
+        """Return how many tokens a second the decoder writes, if there is one."""
+        return self._decoder.decode_rate() if self._decoder else None
+
     def adapter_config(self) -> bytes | None:
         """Return what mlx-lm wants beside the decoder's adapters."""
         return self._decoder.adapter_config() if self._decoder else None
@@ -216,7 +221,7 @@ class Apprentice:
     def _write(
         self, query: Query, proposal: Proposal | None, evidence: dict[str, float], show: Show | None
     ) -> Draft | None:
-        if self._decoder is None or query.history:  # its prompt has no place for a conversation
+        if self._decoder is None or not query.is_plain:  # its prompt has no place for a conversation
             return None
         recalled = self._reply(proposal.entry.number) if proposal else None
         written = self._decoder.write(query, self._neighbour(query), recalled, show)
@@ -228,7 +233,7 @@ class Apprentice:
 
     def _learn_reply(self, target: Target, rate: float) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
-        if self._decoder and not query.history and not is_fleeting(query.meant):
+        if self._decoder and query.is_plain and not is_fleeting(query.meant):
             step = self._decoder.step(target.number, self._neighbour(query), rate)
         self._remember(target)
         return step

@@ -66,12 +66,15 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
             click.echo(LEFT_TO_ANOTHER)
             return
     from shammah_mlx.assistant import Assistant
+    from shammah_mlx.keys import find_credential
     from shammah_mlx.teacher import Claude
     from shammah_mlx.weights import Weights, weights_folder
 
     weights = Weights(weights_folder())
     try:
-        with Assistant(home, config, Claude(config.teacher), weights, on_wait=say_waiting) as assistant:
+        with Assistant(
+            home, config, Claude(config.teacher, find_credential(home)), weights, on_wait=say_waiting
+        ) as assistant:
             learnt = assistant.learn_all(learning, wait=False)
         click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Slow packages are imported inside the commands, so that --help is instant."""
 
+import functools
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx import __version__
-from shammah_mlx.background import learn, start_learning
+from shammah_mlx.background import learn
 from shammah_mlx.console import (
     LONGEST,
     PUT_OFF,
@@ -23,20 +24,20 @@ from shammah_mlx.console import (
     check_text,
     given_settings,
     home_and_config,
-    learning,
     make_home,
     one_line,
     progress,
     read_query,
-    say_waiting,
     settings,
     write,
 )
 from shammah_mlx.errors import BadInputError, TeacherError
 from shammah_mlx.explaining import status, why
+from shammah_mlx.serving import serve
 from shammah_mlx.undoing import forget, rebuild, rollback
 
 if TYPE_CHECKING:
+    from shammah_mlx.client import Answered, Unanswered, Wanted
     from shammah_mlx.events import Interaction, Wish
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
@@ -100,31 +101,24 @@ def ask(
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
-    from shammah_mlx.assistant import Assistant
-    from shammah_mlx.events import Outage, Query
-    from shammah_mlx.teacher import Claude
-    from shammah_mlx.weights import Weights, weights_folder
+    from shammah_mlx.asking import ask_here, ask_service
+    from shammah_mlx.client import Wanted, is_served
 
-    weights = Weights(weights_folder())
+    wanted = Wanted(text, system, model, continues, wish, strict, kept=not unkept, waits=wait)
+    chosen = given_settings(ctx, given)
+    has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
     show = None if as_json else Shown()
-    with Assistant(make_home(home), config, Claude(config.teacher), weights, on_wait=say_waiting) as assistant:
-        asked = assistant.continued(text, system, model) if continues else Query(text, system, model)
-        if asked.history:  # what was not kept cannot be continued: the user should see what is
-            click.echo(f"Continuing after: {one_line(asked.history[-1].question)}", err=True)
-        answered = assistant.ask(asked, show, wish=wish, kept=not unkept, strict=strict, since=since)
-        if isinstance(answered, Outage):
-            own = "" if wish or strict else "; --local gives what this machine has, unchecked"
-            raise TeacherError(answered.message, answered.hint + own)
-        exit_code = ANSWERED
-        try:
-            exit_code = _say_answer(answered, config.preset, show)
-            if wait:
-                assistant.learn_all(learning, wait=True)
-            elif answered.turn.kept:
-                _start_learning(home, given_settings(ctx, given))
-        except KeyboardInterrupt:  # the answer is out, and journalled
-            click.echo(PUT_OFF, err=True)
-    ctx.exit(exit_code)
+    shown = show or (lambda _: None)
+    here = functools.partial(ask_here, home, config, wanted, shown, since, chosen)
+    exit_code = None
+    try:
+        for said in here() if has_settings or not is_served(home) else ask_service(home, wanted, shown, here):
+            exit_code = _say(said, wanted, show)
+    except KeyboardInterrupt:
+        if exit_code is None:
+            raise
+        click.echo(PUT_OFF, err=True)
+    ctx.exit(exit_code or ANSWERED)
 
 
 def _wish(*, claude: bool, local: bool, strict: bool) -> "Wish | None":
@@ -136,11 +130,18 @@ def _wish(*, claude: bool, local: bool, strict: bool) -> "Wish | None":
     return "claude" if claude else "local" if local else None
 
 
-def _start_learning(home: Path, given: dict[str, Any]) -> None:
-    try:
-        start_learning(home, given)
-    except OSError as error:  # no process more, say: that is no reason to call the answer a failure
-        click.echo(f"{PUT_OFF} ({error.strerror or error})", err=True)
+def _say(said: "Answered | Unanswered", wanted: "Wanted", show: Shown | None) -> int:
+    """Print the answer; return the exit code.
+
+    Raises:
+        TeacherError: there is none.
+    """
+    from shammah_mlx.client import Answered
+
+    if isinstance(said, Answered):
+        return _say_answer(said.interaction, said.preset, show)
+    own = "" if wanted.wish or wanted.strict else "; --local gives what this machine has, unchecked"
+    raise TeacherError(said.outage.message, said.outage.hint + own)
 
 
 def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int:
@@ -266,6 +267,7 @@ def setup() -> None:
 main.add_command(status)
 main.add_command(why)
 main.add_command(learn)
+main.add_command(serve)
 main.add_command(rollback)
 main.add_command(rebuild)
 main.add_command(forget)

@@ -355,6 +355,16 @@ class StateConfig(_Frozen, frozen=True):
     lock_wait_s: Amount = 120.0  # for another process to let go of the home, or to learn and save
 
 
+class ServiceConfig(_Frozen, frozen=True):
+    """How the background service behaves."""
+
+    most_requests: Count = 64  # at once; others are told that there is no room (529)
+    most_body_bytes: Count = 32 * 2**20  # of a request: Claude's own bound
+    unload_after_s: Amount = 1800.0  # without a question, until models are given up; loading them takes a second or two
+    silence_s: Positive = 600.0  # of Claude, in requests that are passed on: the SDK's own
+    patience_s: Count = 20  # for answers under way when the service is to end
+
+
 class Config(_Frozen, frozen=True):
     """One preset, complete."""
 
@@ -379,6 +389,7 @@ class Config(_Frozen, frozen=True):
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
     state: StateConfig = StateConfig()
+    service: ServiceConfig = ServiceConfig()
 
     def __post_init__(self) -> None:
         """Refuse parts that do not go together.

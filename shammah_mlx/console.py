@@ -191,7 +191,8 @@ def make_home(path: Path) -> Path:
     if path.exists() and not path.is_dir():
         raise BadInputError(f"{path} is not a folder", "give --home a folder")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    is_home = any((path / name).exists() for name in ("journal.db", "config.toml", "models", "lock"))
+    of_home = ("journal.db", "config.toml", "models", "lock", "key", "serving")
+    is_home = any((path / name).exists() for name in of_home)
     if any(path.iterdir()) and not is_home:
         raise BadInputError(f"{path} holds other files", "give --home a new or empty folder")
     path.chmod(0o700)

@@ -43,12 +43,20 @@ class Query(_Event, frozen=True):
     row: str | None = None  # id of the recorded row, where it comes from a stream
     history: tuple[Exchange, ...] = ()  # what was said before, oldest first
     at: float = 0.0  # when it was asked, Unix time, seconds
+    stop_sequences: tuple[str, ...] = ()  # texts that end the answer before they occur in it
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether it leans on nothing that was said before, and may be answered to the end."""
+        return not self.history and not self.stop_sequences
 
     @property
     def context(self) -> int:
         """Return a number that two queries share if they lean on the same things, 63 bits of a hash."""
-        leaned_on = msgspec.json.encode([self.system, self.model, self.max_tokens, self.history])
-        return int.from_bytes(hashlib.sha256(leaned_on).digest()[:8], "big") >> 1
+        leaned_on: list[object] = [self.system, self.model, self.max_tokens, self.history]
+        if self.stop_sequences:  # left out where there are none: older memories know no such thing
+            leaned_on.append(self.stop_sequences)
+        return int.from_bytes(hashlib.sha256(msgspec.json.encode(leaned_on)).digest()[:8], "big") >> 1
 
     @property
     def meant(self) -> str:
@@ -88,6 +96,7 @@ class Draft(_Event, frozen=True):
     from_id: str | None = None  # the recorded row a recalled answer came from
     entry: int | None = None  # the interaction it came from
     evidence: dict[str, float] = {}  # what the Validator weighs, by name
+    stop_sequence: str | None = None  # which ended it
 
 
 class Judged(_Event, frozen=True):
@@ -122,6 +131,7 @@ class Reply(_Event, frozen=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None  # None: unpriced
+    stop_sequence: str | None = None  # which ended it
 
     @property
     def complete(self) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from shammah_mlx.backend import Arrays, mx
 from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction, Query, Step
-from shammah_mlx.language_model import LanguageModel, Text, adapter_config
+from shammah_mlx.language_model import LanguageModel, Text, adapter_config, decode_rate
 from shammah_mlx.learner import Learner, text_loss
 from shammah_mlx.rehearsal import Rehearsal
 from shammah_mlx.teacher import Show
@@ -64,11 +64,18 @@ class Imitator:
         """Return an answer in the manner of the neighbour's; `recalled` is copied from where the model agrees."""
         model = self._parts.model
         prompt = model.chat.prompt(query.prompt, _exchange(self._lookup, neighbour))
-        return model.write(prompt, recalled, on_text=show or (lambda _: None))
+        limit = self._config.lora.max_draft_tokens
+        if query.max_tokens is not None:
+            limit = min(limit, query.max_tokens)
+        return model.write(prompt, recalled, limit, show or (lambda _: None))
 
     def step(self, number: int, neighbour: int, rate: float) -> Step:
         """Learn the reply of one interaction."""
         return self._parts.rehearsal.step(number, neighbour, rate)
+
+    def decode_rate(self) -> float:
+        """Return how many tokens a second it writes."""
+        return decode_rate(self._parts.model)
 
     def adapter_config(self) -> bytes:
         """Return what mlx-lm wants beside the adapters."""

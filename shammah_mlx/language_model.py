@@ -6,6 +6,7 @@ answered without. Knows neither optimizer nor what is worth learning.
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from shammah_mlx.speculation import Guess, Written, write_greedily
 from shammah_mlx.tokens import Chat
 
 ALL_LAYERS = 0  # mlx-lm's `num_layers`
+WARM_UP, MEASURED = 2, 32  # tokens
 UNFINISHED = "\ufffd"  # what an incomplete character decodes to
 
 
@@ -63,6 +65,15 @@ class LanguageModel:
         written = write_greedily(reader, prompt, Guess(guessed, self._config), self._stops, most, stream.tell)
         text = stream.close(written.ids)
         return Text(text, math.fsum(written.log_p) / max(1, len(written.log_p)), written)
+
+
+def decode_rate(model: LanguageModel) -> float:
+    """Return how many tokens a second a model writes here, after it has warmed up."""
+    prompt = model.chat.prompt("Count from one to a hundred.", None)
+    model.write(prompt, limit=WARM_UP)
+    since = time.perf_counter()
+    written = model.write(prompt, limit=MEASURED).written
+    return len(written.ids) / (time.perf_counter() - since)
 
 
 def add_adapters(network: nn.Module, config: LoraConfig) -> None:

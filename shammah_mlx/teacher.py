@@ -5,7 +5,6 @@ outcome, an `Outage`, whose words are all ours: what a server says may repeat th
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 
 from shammah_mlx.config import Price, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply
+from shammah_mlx.keys import Credential
 from shammah_mlx.stream import Row
 
 if TYPE_CHECKING:
@@ -28,8 +28,14 @@ MOST_TOKENS = 2**53  # no reply has more: a number that is larger is none
 
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _OUTAGES = {
-    "no_key": ("There is no Anthropic API key.", "export ANTHROPIC_API_KEY=… with a key from platform.claude.com"),
-    "key_refused": ("Anthropic refused the API key.", "check ANTHROPIC_API_KEY, and that its key may use this model"),
+    "no_key": (
+        "There is no Anthropic API key.",
+        "shammah key set, or export ANTHROPIC_API_KEY=…, with a key from platform.claude.com",
+    ),
+    "key_refused": (
+        "Anthropic refused the API key.",
+        "see `shammah key status`, and whether that key may use this model",
+    ),
     "billing": ("The Anthropic account is out of credit or over its limit.", "see Billing at platform.claude.com"),
     "rate_limited": ("Claude was asked too often.", "wait a minute, then ask again"),
     "overloaded": ("Claude is overloaded.", "ask again in a few minutes"),
@@ -64,28 +70,24 @@ class Teacher(Protocol):
 class Claude:
     """Claude through Anthropic's SDK, one client a question: nothing to close, nothing stale after a sleep."""
 
-    def __init__(self, config: TeacherConfig, base_url: str | None = None, api_key: str | None = None) -> None:
-        self._config = config
-        self._base_url = base_url
-        # Stripped: a key read from a file brings a newline, which no header may hold.
-        self._key = (api_key or os.environ.get("ANTHROPIC_API_KEY", "")).strip()
-        self._token = "" if self._key else os.environ.get("ANTHROPIC_AUTH_TOKEN", "").strip()
+    def __init__(self, config: TeacherConfig, credential: Credential | None, base_url: str | None = None) -> None:
+        self._config, self._credential, self._base_url = config, credential, base_url
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
         """Return what Claude answered, whole or cut, or why there is nothing.
 
         What `show` raises is passed on, after the connection is closed.
         """
-        if not (self._key or self._token):
+        if self._credential is None:
             return outage("no_key")
-        heard = _Heard()
-        with closing(self._pieces(query, heard)) as pieces:
+        heard = Heard()
+        with closing(self._pieces(query, self._credential, heard)) as pieces:
             for piece in pieces:
                 if show:
                     show(piece)
         return heard.outcome(self._config.prices)
 
-    def _pieces(self, query: Query, heard: "_Heard") -> Generator[str, None, None]:
+    def _pieces(self, query: Query, shown: Credential, heard: "Heard") -> Generator[str, None, None]:
         """Yield the text as it arrives; the rest, and what goes wrong on the way, is left in `heard`."""
         import anthropic  # 1.8 s: only who asks Claude pays for it
         import httpx2
@@ -95,8 +97,8 @@ class Claude:
         try:
             with (
                 anthropic.Anthropic(
-                    api_key=self._key or None,
-                    auth_token=self._token or None,
+                    api_key=None if shown.is_token else shown.secret,
+                    auth_token=shown.secret if shown.is_token else None,
                     base_url=self._base_url,
                     max_retries=self._config.max_retries,
                     timeout=self._config.timeout_s,
@@ -107,6 +109,7 @@ class Claude:
                     max_tokens=query.max_tokens or self._config.max_tokens,
                     system=query.system or anthropic.omit,
                     messages=_messages(query),
+                    stop_sequences=query.stop_sequences or anthropic.omit,
                     stream=True,
                 ) as stream,
             ):
@@ -140,13 +143,14 @@ def _refuse_waits_over(longest_s: float) -> "MiddlewareCallable":
     return handle
 
 
-class _Heard:
-    """What has come of one reply so far."""
+class Heard:
+    """What has come of one reply so far; events and messages may be the SDK's, or anything with the same names."""
 
     def __init__(self) -> None:
         self.text = ""
         self.model = ""
         self.stop_reason: str | None = None
+        self.stop_sequence: str | None = None
         self.tokens: dict[str, int] = {}
         self.failure: str | None = None  # kind of outage
 
@@ -167,10 +171,27 @@ class _Heard:
             self.text += piece
             return piece
         elif kind == "message_delta":
-            stopped = _part(event, "delta", "stop_reason") is not None
-            self.stop_reason = _text(event, "delta", "stop_reason") if stopped else None
+            self._stop(_part(event, "delta"))
             self._count(_part(event, "usage"))
         return ""
+
+    def take_whole(self, message: object) -> None:
+        """Note a message that was not streamed.
+
+        Raises:
+            ValueError: it is not as Claude sends them.
+        """
+        self.model = _text(message, "model")
+        blocks = _part(message, "content")
+        if not isinstance(blocks, list):
+            raise ValueError("a message without content")
+        self.text = "".join(_text(block, "text") for block in blocks if _part(block, "type") == "text")
+        self._stop(message)
+        self._count(_part(message, "usage"))
+
+    def _stop(self, told: object) -> None:
+        for name in ("stop_reason", "stop_sequence"):
+            setattr(self, name, None if _part(told, name) is None else _text(told, name))
 
     def _count(self, usage: object) -> None:
         for kind in _TOKEN_KINDS:
@@ -188,6 +209,7 @@ class _Heard:
             text=self.text,
             model=self.model,
             stop_reason=stop_reason,
+            stop_sequence=self.stop_sequence if stop_reason == "stop_sequence" else None,
             input_tokens=sum(read) if read else None,
             output_tokens=self.tokens.get("output_tokens"),
             cost_usd=cost_usd(self.model, self.tokens, prices),

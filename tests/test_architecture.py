@@ -12,22 +12,24 @@ import shammah_mlx
 ROOT = Path(shammah_mlx.__file__).parent
 LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
     {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"}
-    | {"classifier"},
+    | {"classifier", "worker"},
     {"edits", "risk"},
-    {"config", "events", "content"},
+    {"config", "events", "content", "keys"},
     {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"}
     | {"selection"},
     {"policy", "targets", "learner", "teacher", "weights", "trust", "console", "lock", "accounts", "database"},
     {"speculation", "models.encoder", "models.decoder"},
-    {"metrics", "journal", "loop", "rehearsal", "language_model", "models.pretrained"},
+    {"metrics", "journal", "loop", "rehearsal", "language_model", "models.pretrained", "wire", "relay"},
     {"states", "embedder", "ensemble", "imitator"},
     {"apprentice", "forgetting"},
     {"training"},
     {"assistant"},
     {"replay", "recovery"},
     {"report"},
-    {"background"},
-    {"undoing", "explaining"},
+    {"background", "client", "service", "counters"},
+    {"web"},
+    {"desk"},
+    {"undoing", "explaining", "serving", "asking"},
     {"cli"},
     {"__main__"},
 )

@@ -20,6 +20,7 @@ from shammah_mlx.background import LOG, is_learning
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Query
 from shammah_mlx.journal import Journal
+from shammah_mlx.keys import find_credential
 from shammah_mlx.lock import HomeLock
 from shammah_mlx.presets import PRESETS, load_config
 from shammah_mlx.recovery import rebuild
@@ -158,7 +159,7 @@ def test_nothing_of_the_users_folder_is_run(home: Path, claude: Loopback, tmp_pa
 
 def test_a_home_deleted_while_it_learns_stays_deleted(home: Path, claude: Loopback, weights: Weights) -> None:
     config = load_config(home / "config.toml", {})
-    with Assistant(home, config, Claude(config.teacher), weights) as assistant:
+    with Assistant(home, config, Claude(config.teacher, find_credential(home)), weights) as assistant:
         assistant.ask(Query("what is a monad?"))
         shutil.rmtree(home)
         with pytest.raises(BadStateError, match="deleted"):

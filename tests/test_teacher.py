@@ -7,18 +7,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import anthropic
 import pytest
 
 from shammah_mlx.config import LIST_PRICES, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply
+from shammah_mlx.keys import Credential, find_credential
 from shammah_mlx.stream import Row
 from shammah_mlx.teacher import Claude, Recorded, Scripted, Show, cost_usd
 from tests import loopback
 from tests.loopback import Behaviour, Loopback, Message, Request, Wire, break_down, cut, fail, hang, page, reply, stall
 
 KEY = "sk-ant-very-secret"
+CREDENTIAL = Credential(KEY, is_token=False, found_in="this test")
 QUESTION = Query("What is the capital of Peru?")
 ANSWER = "Lima, on the coast; Cusco was the Incas' capital. ¡Sí!"
 CUT = "Lima, on th"
@@ -33,7 +36,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def claude(server: Loopback, *, max_retries: int = 0, timeout_s: float = 5.0) -> Claude:
-    return Claude(TeacherConfig(max_retries=max_retries, timeout_s=timeout_s), base_url=server.url, api_key=KEY)
+    return Claude(TeacherConfig(max_retries=max_retries, timeout_s=timeout_s), CREDENTIAL, server.url)
 
 
 def ask(behaviour: Behaviour, *, show: Show | None = None, timeout_s: float = 5.0) -> Reply | Outage:
@@ -265,7 +268,7 @@ class TestAnOutage:
 class TestTheKey:
     def authorization(self) -> str:
         with Loopback() as server:
-            Claude(TeacherConfig(), base_url=server.url).ask(QUESTION)
+            Claude(TeacherConfig(), find_credential(Path.home()), server.url).ask(QUESTION)
         return server.requests[0].headers["authorization"]
 
     @pytest.mark.parametrize("blank", ["", " \n"])
@@ -274,7 +277,7 @@ class TestTheKey:
     ) -> None:
         monkeypatch.setenv("ANTHROPIC_API_KEY", blank)
         with Loopback() as server:
-            outcome = Claude(TeacherConfig(), base_url=server.url).ask(QUESTION)
+            outcome = Claude(TeacherConfig(), find_credential(Path.home()), server.url).ask(QUESTION)
             assert not server.requests
         assert isinstance(outcome, Outage)
         assert outcome.kind == "no_key"
@@ -298,7 +301,7 @@ class TestTheKey:
     def test_goes_to_the_environments_base_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with Loopback() as server:
             monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-            assert isinstance(Claude(TeacherConfig(), api_key=KEY).ask(QUESTION), Reply)
+            assert isinstance(Claude(TeacherConfig(), CREDENTIAL).ask(QUESTION), Reply)
 
 
 class TestRetries:
@@ -418,7 +421,7 @@ class TestTheLoopbackServer:
     def test_answers_without_a_stream_too_and_by_the_question(self) -> None:
         with (
             Loopback(default=reply(lambda asked: asked.upper(), thinking="Hm.")) as server,
-            anthropic.Anthropic(base_url=server.url, api_key=KEY) as client,
+            anthropic.Anthropic(api_key=KEY, base_url=server.url) as client,
         ):
             message = client.messages.create(
                 model="m", max_tokens=9, messages=[{"role": "user", "content": [{"type": "text", "text": "lima"}]}]
@@ -429,7 +432,7 @@ class TestTheLoopbackServer:
     def test_streams_in_claudes_order(self) -> None:
         with (
             Loopback(reply("Lima, Peru")) as server,
-            anthropic.Anthropic(base_url=server.url, api_key=KEY) as client,
+            anthropic.Anthropic(api_key=KEY, base_url=server.url) as client,
             client.messages.with_streaming_response.create(
                 model="m", max_tokens=9, messages=[{"role": "user", "content": "?"}], stream=True
             ) as response,
@@ -458,7 +461,7 @@ class TestTheLoopbackServer:
             assert program.stdout
             url = program.stdout.readline().strip()
             try:
-                outcome = Claude(TeacherConfig(), base_url=url, api_key=KEY).ask(QUESTION)
+                outcome = Claude(TeacherConfig(), CREDENTIAL, url).ask(QUESTION)
             finally:
                 program.send_signal(signal.SIGTERM)
             assert program.wait(5) == 0

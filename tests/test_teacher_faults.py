@@ -17,6 +17,7 @@ from shammah_mlx.config import TeacherConfig
 from shammah_mlx.database import open_database
 from shammah_mlx.events import Interaction, Outage, Query, Reply
 from shammah_mlx.journal import Journal
+from shammah_mlx.keys import Credential
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.recovery import rebuild
 from shammah_mlx.stream import Row, read_stream
@@ -34,6 +35,7 @@ RECORDED = {row.query: row.reply for row in ROWS}
 QUERIES, BAD_DAYS, LAST_DAYS = 300, (range(120, 140), range(200, 220), range(285, 300)), 12
 SEED, GOOD = 1, 0.7  # share of requests that are answered in full
 KEY = "sk-test-secret"
+CREDENTIAL = Credential(KEY, is_token=False, found_in="this test")
 MARK = "Not all of it: "  # begins whatever is no whole reply
 CONFIG = msgspec.structs.replace(
     PRESETS["default"],
@@ -141,7 +143,7 @@ class Run:
 
     @contextmanager
     def opened(self, config: TeacherConfig) -> Iterator[Assistant]:
-        self.claude = Counted(Claude(config, self.url, KEY))
+        self.claude = Counted(Claude(config, CREDENTIAL, self.url))
         with Assistant(self.home, CONFIG, self.claude, self.weights, clock=lambda: self.now) as assistant:
             yield assistant
 
@@ -286,7 +288,9 @@ def test_an_event_of_any_shape_makes_a_reply_or_an_outage_that_can_be_kept() -> 
     outcomes = []
     with Loopback(*(events(*stream) for stream in sent)) as server:
         for _ in sent:
-            outcome = Claude(TeacherConfig(max_retries=0), server.url, KEY).ask(Query("What is the capital of Peru?"))
+            outcome = Claude(TeacherConfig(max_retries=0), CREDENTIAL, server.url).ask(
+                Query("What is the capital of Peru?")
+            )
             assert msgspec.json.decode(msgspec.json.encode(outcome), type=type(outcome)) == outcome
             outcomes.append(outcome)
     assert {type(outcome) for outcome in outcomes} == {Reply, Outage}

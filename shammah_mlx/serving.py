@@ -1,0 +1,145 @@
+"""The command that serves: sockets, signals, and the parts put together."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shammah_mlx.client import SOCKET
+from shammah_mlx.console import given_settings, home_and_config, make_home, settings
+from shammah_mlx.errors import BadInputError, BadStateError
+
+LOOPBACK = "127.0.0.1"
+TOKEN, LOCK = "token", "serving"  # in the home: what TCP clients must know; who serves
+
+
+@click.command()
+@click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Listen on this port of 127.0.0.1 too.")
+@settings
+@click.pass_context
+def serve(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
+    """Keep the models warm, answer at once, and learn when nobody waits.
+
+    Listens on the home's own socket, shammah.sock, where `shammah ask` finds it, and for Claude's Messages API. Runs
+    until it is ended; `shammah service install` has the system start it.
+    """
+    home, _ = home_and_config(ctx, given)
+    make_home(home)
+    flags = {name: value for name, value in given_settings(ctx, given).items() if name != "home"}
+    flags["risk"] = {"max_bad_rate": flags.pop("max_bad_rate")}
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
+    with ExitStack() as held:
+        held.enter_context(_only_one(home))
+        port = held.enter_context(_listening(LOOPBACK, tcp)) if tcp is not None else None
+        asyncio.run(_serve(home, flags, port))
+
+
+async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
+    import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
+    import uvicorn
+
+    from shammah_mlx.counters import Counters
+    from shammah_mlx.desk import Desk
+    from shammah_mlx.keys import find_credential
+    from shammah_mlx.relay import Relay
+    from shammah_mlx.service import Service
+    from shammah_mlx.web import Front, web
+
+    log = logging.getLogger("shammah")
+    log.setLevel(logging.INFO)
+    credential = find_credential(home)
+    service = Service(home, flags, log.info)
+    settings = service.config.service
+    relay = Relay(credential, settings.silence_s)
+    front = Front(service, relay, Counters())
+    desk = Desk(front, credential)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            web(front, token_of(home), desk.routes),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            date_header=False,  # Claude's own goes through
+            server_header=False,
+            timeout_graceful_shutdown=settings.patience_s,
+        )
+    )
+    for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
+        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
+    await service.start()
+    try:
+        with _own_socket(home) as own:
+            log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
+            if credential is None:
+                log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
+            auditing = asyncio.create_task(desk.audit_late())
+            await server.serve([own, port] if port else [own])
+            auditing.cancel()
+    finally:
+        await relay.close()
+        await service.stop()
+    log.info("ended; all is saved")
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(home / LOCK, blocking=False):
+            yield
+    except Timeout as error:
+        raise BadStateError(f"{home} is being served already", "see `shammah service status`") from error
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            raise BadInputError(f"port {port} cannot be used: {error.strerror}", "give --tcp another") from error
+        yield listening
+
+
+@contextmanager
+def _own_socket(home: Path) -> Iterator[socket.socket]:
+    """Listen in the home, where only its owner may connect."""
+    path = home / SOCKET
+    path.unlink(missing_ok=True)  # of one that was killed: this is the only one
+    with socket.socket(socket.AF_UNIX) as own:
+        try:
+            own.bind(str(path))
+        except OSError as error:
+            hint = "the path of the home is too long for a socket: use a shorter --home"
+            raise BadInputError(f"{path} cannot be used: {error}", hint) from error
+        path.chmod(0o600)
+        try:
+            yield own
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def token_of(home: Path) -> str:
+    """Return what clients on a TCP port must show; made when first needed."""
+    path = home / TOKEN
+    if not path.exists():
+        partial = path.with_suffix(".part")
+        partial.touch(0o600)
+        partial.write_text(secrets.token_urlsafe(32))
+        partial.replace(path)
+    return path.read_text().strip()
+
+
+def _url(port: socket.socket) -> str:
+    return f"http://{LOOPBACK}:{port.getsockname()[1]}"

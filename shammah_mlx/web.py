@@ -1,0 +1,327 @@
+"""Claude's Messages API in front of a home: whatever an Anthropic client sends is answered here, or passed on.
+
+Requests and responses only: who answers is the service's business, what it looks like the wire's.
+"""
+
+import hmac
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import httpx2
+from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shammah_mlx import wire
+from shammah_mlx.counters import Counters
+from shammah_mlx.errors import ShammahError
+from shammah_mlx.events import Interaction, Outage, Reply
+from shammah_mlx.loop import Call
+from shammah_mlx.relay import Headers, Relay, comes_from_us, passed_back
+from shammah_mlx.service import AwayError, Service
+from shammah_mlx.teacher import kind_of, outage
+
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
+SOURCE, COVERED, NUMBER = "shammah-source", "shammah-covered", "shammah-query-id"  # headers of what was answered
+_OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_OWN_ORIGIN = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_CREDENTIALS_ARE_OURS = (401, 403)  # so a client need not be told what Claude said of them
+
+
+class Guard:
+    """Lets in from a TCP port who knows the token, and no page of a browser; from the home's own socket, anybody.
+
+    Who may open that socket is decided by the file system.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] == "http" and not is_from_own_socket(scope):
+            refused = self._refusal(Request(scope))
+            if refused is not None:
+                await refused(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, request: Request) -> Response | None:
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if not _OWN_HOST.fullmatch(host) or (origin is not None and not _OWN_ORIGIN.fullmatch(origin)):
+            return refusal("permission_error", "This service is for programs on this machine.")
+        given = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        if request.url.path != "/health" and not hmac.compare_digest(given.encode(), self._token.encode()):
+            hint = "Give the token in the file `token` of shammah's home as the API key."
+            return refusal("authentication_error", hint)
+        return None
+
+
+def is_from_own_socket(scope: Scope) -> bool:
+    """Say whether a request came over the home's socket; a TCP port has a number."""
+    server = scope.get("server")
+    return server is not None and server[1] is None
+
+
+def refusal(kind: str, told: str) -> Response:
+    """Return an error in Claude's format."""
+    status, body = wire.error(kind, told)
+    return Response(body, status, media_type=JSON)
+
+
+class Front:
+    """What the routes share: the service, the way to Claude, and how many may come at once."""
+
+    def __init__(self, service: Service, relay: Relay, counters: Counters) -> None:
+        self.service, self.relay, self.counters = service, relay, counters
+        self._config = service.config.service
+        self._present = 0
+
+    @asynccontextmanager
+    async def seat(self) -> AsyncIterator[bool]:
+        """Hold one of the places there are; say whether there was one."""
+        if self._present >= self._config.most_requests:
+            self.counters.refused.inc()
+            yield False
+            return
+        self._present += 1
+        self.counters.present.set(self._present)
+        try:
+            yield True
+        finally:
+            self._present -= 1
+            self.counters.present.set(self._present)
+
+    async def body(self, request: Request) -> bytes | None:
+        """Return what was sent; None if that is too much.
+
+        Raises:
+            ClientDisconnect: the client has gone.
+        """
+        most, read = self._config.most_body_bytes, bytearray()
+        async for piece in request.stream():
+            read += piece
+            if len(read) > most:
+                return None
+        return bytes(read)
+
+
+class Anthropic:
+    """Everything under /v1: questions are answered by the loop, the rest is passed on."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        async with self._front.seat() as has_seat:
+            if not has_seat:
+                refused: Response | None = refusal("overloaded_error", "Too many requests at once. Ask again soon.")
+            else:
+                with suppress(ClientDisconnect):
+                    refused = await self._answer(request, receive, send)
+            if refused is not None:
+                await refused(scope, receive, send)
+
+    async def _answer(self, request: Request, receive: Receive, send: Send) -> Response | None:
+        """Answer; return what is to be sent if it is an error of ours."""
+        if comes_from_us(request.headers.items()):
+            return refusal("invalid_request_error", "ANTHROPIC_BASE_URL leads this service to itself: unset it there.")
+        body = await self._front.body(request)
+        if body is None:
+            return refusal("request_too_large", "The request is longer than this service takes.")
+        exchange = _Exchange(self._front, request, body, receive, send)
+        if request.method == "POST" and request.url.path == "/v1/messages" and "anthropic-beta" not in request.headers:
+            try:
+                asked = wire.read_request(body, self._front.service.config.max_query_bytes)
+            except ValueError:
+                return refusal("invalid_request_error", "The body is not valid JSON.")
+            if asked is not None:
+                return await exchange.answer(asked)
+        return await exchange.pass_on()
+
+
+class _Exchange:
+    """One request and its response."""
+
+    def __init__(self, front: Front, request: Request, body: bytes, receive: Receive, send: Send) -> None:
+        self._front, self._request, self._body = front, request, body
+        self._receive, self._send = receive, send
+        self._streams = False
+        self._claude: tuple[int, Headers] | None = None  # what its response began with
+        self._held: list[bytes] = []  # of its body, not sent yet
+        self._is_begun = False  # whether anything was sent
+
+    async def answer(self, asked: wire.Request) -> Response | None:
+        """Let the loop answer, and send that."""
+        since, self._streams = time.perf_counter(), asked.streams
+        try:
+            answered = await self._front.service.ask(lambda _: asked.query, self._consult)
+        except ShammahError as error:
+            return refusal(
+                "overloaded_error" if isinstance(error, AwayError) else "api_error", f"{error.message}: {error.hint}"
+            )
+        if isinstance(answered, Interaction):
+            self._front.counters.count(answered, time.perf_counter() - since)
+            if answered.served_local:
+                await self._send_local(answered)
+                return None
+        elif self._claude is None or self._claude[0] in _CREDENTIALS_ARE_OURS:
+            status, told = wire.outage_error(answered)
+            return Response(told, status, media_type=JSON)
+        await self._send_held()
+        return None
+
+    async def pass_on(self) -> Response | None:
+        """Send the request on as it is, and what comes back."""
+        if not self._front.relay.has_key:
+            status, told = wire.outage_error(outage("no_key"))
+            return Response(told, status, media_type=JSON)
+        self._front.counters.passed_on.inc()
+        failure: Exception | None = None
+
+        async def relay() -> None:
+            nonlocal failure
+            try:
+                async for piece in self._asked(self._request.headers.items()):
+                    await self._send_piece(piece)
+            except httpx2.HTTPError as error:
+                failure = error
+
+        await _until_gone(self._receive, relay)
+        if failure is not None and not self._is_begun:
+            status, told = wire.outage_error(outage(kind_of(failure)))
+            return Response(told, status, media_type=JSON)
+        if failure is None:
+            await self._send_held()
+        return None  # after a failure in between, the stream ends without its end, as Claude's did
+
+    async def _consult(self, call: Call) -> Reply | Outage:
+        """Ask Claude what the client asked; send its words on while they come, if they are the answer."""
+        if not self._front.relay.has_key:
+            return outage("no_key")
+        listener = wire.Listener(streams=self._streams)
+        failure: Exception | None = None
+        readable = [(name, value) for name, value in self._request.headers.items() if name != "accept-encoding"]
+
+        async def listen() -> None:
+            nonlocal failure
+            try:
+                async for piece in self._asked([*readable, ("accept-encoding", "identity")]):
+                    listener.hear(piece)
+                    if call.is_answer and self._streams and not listener.has_ended and self._is_well:
+                        await self._send_piece(piece)
+                    else:
+                        self._held.append(piece)  # the end comes when all is journalled
+            except httpx2.HTTPError as error:
+                failure = error
+
+        await _until_gone(self._receive, listen)
+        if self._claude is None:
+            return outage(kind_of(failure) if failure else "cut")
+        if not self._is_well:
+            return wire.outage_of(self._claude[0], b"".join(self._held))
+        if failure is not None:
+            listener.break_off()
+        return listener.reply(self._front.service.config.teacher.prices)
+
+    @property
+    def _is_well(self) -> bool:
+        return self._claude is not None and self._claude[0] == 200
+
+    async def _asked(self, headers: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
+        """Ask Claude; note how its response begins, and yield its body as it comes."""
+        target = self._request.scope["raw_path"].decode("latin-1")
+        if query := self._request.scope["query_string"].decode("latin-1"):
+            target += f"?{query}"
+        async with self._front.relay.asked(self._request.method, target, headers, self._body) as response:
+            self._claude = response.status_code, passed_back(response)
+            async for piece in response.aiter_raw():
+                yield piece
+
+    async def _send_piece(self, piece: bytes) -> None:
+        await self._begin()
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def _send_held(self) -> None:
+        """Send the rest of Claude's response."""
+        await self._begin()
+        await self._send({"type": "http.response.body", "body": b"".join(self._held)})
+
+    async def _begin(self) -> None:
+        if not self._is_begun and self._claude is not None:
+            status, headers = self._claude
+            raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in [*headers, (SOURCE, "claude")]]
+            await self._send({"type": "http.response.start", "status": status, "headers": raw})
+            self._is_begun = True
+
+    async def _send_local(self, answered: Interaction) -> None:
+        model = f"shammah-{self._front.service.config.preset}"
+        told = wire.message_events(answered, model) if self._streams else wire.message(answered, model)
+        headers: dict[str, str] = {SOURCE: answered.source}
+        if answered.covered is not None:
+            headers[COVERED] = str(answered.covered).lower()
+        if answered.turn.kept:
+            headers[NUMBER] = str(answered.turn.number)
+        response = Response(told, headers=headers, media_type=EVENTS if self._streams else JSON)
+        await response(self._request.scope, self._receive, self._send)
+
+
+async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
+    """Work, but no longer than the client is there: words that nobody reads cost as much."""
+    async with anyio.create_task_group() as both:
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            both.cancel_scope.cancel()
+
+        both.start_soon(watch)
+        await work()
+        both.cancel_scope.cancel()
+
+
+def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
+    """Return the application; `own_routes` are for the home's own socket."""
+
+    async def health(_: Request) -> Response:
+        service = front.service
+        told = {
+            "status": "ok" if service.is_well else "learning stopped",
+            "preset": service.config.preset,
+            "models": "loaded" if service.is_open else "unloaded",
+            "pending": service.pending,
+            "key": front.relay.has_key,
+        }
+        return JSONResponse(told)
+
+    async def metrics(_: Request) -> Response:
+        front.counters.note(front.service)
+        return Response(generate_latest(front.counters.registry), media_type="text/plain; version=0.0.4")
+
+    async def nothing(_: Request) -> Response:
+        return refusal("not_found_error", "There is nothing here.")
+
+    async def failed(_: Request, __: Exception) -> Response:
+        return refusal("api_error", "Something is wrong with shammah; its log says what.")
+
+    anthropic = Anthropic(front)
+    app = Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/metrics", metrics),
+            *own_routes,
+            Route("/v1/{path:path}", anthropic),
+            Route("/{path:path}", nothing),
+        ],
+        exception_handlers={Exception: failed},
+    )
+    return Guard(app, token)
