@@ -19,13 +19,18 @@ LOG = "learning.log"  # what the last one had to say, in the home
 
 def start_learning(home: Path, given: Mapping[str, Any]) -> None:
     """Learn what is pending in a process that outlives this one and its terminal; `given` are the settings."""
-    options = {f"--{name.replace('_', '-')}": value for name, value in {**given, "home": home.absolute()}.items()}
-    told = [str(part) for option, value in options.items() if value is not None for part in (option, value)]
-    # -P: what lies in the user's folder is not to be imported
-    command = [sys.executable, "-P", "-m", "shammah_mlx", "learn", *told]
+    command = command_line("learn", home, given)
     (home / LOG).write_bytes(b"")
     with (home / LOG).open("ab") as log:  # one that still learns may write to it too
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def command_line(name: str, home: Path, given: Mapping[str, Any]) -> list[str]:
+    """Return what runs a command of ours in another process; `given` are its settings."""
+    options = {f"--{name.replace('_', '-')}": value for name, value in {**given, "home": home.absolute()}.items()}
+    told = [str(part) for option, value in options.items() if value is not None for part in (option, value)]
+    # -P: what lies in the user's folder is not to be imported
+    return [sys.executable, "-P", "-m", "shammah_mlx", name, *told]
 
 
 def last_failure(home: Path) -> str | None:

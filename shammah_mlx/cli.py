@@ -31,10 +31,13 @@ from shammah_mlx.console import (
     settings,
     write,
 )
+from shammah_mlx.diagnosis import doctor
 from shammah_mlx.errors import BadInputError, TeacherError
 from shammah_mlx.explaining import status, why
 from shammah_mlx.serving import serve
+from shammah_mlx.supervising import service
 from shammah_mlx.undoing import forget, rebuild, rollback
+from shammah_mlx.unlocking import key
 
 if TYPE_CHECKING:
     from shammah_mlx.client import Answered, Unanswered, Wanted
@@ -146,13 +149,13 @@ def _say(said: "Answered | Unanswered", wanted: "Wanted", show: Shown | None) ->
 
 def _say_answer(answered: "Interaction", preset: str, show: Shown | None) -> int:
     """Print the answer, or what of it is not shown yet, and what is to be known about it; return the exit code."""
-    from shammah_mlx import report
+    from shammah_mlx import provenance
 
     if show is None:
-        write(json.dumps(report.answer_fields(answered, preset), ensure_ascii=False) + "\n")
+        write(json.dumps(provenance.fields(answered, preset), ensure_ascii=False) + "\n")
     else:
         write(answered.answer[len(show.text) :] + ("" if answered.answer.endswith("\n") else "\n"))
-        click.echo(one_line(report.provenance(answered, preset), LONGEST), err=True)  # the model is a server's word
+        click.echo(one_line(provenance.line(answered, preset), LONGEST), err=True)  # the model is a server's word
     if answered.destroys:
         warning = "Careful: this has a command that deletes or overwrites. Read it before you run it."
         click.secho(warning, fg="red", err=True)
@@ -268,6 +271,9 @@ main.add_command(status)
 main.add_command(why)
 main.add_command(learn)
 main.add_command(serve)
+main.add_command(doctor)
+main.add_command(key)
+main.add_command(service)
 main.add_command(rollback)
 main.add_command(rebuild)
 main.add_command(forget)

@@ -78,6 +78,16 @@ class Journal:
         finally:
             self._db.execute("COMMIT")
 
+    def check(self) -> None:
+        """Pass if the file is whole.
+
+        Raises:
+            BadStateError: it is damaged.
+        """
+        (told,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if told != "ok":
+            raise BadStateError(f"{self._path} is damaged", "restore it from a backup, or use another --home")
+
     def learnt(self) -> Learnt:
         """Return how far training has come."""
         row = self._db.execute("SELECT cursor, state FROM learnt").fetchone()

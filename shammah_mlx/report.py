@@ -23,34 +23,6 @@ EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
 
 
-def answer_fields(interaction: Interaction, preset: str) -> dict[str, Any]:
-    """Return the object `ask --json` prints."""
-    reply = interaction.reply
-    return {
-        "answer": interaction.answer,
-        "source": interaction.source,
-        "model": reply.model if reply and interaction.source == "claude" else f"shammah-{preset}",
-        "p_local": interaction.route.p_local,
-        "p_accept": interaction.p_accept,
-        "called_claude": interaction.called_claude,
-        "audit": interaction.audit,
-        "covered": interaction.covered,  # null: this preset makes no promise
-        "ms": interaction.ms,
-        "cost_usd": reply.cost_usd if reply else 0.0,
-        "query_id": interaction.turn.number if interaction.turn.kept else None,
-    }
-
-
-def provenance(interaction: Interaction, preset: str) -> str:
-    """Return one line: who answered, the probabilities, how long it took, what it cost."""
-    told = answer_fields(interaction, preset)
-    probabilities = f"p_local {told['p_local']:.2f}"
-    if interaction.p_accept is not None:
-        probabilities += f", p_accept {interaction.p_accept:.2f}"
-    cost = "unpriced" if told["cost_usd"] is None else f"${told['cost_usd']:.4f}"
-    return f"{told['source']} ({told['model']}) · {probabilities} · {interaction.ms or 0.0:,.0f} ms · {cost}"
-
-
 def status_fields(config: Config, manifest: Manifest | None, totals: Totals, accounts: Accounts) -> dict[str, Any]:
     """Return the object `status --json` prints."""
     trained = manifest.tally.queries if manifest else 0

@@ -203,9 +203,10 @@ class Service:
                 self._close()
             return self._learn(self._assistant or self._opened())
         except Exception as error:  # noqa: BLE001  whatever it is, questions are answered; it is said, and tried again
-            self.failure = error.message if isinstance(error, ShammahError) else type(error).__name__
-            self._retry_at = time.monotonic() + RETRY_S
-            self._say(f"learning stopped: {self.failure}")
+            told = error.message if isinstance(error, ShammahError) else type(error).__name__
+            if told != self.failure:  # once, not at every try
+                self._say(f"learning stopped: {told}")
+            self.failure, self._retry_at = told, time.monotonic() + RETRY_S
             self._close(error)  # what is not saved is learnt again
             return False
 

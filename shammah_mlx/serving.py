@@ -1,6 +1,5 @@
 """The command that serves: sockets, signals, and the parts put together."""
 
-import asyncio
 import logging
 import secrets
 import signal
@@ -13,7 +12,6 @@ from typing import Any
 
 import click
 
-from shammah_mlx.client import SOCKET
 from shammah_mlx.console import given_settings, home_and_config, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError
 
@@ -33,6 +31,8 @@ def serve(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     """
     home, _ = home_and_config(ctx, given)
     make_home(home)
+    import asyncio  # takes longer than all the rest of a command
+
     flags = {name: value for name, value in given_settings(ctx, given).items() if name != "home"}
     flags["risk"] = {"max_bad_rate": flags.pop("max_bad_rate")}
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
@@ -43,6 +43,8 @@ def serve(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
 
 
 async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
+    import asyncio
+
     import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
     import uvicorn
 
@@ -115,6 +117,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 @contextmanager
 def _own_socket(home: Path) -> Iterator[socket.socket]:
     """Listen in the home, where only its owner may connect."""
+    from shammah_mlx.client import SOCKET
+
     path = home / SOCKET
     path.unlink(missing_ok=True)  # of one that was killed: this is the only one
     with socket.socket(socket.AF_UNIX) as own:

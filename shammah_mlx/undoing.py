@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shammah_mlx import client
 from shammah_mlx.background import start_learning
 from shammah_mlx.console import (
     PUT_OFF,
@@ -36,7 +37,8 @@ def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     home, config = home_and_config(ctx, given)
     from shammah_mlx.recovery import roll_back
 
-    set_aside = roll_back(home, config, queries, say_waiting)
+    with client.alone(home, config.state.lock_wait_s, say_waiting):
+        set_aside = roll_back(home, config, queries, say_waiting)
     told = f"Models are as they were after query {queries}. Later interactions set aside: {len(set_aside)}"
     click.echo(f"{told} (number {set_aside[0]} and after)." if set_aside else f"{told}.")
 
@@ -79,6 +81,11 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **given: Any) -> None
     """
     home, config = home_and_config(ctx, given)
     check_text("PATTERN", pattern, config.max_query_bytes)
+    with client.alone(home, config.state.lock_wait_s, say_waiting):
+        _forget(home, config, pattern, yes=yes)
+
+
+def _forget(home: Path, config: "Config", pattern: str, *, yes: bool) -> None:
     from shammah_mlx import forgetting
 
     forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting)

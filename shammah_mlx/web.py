@@ -23,6 +23,7 @@ from shammah_mlx.counters import Counters
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Reply
 from shammah_mlx.loop import Call
+from shammah_mlx.provenance import local_model
 from shammah_mlx.relay import Headers, Relay, comes_from_us, passed_back
 from shammah_mlx.service import AwayError, Service
 from shammah_mlx.teacher import kind_of, outage
@@ -264,7 +265,7 @@ class _Exchange:
             self._is_begun = True
 
     async def _send_local(self, answered: Interaction) -> None:
-        model = f"shammah-{self._front.service.config.preset}"
+        model = local_model(self._front.service.config.preset)
         told = wire.message_events(answered, model) if self._streams else wire.message(answered, model)
         headers: dict[str, str] = {SOURCE: answered.source}
         if answered.covered is not None:

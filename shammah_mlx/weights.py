@@ -109,6 +109,18 @@ class Weights:
         self.decoder_tokenizer = folder / _DECODER / "tokenizer.json"
 
 
+def check_weights(folder: Path) -> None:
+    """Read every file again, and pass if each is what `setup` put there.
+
+    Raises:
+        WeightsError: one is missing, or is not what it was.
+    """
+    Weights(folder)
+    for place, expected in _expected(_read_seen(folder)).items():
+        if expected not in (None, sha256(folder / place)):
+            raise WeightsError(f"{folder / place} is not what it should be (sha256)", "run `shammah setup`")
+
+
 def find_embedder(name: str, weights: Weights) -> Path:
     """Return the folder of a sentence-transformers model: the embedded one, a folder, or the hub's of that name.
 

@@ -1,0 +1,160 @@
+"""The command that looks for what is wrong: key, weights, home, disk, service, and how fast the decoder writes."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from shammah_mlx.console import home_and_config, settings
+from shammah_mlx.errors import ShammahError
+
+if TYPE_CHECKING:
+    from shammah_mlx.config import Config
+
+LEAST_FREE = 2e9  # bytes: some states of the largest kind, and room for the journal
+LEAST_SHARE = 0.6  # of what a foreground process writes: a throttled service has an eighth
+DECODING_S = 120.0  # with cold files, on a slow CPU
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    name: str
+    told: str
+    is_well: bool = True
+    hint: str = ""
+
+
+@click.command()
+@settings
+@click.pass_context
+def doctor(ctx: click.Context, /, **given: Any) -> None:
+    """Look for what is wrong, and say what to do about it. Exit code 1: something is.
+
+    Nothing is changed, and nothing leaves this machine: whether Claude takes the key is found out by asking.
+    """
+    home, config = home_and_config(ctx, given)
+    bad = 0
+    for finding in _findings(home, config):
+        click.echo(f"{'ok ' if finding.is_well else 'BAD'}  {finding.name:<9} {finding.told}")
+        if not finding.is_well:
+            bad += 1
+            click.echo(f"     {'':<9} {finding.hint}")
+    ctx.exit(bad > 0)
+
+
+def _findings(home: Path, config: "Config") -> Iterator[Finding]:
+    for name, look in (
+        ("key", lambda: _key(home)),
+        ("weights", _weights),
+        ("home", lambda: _home(home, config)),
+        ("disk", lambda: _disk(home)),
+        ("MLX", _mlx),
+        ("service", lambda: _service(home)),
+        ("decoder", lambda: _decoder(home, config)),
+    ):
+        yield _look(name, look)
+
+
+def _look(name: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except ShammahError as error:
+        return Finding(name, error.message, is_well=False, hint=error.hint)
+    except OSError as error:
+        return Finding(name, str(error), is_well=False, hint="see whether you may read and write there")
+
+
+def _key(home: Path) -> Finding:
+    from shammah_mlx.keys import find_credential
+
+    found = find_credential(home)
+    if found is None:
+        return Finding("key", "there is none", is_well=False, hint="shammah key set")
+    return Finding("key", f"in {found.found_in}")
+
+
+def _weights() -> Finding:
+    from shammah_mlx.weights import check_weights, weights_folder
+
+    folder = weights_folder()
+    check_weights(folder)
+    return Finding("weights", f"in {folder}, all as they should be (sha256)")
+
+
+def _home(home: Path, config: "Config") -> Finding:
+    if not (home / "journal.db").exists():
+        return Finding("home", f"{home}: nothing asked yet")
+    from contextlib import closing
+
+    from shammah_mlx.journal import Journal
+    from shammah_mlx.states import States
+
+    with closing(Journal(home / "journal.db")) as journal:
+        journal.check()
+        learnt = journal.learnt()
+        pending = journal.count_after(learnt.cursor)
+    states = States(home, config.state)
+    if (manifest := states.manifest(learnt.state)) is not None:
+        states.files(manifest)
+    if home.stat().st_mode & 0o077:
+        return Finding("home", f"others can read {home}", is_well=False, hint=f"chmod 700 {home}")
+    return Finding("home", f"{home}: journal and models whole, {pending} to learn")
+
+
+def _disk(home: Path) -> Finding:
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    hint = f"make room where {place} is"
+    return Finding("disk", f"{free / 1e9:,.1f} GB free", is_well=free >= LEAST_FREE, hint=hint)
+
+
+def _mlx() -> Finding:
+    from shammah_mlx.backend import HAS_FAST_BLAS, mx
+
+    if mx.metal.is_available():
+        return Finding("MLX", f"Metal, {mx.device_info().get('device_name', 'unnamed')}")
+    hint = "install OpenBLAS (Debian: libopenblas0-pthread)"
+    blas = "a fast BLAS" if HAS_FAST_BLAS else "no fast BLAS"
+    return Finding("MLX", f"no Metal; the CPU, with {blas}", is_well=HAS_FAST_BLAS, hint=hint)
+
+
+def _service(home: Path) -> Finding:
+    from shammah_mlx import agents, client
+
+    path, health = home / client.SOCKET, client.told(home, "GET", "/health")
+    if health is None and path.exists():
+        return Finding("service", "its socket is there, and nobody answers", is_well=False, hint="shammah service logs")
+    if health is None:
+        if agents.supervisor().place.exists():
+            return Finding("service", "installed, and not running", is_well=False, hint="shammah service start")
+        return Finding("service", "not installed: questions are answered without it")
+    if path.stat().st_mode & 0o077:
+        return Finding("service", f"others can use {path}", is_well=False, hint="shammah service restart")
+    if health["status"] != "ok":
+        return Finding("service", health["status"], is_well=False, hint="shammah service logs")
+    return Finding("service", f"answers; models {health['models']}, {health['pending']} to learn")
+
+
+def _decoder(home: Path, config: "Config") -> Finding:
+    if config.generator != "recall+decoder":
+        return Finding("decoder", "none in use")
+    from shammah_mlx import client
+    from shammah_mlx.language_model import LanguageModel, decode_rate
+    from shammah_mlx.weights import Weights, weights_folder
+
+    told = client.told(home, "GET", "/decode-rate", DECODING_S)  # before ours is there, and takes memory
+    here = decode_rate(LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed))
+    if not told or told["tokens_per_s"] is None:
+        return Finding("decoder", f"{here:,.0f} tokens a second")
+    there = told["tokens_per_s"]
+    hint = "the system throttles the service: shammah service install, once more"
+    return Finding(
+        "decoder",
+        f"{here:,.0f} tokens a second here, {there:,.0f} in the service",
+        is_well=there >= LEAST_SHARE * here,
+        hint=hint,
+    )

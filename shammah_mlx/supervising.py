@@ -1,0 +1,139 @@
+"""The commands that have the system run the service."""
+
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shammah_mlx.background import command_line
+from shammah_mlx.console import given_settings, home_and_config, make_home, settings
+from shammah_mlx.errors import BadInputError, BadStateError
+
+if TYPE_CHECKING:
+    from shammah_mlx.agents import Supervisor
+
+UP_WITHIN_S = 60.0  # with cold files, loading takes some seconds
+LOOK_S = 0.2
+LINES = 50
+KEPT = ("SHAMMAH_WEIGHTS", "ANTHROPIC_BASE_URL")  # of the environment: the system passes none of it on
+
+
+@click.group()
+def service() -> None:
+    """Have the system keep shammah running, with warm models: launchd on macOS, systemd on Linux."""
+
+
+@service.command()
+@click.option("--tcp", type=click.IntRange(1, 65535), metavar="PORT", help="Listen on this port of 127.0.0.1 too.")
+@settings
+@click.pass_context
+def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
+    """Start the service now, whenever you log in, and again when it crashes; once more replaces it."""
+    home, _ = home_and_config(ctx, given)
+    from shammah_mlx.agents import Job
+    from shammah_mlx.keys import key_store
+
+    command = command_line("serve", make_home(home), {**given_settings(ctx, given), "tcp": tcp})
+    environment = {name: value for name in KEPT if (value := os.environ.get(name))}
+    if "@" in environment.get("ANTHROPIC_BASE_URL", ""):
+        raise BadInputError("ANTHROPIC_BASE_URL holds a password, which would be written to a file", "leave it out")
+    supervisor = _supervisor()
+    supervisor.install(Job(tuple(command), environment, _log()))
+    _wait_until_up(home)
+    click.echo(f"Running, and described in {supervisor.place}.")
+    if key_store(home).get() is None:
+        click.echo("It has no key for Claude: shammah key set, then shammah service restart")
+
+
+@service.command()
+def uninstall() -> None:
+    """End the service and take it away. The home and all that was learnt stay."""
+    click.echo("Taken away." if _supervisor().uninstall() else "It was not installed.")
+
+
+@service.command()
+@settings
+@click.pass_context
+def start(ctx: click.Context, /, **given: Any) -> None:
+    """Start the service."""
+    home, _ = home_and_config(ctx, given)
+    _supervisor().start()
+    _wait_until_up(home)
+    click.echo("Running.")
+
+
+@service.command()
+def stop() -> None:
+    """End the service until it is started, or you log in again. What is learnt is saved first."""
+    _supervisor().stop()
+    click.echo("Ended, or about to.")
+
+
+@service.command()
+@settings
+@click.pass_context
+def restart(ctx: click.Context, /, **given: Any) -> None:
+    """End the service and start it anew."""
+    home, _ = home_and_config(ctx, given)
+    _supervisor().restart()
+    time.sleep(LOOK_S)
+    _wait_until_up(home)
+    click.echo("Running.")
+
+
+@service.command()
+@settings
+@click.pass_context
+def status(ctx: click.Context, /, **given: Any) -> None:
+    """Say whether the service is installed, runs, and answers. Exit code 1: it does not answer."""
+    home, _ = home_and_config(ctx, given)
+    from shammah_mlx import client
+
+    supervisor = _supervisor()
+    state = supervisor.state()
+    click.echo(f"installed  {supervisor.place if state.installed else 'no'}")
+    ended = "" if state.last_exit is None else f" (last exit code {state.last_exit})"
+    click.echo(f"running    {f'yes, process {state.pid}' if state.running else f'no{ended}'}")
+    health = client.told(home, "GET", "/health")
+    if health is None:
+        click.echo("answers    no")
+        ctx.exit(1)
+    key = "" if health["key"] else "; no key for Claude"
+    click.echo(f"answers    yes: {health['status']}, models {health['models']}, {health['pending']} to learn{key}")
+
+
+@service.command()
+@click.option("-n", "lines", type=click.IntRange(min=1), default=LINES, show_default=True, help="How many lines.")
+def logs(lines: int) -> None:
+    """Show the end of what the service has written. No question or answer is in it."""
+    path = _log()
+    if not path.exists():
+        raise BadStateError(f"there is no log yet ({path})", "shammah service install")
+    with path.open(encoding="utf-8", errors="replace") as log:
+        for line in deque(log, lines):
+            click.echo(line, nl=False)
+
+
+def _supervisor() -> "Supervisor":
+    from shammah_mlx.agents import supervisor
+
+    return supervisor()
+
+
+def _log() -> Path:
+    from platformdirs import user_log_path
+
+    return user_log_path("shammah-mlx", appauthor=False) / "serve.log"
+
+
+def _wait_until_up(home: Path) -> None:
+    from shammah_mlx import client
+
+    until = time.monotonic() + UP_WITHIN_S
+    while client.told(home, "GET", "/health") is None:
+        if time.monotonic() > until:
+            raise BadStateError("the service does not come up", "see `shammah service logs`")
+        time.sleep(LOOK_S)
