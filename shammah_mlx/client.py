@@ -126,7 +126,8 @@ def alone(home: Path, patience_s: float, on_wait: Callable[[], None]) -> Iterato
     on_wait()
     try:
         with _connected(home, patience_s) as client, client.stream("POST", "/away") as gone:
-            next(gone.iter_lines())
+            lines = gone.iter_lines()  # closes the connection when it is dropped
+            next(lines)
             yield
     except (httpx2.HTTPError, StopIteration) as error:
         raise BadStateError("the service of this home does not let go of it", "shammah service stop") from error

@@ -252,6 +252,8 @@ def kind_of(error: Exception) -> str:
             return kind_of_status(error.status_code, *(part if isinstance(part, str) else None for part in told))
         case anthropic.APITimeoutError() | httpx2.TimeoutException():
             return "timeout"
+        case httpx2.ConnectError():
+            return "unreachable"
         case UnicodeEncodeError():  # the query is not text
             return "bad_request"
         case httpx2.HTTPError() | json.JSONDecodeError():  # before the headers it would be an APIConnectionError

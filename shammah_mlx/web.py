@@ -31,8 +31,7 @@ from shammah_mlx.teacher import kind_of, outage
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
 SOURCE, COVERED, NUMBER = "shammah-source", "shammah-covered", "shammah-query-id"  # headers of what was answered
-_OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
-_OWN_ORIGIN = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)  # a tunnel may have another port
 _CREDENTIALS_ARE_OURS = (401, 403)  # so a client need not be told what Claude said of them
 
 
@@ -56,7 +55,7 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        if not _OWN_HOST.fullmatch(host) or (origin is not None and not _OWN_ORIGIN.fullmatch(origin)):
+        if not _OWN_HOST.fullmatch(host) or origin not in (None, f"http://{host}"):
             return refusal("permission_error", "This service is for programs on this machine.")
         given = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
         if request.url.path != "/health" and not hmac.compare_digest(given.encode(), self._token.encode()):
@@ -74,6 +73,12 @@ def is_from_own_socket(scope: Scope) -> bool:
 def refusal(kind: str, told: str) -> Response:
     """Return an error in Claude's format."""
     status, body = wire.error(kind, told)
+    return Response(body, status, media_type=JSON)
+
+
+def unanswered(found: Outage) -> Response:
+    """Return an outage in Claude's format."""
+    status, body = wire.outage_error(found)
     return Response(body, status, media_type=JSON)
 
 
@@ -138,13 +143,12 @@ class Anthropic:
             return refusal("invalid_request_error", "ANTHROPIC_BASE_URL leads this service to itself: unset it there.")
         body = await self._front.body(request)
         if body is None:
-            return refusal("request_too_large", "The request is longer than this service takes.")
+            refused = refusal("request_too_large", "The request is longer than this service takes.")
+            refused.headers["connection"] = "close"  # or the client would go on sending, and wait for ever
+            return refused
         exchange = _Exchange(self._front, request, body, receive, send)
         if request.method == "POST" and request.url.path == "/v1/messages" and "anthropic-beta" not in request.headers:
-            try:
-                asked = wire.read_request(body, self._front.service.config.max_query_bytes)
-            except ValueError:
-                return refusal("invalid_request_error", "The body is not valid JSON.")
+            asked = wire.read_request(body, self._front.service.config.max_query_bytes)
             if asked is not None:
                 return await exchange.answer(asked)
         return await exchange.pass_on()
@@ -175,17 +179,15 @@ class _Exchange:
             if answered.served_local:
                 await self._send_local(answered)
                 return None
-        elif self._claude is None or self._claude[0] in _CREDENTIALS_ARE_OURS:
-            status, told = wire.outage_error(answered)
-            return Response(told, status, media_type=JSON)
+        elif self._claude is None or self._is_about_our_key:
+            return unanswered(answered)
         await self._send_held()
         return None
 
     async def pass_on(self) -> Response | None:
         """Send the request on as it is, and what comes back."""
         if not self._front.relay.has_key:
-            status, told = wire.outage_error(outage("no_key"))
-            return Response(told, status, media_type=JSON)
+            return unanswered(outage("no_key"))
         self._front.counters.passed_on.inc()
         failure: Exception | None = None
 
@@ -193,14 +195,16 @@ class _Exchange:
             nonlocal failure
             try:
                 async for piece in self._asked(self._request.headers.items()):
-                    await self._send_piece(piece)
+                    if not self._is_about_our_key:
+                        await self._send_piece(piece)
             except httpx2.HTTPError as error:
                 failure = error
 
         await _until_gone(self._receive, relay)
+        if self._is_about_our_key:
+            return unanswered(outage("key_refused"))
         if failure is not None and not self._is_begun:
-            status, told = wire.outage_error(outage(kind_of(failure)))
-            return Response(told, status, media_type=JSON)
+            return unanswered(outage(kind_of(failure)))
         if failure is None:
             await self._send_held()
         return None  # after a failure in between, the stream ends without its end, as Claude's did
@@ -237,6 +241,10 @@ class _Exchange:
     @property
     def _is_well(self) -> bool:
         return self._claude is not None and self._claude[0] == 200
+
+    @property
+    def _is_about_our_key(self) -> bool:
+        return self._claude is not None and self._claude[0] in _CREDENTIALS_ARE_OURS
 
     async def _asked(self, headers: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
         """Ask Claude; note how its response begins, and yield its body as it comes."""

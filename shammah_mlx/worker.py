@@ -28,7 +28,7 @@ class Worker:
         self._quiet_jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()  # for when nobody is attended
         self._attended = 0  # who waits for something, whether it is ours to do now or somebody else's
         self._counting = threading.Lock()
-        self._is_stopping = False
+        self._is_stopping, self._has_died = False, False
         self._thread = threading.Thread(target=self._run, name="models")
 
     def start(self) -> None:
@@ -70,6 +70,8 @@ class Worker:
                 future.set_exception(error)
 
         jobs.put(job)
+        if self._has_died:
+            future.cancel()
         return future
 
     @contextmanager
@@ -95,6 +97,15 @@ class Worker:
             self._attended += change
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._has_died = True
+            for jobs in (self._jobs, self._quiet_jobs):
+                while not jobs.empty():
+                    jobs.get()()  # each tells its own failure
+
+    def _work(self) -> None:
         was_busy = True
         while True:
             wait_s = A_LOOK_S if self._attended else A_PAUSE_S

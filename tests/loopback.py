@@ -28,6 +28,7 @@ class Request:
     headers: Mapping[str, str]  # names in lower case
     body: dict[str, Any]
     at: float  # time.monotonic()
+    raw: bytes = b""  # the body as it came
 
     @property
     def last_user_text(self) -> str:
@@ -36,6 +37,12 @@ class Request:
         return last if isinstance(last, str) else "".join(block.get("text", "") for block in last)
 
 
+MODELS = {
+    "data": [{"type": "model", "id": "claude-x", "display_name": "X", "created_at": "2026-01-01T00:00:00Z"}],
+    "has_more": False,
+    "first_id": "claude-x",
+    "last_id": "claude-x",
+}
 Behaviour = Callable[["Wire", Request], None]
 
 
@@ -222,11 +229,22 @@ class Wire(BaseHTTPRequestHandler):
     timeout = 2  # seconds to wait for a client that says nothing
     server: "_Server"
 
+    def do_GET(self) -> None:
+        self._behave(b"")
+
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        request = Request(
-            self.path, {name.lower(): value for name, value in self.headers.items()}, body, time.monotonic()
-        )
+        self._behave(self.rfile.read(int(self.headers.get("content-length", 0))))
+
+    def _behave(self, raw: bytes) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            body = json.loads(raw or b"{}")
+        except (ValueError, RecursionError):
+            body = None
+        request = Request(self.path, headers, body if isinstance(body, dict) else {}, time.monotonic(), raw)
+        if not isinstance(body, dict):
+            fail(400, "That is no request.")(self, request)
+            return
         try:
             self.server.behaviour_for(request)(self, request)
         except ConnectionError:
@@ -280,6 +298,8 @@ class _Server(ThreadingHTTPServer):
     def behaviour_for(self, request: Request) -> Behaviour:
         with self._lock:
             self.requests.append(request)
+            if request.path.partition("?")[0] == "/v1/models":
+                return lambda wire, _: wire.json(200, MODELS)
             if request.path.partition("?")[0] != "/v1/messages":
                 return fail(404, f"{request.path} is not here")
             return next(self._script, self.default)

@@ -1,0 +1,110 @@
+"""A service in a process of its own, as its user runs it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from shammah_mlx import client
+
+WITHIN_S = 60.0  # on a busy machine
+BOLD = """
+generator = "recall"
+[policy]
+forward_only = 0
+route_thresholds = [[0, 0.0]]
+accept_thresholds = [[0, 0.0]]
+accept_destroying = 0.0
+audits = []
+[risk]
+max_bad_rate = 1.0
+"""  # what is known is served, whatever speaks against it, and nothing is audited
+
+
+class Served:
+    """The service of a home, from `with` to the end of its block."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str], *arguments: str) -> None:
+        self.home, self._arguments = home, arguments
+        self._environment = {**os.environ, "SHAMMAH_HOME": str(home), **environment}
+        self.process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> str:
+        return (self.home.parent / "serve.log").read_text()
+
+    @property
+    def port(self) -> int:
+        return int(self.log.rpartition("http://127.0.0.1:")[2].split()[0])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.home / "token").read_text()
+
+    def own(self) -> httpx2.Client:
+        """Return a client of the home's socket."""
+        transport = httpx2.HTTPTransport(uds=str(self.home / client.SOCKET))
+        return httpx2.Client(transport=transport, base_url="http://shammah", timeout=WITHIN_S, trust_env=False)
+
+    def health(self) -> Any:
+        return client.told(self.home, "GET", "/health")
+
+    def wait_until_learnt(self) -> None:
+        until = time.monotonic() + WITHIN_S
+        while self.health()["pending"]:
+            assert time.monotonic() < until, "it learns nothing"
+            time.sleep(0.05)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "shammah_mlx", "serve", *self._arguments]
+        with (self.home.parent / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        until = time.monotonic() + WITHIN_S
+        while self.health() is None:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < until, self.log
+            time.sleep(0.05)
+
+    def end(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """End it; return the exit code."""
+        self.process.send_signal(by)
+        return self.process.wait(WITHIN_S)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+class Place:
+    """A folder with a short path, for the home of a service: a socket's path must be short."""
+
+    def __enter__(self) -> Path:
+        self._folder = Path(tempfile.mkdtemp(prefix="sh-", dir="/tmp"))
+        home = self._folder / "home"
+        home.mkdir(mode=0o700)
+        (home / "config.toml").write_text(BOLD)
+        return home
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder)
