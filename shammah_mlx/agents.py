@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -137,6 +138,7 @@ class Launchd:
         _check_installed(self.place)
         if self.state().running:
             _check(self._launchctl("kill", "SIGTERM", self._service), "launchd does not end the service")
+            _wait_while(lambda: self.state().running, "the service does not end")
 
     def restart(self) -> None:
         """End it and run it anew.
@@ -180,11 +182,7 @@ class Launchd:
         if not self._is_known():
             return False
         self._launchctl("bootout", self._service)  # returns before it is out
-        until = time.monotonic() + END_WITHIN_S + PATIENCE_S
-        while self._is_known():
-            if time.monotonic() > until:
-                raise BadStateError("launchd does not let go of the service", f"launchctl bootout {self._service}")
-            time.sleep(ASK_AGAIN_S)
+        _wait_while(self._is_known, "launchd does not let go of the service")
         return True
 
     def _launchctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -302,6 +300,14 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
         raise BadStateError(
             f"{command[0]} cannot be run: {error.strerror}", "run `shammah serve` by hand, or from your own supervisor"
         ) from error
+
+
+def _wait_while(is_so: Callable[[], bool], failure: str) -> None:
+    until = time.monotonic() + END_WITHIN_S + PATIENCE_S
+    while is_so():
+        if time.monotonic() > until:
+            raise BadStateError(failure, "see `shammah service logs`")
+        time.sleep(ASK_AGAIN_S)
 
 
 def _check_installed(place: Path) -> None:

@@ -69,7 +69,7 @@ def start(ctx: click.Context, /, **given: Any) -> None:
 def stop() -> None:
     """End the service until it is started, or you log in again. What is learnt is saved first."""
     _supervisor().stop()
-    click.echo("Ended, or about to.")
+    click.echo("Ended.")
 
 
 @service.command()

@@ -230,7 +230,7 @@ class Wire(BaseHTTPRequestHandler):
     server: "_Server"
 
     def do_GET(self) -> None:
-        self._behave(b"")
+        self._behave(b"{}")
 
     def do_POST(self) -> None:
         self._behave(self.rfile.read(int(self.headers.get("content-length", 0))))
@@ -238,7 +238,7 @@ class Wire(BaseHTTPRequestHandler):
     def _behave(self, raw: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            body = json.loads(raw or b"{}")
+            body = json.loads(raw)
         except (ValueError, RecursionError):
             body = None
         request = Request(self.path, headers, body if isinstance(body, dict) else {}, time.monotonic(), raw)
