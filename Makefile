@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup run test check lint types tests fix bench bench-smoke soak clean
+.PHONY: all setup run test check lint types tests fix bench bench-smoke soak load clients clean
 
 all: test
 
@@ -61,6 +61,19 @@ soak: .venv/bench
 	$(BIN)/python -m pytest --capture=no tests/test_kills.py tests/test_faults.py --kills 200 --every-page 1
 	$(BIN)/python -m benchmarks.soak ../shared/data/streams/intents_long.jsonl
 	$(BIN)/python -m benchmarks.soak ../shared/data/streams/covid_faq.jsonl --limit 200 --generator recall+decoder
+
+load: setup
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --capture=no tests/test_load.py --requests 1000 --kills 200
+	$(BIN)/python -m benchmarks.warm
+
+build/clients/ready: pyproject.toml
+	$(PYTHON) -m venv build/clients
+	build/clients/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	build/clients/bin/python -m pip install --quiet --disable-pip-version-check --group clients
+	@touch $@
+
+clients: setup build/clients/ready
+	$(BIN)/python -m pytest tests/test_clients.py --clients build/clients/bin/python
 
 bench-smoke: .venv/bench
 	$(BIN)/python -m benchmarks.prequential --smoke --out build/bench-smoke

@@ -26,6 +26,8 @@ WEIGHTS = weights_folder()  # before HOME changes
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often test_kills kills; `make soak` does it 200 times")
+    parser.addoption("--requests", type=int, default=200, help="how many test_load sends; `make load` sends 1,000")
+    parser.addoption("--clients", help="an interpreter that has litellm, llm and llm-anthropic; see `make clients`")
     parser.addoption("--every-page", type=int, default=3, help="by how many pages the disk of test_faults grows")
 
 
@@ -33,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def kills(pytestconfig: pytest.Config) -> int:
     """Return how often a process is to be killed."""
     return int(pytestconfig.getoption("--kills"))
+
+
+@pytest.fixture
+def requests(pytestconfig: pytest.Config) -> int:
+    """Return how many requests a service is to bear."""
+    return int(pytestconfig.getoption("--requests"))
 
 
 @pytest.fixture
