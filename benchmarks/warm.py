@@ -46,23 +46,10 @@ def main() -> None:
     trials = parser.parse_args().trials
     weights = Weights(weights_folder())
     answer = answer_of(weights)
-    told = {
-        "PATH": os.environ["PATH"],
-        "HOME": os.environ["HOME"],
-        "NO_PROXY": "*",
-        "SHAMMAH_WEIGHTS": str(weights_folder()),
-    }
-    generate = [
-        sys.executable,
-        "-m",
-        "mlx_lm",
-        "generate",
-        "--model",
-        str(weights.decoder),
-        "--max-tokens",
-        str(TOKENS),
-    ]
-    generate += ["--prompt", "Tell me all there is to know about the moon.", "--ignore-chat-template"]
+    told = {name: os.environ[name] for name in ("PATH", "HOME")}
+    told |= {"NO_PROXY": "*", "SHAMMAH_WEIGHTS": str(weights_folder())}
+    generate = [sys.executable, "-m", "mlx_lm", "generate", "--model", str(weights.decoder)]
+    generate += ["--max-tokens", str(TOKENS), "--prompt", "Tell me all there is to know about the moon."]
     preload = {"LD_PRELOAD": FAST_BLAS} if sys.platform == "linux" else {}
     asks, writes = [], []
     with Loopback(default=reply(answer)) as claude, Place() as home:
@@ -72,12 +59,15 @@ def main() -> None:
             for question in QUESTIONS:
                 timed([*ask, question], told)
             served.wait_until_learnt()
+            calls = len(claude.requests)
             for _ in range(trials):
                 took, text = timed([*ask, QUESTIONS[0]], told)
                 assert text.strip() == answer.strip()
                 asks.append(took)
-                writes.append(timed(generate, {**told, **preload})[0])
-            assert len(claude.requests) == len(QUESTIONS)
+                took, text = timed(generate, {**told, **preload})
+                assert f"Generation: {TOKENS} tokens" in text, "it wrote less"
+                writes.append(took)
+            assert len(claude.requests) == calls
     ratio = median(asks) / median(writes)
     print(f"# {machine()}; {trials} trials in turn, whole processes, {TOKENS} tokens")
     print(f"shammah ask, warm: median {median(asks):.3f} s ({min(asks):.3f} to {max(asks):.3f})")
