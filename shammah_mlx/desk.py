@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import msgspec
 from starlette.requests import Request
@@ -48,7 +49,8 @@ class Desk:
         """Make up for audits, whenever Claude was reached again; for ever."""
         while True:
             await asyncio.sleep(AUDITS_S)
-            await self._service.make_late_audits(functools.partial(self._consult, show=lambda _: None))
+            with suppress(ShammahError):  # they stay due, and the next question says what is wrong
+                await self._service.make_late_audits(functools.partial(self._consult, show=lambda _: None))
 
     @property
     def _service(self) -> Service:

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 Consult = Callable[[loop.Call], Awaitable[Reply | Outage]]
 
 RETRY_S = 30.0  # after learning has failed: a full disk does not get better by asking it
+ALIVE_S = 1.0  # from one look whether the worker lives to the next
 PENDING_S = 0.1  # from one look to the next of who waits until all is learnt
 
 
@@ -75,6 +76,11 @@ class Service:
             closed = self._worker.submit_quietly(self._close)
             await asyncio.to_thread(self._worker.stop)
             closed.result()
+
+    async def until_it_dies(self) -> None:
+        """Return if the worker ends without having been told to."""
+        while self._worker.is_alive:
+            await asyncio.sleep(ALIVE_S)
 
     @property
     def is_well(self) -> bool:
@@ -221,6 +227,7 @@ class Service:
             learnt = assistant.learn_rest(self._between, wait=False)
         except _EndedError:
             learnt = 0
+        mx.clear_cache()  # or a long life fills it
         self.failure = None
         return learnt is not None  # None: another process learns
 

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx.console import given_settings, home_and_config, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError
+
+if TYPE_CHECKING:
+    import asyncio
 
 LOOPBACK = "127.0.0.1"
 TOKEN, LOCK = "token", "serving"  # in the home: what TCP clients must know; who serves
@@ -72,6 +75,7 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
             ws="none",
             date_header=False,  # Claude's own goes through
             server_header=False,
+            proxy_headers=False,  # nobody in between is to be believed
             timeout_graceful_shutdown=settings.patience_s,
         )
     )
@@ -83,13 +87,23 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
             log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
             if credential is None:
                 log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
-            auditing = asyncio.create_task(desk.audit_late())
+            beside = [asyncio.create_task(desk.audit_late()), asyncio.create_task(service.until_it_dies())]
+            for task in beside:  # neither ends unless something is wrong
+                task.add_done_callback(lambda _: setattr(server, "should_exit", True))
             await server.serve([own, port] if port else [own])
-            auditing.cancel()
+            _check_alive(beside)
     finally:
         await relay.close()
         await service.stop()
     log.info("ended; all is saved")
+
+
+def _check_alive(tasks: "list[asyncio.Task[None]]") -> None:
+    """Fail, so that the system starts the service again, if what was to go on for ever has ended."""
+    for task in tasks:
+        if task.done():
+            raise RuntimeError("a part of the service has died") from task.exception()
+        task.cancel()
 
 
 @contextmanager

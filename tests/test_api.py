@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from shammah_mlx.events import Interaction
 from shammah_mlx.journal import Journal
 from tests.loopback import Loopback, Wire, cut, fail, reply, stall
-from tests.served import WITHIN_S, Place, Served
+from tests.served import BOLD, WITHIN_S, Place, Served
 
 KEY = "sk-test-upstream"
 MODEL, LIMIT = "claude-x", 300
@@ -482,3 +482,37 @@ def test_many_at_once_get_one_right_answer_each(served: Served) -> None:
     numbers = [interaction.turn.number for interaction in journalled(served)]
     assert all(texts.count(f"what is {number} times {number + 1}") == 1 for number in range(40))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+AUDITED = BOLD.replace("audits = []", "audits = [[0, 1.0]]\naudit_floor = 1.0")
+
+
+class TestAudits:
+    def test_are_made_with_the_clients_own_request_or_later(self, upstream: Loopback) -> None:
+        environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
+        with Place() as home:
+            (home / "config.toml").write_text(AUDITED)
+            with Served(home, environment) as served, served.own() as own:
+                for text in LEARNT:
+                    own.post("/v1/messages", json=body(text, system="s"))
+                served.wait_until_learnt()
+
+                upstream.default_to(reply("You asked: how do I boil a egg"))
+                for streams in (False, True):
+                    good = own.post("/v1/messages", json=body(KNOWN, system="s", stream=streams))
+                    assert good.headers["shammah-source"] == "recall"
+                upstream.default_to(reply("Never."))
+                for streams in (False, True):
+                    bad = own.post("/v1/messages", json=body(LEARNT[2], system="s", stream=streams))
+                    assert bad.headers["shammah-source"] == "claude"
+                    assert b"Neve" in bad.content
+
+                upstream.default_to(fail(529))
+                missed = own.post("/v1/messages", json=body(KNOWN, system="s"))
+                assert (missed.headers["shammah-source"], missed.headers["shammah-covered"]) == ("recall", "false")
+                upstream.default_to(PLAIN)
+                own.post("/v1/messages", json=new("which moons has Mars?"))
+                until = time.monotonic() + WITHIN_S
+                while journalled(served)[-1].late_for != int(missed.headers["shammah-query-id"]):
+                    assert time.monotonic() < until, "it was not made up for"
+                    time.sleep(0.1)
