@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 import msgspec
 
@@ -26,6 +26,15 @@ from shammah_mlx.weights import Weights
 
 Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Is told how many interactions are to be learnt; gives what is called after each."""
+
+
+class How(TypedDict, total=False):
+    """How a query is to be answered."""
+
+    wish: Wish | None  # who the user asked for
+    kept: bool  # False: it is answered, and leaves no trace
+    strict: bool  # an answer that nothing covers is none
+    since: float  # when the user began to wait, by `time.perf_counter`, if that was before
 
 
 class Assistant:
@@ -106,19 +115,9 @@ class Assistant:
         """Return the name of what was saved last, by whoever."""
         return self._training.base.state
 
-    def ask(
-        self,
-        query: Query,
-        show: Show | None = None,
-        *,
-        wish: Wish | None = None,
-        kept: bool = True,
-        strict: bool = False,
-        since: float | None = None,
-    ) -> Interaction | Outage:
+    def ask(self, query: Query, show: Show | None = None, **how: Unpack[How]) -> Interaction | Outage:
         """Answer one query, asking the teacher where it is needed, and journal it; see `answering`."""
-        answering = self.answering(query, show, wish=wish, kept=kept, strict=strict, since=since)
-        return loop.consult(answering, self._teacher, show)
+        return loop.consult(self.answering(query, show, **how), self._teacher, show)
 
     def answering(
         self,

@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from shammah_mlx.assistant import Assistant
+from shammah_mlx.assistant import Assistant, How
 from shammah_mlx.client import Answered, Continuing, Failed, Piece, Said, Unanswered, Wanted
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Query, Reply
+from shammah_mlx.guard import is_from_own_socket, refusal
 from shammah_mlx.keys import Credential
 from shammah_mlx.loop import Call
 from shammah_mlx.service import Service
 from shammah_mlx.teacher import Claude, Show
-from shammah_mlx.web import Front, is_from_own_socket, refusal
+from shammah_mlx.web import Front
 
 LINES = "application/x-ndjson"
 AUDITS_S = 5.0  # from one look whether audits can be made up for to the next
@@ -100,7 +101,7 @@ class Desk:
                 say(Continuing(query.history[-1].question))
             return query
 
-        how = {"wish": wanted.wish, "strict": wanted.strict, "kept": wanted.kept}
+        how: How = {"wish": wanted.wish, "strict": wanted.strict, "kept": wanted.kept}
         try:
             async with self._front.seat() as has_seat:
                 if not has_seat:

@@ -123,13 +123,14 @@ def _mlx() -> Finding:
 
 
 def _service(home: Path) -> Finding:
-    from shammah_mlx import agents, client
+    from shammah_mlx import client
+    from shammah_mlx.supervising import supervisor
 
     path, health = home / client.SOCKET, client.told(home, "GET", "/health")
     if health is None and path.exists():
         return Finding("service", "its socket is there, and nobody answers", is_well=False, hint="shammah service logs")
     if health is None:
-        if agents.supervisor().place.exists():
+        if supervisor().place.exists():
             return Finding("service", "installed, and not running", is_well=False, hint="shammah service start")
         return Finding("service", "not installed: questions are answered without it")
     if path.stat().st_mode & 0o077:

@@ -9,10 +9,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from shammah_mlx import loop
-from shammah_mlx.assistant import Assistant
+from shammah_mlx.assistant import Assistant, How
 from shammah_mlx.backend import mx
 from shammah_mlx.config import Config
 from shammah_mlx.console import make_home
@@ -93,7 +93,7 @@ class Service:
         return self._assistant is not None
 
     async def ask(
-        self, make: Callable[[Assistant], Query], consult: Consult, show: Show | None = None, **how: Any
+        self, make: Callable[[Assistant], Query], consult: Consult, show: Show | None = None, **how: Unpack[How]
     ) -> Interaction | Outage:
         """Answer a query, which `make` may make of what was asked before, and journal it; see `Assistant.answering`.
 
@@ -102,11 +102,11 @@ class Service:
         Raises:
             ShammahError: the home cannot be used.
         """
-        since = time.perf_counter()
+        how.setdefault("since", time.perf_counter())
 
         def begin() -> loop.Consulting[Interaction | Outage]:
             assistant = self._opened()
-            return assistant.answering(make(assistant), show, since=since, **how)
+            return assistant.answering(make(assistant), show, **how)
 
         with self._worker.attended():
             answering = await self._do(begin)

@@ -1,6 +1,7 @@
 """The commands that have the system run the service."""
 
 import os
+import sys
 import time
 from collections import deque
 from pathlib import Path
@@ -40,10 +41,10 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     environment = {name: value for name in KEPT if (value := os.environ.get(name))}
     if "@" in environment.get("ANTHROPIC_BASE_URL", ""):
         raise BadInputError("ANTHROPIC_BASE_URL holds a password, which would be written to a file", "leave it out")
-    supervisor = _supervisor()
-    supervisor.install(Job(tuple(command), environment, _log()))
+    runner = supervisor()
+    runner.install(Job(tuple(command), environment, _log()))
     _wait_until_up(home)
-    click.echo(f"Running, and described in {supervisor.place}.")
+    click.echo(f"Running, and described in {runner.place}.")
     if key_store(home).get() is None:
         click.echo("It has no key for Claude: shammah key set, then shammah service restart")
 
@@ -51,7 +52,7 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
 @service.command()
 def uninstall() -> None:
     """End the service and take it away. The home and all that was learnt stay."""
-    click.echo("Taken away." if _supervisor().uninstall() else "It was not installed.")
+    click.echo("Taken away." if supervisor().uninstall() else "It was not installed.")
 
 
 @service.command()
@@ -60,7 +61,7 @@ def uninstall() -> None:
 def start(ctx: click.Context, /, **given: Any) -> None:
     """Start the service."""
     home, _ = home_and_config(ctx, given)
-    _supervisor().start()
+    supervisor().start()
     _wait_until_up(home)
     click.echo("Running.")
 
@@ -68,7 +69,7 @@ def start(ctx: click.Context, /, **given: Any) -> None:
 @service.command()
 def stop() -> None:
     """End the service until it is started, or you log in again. What is learnt is saved first."""
-    _supervisor().stop()
+    supervisor().stop()
     click.echo("Ended.")
 
 
@@ -78,7 +79,7 @@ def stop() -> None:
 def restart(ctx: click.Context, /, **given: Any) -> None:
     """End the service and start it anew."""
     home, _ = home_and_config(ctx, given)
-    _supervisor().restart()
+    supervisor().restart()
     time.sleep(LOOK_S)
     _wait_until_up(home)
     click.echo("Running.")
@@ -92,9 +93,9 @@ def status(ctx: click.Context, /, **given: Any) -> None:
     home, _ = home_and_config(ctx, given)
     from shammah_mlx import client
 
-    supervisor = _supervisor()
-    state = supervisor.state()
-    click.echo(f"installed  {supervisor.place if state.installed else 'no'}")
+    runner = supervisor()
+    state = runner.state()
+    click.echo(f"installed  {runner.place if state.installed else 'no'}")
     ended = "" if state.last_exit is None else f" (last exit code {state.last_exit})"
     click.echo(f"running    {f'yes, process {state.pid}' if state.running else f'no{ended}'}")
     health = client.told(home, "GET", "/health")
@@ -117,10 +118,12 @@ def logs(lines: int) -> None:
             click.echo(line, nl=False)
 
 
-def _supervisor() -> "Supervisor":
-    from shammah_mlx.agents import supervisor
+def supervisor() -> "Supervisor":
+    """Return what runs services on this platform."""
+    from shammah_mlx.launchd import Launchd
+    from shammah_mlx.systemd import Systemd
 
-    return supervisor()
+    return Launchd(Path.home()) if sys.platform == "darwin" else Systemd(Path.home())
 
 
 def _log() -> Path:

@@ -127,6 +127,13 @@ def tiny_folder(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+def with_tiny_decoder(config: Config, folder: Path) -> Config:
+    """Return the config with a decoder so small that it is trained in a moment."""
+    lora = msgspec.structs.replace(TINY_LORA, model=str(folder), max_tokens=72, max_draft_tokens=4)
+    rehearsal = msgspec.structs.replace(config.rehearsal, probes=1, replayed=1)
+    return msgspec.structs.replace(config, lora=lora, rehearsal=rehearsal)
+
+
 def _is_shape(value: object) -> bool:
     return isinstance(value, tuple)
 

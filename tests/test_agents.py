@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from shammah_mlx import client
-from shammah_mlx.agents import LABEL, Job, plist, unit
+from shammah_mlx.agents import Job
+from shammah_mlx.launchd import LABEL, plist
+from shammah_mlx.systemd import unit
 from tests.loopback import Loopback
 from tests.served import WITHIN_S, Place
 

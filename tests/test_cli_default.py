@@ -9,18 +9,8 @@ import pytest
 from shammah_mlx.journal import Journal
 from tests.command import Shammah, run
 from tests.loopback import Loopback, reply
+from tests.served import BOLD
 
-BOLD = """
-generator = "recall"
-[policy]
-forward_only = 0
-route_thresholds = [[0, 0.0]]
-accept_thresholds = [[0, 0.0]]
-accept_destroying = 0.0
-audits = []
-[risk]
-max_bad_rate = 1.0
-"""
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 
 

@@ -15,7 +15,7 @@ from shammah_mlx.recovery import rebuild
 from shammah_mlx.stream import Row
 from shammah_mlx.teacher import Recorded
 from shammah_mlx.weights import Weights
-from tests.conftest import TINY_LORA
+from tests.conftest import with_tiny_decoder
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(30)]
 
@@ -23,11 +23,9 @@ ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}",
 @pytest.fixture
 def config(tiny_folder: Path) -> Config:
     """Return the default preset with a tiny decoder, so bold that much is served, shadowed and audited."""
-    base = PRESETS["default"]
+    base = with_tiny_decoder(PRESETS["default"], tiny_folder)
     return msgspec.structs.replace(
         base,
-        lora=msgspec.structs.replace(TINY_LORA, model=str(tiny_folder), max_tokens=72, max_draft_tokens=4),
-        rehearsal=msgspec.structs.replace(base.rehearsal, probes=1, replayed=1),
         policy=msgspec.structs.replace(
             base.policy,
             forward_only=10,

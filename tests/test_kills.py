@@ -21,7 +21,7 @@ from shammah_mlx.presets import PRESETS
 from shammah_mlx.recovery import rebuild
 from shammah_mlx.stream import read_stream
 from shammah_mlx.weights import Weights
-from tests.conftest import TINY_LORA
+from tests.conftest import with_tiny_decoder
 
 ROOT = Path(__file__).parents[1]
 LEARNT = 60  # queries before the first kill: enough to serve something
@@ -38,11 +38,9 @@ OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),)
 @pytest.fixture
 def config(tiny_folder: Path) -> Config:
     """Return the default preset with a tiny decoder, and so bold that much is served and audited."""
-    base = PRESETS["default"]
+    base = with_tiny_decoder(PRESETS["default"], tiny_folder)
     return msgspec.structs.replace(
         base,
-        lora=msgspec.structs.replace(TINY_LORA, model=str(tiny_folder), max_tokens=72, max_draft_tokens=4),
-        rehearsal=msgspec.structs.replace(base.rehearsal, probes=1, replayed=1),
         recall=msgspec.structs.replace(base.recall, trust_from=10),
         policy=msgspec.structs.replace(base.policy, forward_only=10, shadows=OFTEN, route_thresholds=((0, 0.3),)),
         risk=msgspec.structs.replace(base.risk, max_bad_rate=0.5, known=2.0),
