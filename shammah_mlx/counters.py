@@ -1,14 +1,10 @@
 """What a service counts, for Prometheus: numbers, and not a word of what was asked."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shammah_mlx.events import Interaction
-
-if TYPE_CHECKING:
-    from shammah_mlx.service import Service
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -46,8 +42,8 @@ class Counters:
         self._calls.inc(answered.called_claude)
         self._spent.inc((answered.reply.cost_usd or 0.0) if answered.reply else 0.0)
 
-    def note(self, service: "Service") -> None:
-        """Note how a service stands."""
-        self._pending.set(service.pending)
-        self._learnt.set(service.learnt)
-        self._well.set(service.is_well)
+    def note(self, *, pending: int, learnt: int, is_well: bool) -> None:
+        """Note how the service stands."""
+        self._pending.set(pending)
+        self._learnt.set(learnt)
+        self._well.set(is_well)

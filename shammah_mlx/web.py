@@ -269,7 +269,8 @@ def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
         return JSONResponse(told)
 
     async def metrics(_: Request) -> Response:
-        front.counters.note(front.service)
+        service = front.service
+        front.counters.note(pending=service.pending, learnt=service.learnt, is_well=service.is_well)
         return Response(generate_latest(front.counters.registry), media_type="text/plain; version=0.0.4")
 
     async def nothing(_: Request) -> Response:

@@ -17,7 +17,7 @@ from shammah_mlx.teacher import Recorded
 from shammah_mlx.weights import Weights
 from tests.conftest import with_tiny_decoder
 
-ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(30)]
+ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(14)]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def config(tiny_folder: Path) -> Config:
         base,
         policy=msgspec.structs.replace(
             base.policy,
-            forward_only=10,
+            forward_only=6,
             shadows={"recall": ((0, 1.0),), "decoder": ((0, 1.0),)},
             route_thresholds=((0, 0.0),),
             accept_thresholds=((0, 0.0),),
@@ -53,9 +53,9 @@ class Home:
 
     def _ask_between(self) -> None:
         self.between += 1
-        if self._kept is not None and self.between % 5 == 0:
+        if self._kept is not None and self.between % 7 == 0:
             row = ROWS[self.between % len(ROWS)]
-            is_kept = self._kept and self.between < 100
+            is_kept = self._kept and self.between < 40
             asked = self._assistant.ask(Query(row.query, row=row.id), kept=is_kept)
             assert isinstance(asked, Interaction)
 
