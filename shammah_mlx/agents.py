@@ -8,7 +8,6 @@ from typing import Protocol
 
 import msgspec
 
-from shammah_mlx.disk import write_synced
 from shammah_mlx.errors import BadStateError
 
 END_WITHIN_S = 60  # from SIGTERM to SIGKILL: answers under way get 20, a step of learning and a save what is left
@@ -54,13 +53,6 @@ class Supervisor(Protocol):
 
     def state(self) -> State:
         """Return how it stands."""
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a file in place of what is there."""
-    partial = path.with_name(f".{path.name}.part")
-    write_synced(partial, lambda file: file.write(content))
-    partial.replace(path)
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -186,6 +186,12 @@ class Apprentice:
         for reply in replies:
             self._remember(reply)
 
+    def warm_up(self) -> None:
+        """Load what is otherwise loaded when it is first needed."""
+        self._question(Query("one"))
+        if self._decoder:
+            self._decoder.warm_up()
+
     def decode_rate(self) -> float | None:
         """Return how many tokens a second the decoder writes, if there is one."""
         return self._decoder.decode_rate() if self._decoder else None

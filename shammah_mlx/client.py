@@ -89,7 +89,10 @@ def ask(home: Path, wanted: Wanted, show: Show, on_continuing: Show) -> Iterator
     import httpx2  # 0.06 s: only who has a service pays for it
 
     try:
-        with _connected(home) as client, client.stream("POST", "/ask", content=msgspec.json.encode(wanted)) as lines:
+        with (
+            _connected(home) as client,
+            client.stream("POST", "/own/ask", content=msgspec.json.encode(wanted)) as lines,
+        ):
             for line in lines.iter_lines():
                 said = msgspec.json.decode(line, type=Said)
                 match said:
@@ -125,7 +128,7 @@ def alone(home: Path, patience_s: float, on_wait: Callable[[], None]) -> Iterato
 
     on_wait()
     try:
-        with _connected(home, patience_s) as client, client.stream("POST", "/away") as gone:
+        with _connected(home, patience_s) as client, client.stream("POST", "/own/away") as gone:
             lines = gone.iter_lines()  # closes the connection when it is dropped
             next(lines)
             yield

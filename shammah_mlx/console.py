@@ -48,19 +48,24 @@ class Group(click.Group):
             return super().invoke(ctx)
         except ShammahError as error:
             raise _Failure(error) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:
+        except (OSError, sqlite3.DatabaseError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
-            where = f" ({error.filename})" if error.filename else ""
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            hint = "make room on the disk; what is journalled is learnt by the next question" if full else RIGHTS_HINT
-            raise _Failure(ShammahError(f"{error.strerror or error}{where}", hint)) from error
-        except sqlite3.DatabaseError as error:
-            hint = "make room on the disk if it is full; if journal.db is damaged, restore it or use another --home"
-            raise _Failure(ShammahError(f"the journal cannot be used: {error}", hint)) from error
+            raise _Failure(as_told(error)) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def as_told(error: OSError | sqlite3.Error) -> ShammahError:
+    """Return what the system or the journal's file said as what a user can act on."""
+    if isinstance(error, sqlite3.Error):
+        hint = "make room on the disk if it is full; if journal.db is damaged, restore it or use another --home"
+        return ShammahError(f"the journal cannot be used: {error}", hint)
+    where = f" ({error.filename})" if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "make room on the disk; what is journalled is learnt by the next question" if full else RIGHTS_HINT
+    return ShammahError(f"{error.strerror or error}{where}", hint)
 
 
 def _home_option(ctx: click.Context, option: click.Parameter, given: str | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,9 +14,10 @@ from starlette.routing import Route
 
 from shammah_mlx.assistant import Assistant, How
 from shammah_mlx.client import Answered, Continuing, Failed, Piece, Said, Unanswered, Wanted
+from shammah_mlx.console import as_told
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Query, Reply
-from shammah_mlx.guard import is_from_own_socket, refusal
+from shammah_mlx.guard import OWN, refusal
 from shammah_mlx.keys import Credential
 from shammah_mlx.loop import Call
 from shammah_mlx.service import Service
@@ -41,16 +43,16 @@ class Desk:
     def routes(self) -> list[Route]:
         """Return what can be asked for."""
         return [
-            Route("/ask", self._ask, methods=["POST"]),
-            Route("/away", self._away, methods=["POST"]),
-            Route("/decode-rate", self._decode_rate),
+            Route(f"{OWN}ask", self._ask, methods=["POST"]),
+            Route(f"{OWN}away", self._away, methods=["POST"]),
+            Route(f"{OWN}decode-rate", self._decode_rate),
         ]
 
     async def audit_late(self) -> None:
         """Make up for audits, whenever Claude was reached again; for ever."""
         while True:
             await asyncio.sleep(AUDITS_S)
-            with suppress(ShammahError):  # they stay due, and the next question says what is wrong
+            with suppress(ShammahError, OSError, sqlite3.Error):  # they stay due, and the next question says what it is
                 await self._service.make_late_audits(functools.partial(self._consult, show=lambda _: None))
 
     @property
@@ -63,10 +65,9 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self._callers, asked)
 
     async def _ask(self, request: Request) -> Response:
-        if not is_from_own_socket(request.scope):
-            return refusal("not_found_error", "There is nothing here.")
+        body = await self._front.body(request)
         try:
-            wanted = msgspec.json.decode(await request.body(), type=Wanted)
+            wanted = msgspec.json.decode(body or b"", type=Wanted)
         except msgspec.DecodeError:
             return refusal("invalid_request_error", "That is no question.")
         return StreamingResponse(self._answer(wanted), media_type=LINES)
@@ -88,9 +89,9 @@ class Desk:
         try:
             while (said := await lines.get()) is not None:
                 yield msgspec.json.encode(said) + b"\n"
-            await task
-        finally:
+        finally:  # nobody waits for it any more, or it is done
             is_gone = True
+            task.cancel()
 
     async def _converse(self, wanted: Wanted, show: Show, say: Callable[[Said | None], None]) -> None:
         def make(assistant: Assistant) -> Query:
@@ -107,29 +108,26 @@ class Desk:
                 if not has_seat:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
                 answered = await self._service.ask(make, functools.partial(self._consult, show=show), show, **how)
-                if isinstance(answered, Interaction):
-                    self._front.counters.count(answered, (answered.ms or 0.0) / 1000.0)
-                    say(Answered(answered, self._service.config.preset))
-                    if wanted.waits:
-                        await self._service.until_learnt()
-                else:
-                    say(Unanswered(answered))
+            if isinstance(answered, Interaction):
+                self._front.counters.count(answered, (answered.ms or 0.0) / 1000.0)
+                say(Answered(answered, self._service.config.preset))
+                if wanted.waits:
+                    await self._service.until_learnt()
+            else:
+                say(Unanswered(answered))
         except ShammahError as error:
             say(Failed(error.message, error.hint, error.exit_code))
-        except _GoneError:
-            pass
+        except (OSError, sqlite3.Error) as error:
+            failure = as_told(error)
+            say(Failed(failure.message, failure.hint, failure.exit_code))
         finally:
             say(None)
 
-    async def _decode_rate(self, request: Request) -> Response:
-        if not is_from_own_socket(request.scope):
-            return refusal("not_found_error", "There is nothing here.")
+    async def _decode_rate(self, _: Request) -> Response:
         return JSONResponse({"tokens_per_s": await self._service.decode_rate()})
 
-    async def _away(self, request: Request) -> Response:
+    async def _away(self, _: Request) -> Response:
         """Be out of the home for as long as the client stays."""
-        if not is_from_own_socket(request.scope):
-            return refusal("not_found_error", "There is nothing here.")
 
         async def stay_away() -> AsyncIterator[bytes]:
             async with self._service.away():

@@ -147,7 +147,7 @@ def _decoder(home: Path, config: "Config") -> Finding:
     from shammah_mlx.language_model import LanguageModel, decode_rate
     from shammah_mlx.weights import Weights, weights_folder
 
-    told = client.told(home, "GET", "/decode-rate", DECODING_S)  # before ours is there, and takes memory
+    told = client.told(home, "GET", "/own/decode-rate", DECODING_S)  # before ours is there, and takes memory
     here = decode_rate(LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed))
     if not told or told["tokens_per_s"] is None:
         return Finding("decoder", f"{here:,.0f} tokens a second")

@@ -37,6 +37,16 @@ def write_synced(path: Path, write: Callable[[BinaryIO], object]) -> None:
         _flush_to_disk(file.fileno())
 
 
+def replace_synced(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Put a file in place of what is there, if anything: the old one or the new one is on the disk, whole."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.unlink(missing_ok=True)
+    partial.touch(0o600 if private else 0o666)  # private before there is anything in it
+    write_synced(partial, lambda file: file.write(content))
+    partial.replace(path)
+    sync(path.parent)
+
+
 def sync(path: Path) -> None:
     """Return when what a folder lists is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -56,6 +56,9 @@ class Ensemble:
     def relearn(self, replies: Iterable[Target]) -> None:
         """Do nothing: the networks have no evidence apart from their weights."""
 
+    def warm_up(self) -> None:
+        """Do nothing: all is loaded."""
+
     def decode_rate(self) -> None:
         """Return nothing: what this decoder writes need not be fast."""
 

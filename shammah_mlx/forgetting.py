@@ -6,7 +6,7 @@ finishes what a process that died has left: no model is asked that was made from
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -34,11 +34,12 @@ def forget(
     pattern: str,
     confirm: Callable[[Sequence[Interaction]], bool],
     on_wait: Callable[[], None] = lambda: None,
+    keeping_out: AbstractContextManager[None] | None = None,
 ) -> Forgotten | None:
     """Erase the interactions that hold `pattern`, and all that was learnt after the first of them.
 
     What remains is then pending, from there on: an Assistant learns it again. `confirm` is shown what would go; None
-    comes back if it says no.
+    comes back if it says no. `keeping_out` is held while nobody else may be in the home.
 
     Raises:
         BadInputError: the pattern is empty.
@@ -54,7 +55,7 @@ def forget(
         found = [interaction for interaction in journal.every() if holds(interaction)]
         if found and not confirm(found):
             return None
-        with lock.alone():
+        with keeping_out or nullcontext(), lock.alone():
             resumed, dropped = journal.erased_from() is not None, finish(home, journal, states)
             numbers = [interaction.turn.number for interaction in journal.every() if holds(interaction)]  # some are new
             journal.erase(numbers)

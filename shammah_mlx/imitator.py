@@ -73,6 +73,10 @@ class Imitator:
         """Learn the reply of one interaction."""
         return self._parts.rehearsal.step(number, neighbour, rate)
 
+    def warm_up(self) -> None:
+        """Load the model."""
+        self._parts.model.chat.encode("")
+
     def decode_rate(self) -> float:
         """Return how many tokens a second it writes."""
         return decode_rate(self._parts.model)

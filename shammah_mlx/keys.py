@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, final
 
-from shammah_mlx.disk import sync, write_synced
+from shammah_mlx.disk import replace_synced
 from shammah_mlx.errors import BadStateError
 
 API_KEY, AUTH_TOKEN = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
@@ -120,12 +120,7 @@ class KeyFile:
 
     def set(self, key: str) -> None:
         """Keep it; a file that is there is replaced."""
-        partial = self._path.with_name(f"{self._path.name}.part")
-        partial.unlink(missing_ok=True)
-        partial.touch(0o600)  # private before there is anything in it
-        write_synced(partial, lambda file: file.write(key.encode()))
-        partial.replace(self._path)
-        sync(self._path.parent)
+        replace_synced(self._path, key.encode(), private=True)
 
     def unset(self) -> bool:
         """Drop it; say whether there was one."""

@@ -16,10 +16,10 @@ from shammah_mlx.agents import (
     State,
     check,
     check_installed,
-    replace,
     run,
     wait_while,
 )
+from shammah_mlx.disk import replace_synced
 from shammah_mlx.errors import BadStateError
 
 LABEL = "dev.shammah.serve"
@@ -60,7 +60,7 @@ class Launchd:
         self._check_domain()
         self.place.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        replace(self.place, plistlib.dumps(plist(job)))
+        replace_synced(self.place, plistlib.dumps(plist(job)))
         self._take_out()
         self._put_in()
 

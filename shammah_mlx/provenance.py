@@ -3,11 +3,12 @@
 from typing import Any
 
 from shammah_mlx.events import Interaction
+from shammah_mlx.teacher import OUR_MODELS
 
 
 def local_model(preset: str) -> str:
     """Return the name under which this machine answers."""
-    return f"shammah-{preset}"
+    return f"{OUR_MODELS}{preset}"
 
 
 def fields(interaction: Interaction, preset: str) -> dict[str, Any]:

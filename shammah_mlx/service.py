@@ -5,6 +5,7 @@ All that touches models or journal happens on one thread. Claude is asked elsewh
 
 import asyncio
 import functools
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -36,7 +37,7 @@ class AwayError(BadStateError):
 
 
 class _EndedError(Exception):
-    """Learning is to stop where it is, between two interactions."""
+    """Learning is to stop where it is."""
 
 
 class Service:
@@ -52,6 +53,7 @@ class Service:
         self._used, self._retry_at = time.monotonic(), 0.0
         self._away = 0  # how many change the home and want nobody in it
         self._has_news = False  # whether Claude was reached since audits were last made up for
+        self._is_warm = False  # whether all models are loaded that may be needed
         self._worker = Worker(self._rest)
         self.pending = 0  # interactions, as last counted
         self.learnt = 0  # by this process
@@ -65,7 +67,7 @@ class Service:
         """
         self._worker.start()
         try:
-            await self._do(self._warm_up)
+            await self._do(self._opened)
         except BaseException:
             await self.stop()
             raise
@@ -113,7 +115,7 @@ class Service:
             answered = await self._consult(answering, consult)
         if isinstance(answered, Interaction):
             self._has_news |= answered.called_claude
-            self.pending += answered.turn.kept
+            await self._do(functools.partial(self._count, answered))
         return answered
 
     async def make_late_audits(self, consult: Consult) -> None:
@@ -175,18 +177,24 @@ class Service:
         if self._away:
             raise AwayError("the home is being changed by another command", "ask again when that is done")
         if self._assistant is None:
-            self.config = self._read_config()
+            self.config, self._is_warm = self._read_config(), False
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,
                 Recorded(()),  # Claude is asked elsewhere
                 Weights(weights_folder()),
-                give_way=self._worker.give_way,
+                give_way=self._give_way,
             )
         return self._assistant
 
-    def _warm_up(self) -> None:
-        self._opened().meter("one", "another")  # loads the embedder
+    def _count(self, answered: Interaction) -> None:
+        self.pending += answered.turn.kept
+
+    def _give_way(self) -> None:
+        """Answer who waits; break off what is being learnt, to be learnt again, if the home is to be left."""
+        self._worker.give_way()
+        if self._worker.is_stopping or self._away:
+            raise _EndedError
 
     def _begin_audits(self) -> loop.Consulting[int]:
         assistant = self._opened()
@@ -197,6 +205,8 @@ class Service:
         assistant, self._assistant = self._assistant, None
         if assistant is not None:
             assistant.__exit__(None if error is None else type(error), error, None)
+            del assistant
+            gc.collect()  # models hold themselves in circles, and nothing else happens that would have them found
             mx.clear_cache()
 
     def _rest(self) -> bool:
@@ -219,6 +229,9 @@ class Service:
     def _learn(self, assistant: Assistant) -> bool:
         self.pending = assistant.pending()
         if not self.pending:
+            if not self._is_warm:
+                assistant.models.warm_up()
+                self._is_warm = True
             if time.monotonic() - self._used > self.config.service.unload_after_s:
                 self._close()
                 self._say("models unloaded: nobody asked anything for a while")
@@ -226,23 +239,19 @@ class Service:
         try:
             learnt = assistant.learn_rest(self._between, wait=False)
         except _EndedError:
-            learnt = 0
+            return False
         mx.clear_cache()  # or a long life fills it
         self.failure = None
         return learnt is not None  # None: another process learns
 
     def _between(self, pending: int) -> AbstractContextManager[Callable[[], None]]:
         """Return what is called after each interaction that is learnt."""
-        left = pending
+        self.pending = pending
 
         def advance() -> None:
-            nonlocal left
-            left -= 1
-            self.pending = left
+            self.pending -= 1
             self.learnt += 1
-            self._worker.give_way()
-            if self._worker.is_stopping or self._away:
-                raise _EndedError
+            self._give_way()
 
         return nullcontext(advance)
 

@@ -5,8 +5,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ from shammah_mlx.console import given_settings, home_and_config, make_home, sett
 from shammah_mlx.errors import BadInputError, BadStateError
 
 if TYPE_CHECKING:
-    import asyncio
+    import uvicorn
+    from starlette.types import ASGIApp
+
+    from shammah_mlx.config import ServiceConfig
 
 LOOPBACK = "127.0.0.1"
 TOKEN, LOCK = "token", "serving"  # in the home: what TCP clients must know; who serves
@@ -46,10 +49,8 @@ def serve(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
 
 
 async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
-    import asyncio
-
+    """Put the parts together, and serve until a signal ends it."""
     import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
-    import uvicorn
 
     from shammah_mlx.counters import Counters
     from shammah_mlx.desk import Desk
@@ -60,15 +61,31 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
 
     log = logging.getLogger("shammah")
     log.setLevel(logging.INFO)
-    credential = find_credential(home)
-    service = Service(home, flags, log.info)
-    settings = service.config.service
-    relay = Relay(credential, settings.silence_s)
-    front = Front(service, relay, Counters())
-    desk = Desk(front, credential)
+    async with AsyncExitStack() as opened:
+        credential = find_credential(home)
+        service = Service(home, flags, log.info)
+        relay = Relay(credential, service.config.service.silence_s)
+        opened.push_async_callback(relay.close)
+        front = Front(service, relay, Counters())
+        desk = Desk(front, credential)
+        server = _server(web(front, token_of(home), desk.routes), service.config.service)
+        await service.start()
+        opened.push_async_callback(service.stop)
+        own = opened.enter_context(_own_socket(home))
+        log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
+        if credential is None:
+            log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
+        await _run(server, [own, port] if port else [own], desk.audit_late(), service.until_it_dies())
+    log.info("ended; all is saved")
+
+
+def _server(app: "ASGIApp", config: "ServiceConfig") -> "uvicorn.Server":
+    """Return what serves, and ends in good order when it is told to."""
+    import uvicorn
+
     server = uvicorn.Server(
         uvicorn.Config(
-            web(front, token_of(home), desk.routes),
+            app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -76,30 +93,26 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
             date_header=False,  # Claude's own goes through
             server_header=False,
             proxy_headers=False,  # nobody in between is to be believed
-            timeout_graceful_shutdown=settings.patience_s,
+            timeout_graceful_shutdown=config.patience_s,
         )
     )
     for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
         signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
-    await service.start()
-    try:
-        with _own_socket(home) as own:
-            log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
-            if credential is None:
-                log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
-            beside = [asyncio.create_task(desk.audit_late()), asyncio.create_task(service.until_it_dies())]
-            for task in beside:  # neither ends unless something is wrong
-                task.add_done_callback(lambda _: setattr(server, "should_exit", True))
-            await server.serve([own, port] if port else [own])
-            _check_alive(beside)
-    finally:
-        await relay.close()
-        await service.stop()
-    log.info("ended; all is saved")
+    return server
 
 
-def _check_alive(tasks: "list[asyncio.Task[None]]") -> None:
-    """Fail, so that the system starts the service again, if what was to go on for ever has ended."""
+async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *lasting: Coroutine[Any, Any, None]) -> None:
+    """Serve, with what goes on beside it for ever.
+
+    Raises:
+        RuntimeError: that has ended, so something is wrong, and the system should start the service again.
+    """
+    import asyncio
+
+    tasks = [asyncio.create_task(work) for work in lasting]
+    for task in tasks:
+        task.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    await server.serve(sockets=sockets)
     for task in tasks:
         if task.done():
             raise RuntimeError("a part of the service has died") from task.exception()
@@ -149,14 +162,18 @@ def _own_socket(home: Path) -> Iterator[socket.socket]:
 
 
 def token_of(home: Path) -> str:
-    """Return what clients on a TCP port must show; made when first needed."""
-    path = home / TOKEN
-    if not path.exists():
-        partial = path.with_suffix(".part")
-        partial.touch(0o600)
-        partial.write_text(secrets.token_urlsafe(32))
-        partial.replace(path)
-    return path.read_text().strip()
+    """Return what clients on a TCP port must show; made when first needed.
+
+    Raises:
+        BadStateError: others can read it.
+    """
+    from shammah_mlx.keys import KeyFile
+
+    kept = KeyFile(home / TOKEN)
+    if (token := kept.get()) is None:
+        token = secrets.token_urlsafe(32)
+        kept.set(token)
+    return token
 
 
 def _url(port: socket.socket) -> str:

@@ -1,15 +1,18 @@
 """The commands that have the system run the service."""
 
 import os
+import re
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx.background import command_line
+from shammah_mlx.client import is_served
 from shammah_mlx.console import given_settings, home_and_config, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError
 
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 UP_WITHIN_S = 60.0  # with cold files, loading takes some seconds
 LOOK_S = 0.2
 LINES = 50
-KEPT = ("SHAMMAH_WEIGHTS", "ANTHROPIC_BASE_URL")  # of the environment: the system passes none of it on
+BASE_URL = "ANTHROPIC_BASE_URL"
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy")
+KEPT = ("SHAMMAH_WEIGHTS", BASE_URL, *PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR")  # the system passes on nothing else
 
 
 @click.group()
@@ -39,11 +44,12 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
 
     command = command_line("serve", make_home(home), {**given_settings(ctx, given), "tcp": tcp})
     environment = {name: value for name in KEPT if (value := os.environ.get(name))}
-    if "@" in environment.get("ANTHROPIC_BASE_URL", ""):
-        raise BadInputError("ANTHROPIC_BASE_URL holds a password, which would be written to a file", "leave it out")
+    _check_environment(environment, tcp)
     runner = supervisor()
+    if is_served(home) and not runner.state().running:
+        raise BadStateError("something else serves this home already", "end it first: `shammah serve`, in a terminal?")
     runner.install(Job(tuple(command), environment, _log()))
-    _wait_until_up(home)
+    _wait_until_up(home, runner)
     click.echo(f"Running, and described in {runner.place}.")
     if key_store(home).get() is None:
         click.echo("It has no key for Claude: shammah key set, then shammah service restart")
@@ -61,8 +67,9 @@ def uninstall() -> None:
 def start(ctx: click.Context, /, **given: Any) -> None:
     """Start the service."""
     home, _ = home_and_config(ctx, given)
-    supervisor().start()
-    _wait_until_up(home)
+    runner = supervisor()
+    runner.start()
+    _wait_until_up(home, runner)
     click.echo("Running.")
 
 
@@ -79,9 +86,9 @@ def stop() -> None:
 def restart(ctx: click.Context, /, **given: Any) -> None:
     """End the service and start it anew."""
     home, _ = home_and_config(ctx, given)
-    supervisor().restart()
-    time.sleep(LOOK_S)
-    _wait_until_up(home)
+    runner = supervisor()
+    runner.restart()
+    _wait_until_up(home, runner)
     click.echo("Running.")
 
 
@@ -132,11 +139,29 @@ def _log() -> Path:
     return user_log_path("shammah-mlx", appauthor=False) / "serve.log"
 
 
-def _wait_until_up(home: Path) -> None:
+def _check_environment(environment: Mapping[str, str], tcp: int | None) -> None:
+    """Pass if this may be written to a file, and leads to Claude.
+
+    Raises:
+        BadInputError: there is a password in it, or it leads back to the service.
+    """
+    for name, value in environment.items():
+        if "@" in value:
+            raise BadInputError(f"{name} holds a password, which would be written to a file", "leave that out")
+    if tcp is not None and re.search(rf"(localhost|127\.0\.0\.1|\[::1\]):{tcp}\b", environment.get(BASE_URL, "")):
+        raise BadInputError(f"{BASE_URL} is the service's own address: it would ask itself", f"unset {BASE_URL}")
+
+
+def _wait_until_up(home: Path, runner: "Supervisor") -> None:
+    """Return when the process that the system runs answers.
+
+    Raises:
+        BadStateError: it does not.
+    """
     from shammah_mlx import client
 
     until = time.monotonic() + UP_WITHIN_S
-    while client.told(home, "GET", "/health") is None:
+    while (health := client.told(home, "GET", "/health")) is None or health["process"] != runner.state().pid:
         if time.monotonic() > until:
             raise BadStateError("the service does not come up", "see `shammah service logs`")
         time.sleep(LOOK_S)

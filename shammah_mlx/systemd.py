@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import final
 
-from shammah_mlx.agents import END_WITHIN_S, Job, State, check, check_installed, replace, run
+from shammah_mlx.agents import END_WITHIN_S, Job, State, check, check_installed, run
+from shammah_mlx.disk import replace_synced
 
 UNIT = "shammah.service"
 
@@ -50,7 +51,7 @@ class Systemd:
         """
         self.place.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        replace(self.place, unit(job).encode())
+        replace_synced(self.place, unit(job).encode())
         self._do("daemon-reload")
         self._do("enable", UNIT)
         self._do("restart", UNIT)

@@ -24,6 +24,9 @@ Show = Callable[[str], None]
 
 CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
 CACHE_READ_RATE = 0.1  # likewise
+OUR_VIA = "1.1 shammah"  # so that a service of ours knows that it would be asked for Claude's answer, and declines
+SOURCE, ITSELF = "shammah-source", "itself"  # the header of the service that says who answered, and how it declines
+OUR_MODELS = "shammah-"  # how the names begin under which this machine answers: never to be learnt from
 MOST_TOKENS = 2**53  # no reply has more: a number that is larger is none
 
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -45,6 +48,7 @@ _OUTAGES = {
     "timeout": ("Claude did not answer in time.", "ask again, or raise teacher.timeout_s in config.toml"),
     "unreachable": ("Claude could not be reached.", "check network, proxy, certificates, ANTHROPIC_BASE_URL if set"),
     "cut": ("The connection to Claude ended before any text came.", "ask again"),
+    "itself": ("ANTHROPIC_BASE_URL leads to shammah's own service.", "unset it here; it is for other programs"),
     "not_recorded": ("The recording has no answer to this query.", "ask a query that was recorded"),
 }
 _KIND_OF_STATUS = {
@@ -103,6 +107,7 @@ class Claude:
                     max_retries=self._config.max_retries,
                     timeout=self._config.timeout_s,
                     middleware=[_refuse_waits_over(self._config.timeout_s)],
+                    default_headers={"via": OUR_VIA},
                 ) as client,
                 client.messages.create(
                     model=query.model or self._config.model,
@@ -201,6 +206,8 @@ class Heard:
 
     def outcome(self, prices: Mapping[str, Price]) -> Reply | Outage:
         """Return the reply, cut if the stream was, or the outage if nothing came."""
+        if self.model.startswith(OUR_MODELS):
+            return outage("itself")
         stop_reason = None if self.failure else self.stop_reason
         if not self.text and stop_reason is None:
             return outage(self.failure or "cut")
@@ -247,6 +254,8 @@ def kind_of(error: Exception) -> str:
     import httpx2
 
     match error:
+        case anthropic.APIStatusError() if error.response.headers.get(SOURCE) == ITSELF:
+            return "itself"
         case anthropic.APIStatusError():
             told = (error.type, error.error_code, error.api_message)
             return kind_of_status(error.status_code, *(part if isinstance(part, str) else None for part in told))

@@ -81,14 +81,10 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **given: Any) -> None
     """
     home, config = home_and_config(ctx, given)
     check_text("PATTERN", pattern, config.max_query_bytes)
-    with client.alone(home, config.state.lock_wait_s, say_waiting):
-        _forget(home, config, pattern, yes=yes)
-
-
-def _forget(home: Path, config: "Config", pattern: str, *, yes: bool) -> None:
     from shammah_mlx import forgetting
 
-    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting)
+    alone = client.alone(home, config.state.lock_wait_s, say_waiting)
+    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting, alone)
     if forgotten is None:
         click.echo("Nothing was erased.")
     elif not forgotten.interactions and not forgotten.resumed:

@@ -1,6 +1,7 @@
 """The commands that keep Claude's key."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -63,6 +64,6 @@ def key_status(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(found is None)
 
 
-def _say_if_served(home: Any) -> None:
+def _say_if_served(home: Path) -> None:
     if is_served(home):
         click.echo(RESTART)

@@ -3,9 +3,11 @@
 Requests and responses only: who answers is the service's business, what it looks like the wire's.
 """
 
+import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx2
@@ -20,15 +22,16 @@ from shammah_mlx import wire
 from shammah_mlx.counters import Counters
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Reply
-from shammah_mlx.guard import JSON, Guard, refusal
+from shammah_mlx.guard import JSON, Guard, nothing_here, refusal
 from shammah_mlx.loop import Call
 from shammah_mlx.provenance import local_model
-from shammah_mlx.relay import Headers, Relay, comes_from_us, passed_back
+from shammah_mlx.relay import Headers, Relay, can_be_passed_on, passed_back
 from shammah_mlx.service import AwayError, Service
-from shammah_mlx.teacher import kind_of, outage
+from shammah_mlx.teacher import SOURCE, kind_of, outage
 
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
-SOURCE, COVERED, NUMBER = "shammah-source", "shammah-covered", "shammah-query-id"  # headers of what was answered
+COVERED, NUMBER = "shammah-covered", "shammah-query-id"  # headers of what was answered, beside the source
 _CREDENTIALS_ARE_OURS = (401, 403)  # so a client need not be told what Claude said of them
 
 
@@ -88,22 +91,26 @@ class Anthropic:
             if not has_seat:
                 refused: Response | None = refusal("overloaded_error", "Too many requests at once. Ask again soon.")
             else:
-                with suppress(ClientDisconnect):
-                    refused = await self._answer(request, receive, send)
+                refused = await self._answer(request, receive, send)
             if refused is not None:
                 await refused(scope, receive, send)
 
     async def _answer(self, request: Request, receive: Receive, send: Send) -> Response | None:
         """Answer; return what is to be sent if it is an error of ours."""
-        if comes_from_us(request.headers.items()):
-            return refusal("invalid_request_error", "ANTHROPIC_BASE_URL leads this service to itself: unset it there.")
-        body = await self._front.body(request)
+        target = request.scope["raw_path"] + (b"?" + query if (query := request.scope["query_string"]) else b"")
+        if not can_be_passed_on(target):
+            return nothing_here()
+        try:
+            body = await self._front.body(request)
+        except ClientDisconnect:
+            return None
         if body is None:
             refused = refusal("request_too_large", "The request is longer than this service takes.")
             refused.headers["connection"] = "close"  # or the client would go on sending, and wait for ever
             return refused
-        exchange = _Exchange(self._front, request, body, receive, send)
-        if request.method == "POST" and request.url.path == "/v1/messages" and "anthropic-beta" not in request.headers:
+        exchange = _Exchange(self._front, request, target, body, receive, send)
+        is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
+        if is_question and "anthropic-beta" not in request.headers:
             asked = wire.read_request(body, self._front.service.config.max_query_bytes)
             if asked is not None:
                 return await exchange.answer(asked)
@@ -113,23 +120,26 @@ class Anthropic:
 class _Exchange:
     """One request and its response."""
 
-    def __init__(self, front: Front, request: Request, body: bytes, receive: Receive, send: Send) -> None:
-        self._front, self._request, self._body = front, request, body
+    def __init__(
+        self, front: Front, request: Request, target: bytes, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        self._front, self._request, self._target, self._body = front, request, target, body
         self._receive, self._send = receive, send
         self._streams = False
         self._claude: tuple[int, Headers] | None = None  # what its response began with
         self._held: list[bytes] = []  # of its body, not sent yet
         self._is_begun = False  # whether anything was sent
+        self._failure: httpx2.HTTPError | None = None  # what ended Claude's response, if it did not end by itself
 
     async def answer(self, asked: wire.Request) -> Response | None:
-        """Let the loop answer, and send that."""
+        """Let the loop answer, and send that; while somebody else is alone in the home, Claude answers."""
         since, self._streams = time.perf_counter(), asked.streams
         try:
             answered = await self._front.service.ask(lambda _: asked.query, self._consult)
+        except AwayError:
+            return await self.pass_on()
         except ShammahError as error:
-            return refusal(
-                "overloaded_error" if isinstance(error, AwayError) else "api_error", f"{error.message}: {error.hint}"
-            )
+            return refusal("api_error", f"{error.message}: {error.hint}")
         if isinstance(answered, Interaction):
             self._front.counters.count(answered, time.perf_counter() - since)
             if answered.served_local:
@@ -137,62 +147,58 @@ class _Exchange:
                 return None
         elif self._claude is None or self._is_about_our_key:
             return unanswered(answered)
-        await self._send_held()
-        return None
+        return await self._finish()
 
     async def pass_on(self) -> Response | None:
         """Send the request on as it is, and what comes back."""
         if not self._front.relay.has_key:
             return unanswered(outage("no_key"))
         self._front.counters.passed_on.inc()
-        failure: Exception | None = None
 
-        async def relay() -> None:
-            nonlocal failure
-            try:
-                async for piece in self._asked(self._request.headers.items()):
-                    if not self._is_about_our_key:
-                        await self._send_piece(piece)
-            except httpx2.HTTPError as error:
-                failure = error
+        async def hand_over(piece: bytes) -> None:
+            if not self._is_about_our_key:
+                await self._send_piece(piece)
 
-        await _until_gone(self._receive, relay)
-        if self._is_about_our_key:
-            return unanswered(outage("key_refused"))
-        if failure is not None and not self._is_begun:
-            return unanswered(outage(kind_of(failure)))
-        if failure is None:
-            await self._send_held()
-        return None  # after a failure in between, the stream ends without its end, as Claude's did
+        await self._ask_claude(self._request.headers.raw, hand_over)
+        return unanswered(outage("key_refused")) if self._is_about_our_key else await self._finish()
 
     async def _consult(self, call: Call) -> Reply | Outage:
         """Ask Claude what the client asked; send its words on while they come, if they are the answer."""
         if not self._front.relay.has_key:
             return outage("no_key")
         listener = wire.Listener(streams=self._streams)
-        failure: Exception | None = None
-        readable = [(name, value) for name, value in self._request.headers.items() if name != "accept-encoding"]
 
-        async def listen() -> None:
-            nonlocal failure
-            try:
-                async for piece in self._asked([*readable, ("accept-encoding", "identity")]):
-                    listener.hear(piece)
-                    if call.is_answer and self._streams and not listener.has_ended and self._is_well:
-                        await self._send_piece(piece)
-                    else:
-                        self._held.append(piece)  # the end comes when all is journalled
-            except httpx2.HTTPError as error:
-                failure = error
+        async def listen(piece: bytes) -> None:
+            listener.hear(piece)
+            if call.is_answer and self._streams and not listener.has_ended and self._is_well:
+                await self._send_piece(piece)
+            else:
+                self._held.append(piece)  # the end comes when all is journalled
 
-        await _until_gone(self._receive, listen)
+        readable = [(name, value) for name, value in self._request.headers.raw if name != b"accept-encoding"]
+        await self._ask_claude([*readable, (b"accept-encoding", b"identity")], listen)
         if self._claude is None:
-            return outage(kind_of(failure) if failure else "cut")
+            return outage(kind_of(self._failure) if self._failure else "cut")
         if not self._is_well:
             return wire.outage_of(self._claude[0], b"".join(self._held))
-        if failure is not None:
+        if self._failure is not None:
             listener.break_off()
         return listener.reply(self._front.service.config.teacher.prices)
+
+    async def _ask_claude(self, headers: Headers, take: Callable[[bytes], Awaitable[None]]) -> None:
+        """Ask for as long as the client stays; note how the response begins, and how it ends if badly."""
+
+        async def ask() -> None:
+            asking = self._front.relay.asked(self._request.method, self._target, headers, self._body)
+            try:
+                async with asking as response:
+                    self._claude = response.status_code, passed_back(response)
+                    async for piece in response.aiter_raw():
+                        await take(piece)
+            except httpx2.HTTPError as error:
+                self._failure = error
+
+        await _until_gone(self._receive, ask)
 
     @property
     def _is_well(self) -> bool:
@@ -202,30 +208,33 @@ class _Exchange:
     def _is_about_our_key(self) -> bool:
         return self._claude is not None and self._claude[0] in _CREDENTIALS_ARE_OURS
 
-    async def _asked(self, headers: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
-        """Ask Claude; note how its response begins, and yield its body as it comes."""
-        target = self._request.scope["raw_path"].decode("latin-1")
-        if query := self._request.scope["query_string"].decode("latin-1"):
-            target += f"?{query}"
-        async with self._front.relay.asked(self._request.method, target, headers, self._body) as response:
-            self._claude = response.status_code, passed_back(response)
-            async for piece in response.aiter_raw():
-                yield piece
-
     async def _send_piece(self, piece: bytes) -> None:
-        await self._begin()
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        """Send a piece on.
 
-    async def _send_held(self) -> None:
-        """Send the rest of Claude's response."""
+        Raises:
+            httpx2.WriteTimeout: the client does not read.
+        """
         await self._begin()
-        await self._send({"type": "http.response.body", "body": b"".join(self._held)})
+        message = {"type": "http.response.body", "body": piece, "more_body": True}
+        try:
+            await asyncio.wait_for(self._send(message), self._front.service.config.service.silence_s)
+        except TimeoutError as error:
+            raise httpx2.WriteTimeout("the client does not read") from error
+
+    async def _finish(self) -> Response | None:
+        """Send the rest of Claude's response; return the error instead, if there is nothing else."""
+        if self._failure is not None and not self._is_begun:
+            return unanswered(outage(kind_of(self._failure)))
+        if self._failure is None:
+            await self._begin()
+            await self._send({"type": "http.response.body", "body": b"".join(self._held)})
+        return None  # what was broken off in between has no end, and the client is to see that
 
     async def _begin(self) -> None:
         if not self._is_begun and self._claude is not None:
             status, headers = self._claude
-            raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in [*headers, (SOURCE, "claude")]]
-            await self._send({"type": "http.response.start", "status": status, "headers": raw})
+            told = [*headers, (SOURCE.encode(), b"claude")]
+            await self._send({"type": "http.response.start", "status": status, "headers": told})
             self._is_begun = True
 
     async def _send_local(self, answered: Interaction) -> None:
@@ -264,6 +273,7 @@ def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
             "preset": service.config.preset,
             "models": "loaded" if service.is_open else "unloaded",
             "pending": service.pending,
+            "process": os.getpid(),
             "key": front.relay.has_key,
         }
         return JSONResponse(told)
@@ -274,7 +284,7 @@ def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
         return Response(generate_latest(front.counters.registry), media_type="text/plain; version=0.0.4")
 
     async def nothing(_: Request) -> Response:
-        return refusal("not_found_error", "There is nothing here.")
+        return nothing_here()
 
     async def failed(_: Request, __: Exception) -> Response:
         return refusal("api_error", "Something is wrong with shammah; its log says what.")
@@ -286,7 +296,7 @@ def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
             Route("/metrics", metrics),
             *own_routes,
             Route("/v1/{path:path}", anthropic),
-            Route("/{path:path}", nothing),
+            Route("/{path:path}", nothing, methods=METHODS),
         ],
         exception_handlers={Exception: failed},
     )

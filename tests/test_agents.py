@@ -16,7 +16,7 @@ from shammah_mlx.agents import Job
 from shammah_mlx.launchd import LABEL, plist
 from shammah_mlx.systemd import unit
 from tests.loopback import Loopback
-from tests.served import WITHIN_S, Place
+from tests.served import WITHIN_S, Place, Served
 
 ROOT = Path(__file__).parents[1]
 JOB = Job(("/a b/python", "-P", 'say "hi"', "100%", "$HOME"), {"SHAMMAH_WEIGHTS": "/w 50%"}, Path("/logs/serve.log"))
@@ -142,6 +142,20 @@ def test_without_a_desktop_there_is_no_launchd_to_ask(mac: Run, monkeypatch: pyt
     monkeypatch.delenv("FAKE_NO_DESKTOP")
 
 
+def test_a_base_url_that_is_the_services_own_is_refused(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://localhost:8317/")
+    told = mac("service", "install", "--tcp", "8317")
+    assert told.returncode == 1
+    assert "it would ask itself" in told.stderr
+
+
+def test_a_home_that_something_else_serves_is_not_installed_over(mac: Run, home: Path) -> None:
+    with Served(home, {}):
+        told = mac("service", "install")
+    assert told.returncode == 1
+    assert "something else serves this home" in told.stderr
+
+
 def test_a_password_in_the_base_url_is_not_written_to_a_file(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://me:secret@127.0.0.1:1")
     told = mac("service", "install")
@@ -171,11 +185,11 @@ def test_systemd_is_told_step_by_step(home: Path, tmp_path: Path, monkeypatch: p
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     systemctl, said = bin_folder / "systemctl", tmp_path / "said"
-    start = f'exec "{sys.executable}" -m shammah_mlx serve --home "{home}" &'
+    start = f'"{sys.executable}" -m shammah_mlx serve --home "{home}" & echo $! > "{home}/pid"'
     systemctl.write_text(
         f'#!/bin/sh\necho "$@" >> "{said}"\n'
         f'case "$*" in *"restart shammah.service") ({start}) > /dev/null 2>&1;;\n'
-        f"*show*) echo ActiveState=active; echo MainPID=7; echo ExecMainStatus=0;;\n"
+        f"*show*) echo ActiveState=active; echo MainPID=$(cat '{home}/pid'); echo ExecMainStatus=0;;\n"
         f'*start*|*daemon-reload*|*enable*|*disable*) ;; *) echo "Failed to stop: no bus" >&2; exit 1;; esac\n'
     )
     systemctl.chmod(0o755)
@@ -190,24 +204,18 @@ def test_systemd_is_told_step_by_step(home: Path, tmp_path: Path, monkeypatch: p
     try:
         installed = shammah("install")
         assert installed.returncode == 0, installed.stderr
-        assert "process 7" in shammah("status").stdout
+        assert f"process {(home / 'pid').read_text().strip()}" in shammah("status").stdout
         failed = shammah("stop")
         assert failed.returncode == 1
         assert "no bus" in failed.stderr
         assert shammah("uninstall").stdout == "Taken away.\n"
     finally:
-        subprocess.run(["pkill", "-f", f"serve --home {home}"], check=False)
-    place = tmp_path / "config" / "systemd" / "user" / "shammah.service"
-    assert not place.exists()
-    assert said.read_text().splitlines() == [
-        "--user daemon-reload",
-        "--user enable shammah.service",
-        "--user restart shammah.service",
-        "--user show --property=ActiveState,MainPID,ExecMainStatus shammah.service",
-        "--user stop shammah.service",
-        "--user disable --now shammah.service",
-        "--user daemon-reload",
-    ]
+        if (health := client.told(home, "GET", "/health")) is not None:
+            os.kill(health["process"], signal.SIGKILL)
+    assert not (tmp_path / "config" / "systemd" / "user" / "shammah.service").exists()
+    verbs = [line.split()[1] for line in said.read_text().splitlines()]
+    told = [verb for verb in verbs if verb != "show"]
+    assert told == ["daemon-reload", "enable", "restart", "stop", "disable", "daemon-reload"]
 
 
 def test_where_there_is_no_systemd_that_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 """Any Anthropic client in front of the service: what is answered here, and what goes to Claude byte for byte."""
 
 import asyncio
+import http.client
 import itertools
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import Any
 
 import anthropic
@@ -60,10 +61,10 @@ def client(served: Served) -> Iterator[anthropic.Anthropic]:
 
 
 @pytest.fixture
-def http(served: Served) -> Iterator[httpx2.Client]:
+def web(served: Served) -> Iterator[httpx2.Client]:
     """Return a plain client of the TCP port, with the token."""
-    with httpx2.Client(base_url=served.url, headers={"x-api-key": served.token}, timeout=WITHIN_S) as http:
-        yield http
+    with httpx2.Client(base_url=served.url, headers={"x-api-key": served.token}, timeout=WITHIN_S) as web:
+        yield web
 
 
 def body(text: str, **others: Any) -> dict[str, Any]:
@@ -159,17 +160,17 @@ class TestWhatIsPartOfTheQuestion:
         [{"max_tokens": LIMIT + 1}, {"model": "claude-y"}, {"system": "be rude"}, {"stop_sequences": ["\n"]}],
         ids=["limit", "model", "system", "stop"],
     )
-    def test_makes_it_another(self, http: httpx2.Client, others: dict[str, Any]) -> None:
-        told = http.post("/v1/messages", json={**body(KNOWN), **others})
+    def test_makes_it_another(self, web: httpx2.Client, others: dict[str, Any]) -> None:
+        told = web.post("/v1/messages", json={**body(KNOWN), **others})
         assert told.headers["shammah-source"] == "claude"
 
-    def test_is_not_who_asks_nor_the_usual_temperature(self, http: httpx2.Client) -> None:
+    def test_is_not_who_asks_nor_the_usual_temperature(self, web: httpx2.Client) -> None:
         block = [{"type": "text", "text": KNOWN, "cache_control": {"type": "ephemeral"}}]
         sent = body("", messages=[{"role": "user", "content": block}], metadata={"user_id": "u"}, temperature=1.0)
-        assert http.post("/v1/messages", json=sent).headers["shammah-source"] == "recall"
+        assert web.post("/v1/messages", json=sent).headers["shammah-source"] == "recall"
 
     def test_what_ended_an_answer_is_told_when_it_is_given_again(
-        self, http: httpx2.Client, served: Served, upstream: Loopback
+        self, web: httpx2.Client, served: Served, upstream: Loopback
     ) -> None:
         stopped = {"stop_reason": "stop_sequence", "stop_sequence": "###"}
 
@@ -181,9 +182,9 @@ class TestWhatIsPartOfTheQuestion:
         upstream.default_to(stop)
         asked = [f"count to {number} in French" for number in ("three", "four", "five", "six", "seven")]
         for text in asked:
-            http.post("/v1/messages", json=body(text, stop_sequences=["###"]))
+            web.post("/v1/messages", json=body(text, stop_sequences=["###"]))
         served.wait_until_learnt()
-        told = http.post("/v1/messages", json=body(asked[0], stop_sequences=["###"]))
+        told = web.post("/v1/messages", json=body(asked[0], stop_sequences=["###"]))
         assert told.headers["shammah-source"] == "recall"
         assert {name: told.json()[name] for name in stopped} == stopped
 
@@ -211,12 +212,12 @@ class TestWhatTheLoopDoesNotCover:
     )
     @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
     def test_goes_to_claude_byte_for_byte_and_back(
-        self, http: httpx2.Client, served: Served, upstream: Loopback, sent: dict[str, Any], streams: bool
+        self, web: httpx2.Client, served: Served, upstream: Loopback, sent: dict[str, Any], streams: bool
     ) -> None:
         before = len(journalled(served))
         raw = json.dumps({**sent, "stream": streams}, indent=3).encode()  # spaces that no encoder of ours makes
         headers = {"content-type": "application/json", "anthropic-version": "2023-06-01", "x-stainless-lang": "python"}
-        got = http.post("/v1/messages?beta=true", content=raw, headers=headers)
+        got = web.post("/v1/messages?beta=true", content=raw, headers=headers)
         request = upstream.requests[-1]
         assert request.raw == raw
         assert request.path == "/v1/messages?beta=true"
@@ -228,11 +229,32 @@ class TestWhatTheLoopDoesNotCover:
         assert got.headers["content-type"] == straight.headers["content-type"]
         assert len(journalled(served)) == before
 
-    def test_is_a_request_with_a_beta(self, http: httpx2.Client, upstream: Loopback) -> None:
-        http.post("/v1/messages", json=body(KNOWN), headers={"anthropic-beta": "context-1m"})
+    def test_has_no_header_of_ours_and_any_of_the_clients(self, served: Served, upstream: Loopback) -> None:
+        raw = json.dumps(body(KNOWN, top_k=3)).encode()
+        with closing(http.client.HTTPConnection("127.0.0.1", served.port)) as line:
+            line.putrequest("POST", "/v1/messages", skip_accept_encoding=True)
+            for name, value in {"x-api-key": served.token, "x-title": "Ü", "connection": "x-hop", "x-hop": "1"}.items():
+                line.putheader(name, value.encode())
+            line.putheader("content-length", str(len(raw)))
+            line.endheaders(raw)
+            assert line.getresponse().status == 200
+        sent = upstream.requests[-1].headers
+        assert sent["x-title"].encode("latin-1").decode() == "Ü"
+        assert not {"accept-encoding", "user-agent", "accept", "x-hop"} & sent.keys()
+
+    @pytest.mark.parametrize("path", ["/v1/../x", "/v1/./messages", "/v1/%2e%2e/x", "/v1/.%2E"])
+    def test_is_no_path_that_leads_elsewhere(self, served: Served, upstream: Loopback, path: str) -> None:
+        before = len(upstream.requests)
+        with closing(http.client.HTTPConnection("127.0.0.1", served.port)) as line:
+            line.request("GET", path, headers={"x-api-key": served.token})
+            assert line.getresponse().status == 404
+        assert len(upstream.requests) == before
+
+    def test_is_a_request_with_a_beta(self, web: httpx2.Client, upstream: Loopback) -> None:
+        web.post("/v1/messages", json=body(KNOWN), headers={"anthropic-beta": "context-1m"})
         assert upstream.requests[-1].headers["anthropic-beta"] == "context-1m"
 
-    def test_comes_as_it_comes(self, http: httpx2.Client, upstream: Loopback) -> None:
+    def test_comes_as_it_comes(self, web: httpx2.Client, upstream: Loopback) -> None:
         """The first words arrive while Claude still speaks."""
         go_on = threading.Event()
 
@@ -244,7 +266,7 @@ class TestWhatTheLoopDoesNotCover:
             wire.end_stream()
 
         upstream.default_to(speak)
-        with http.stream("POST", "/v1/messages", json=body(KNOWN, stream=True, top_k=3)) as response:
+        with web.stream("POST", "/v1/messages", json=body(KNOWN, stream=True, top_k=3)) as response:
             pieces = response.iter_raw()
             assert next(pieces) == b"event: one\ndata: {}\n\n"
             go_on.set()
@@ -254,17 +276,17 @@ class TestWhatTheLoopDoesNotCover:
 class TestWhatGoesWrong:
     @pytest.mark.parametrize("abrupt", [False, True])
     def test_a_reply_that_was_cut_is_passed_on_cut_and_never_learnt(
-        self, http: httpx2.Client, served: Served, upstream: Loopback, abrupt: bool
+        self, web: httpx2.Client, served: Served, upstream: Loopback, abrupt: bool
     ) -> None:
         upstream.default_to(cut("It is a ", abrupt=abrupt))
         text = f"what is a comet, {abrupt}?"
         heard = b""
-        try:
-            with http.stream("POST", "/v1/messages", json=new(text, stream=True)) as response:
-                for piece in response.iter_raw():
-                    heard += piece
-        except httpx2.HTTPError:
-            assert abrupt
+        with (
+            pytest.raises(httpx2.RemoteProtocolError) if abrupt else nullcontext(),
+            web.stream("POST", "/v1/messages", json=new(text, stream=True)) as response,
+        ):
+            for piece in response.iter_raw():
+                heard += piece
         assert b"It i" in heard
         assert b"message_stop" not in heard
         last = journalled(served)[-1]
@@ -273,10 +295,10 @@ class TestWhatGoesWrong:
         assert (last.reply.text, last.reply.complete) == ("It is a ", False)
 
     def test_who_hangs_up_is_charged_for_no_more_than_he_heard(
-        self, http: httpx2.Client, served: Served, upstream: Loopback
+        self, web: httpx2.Client, served: Served, upstream: Loopback
     ) -> None:
         upstream.default_to(stall("It is a "))
-        with http.stream("POST", "/v1/messages", json=new("what is a meteor?", stream=True)) as response:
+        with web.stream("POST", "/v1/messages", json=new("what is a meteor?", stream=True)) as response:
             next(response.iter_raw())
         until = time.monotonic() + WITHIN_S
         while journalled(served)[-1].turn.query.text != "what is a meteor?":
@@ -302,8 +324,27 @@ class TestWhatGoesWrong:
                     assert "could not be reached" in told.json()["error"]["message"]
                 assert not journalled(alone)
 
-    def test_a_service_that_would_ask_itself_says_so(self, http: httpx2.Client) -> None:
-        told = http.post("/v1/messages", json=new("?"), headers={"via": "1.1 shammah"})
+    def test_a_whole_reply_that_was_cut_is_an_error(
+        self, web: httpx2.Client, served: Served, upstream: Loopback
+    ) -> None:
+        def half(wire: Wire, request: Any) -> None:
+            wire.send(200, "application/json", b'{"type": "mess', {"content-length": "999"})
+
+        upstream.default_to(half)
+        for others in ({}, {"top_k": 3}):
+            with suppress(httpx2.RemoteProtocolError):  # its headers may have gone out
+                assert web.post("/v1/messages", json=new("what is a comet?", **others)).status_code == 500
+
+    def test_who_hangs_up_before_he_has_asked_leaves_no_trace(self, served: Served) -> None:
+        with socket.create_connection(("127.0.0.1", served.port)) as line:
+            head = f"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {served.token}\r\n"
+            line.sendall(f'{head}content-length: 500\r\n\r\n{{"mod'.encode())
+            time.sleep(0.2)
+        time.sleep(0.2)
+        assert "Traceback" not in served.log
+
+    def test_a_service_that_would_ask_itself_says_so(self, web: httpx2.Client) -> None:
+        told = web.post("/v1/messages", json=new("?"), headers={"via": "1.1 shammah"})
         assert told.status_code == 400
         assert "ANTHROPIC_BASE_URL" in told.json()["error"]["message"]
 
@@ -356,29 +397,29 @@ class TestWhoMayAsk:
             name: value.replace("TOKEN", served.token) if isinstance(value, str) else value
             for name, value in headers.items()
         }
-        with httpx2.Client(base_url=served.url, headers=told) as http:
-            got = http.post(path, json=body(KNOWN)) if path == "/v1/messages" else http.get(path)
+        with httpx2.Client(base_url=served.url, headers=told) as web:
+            got = web.post(path, json=body(KNOWN)) if path == "/v1/messages" else web.get(path)
         assert got.status_code == status
         assert not [name for name in got.headers if name.startswith("access-control")]
 
     def test_preflights_get_nothing(self, served: Served) -> None:
         asks = {"origin": "https://evil.example", "access-control-request-method": "POST"}
-        with httpx2.Client(base_url=served.url, headers=asks) as http:
-            assert http.options("/v1/messages").status_code == 403
+        with httpx2.Client(base_url=served.url, headers=asks) as web:
+            assert web.options("/v1/messages").status_code == 403
 
     def test_may_see_that_it_is_well_without_a_token(self, served: Served) -> None:
-        with httpx2.Client(base_url=served.url) as http:
-            assert http.get("/health").json()["status"] == "ok"
+        with httpx2.Client(base_url=served.url) as web:
+            assert web.get("/health").json()["status"] == "ok"
 
-    def test_is_nobody_for_what_commands_say_to_it(self, http: httpx2.Client) -> None:
-        for path in ("/ask", "/away"):
-            assert http.post(path, json={"text": "x"}).status_code == 404
-        assert http.get("/decode-rate").status_code == 404
+    def test_is_nobody_for_what_commands_say_to_it(self, web: httpx2.Client) -> None:
+        for path in ("/own/ask", "/own/away", "/ask"):
+            assert web.post(path, json={"text": "x"}).status_code == 404
+        assert web.get("/own/decode-rate").status_code == 404
 
-    def test_the_upstream_key_is_ours_never_the_clients(self, http: httpx2.Client, upstream: Loopback) -> None:
+    def test_the_upstream_key_is_ours_never_the_clients(self, web: httpx2.Client, upstream: Loopback) -> None:
         theirs = {"authorization": "Bearer theirs", "cookie": "c"}
         for others in ({}, {"top_p": 0.5}):
-            http.post(
+            web.post(
                 "/v1/messages",
                 json=new("who am I?", **others),
                 headers=theirs,
@@ -410,8 +451,8 @@ class TestBodies:
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-    def test_of_any_bytes_are_answered_by_somebody(self, http: httpx2.Client, sent: bytes) -> None:
-        got = http.post("/v1/messages", content=sent)
+    def test_of_any_bytes_are_answered_by_somebody(self, web: httpx2.Client, sent: bytes) -> None:
+        got = web.post("/v1/messages", content=sent)
         assert got.status_code in (400, 200)
         assert got.json()["type"] in ("error", "message")
 
@@ -444,22 +485,22 @@ class TestBodies:
         )
     )
     def test_of_any_shape_are_answered_by_somebody(
-        self, http: httpx2.Client, served: Served, upstream: Loopback, sent: Any
+        self, web: httpx2.Client, served: Served, upstream: Loopback, sent: Any
     ) -> None:
         upstream.default_to(fail(400, "What?"))
         whole = {**body("hello"), **sent} if isinstance(sent, dict) else sent
-        got = http.post("/v1/messages", content=json.dumps(whole).encode())
+        got = web.post("/v1/messages", content=json.dumps(whole).encode())
         assert got.status_code in (400, 200)
         assert "Traceback" not in served.log
 
-    def test_nested_without_end_are_refused(self, http: httpx2.Client, served: Served) -> None:
+    def test_nested_without_end_are_refused(self, web: httpx2.Client, served: Served) -> None:
         for sent in (b"[" * 100_000, b'{"messages":' * 50_000):
-            assert http.post("/v1/messages", content=sent).status_code == 400
+            assert web.post("/v1/messages", content=sent).status_code == 400
         assert "Traceback" not in served.log
 
 
-def test_the_log_has_no_word_of_a_question_an_answer_or_a_key(http: httpx2.Client, served: Served) -> None:
-    http.post("/v1/messages", json=body("the xylophone question"))
+def test_the_log_has_no_word_of_a_question_an_answer_or_a_key(web: httpx2.Client, served: Served) -> None:
+    web.post("/v1/messages", json=body("the xylophone question"))
     for word in ("xylophone", "egg", "You asked", KEY, served.token):
         assert word not in served.log
 
@@ -502,8 +543,8 @@ class TestAudits:
                     good = own.post("/v1/messages", json=body(KNOWN, system="s", stream=streams))
                     assert good.headers["shammah-source"] == "recall"
                 upstream.default_to(reply("Never."))
-                for streams in (False, True):
-                    bad = own.post("/v1/messages", json=body(LEARNT[2], system="s", stream=streams))
+                for text, streams in ((LEARNT[2], False), (LEARNT[5], True)):
+                    bad = own.post("/v1/messages", json=body(text, system="s", stream=streams))
                     assert bad.headers["shammah-source"] == "claude"
                     assert b"Neve" in bad.content
 

@@ -105,7 +105,6 @@ def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
         await asyncio.gather(*(client_of(served, iter(asked[first::CLIENTS])) for first in range(CLIENTS)))
 
     with Place() as home, Served(home, environment(upstream), "--tcp", "0") as served:
-        (home / "config.toml").write_text(BOLD)
         known = asyncio.run(taught(served))
         asked = chance.sample([*itertools.islice(itertools.cycle(known), requests // 2), *new], requests)
         before = len(upstream.requests)

@@ -1,11 +1,13 @@
 """The service as its user sees it: `shammah ask` beside it, what ends it, and what else happens in its home."""
 
+import asyncio
 import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +15,12 @@ from pathlib import Path
 import pytest
 
 from shammah_mlx.client import SOCKET
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.guard import Guard
 from shammah_mlx.journal import Journal
+from shammah_mlx.service import Service
+from shammah_mlx.serving import token_of
+from shammah_mlx.weights import Weights
 from tests.command import run
 from tests.loopback import Loopback, fail, reply, stall
 from tests.served import Place, Served
@@ -170,9 +177,11 @@ def test_rollback_and_forget_have_the_home_to_themselves_and_give_it_back(home: 
     assert texts == [*(text for text in LEARNT if "egg" not in text), "what is a monad?", "what is a functor?"]
 
 
-def test_questions_are_refused_while_somebody_else_is_alone_in_the_home(home: Path, claude: Loopback) -> None:
+def test_while_somebody_else_is_alone_in_the_home_commands_are_told_and_clients_passed_on(
+    home: Path, claude: Loopback
+) -> None:
     with Served(home, {}) as served, served.own() as own:
-        with own.stream("POST", "/away") as gone:
+        with own.stream("POST", "/own/away") as gone:
             lines = gone.iter_lines()  # closes the connection when it is dropped
             assert next(lines) == "away"
             told = ask("what is a monad?")
@@ -180,9 +189,10 @@ def test_questions_are_refused_while_somebody_else_is_alone_in_the_home(home: Pa
             assert "being changed by another command" in told.stderr
             body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "what is a monad?"}]}
             with served.own() as other:
-                refused = other.post("/v1/messages", json=body)
-            assert refused.status_code == 529
-            assert refused.json()["error"]["type"] == "overloaded_error"
+                passed_on = other.post("/v1/messages", json=body)
+            assert passed_on.json()["content"][0]["text"] == "You asked: what is a monad?"
+            with closing(Journal(home / "journal.db")) as journal:
+                assert journal.count_after(0) == 0
         assert ask("what is a monad?").returncode == 0
 
 
@@ -218,7 +228,7 @@ def test_an_outage_is_told_as_it_is_without_a_service(home: Path, claude: Loopba
     assert "--local gives what this machine has" in told.stderr
 
 
-def test_who_breaks_off_is_not_charged_for_the_rest(home: Path, claude: Loopback) -> None:
+def test_who_breaks_off_leaves_nothing_that_waits(home: Path, claude: Loopback) -> None:
     claude.default_to(stall("It is "))
     with Served(home, {}) as served:
         command = [sys.executable, "-m", "shammah_mlx", "ask", "what is a monad?"]
@@ -227,6 +237,13 @@ def test_who_breaks_off_is_not_charged_for_the_rest(home: Path, claude: Loopback
             assert asking.stdout.read(4) == b"It i"
             asking.send_signal(signal.SIGINT)
             assert asking.wait(30) == 130
+        until = time.monotonic() + 10  # Claude would be waited for a minute, three times
+        with served.own() as own:
+            while "shammah_requests 0.0" not in own.get("/metrics").text:
+                assert time.monotonic() < until, "it still waits"
+                time.sleep(0.05)
+        with closing(Journal(home / "journal.db")) as journal:
+            assert journal.count_after(0) == 0
         claude.default_to(reply("Fine."))
         assert ask("what is a functor?").returncode == 0
         assert served.process.poll() is None
@@ -253,3 +270,46 @@ def test_nobody_there_is_no_service(home: Path) -> None:
     assert not is_served(home)
     assert told(home, "GET", "/health") is None
     assert (home / SOCKET).exists()
+
+
+def test_a_command_that_is_led_to_the_service_by_the_base_url_learns_nothing_of_our_own(
+    home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Served(home, {}, "--tcp", "0") as served:
+        for text in LEARNT:
+            ask("--claude", text)
+        served.wait_until_learnt()
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", served.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", served.token)
+        told = ask("--timeout", "30", "--claude", LEARNT[0])
+        assert told.returncode == 4
+        assert "leads to shammah's own service" in told.stderr
+    with closing(Journal(home / "journal.db")) as journal:
+        assert journal.count_after(0) == len(LEARNT)
+
+
+def test_a_home_that_is_left_takes_no_memory(home: Path, weights: Weights) -> None:
+    async def leave() -> None:
+        service = Service(home, {}, lambda _: None)
+        await service.start()
+        try:
+            models = weakref.ref(service._assistant.models)  # type: ignore[union-attr]  # it is open
+            async with service.away():
+                assert models() is None
+        finally:
+            await service.stop()
+
+    asyncio.run(leave())
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_an_empty_token_is_replaced_and_never_one_that_lets_anybody_in(home: Path, content: bytes) -> None:
+    (home / "token").write_bytes(content)
+    (home / "token").chmod(0o600)
+    assert len(token_of(home)) > 30
+    assert token_of(home) == token_of(home)
+    (home / "token").chmod(0o644)
+    with pytest.raises(BadStateError, match="others can read"):
+        token_of(home)
+    with pytest.raises(ValueError, match="empty"):
+        Guard(lambda *_: None, "")  # type: ignore[arg-type]
