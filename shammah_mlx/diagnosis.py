@@ -3,10 +3,9 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import msgspec
 
 from shammah_mlx.console import home_and_config, settings
 from shammah_mlx.errors import ShammahError
@@ -19,7 +18,7 @@ LEAST_SHARE = 0.6  # of what a foreground process writes: a throttled service ha
 DECODING_S = 120.0  # with cold files, on a slow CPU
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(NamedTuple):
     """One thing that was looked at."""
 
     name: str

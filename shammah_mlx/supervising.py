@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.background import command_line
-from shammah_mlx.client import is_served
 from shammah_mlx.console import given_settings, home_and_config, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError
 
@@ -40,6 +39,7 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     """Start the service now, whenever you log in, and again when it crashes; once more replaces it."""
     home, _ = home_and_config(ctx, given)
     from shammah_mlx.agents import Job
+    from shammah_mlx.client import is_served
     from shammah_mlx.keys import key_store
 
     command = command_line("serve", make_home(home), {**given_settings(ctx, given), "tcp": tcp})

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx import client
 from shammah_mlx.background import start_learning
 from shammah_mlx.console import (
     PUT_OFF,
@@ -35,6 +34,7 @@ MOST_SHOWN = 20  # questions: as many as a user will read
 def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     """Return to the checkpoint made after N queries."""
     home, config = home_and_config(ctx, given)
+    from shammah_mlx import client
     from shammah_mlx.recovery import roll_back
 
     with client.alone(home, config.state.lock_wait_s, say_waiting):
@@ -81,7 +81,7 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **given: Any) -> None
     """
     home, config = home_and_config(ctx, given)
     check_text("PATTERN", pattern, config.max_query_bytes)
-    from shammah_mlx import forgetting
+    from shammah_mlx import client, forgetting
 
     alone = client.alone(home, config.state.lock_wait_s, say_waiting)
     forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting, alone)

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from shammah_mlx.client import is_served
 from shammah_mlx.console import home_and_config, make_home, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.keys import find_credential, key_store
@@ -65,5 +64,7 @@ def key_status(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _say_if_served(home: Path) -> None:
+    from shammah_mlx.client import is_served
+
     if is_served(home):
         click.echo(RESTART)
