@@ -8,7 +8,7 @@ import click
 
 from shammah_mlx import client
 from shammah_mlx.background import start_learning
-from shammah_mlx.client import Answered, Unanswered, Wanted
+from shammah_mlx.client import Answered, Away, Unanswered, Wanted
 from shammah_mlx.console import PUT_OFF, learning, make_home, one_line, say_waiting
 from shammah_mlx.events import Outage, Query
 
@@ -21,13 +21,13 @@ Outcomes = Iterator[Answered | Unanswered]
 
 
 def ask_service(home: Path, wanted: Wanted, show: "Show", here: Callable[[], Outcomes]) -> Outcomes:
-    """Have the service answer, which learns by itself; ask `here` if it has no key.
+    """Have the service answer, which learns by itself; ask `here` if it has no key, or is out of the home.
 
     Raises:
         ShammahError: it cannot be answered.
     """
     for said in client.ask(home, wanted, show, _say_what_continues):
-        if isinstance(said, Unanswered) and said.outage.kind == "no_key":
+        if isinstance(said, Away) or (isinstance(said, Unanswered) and said.outage.kind == "no_key"):
             yield from here()
             return
         yield said

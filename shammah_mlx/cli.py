@@ -113,15 +113,16 @@ def ask(
     show = None if as_json else Shown()
     shown = show or (lambda _: None)
     here = functools.partial(ask_here, home, config, wanted, shown, since, chosen)
-    exit_code = None
+    exit_code, is_out = ANSWERED, False
     try:
         for said in here() if has_settings or not is_served(home) else ask_service(home, wanted, shown, here):
+            is_out = True  # and journalled
             exit_code = _say(said, wanted, show)
     except KeyboardInterrupt:
-        if exit_code is None:
+        if not is_out:
             raise
         click.echo(PUT_OFF, err=True)
-    ctx.exit(exit_code or ANSWERED)
+    ctx.exit(exit_code)
 
 
 def _wish(*, claude: bool, local: bool, strict: bool) -> "Wish | None":

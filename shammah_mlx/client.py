@@ -1,7 +1,7 @@
 """What commands and the service of their home say to each other, over the home's own socket; the commands' side."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,11 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     exit_code: int
 
 
-Said = Continuing | Piece | Answered | Unanswered | Failed
+class Away(msgspec.Struct, frozen=True, tag=True):
+    """The service is out of the home, for somebody who must be alone there."""
+
+
+Said = Continuing | Piece | Answered | Unanswered | Away | Failed
 
 
 def is_served(home: Path) -> bool:
@@ -80,7 +84,7 @@ def is_served(home: Path) -> bool:
     return True
 
 
-def ask(home: Path, wanted: Wanted, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered]:
+def ask(home: Path, wanted: Wanted, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered | Away]:
     """Ask the service; yield what comes of it, then return when it has nothing more to do for this question.
 
     Raises:
@@ -115,7 +119,7 @@ def _again(failed: Failed) -> ShammahError:
 
 
 @contextmanager
-def alone(home: Path, patience_s: float, on_wait: Callable[[], None]) -> Iterator[None]:
+def alone(home: Path, patience_s: float) -> Iterator[None]:
     """Keep the service out of the home, if there is one.
 
     Raises:
@@ -126,7 +130,6 @@ def alone(home: Path, patience_s: float, on_wait: Callable[[], None]) -> Iterato
         return
     import httpx2
 
-    on_wait()
     try:
         with _connected(home, patience_s) as client, client.stream("POST", "/own/away") as gone:
             lines = gone.iter_lines()  # closes the connection when it is dropped

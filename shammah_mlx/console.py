@@ -122,17 +122,22 @@ def given_settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
     return {name: value if value is not None else ctx.obj[name] for name, value in given.items()}
 
 
+def home_of(ctx: click.Context, given: dict[str, Any]) -> Path:
+    """Return the home alone, whatever its settings are."""
+    try:
+        return given_settings(ctx, given)["home"] or _folder(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
+    except ValueError as error:
+        raise BadInputError(f"SHAMMAH_HOME is no folder: {error}", "give it or --home a folder") from error
+
+
 def home_and_config(
     ctx: click.Context, given: dict[str, Any], flags: dict[str, Any] | None = None
 ) -> "tuple[Path, Config]":
     """Return the home, and its config with the given settings and flags; presets are loaded here, not for --help."""
     from shammah_mlx.presets import load_config
 
-    merged = given_settings(ctx, given)
-    try:
-        home = merged.pop("home") or _folder(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
-    except ValueError as error:
-        raise BadInputError(f"SHAMMAH_HOME is no folder: {error}", "give it or --home a folder") from error
+    home, merged = home_of(ctx, given), given_settings(ctx, given)
+    del merged["home"]
     risk = {"max_bad_rate": merged.pop("max_bad_rate")}
     return home, load_config(home / "config.toml", {**merged, "risk": risk, **(flags or {})})
 

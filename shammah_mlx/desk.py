@@ -13,14 +13,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shammah_mlx.assistant import Assistant, How
-from shammah_mlx.client import Answered, Continuing, Failed, Piece, Said, Unanswered, Wanted
+from shammah_mlx.client import Answered, Away, Continuing, Failed, Piece, Said, Unanswered, Wanted
 from shammah_mlx.console import as_told
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Query, Reply
 from shammah_mlx.guard import OWN, refusal
 from shammah_mlx.keys import Credential
 from shammah_mlx.loop import Call
-from shammah_mlx.service import Service
+from shammah_mlx.service import AwayError, Service
 from shammah_mlx.teacher import Claude, Show
 from shammah_mlx.web import Front
 
@@ -115,6 +115,8 @@ class Desk:
                     await self._service.until_learnt()
             else:
                 say(Unanswered(answered))
+        except AwayError:
+            say(Away())
         except ShammahError as error:
             say(Failed(error.message, error.hint, error.exit_code))
         except (OSError, sqlite3.Error) as error:
@@ -124,7 +126,10 @@ class Desk:
             say(None)
 
     async def _decode_rate(self, _: Request) -> Response:
-        return JSONResponse({"tokens_per_s": await self._service.decode_rate()})
+        try:
+            return JSONResponse({"tokens_per_s": await self._service.decode_rate()})
+        except ShammahError:
+            return JSONResponse({"tokens_per_s": None})
 
     async def _away(self, _: Request) -> Response:
         """Be out of the home for as long as the client stays."""

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from shammah_mlx.console import home_and_config, settings
+from shammah_mlx.console import home_and_config, home_of, settings
 from shammah_mlx.errors import ShammahError
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
 
 LEAST_FREE = 2e9  # bytes: some states of the largest kind, and room for the journal
-LEAST_SHARE = 0.6  # of what a foreground process writes: a throttled service has an eighth
+LEAST_SHARE = 0.4  # of what a foreground process writes: a throttled service has an eighth
+TRIES = 3  # in turn, the best of each: other programs take their share too
 DECODING_S = 120.0  # with cold files, on a slow CPU
 
 
@@ -35,9 +36,8 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
 
     Nothing is changed, and nothing leaves this machine: whether Claude takes the key is found out by asking.
     """
-    home, config = home_and_config(ctx, given)
     bad = 0
-    for finding in _findings(home, config):
+    for finding in _findings(ctx, given):
         click.echo(f"{'ok ' if finding.is_well else 'BAD'}  {finding.name:<9} {finding.told}")
         if not finding.is_well:
             bad += 1
@@ -45,15 +45,17 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(bad > 0)
 
 
-def _findings(home: Path, config: "Config") -> Iterator[Finding]:
+def _findings(ctx: click.Context, given: dict[str, Any]) -> Iterator[Finding]:
+    home = home_of(ctx, given)
     for name, look in (
+        ("settings", lambda: _settings(home_and_config(ctx, given)[0])),
         ("key", lambda: _key(home)),
         ("weights", _weights),
-        ("home", lambda: _home(home, config)),
+        ("home", lambda: _home(*home_and_config(ctx, given))),
         ("disk", lambda: _disk(home)),
         ("MLX", _mlx),
         ("service", lambda: _service(home)),
-        ("decoder", lambda: _decoder(home, config)),
+        ("decoder", lambda: _decoder(*home_and_config(ctx, given))),
     ):
         yield _look(name, look)
 
@@ -67,13 +69,18 @@ def _look(name: str, look: Callable[[], Finding]) -> Finding:
         return Finding(name, str(error), is_well=False, hint="see whether you may read and write there")
 
 
+def _settings(home: Path) -> Finding:
+    path = home / "config.toml"
+    return Finding("settings", str(path) if path.exists() else "the preset's own")
+
+
 def _key(home: Path) -> Finding:
     from shammah_mlx.keys import find_credential
 
     found = find_credential(home)
     if found is None:
         return Finding("key", "there is none", is_well=False, hint="shammah key set")
-    return Finding("key", f"in {found.found_in}")
+    return Finding("key", f"in {found.found_in} (not tried: nothing leaves this machine)")
 
 
 def _weights() -> Finding:
@@ -127,7 +134,8 @@ def _service(home: Path) -> Finding:
 
     path, health = home / client.SOCKET, client.told(home, "GET", "/health")
     if health is None and path.exists():
-        return Finding("service", "its socket is there, and nobody answers", is_well=False, hint="shammah service logs")
+        hint = "one that was killed left it: start the service again (shammah serve, or shammah service start)"
+        return Finding("service", "its socket is there, and nobody answers", is_well=False, hint=hint)
     if health is None:
         if supervisor().place.exists():
             return Finding("service", "installed, and not running", is_well=False, hint="shammah service start")
@@ -146,15 +154,14 @@ def _decoder(home: Path, config: "Config") -> Finding:
     from shammah_mlx.language_model import LanguageModel, decode_rate
     from shammah_mlx.weights import Weights, weights_folder
 
-    told = client.told(home, "GET", "/own/decode-rate", DECODING_S)  # before ours is there, and takes memory
-    here = decode_rate(LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed))
-    if not told or told["tokens_per_s"] is None:
-        return Finding("decoder", f"{here:,.0f} tokens a second")
-    there = told["tokens_per_s"]
-    hint = "the system throttles the service: shammah service install, once more"
-    return Finding(
-        "decoder",
-        f"{here:,.0f} tokens a second here, {there:,.0f} in the service",
-        is_well=there >= LEAST_SHARE * here,
-        hint=hint,
-    )
+    model = LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed)
+    here = there = 0.0
+    for _ in range(TRIES):
+        told = client.told(home, "GET", "/own/decode-rate", DECODING_S)
+        there = max(there, (told and told["tokens_per_s"]) or 0.0)
+        here = max(here, decode_rate(model))
+        if not there or there >= LEAST_SHARE * here:
+            break
+    said = f"{here:,.0f} tokens a second here" + (f", {there:,.0f} in the service" if there else "")
+    hint = "something slows the service down: if the system runs it, shammah service install, once more"
+    return Finding("decoder", said, is_well=not there or there >= LEAST_SHARE * here, hint=hint)

@@ -196,6 +196,10 @@ class Service:
         if self._worker.is_stopping or self._away:
             raise _EndedError
 
+    def _is_stale(self) -> bool:
+        """Say whether the settings have changed since they were read."""
+        return self._config_stamp != _stamp(self._home / "config.toml")
+
     def _begin_audits(self) -> loop.Consulting[int]:
         assistant = self._opened()
         return assistant.auditing_late(reached=assistant.has_reached_claude())
@@ -215,7 +219,7 @@ class Service:
         if self._away or not is_to_learn or time.monotonic() < self._retry_at:
             return False
         try:
-            if self._config_stamp != _stamp(self._home / "config.toml"):
+            if self._is_stale():
                 self._close()
             return self._learn(self._assistant or self._opened())
         except Exception as error:  # noqa: BLE001  whatever it is, questions are answered; it is said, and tried again
@@ -239,7 +243,7 @@ class Service:
         try:
             learnt = assistant.learn_rest(self._between, wait=False)
         except _EndedError:
-            return False
+            return True
         mx.clear_cache()  # or a long life fills it
         self.failure = None
         return learnt is not None  # None: another process learns
@@ -252,6 +256,8 @@ class Service:
             self.pending -= 1
             self.learnt += 1
             self._give_way()
+            if self._is_stale():
+                raise _EndedError
 
         return nullcontext(advance)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.console import given_settings, home_and_config, make_home, settings
-from shammah_mlx.errors import BadInputError, BadStateError
+from shammah_mlx.errors import BadInputError, BadStateError, ShammahError
 
 if TYPE_CHECKING:
     import uvicorn
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from shammah_mlx.config import ServiceConfig
 
+A_LOOK_S = 1.0  # from one look whether the home is there to the next
 LOOPBACK = "127.0.0.1"
 TOKEN, LOCK = "token", "serving"  # in the home: what TCP clients must know; who serves
 
@@ -52,6 +53,7 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
     """Put the parts together, and serve until a signal ends it."""
     import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
 
+    from shammah_mlx.client import SOCKET
     from shammah_mlx.counters import Counters
     from shammah_mlx.desk import Desk
     from shammah_mlx.keys import find_credential
@@ -75,7 +77,8 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
         log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
         if credential is None:
             log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
-        await _run(server, [own, port] if port else [own], desk.audit_late(), service.until_it_dies())
+        lasting = desk.audit_late(), service.until_it_dies(), _until_gone(home / SOCKET)
+        await _run(server, [own, port] if port else [own], *lasting)
     log.info("ended; all is saved")
 
 
@@ -106,6 +109,7 @@ async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *lasting:
 
     Raises:
         RuntimeError: that has ended, so something is wrong, and the system should start the service again.
+        ShammahError: likewise, and it says why.
     """
     import asyncio
 
@@ -114,9 +118,12 @@ async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *lasting:
         task.add_done_callback(lambda _: setattr(server, "should_exit", True))
     await server.serve(sockets=sockets)
     for task in tasks:
-        if task.done():
-            raise RuntimeError("a part of the service has died") from task.exception()
         task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, ShammahError):
+            raise ended
+        if not isinstance(ended, asyncio.CancelledError):
+            raise RuntimeError("a part of the service has died") from ended
 
 
 @contextmanager
@@ -127,7 +134,11 @@ def _only_one(home: Path) -> Iterator[None]:
         with FileLock(home / LOCK, blocking=False):
             yield
     except Timeout as error:
-        raise BadStateError(f"{home} is being served already", "see `shammah service status`") from error
+        from shammah_mlx import client
+
+        health = client.told(home, "GET", "/health")
+        process = f" by process {health['process']}" if health else ""
+        raise BadStateError(f"{home} is being served already{process}", "end that one first") from error
 
 
 @contextmanager
@@ -155,10 +166,31 @@ def _own_socket(home: Path) -> Iterator[socket.socket]:
             hint = "the path of the home is too long for a socket: use a shorter --home"
             raise BadInputError(f"{path} cannot be used: {error}", hint) from error
         path.chmod(0o600)
+        made = path.stat().st_ino
         try:
             yield own
         finally:
-            path.unlink(missing_ok=True)
+            if _is_still(path, made):
+                path.unlink()
+
+
+def _is_still(path: Path, inode: int) -> bool:
+    """Say whether a file is the one that was made, and not another's of that name."""
+    return path.exists() and path.stat().st_ino == inode
+
+
+async def _until_gone(path: Path) -> None:
+    """Return when a file is no longer there, or another's is.
+
+    Raises:
+        BadStateError: it is so.
+    """
+    import asyncio
+
+    made = path.stat().st_ino
+    while _is_still(path, made):
+        await asyncio.sleep(A_LOOK_S)
+    raise BadStateError(f"{path.parent} was deleted or replaced", "start the service again: it makes a new one")
 
 
 def token_of(home: Path) -> str:

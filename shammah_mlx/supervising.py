@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.background import command_line
-from shammah_mlx.console import given_settings, home_and_config, make_home, settings
+from shammah_mlx.console import given_settings, home_and_config, home_of, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def service() -> None:
 @click.pass_context
 def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     """Start the service now, whenever you log in, and again when it crashes; once more replaces it."""
-    home, _ = home_and_config(ctx, given)
+    home, _ = home_and_config(ctx, given)  # that it is valid should be known before
     from shammah_mlx.agents import Job
     from shammah_mlx.client import is_served
     from shammah_mlx.keys import key_store
@@ -47,7 +47,9 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     _check_environment(environment, tcp)
     runner = supervisor()
     if is_served(home) and not runner.state().running:
-        raise BadStateError("something else serves this home already", "end it first: `shammah serve`, in a terminal?")
+        raise BadStateError(
+            "another process serves this home already", "`shammah service status` says which: end it first"
+        )
     runner.install(Job(tuple(command), environment, _log()))
     _wait_until_up(home, runner)
     click.echo(f"Running, and described in {runner.place}.")
@@ -66,7 +68,7 @@ def uninstall() -> None:
 @click.pass_context
 def start(ctx: click.Context, /, **given: Any) -> None:
     """Start the service."""
-    home, _ = home_and_config(ctx, given)
+    home = home_of(ctx, given)
     runner = supervisor()
     runner.start()
     _wait_until_up(home, runner)
@@ -85,7 +87,7 @@ def stop() -> None:
 @click.pass_context
 def restart(ctx: click.Context, /, **given: Any) -> None:
     """End the service and start it anew."""
-    home, _ = home_and_config(ctx, given)
+    home = home_of(ctx, given)
     runner = supervisor()
     runner.restart()
     _wait_until_up(home, runner)
@@ -97,7 +99,7 @@ def restart(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def status(ctx: click.Context, /, **given: Any) -> None:
     """Say whether the service is installed, runs, and answers. Exit code 1: it does not answer."""
-    home, _ = home_and_config(ctx, given)
+    home = home_of(ctx, given)
     from shammah_mlx import client
 
     runner = supervisor()
@@ -110,7 +112,8 @@ def status(ctx: click.Context, /, **given: Any) -> None:
         click.echo("answers    no")
         ctx.exit(1)
     key = "" if health["key"] else "; no key for Claude"
-    click.echo(f"answers    yes: {health['status']}, models {health['models']}, {health['pending']} to learn{key}")
+    doing = f"{health['status']}, models {health['models']}, {health['pending']} to learn{key}"
+    click.echo(f"answers    yes, process {health['process']}: {doing}")
 
 
 @service.command()

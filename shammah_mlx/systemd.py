@@ -6,6 +6,7 @@ from typing import final
 
 from shammah_mlx.agents import END_WITHIN_S, Job, State, check, check_installed, run
 from shammah_mlx.disk import replace_synced
+from shammah_mlx.errors import BadStateError
 
 UNIT = "shammah.service"
 
@@ -51,6 +52,7 @@ class Systemd:
         """
         self.place.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
+        self._do("daemon-reload")  # before there is a file: is there a systemd at all?
         replace_synced(self.place, unit(job).encode())
         self._do("daemon-reload")
         self._do("enable", UNIT)
@@ -64,8 +66,10 @@ class Systemd:
         """
         if not self.place.exists():
             return False
-        self._do("disable", "--now", UNIT)
-        self.place.unlink()
+        try:
+            self._do("disable", "--now", UNIT)
+        finally:  # what does not run needs no file either
+            self.place.unlink()
         self._do("daemon-reload")
         return True
 
@@ -105,4 +109,8 @@ class Systemd:
         self._do(verb, UNIT)
 
     def _do(self, *arguments: str) -> None:
-        check(run("systemctl", "--user", *arguments), "systemd refuses")
+        done = run("systemctl", "--user", *arguments)
+        if "connect to bus" in done.stderr:
+            hint = "run `shammah serve` by hand, or from your own supervisor"
+            raise BadStateError("no systemd runs for this login", hint)
+        check(done, "systemd refuses")

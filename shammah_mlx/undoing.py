@@ -36,8 +36,10 @@ def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     home, config = home_and_config(ctx, given)
     from shammah_mlx import client
     from shammah_mlx.recovery import roll_back
+    from shammah_mlx.states import States
 
-    with client.alone(home, config.state.lock_wait_s, say_waiting):
+    States(home, config.state).check_is_checkpoint(queries)  # before anybody is sent away for it
+    with client.alone(home, config.state.lock_wait_s):
         set_aside = roll_back(home, config, queries, say_waiting)
     told = f"Models are as they were after query {queries}. Later interactions set aside: {len(set_aside)}"
     click.echo(f"{told} (number {set_aside[0]} and after)." if set_aside else f"{told}.")
@@ -83,7 +85,7 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **given: Any) -> None
     check_text("PATTERN", pattern, config.max_query_bytes)
     from shammah_mlx import client, forgetting
 
-    alone = client.alone(home, config.state.lock_wait_s, say_waiting)
+    alone = client.alone(home, config.state.lock_wait_s)
     forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting, alone)
     if forgotten is None:
         click.echo("Nothing was erased.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from shammah_mlx.console import home_and_config, make_home, settings
+from shammah_mlx.console import home_of, make_home, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.keys import find_credential, key_store
 
@@ -24,7 +24,7 @@ def key() -> None:
 @click.pass_context
 def set_key(ctx: click.Context, /, **given: Any) -> None:
     """Read the key from the keyboard, unseen, or from standard input, and keep it."""
-    home, _ = home_and_config(ctx, given)
+    home = home_of(ctx, given)
     if sys.stdin is not None and sys.stdin.isatty():
         typed = click.prompt("Anthropic API key", hide_input=True, err=True)
     else:
@@ -43,7 +43,7 @@ def set_key(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def unset_key(ctx: click.Context, /, **given: Any) -> None:
     """Drop the key that is kept."""
-    home, _ = home_and_config(ctx, given)
+    home = home_of(ctx, given)
     store = key_store(home)
     if store.unset():
         click.echo(f"Dropped from {store.name}.")
@@ -57,7 +57,7 @@ def unset_key(ctx: click.Context, /, **given: Any) -> None:
 @click.pass_context
 def key_status(ctx: click.Context, /, **given: Any) -> None:
     """Say where the key is found, and nothing of it. Exit code 1: there is none."""
-    home, _ = home_and_config(ctx, given)
+    home = home_of(ctx, given)
     found = find_credential(home)
     click.echo("There is no key." if found is None else f"The key is in {found.found_in}.")
     ctx.exit(found is None)

@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import httpx2
@@ -29,6 +29,7 @@ from shammah_mlx.relay import Headers, Relay, can_be_passed_on, passed_back
 from shammah_mlx.service import AwayError, Service
 from shammah_mlx.teacher import SOURCE, kind_of, outage
 
+HEARD_OUT_S = 5.0  # of a body that is too long
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
 COVERED, NUMBER = "shammah-covered", "shammah-query-id"  # headers of what was answered, beside the source
@@ -70,12 +71,16 @@ class Front:
         Raises:
             ClientDisconnect: the client has gone.
         """
-        most, read = self._config.most_body_bytes, bytearray()
-        async for piece in request.stream():
-            read += piece
-            if len(read) > most:
-                return None
-        return bytes(read)
+        most, read, is_too_long = self._config.most_body_bytes, bytearray(), False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as deadline:
+                async for piece in request.stream():
+                    if not is_too_long:
+                        read += piece
+                        is_too_long = len(read) > most
+                    elif deadline.when() is None:  # who is not heard out may not hear the answer
+                        deadline.reschedule(asyncio.get_running_loop().time() + HEARD_OUT_S)
+        return None if is_too_long else bytes(read)
 
 
 class Anthropic:
@@ -128,6 +133,7 @@ class _Exchange:
         self._streams = False
         self._claude: tuple[int, Headers] | None = None  # what its response began with
         self._held: list[bytes] = []  # of its body, not sent yet
+        self._told: dict[str, str] = {SOURCE: "claude"}  # headers that say who answered
         self._is_begun = False  # whether anything was sent
         self._failure: httpx2.HTTPError | None = None  # what ended Claude's response, if it did not end by itself
 
@@ -142,6 +148,7 @@ class _Exchange:
             return refusal("api_error", f"{error.message}: {error.hint}")
         if isinstance(answered, Interaction):
             self._front.counters.count(answered, time.perf_counter() - since)
+            self._told = _told_of(answered)
             if answered.served_local:
                 await self._send_local(answered)
                 return None
@@ -233,20 +240,25 @@ class _Exchange:
     async def _begin(self) -> None:
         if not self._is_begun and self._claude is not None:
             status, headers = self._claude
-            told = [*headers, (SOURCE.encode(), b"claude")]
+            told = [*headers, *((name.encode(), value.encode()) for name, value in self._told.items())]
             await self._send({"type": "http.response.start", "status": status, "headers": told})
             self._is_begun = True
 
     async def _send_local(self, answered: Interaction) -> None:
         model = local_model(self._front.service.config.preset)
         told = wire.message_events(answered, model) if self._streams else wire.message(answered, model)
-        headers: dict[str, str] = {SOURCE: answered.source}
-        if answered.covered is not None:
-            headers[COVERED] = str(answered.covered).lower()
-        if answered.turn.kept:
-            headers[NUMBER] = str(answered.turn.number)
-        response = Response(told, headers=headers, media_type=EVENTS if self._streams else JSON)
+        response = Response(told, headers=self._told, media_type=EVENTS if self._streams else JSON)
         await response(self._request.scope, self._receive, self._send)
+
+
+def _told_of(answered: Interaction) -> dict[str, str]:
+    """Return the headers that say who answered; of a stream of Claude's not all is known when it begins."""
+    told: dict[str, str] = {SOURCE: answered.source}
+    if answered.covered is not None:
+        told[COVERED] = str(answered.covered).lower()
+    if answered.turn.kept:
+        told[NUMBER] = str(answered.turn.number)
+    return told
 
 
 async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:

@@ -103,7 +103,7 @@ def test_launchd_runs_the_service_from_its_installation_to_its_end(mac: Run, hom
 
     told = mac("service", "status")
     assert told.returncode == 0
-    assert "answers    yes: ok, models loaded, 0 to learn; no key for Claude" in told.stdout  # none was kept for it
+    assert "ok, models loaded, 0 to learn; no key for Claude" in told.stdout  # none was kept for it
     first = pid(told.stdout)
 
     os.kill(first, signal.SIGKILL)  # a crash
@@ -153,7 +153,7 @@ def test_a_home_that_something_else_serves_is_not_installed_over(mac: Run, home:
     with Served(home, {}):
         told = mac("service", "install")
     assert told.returncode == 1
-    assert "something else serves this home" in told.stderr
+    assert "another process serves this home" in told.stderr
 
 
 def test_a_password_in_the_base_url_is_not_written_to_a_file(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_systemd_is_told_step_by_step(home: Path, tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "config" / "systemd" / "user" / "shammah.service").exists()
     verbs = [line.split()[1] for line in said.read_text().splitlines()]
     told = [verb for verb in verbs if verb != "show"]
-    assert told == ["daemon-reload", "enable", "restart", "stop", "disable", "daemon-reload"]
+    assert told == [*("daemon-reload", "daemon-reload", "enable", "restart", "stop", "disable", "daemon-reload")]
 
 
 def test_where_there_is_no_systemd_that_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,3 +225,16 @@ def test_where_there_is_no_systemd_that_is_one_clear_line(tmp_path: Path, monkey
     assert told.returncode == 1
     assert "systemctl cannot be run" in told.stderr
     assert "shammah serve" in told.stderr
+
+
+def test_without_a_systemd_that_runs_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text("#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2; exit 1\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for name, said in (("install", "no systemd runs for this login"), ("uninstall", "")):
+        told = subprocess.run(
+            [sys.executable, "-m", "shammah_mlx", "service", name], capture_output=True, text=True, check=False
+        )
+        assert said in told.stderr
+    assert not (tmp_path / ".config" / "systemd" / "user" / "shammah.service").exists()

@@ -107,6 +107,7 @@ class TestTheSdk:
         assert raw.parse().model == MODEL
         assert raw.headers["shammah-source"] == "claude"
         last = journalled(served)[-1]
+        assert int(raw.headers["shammah-query-id"]) == last.turn.number
         assert (last.turn.query.text, last.turn.query.system) == ("which moons has Mars?", "be brief")
         assert last.reply is not None
         assert (last.reply.text, last.reply.output_tokens) == ("You asked: which moons has Mars?", 20)

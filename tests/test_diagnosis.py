@@ -91,3 +91,11 @@ def test_a_socket_nobody_listens_on_is_found(home: Path) -> None:
         served.end(signal.SIGKILL)
     told = run("doctor")
     assert line(told.stdout, "service").startswith("BAD")
+
+
+def test_settings_that_cannot_be_read_are_one_finding_among_others(home: Path) -> None:
+    (home / "config.toml").write_text("seed = [broken")
+    told = run("doctor")
+    assert told.exit_code == 1
+    assert line(told.stdout, "settings").startswith("BAD")
+    assert line(told.stdout, "weights").startswith("ok")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -184,15 +185,14 @@ def test_while_somebody_else_is_alone_in_the_home_commands_are_told_and_clients_
         with own.stream("POST", "/own/away") as gone:
             lines = gone.iter_lines()  # closes the connection when it is dropped
             assert next(lines) == "away"
-            told = ask("what is a monad?")
-            assert told.returncode == 1
-            assert "being changed by another command" in told.stderr
             body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "what is a monad?"}]}
             with served.own() as other:
                 passed_on = other.post("/v1/messages", json=body)
             assert passed_on.json()["content"][0]["text"] == "You asked: what is a monad?"
             with closing(Journal(home / "journal.db")) as journal:
                 assert journal.count_after(0) == 0
+            assert ask("what is a functor?").returncode == 0  # by itself: it waits for whoever is alone
+            assert (home / "learning.log").exists()
         assert ask("what is a monad?").returncode == 0
 
 
@@ -217,6 +217,18 @@ def test_a_service_without_a_key_leaves_the_question_to_who_has_one(home: Path, 
     with Served(home, {"ANTHROPIC_API_KEY": ""}) as served:
         assert not served.health()["key"]
         assert ask("what is a monad?").stdout == "You asked: what is a monad?\n"
+
+
+def test_a_home_that_is_deleted_ends_it_and_what_comes_next_is_left_alone(home: Path, claude: Loopback) -> None:
+    with Served(home, {}) as served:
+        ask("what is a monad?")
+        served.wait_until_learnt()
+        shutil.rmtree(home)
+        with Served(home, {}) as again:
+            assert served.process.wait(30) == 1
+            assert "was deleted or replaced" in served.log
+            assert again.health()["pending"] == 0
+            assert ask("what is a functor?").returncode == 0
 
 
 def test_an_outage_is_told_as_it_is_without_a_service(home: Path, claude: Loopback) -> None:
