@@ -65,6 +65,7 @@ soak: .venv/bench
 load: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --capture=no tests/test_load.py --requests 1000 --kills 200
 	$(BIN)/python -m benchmarks.warm
+	$(BIN)/python -m benchmarks.answers_first
 
 build/clients/ready: pyproject.toml
 	$(PYTHON) -m venv build/clients

@@ -17,12 +17,12 @@ from shammah_mlx.client import Answered, Away, Continuing, Failed, Piece, Said, 
 from shammah_mlx.console import as_told
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Query, Reply
+from shammah_mlx.front import Front
 from shammah_mlx.guard import OWN, refusal
 from shammah_mlx.keys import Credential
 from shammah_mlx.loop import Call
 from shammah_mlx.service import AwayError, Service
 from shammah_mlx.teacher import Claude, Show
-from shammah_mlx.web import Front
 
 LINES = "application/x-ndjson"
 AUDITS_S = 5.0  # from one look whether audits can be made up for to the next

@@ -56,10 +56,11 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
     from shammah_mlx.client import SOCKET
     from shammah_mlx.counters import Counters
     from shammah_mlx.desk import Desk
+    from shammah_mlx.front import Front
     from shammah_mlx.keys import find_credential
     from shammah_mlx.relay import Relay
     from shammah_mlx.service import Service
-    from shammah_mlx.web import Front, web
+    from shammah_mlx.web import web
 
     log = logging.getLogger("shammah")
     log.setLevel(logging.INFO)

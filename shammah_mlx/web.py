@@ -6,8 +6,7 @@ Requests and responses only: who answers is the service's business, what it look
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import httpx2
@@ -19,17 +18,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx import wire
-from shammah_mlx.counters import Counters
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Reply
+from shammah_mlx.front import Front
 from shammah_mlx.guard import JSON, Guard, nothing_here, refusal
 from shammah_mlx.loop import Call
 from shammah_mlx.provenance import local_model
-from shammah_mlx.relay import Headers, Relay, can_be_passed_on, passed_back
-from shammah_mlx.service import AwayError, Service
+from shammah_mlx.relay import Headers, can_be_passed_on, passed_back
+from shammah_mlx.service import AwayError
 from shammah_mlx.teacher import SOURCE, kind_of, outage
 
-HEARD_OUT_S = 5.0  # of a body that is too long
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
 COVERED, NUMBER = "shammah-covered", "shammah-query-id"  # headers of what was answered, beside the source
@@ -40,47 +38,6 @@ def unanswered(found: Outage) -> Response:
     """Return an outage in Claude's format."""
     status, body = wire.outage_error(found)
     return Response(body, status, media_type=JSON)
-
-
-class Front:
-    """What the routes share: the service, the way to Claude, and how many may come at once."""
-
-    def __init__(self, service: Service, relay: Relay, counters: Counters) -> None:
-        self.service, self.relay, self.counters = service, relay, counters
-        self._config = service.config.service
-        self._present = 0
-
-    @asynccontextmanager
-    async def seat(self) -> AsyncIterator[bool]:
-        """Hold one of the places there are; say whether there was one."""
-        if self._present >= self._config.most_requests:
-            self.counters.refused.inc()
-            yield False
-            return
-        self._present += 1
-        self.counters.present.set(self._present)
-        try:
-            yield True
-        finally:
-            self._present -= 1
-            self.counters.present.set(self._present)
-
-    async def body(self, request: Request) -> bytes | None:
-        """Return what was sent; None if that is too much.
-
-        Raises:
-            ClientDisconnect: the client has gone.
-        """
-        most, read, is_too_long = self._config.most_body_bytes, bytearray(), False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as deadline:
-                async for piece in request.stream():
-                    if not is_too_long:
-                        read += piece
-                        is_too_long = len(read) > most
-                    elif deadline.when() is None:  # who is not heard out may not hear the answer
-                        deadline.reschedule(asyncio.get_running_loop().time() + HEARD_OUT_S)
-        return None if is_too_long else bytes(read)
 
 
 class Anthropic:
