@@ -244,7 +244,12 @@ def test_who_breaks_off_leaves_nothing_that_waits(home: Path, claude: Loopback) 
     claude.default_to(stall("It is "))
     with Served(home, {}) as served:
         command = [sys.executable, "-m", "shammah_mlx", "ask", "what is a monad?"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
+        ) as asking:
             assert asking.stdout is not None
             assert asking.stdout.read(4) == b"It i"
             asking.send_signal(signal.SIGINT)
