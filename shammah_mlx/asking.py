@@ -10,7 +10,7 @@ from shammah_mlx import client
 from shammah_mlx.background import start_learning
 from shammah_mlx.client import Answered, Away, Unanswered, Wanted
 from shammah_mlx.console import PUT_OFF, learning, make_home, one_line, say_waiting
-from shammah_mlx.events import Outage, Query
+from shammah_mlx.events import Outage
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
@@ -48,11 +48,12 @@ def ask_here(
 
     claude = Claude(config.teacher, find_credential(home))
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), on_wait=say_waiting) as assistant:
-        text, system, model = wanted.text, wanted.system, wanted.model
-        asked = assistant.continued(text, system, model) if wanted.continues else Query(text, system, model)
+        asked = wanted.query(assistant)
         if asked.history:
             _say_what_continues(asked.history[-1].question)
-        answered = assistant.ask(asked, show, wish=wanted.wish, kept=wanted.kept, strict=wanted.strict, since=since)
+        how = wanted.how
+        how["since"] = since
+        answered = assistant.ask(asked, show, **how)
         if isinstance(answered, Outage):
             yield Unanswered(answered)
             return

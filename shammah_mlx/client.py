@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shammah_mlx.errors import BadStateError, ShammahError
-from shammah_mlx.events import Interaction, Outage, Wish
+from shammah_mlx.events import Interaction, Outage, Query, Wish
 from shammah_mlx.teacher import Show
 
 if TYPE_CHECKING:
     import httpx2
+
+    from shammah_mlx.assistant import Assistant, How
 
 SOCKET = "shammah.sock"  # in the home
 CONNECT_S = 2.0  # it is on this machine
@@ -31,6 +33,16 @@ class Wanted(msgspec.Struct, frozen=True):
     strict: bool = False
     kept: bool = True
     waits: bool = False  # until all is learnt
+
+    def query(self, assistant: "Assistant") -> Query:
+        """Return what is to be answered, with what it goes on from."""
+        make = assistant.continued if self.continues else Query
+        return make(self.text, self.system, self.model)
+
+    @property
+    def how(self) -> "How":
+        """Return how."""
+        return {"wish": self.wish, "strict": self.strict, "kept": self.kept}
 
 
 class Continuing(msgspec.Struct, frozen=True, tag=True):
@@ -92,6 +104,7 @@ def ask(home: Path, wanted: Wanted, show: Show, on_continuing: Show) -> Iterator
     """
     import httpx2  # 0.06 s: only who has a service pays for it
 
+    is_told = False
     try:
         with (
             _connected(home) as client,
@@ -107,9 +120,16 @@ def ask(home: Path, wanted: Wanted, show: Show, on_continuing: Show) -> Iterator
                     case Failed():
                         raise _again(said)
                     case _:
+                        is_told = True
                         yield said
     except (httpx2.HTTPError, msgspec.DecodeError) as error:
-        raise BadStateError("the service ended before it had answered", "ask again") from error
+        raise _ended() from error
+    if not is_told:
+        raise _ended()
+
+
+def _ended() -> BadStateError:
+    return BadStateError("the service ended before it had answered", "ask again; see `shammah service logs`")
 
 
 def _again(failed: Failed) -> ShammahError:
@@ -139,7 +159,7 @@ def alone(home: Path, patience_s: float) -> Iterator[None]:
         raise BadStateError("the service of this home does not let go of it", "shammah service stop") from error
 
 
-def told(home: Path, method: str, path: str, patience_s: float = CONNECT_S) -> Any:
+def told(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
     """Return what the service says there, from JSON; None if there is no service, or it says nothing in time."""
     import httpx2
 
@@ -147,7 +167,7 @@ def told(home: Path, method: str, path: str, patience_s: float = CONNECT_S) -> A
         return None
     try:
         with _connected(home, patience_s) as client:
-            return client.request(method, path).raise_for_status().json()
+            return client.get(path).raise_for_status().json()
     except (httpx2.HTTPError, ValueError):
         return None
 

@@ -130,16 +130,22 @@ def home_of(ctx: click.Context, given: dict[str, Any]) -> Path:
         raise BadInputError(f"SHAMMAH_HOME is no folder: {error}", "give it or --home a folder") from error
 
 
+def flags_of(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings without the home, in the shape config.toml has."""
+    flags = given_settings(ctx, given)
+    del flags["home"]
+    risk = {"max_bad_rate": flags.pop("max_bad_rate")}
+    return {**flags, "risk": risk}
+
+
 def home_and_config(
     ctx: click.Context, given: dict[str, Any], flags: dict[str, Any] | None = None
 ) -> "tuple[Path, Config]":
     """Return the home, and its config with the given settings and flags; presets are loaded here, not for --help."""
     from shammah_mlx.presets import load_config
 
-    home, merged = home_of(ctx, given), given_settings(ctx, given)
-    del merged["home"]
-    risk = {"max_bad_rate": merged.pop("max_bad_rate")}
-    return home, load_config(home / "config.toml", {**merged, "risk": risk, **(flags or {})})
+    home = home_of(ctx, given)
+    return home, load_config(home / "config.toml", {**flags_of(ctx, given), **(flags or {})})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from shammah_mlx.assistant import Assistant, How
+from shammah_mlx.assistant import Assistant
 from shammah_mlx.client import Answered, Away, Continuing, Failed, Piece, Said, Unanswered, Wanted
 from shammah_mlx.console import as_told
 from shammah_mlx.errors import ShammahError
@@ -95,19 +95,18 @@ class Desk:
 
     async def _converse(self, wanted: Wanted, show: Show, say: Callable[[Said | None], None]) -> None:
         def make(assistant: Assistant) -> Query:
-            if not wanted.continues:
-                return Query(wanted.text, wanted.system, wanted.model)
-            query = assistant.continued(wanted.text, wanted.system, wanted.model)
+            query = wanted.query(assistant)
             if query.history:
                 say(Continuing(query.history[-1].question))
             return query
 
-        how: How = {"wish": wanted.wish, "strict": wanted.strict, "kept": wanted.kept}
         try:
             async with self._front.seat() as has_seat:
                 if not has_seat:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
-                answered = await self._service.ask(make, functools.partial(self._consult, show=show), show, **how)
+                answered = await self._service.ask(
+                    make, functools.partial(self._consult, show=show), show, **wanted.how
+                )
             if isinstance(answered, Interaction):
                 self._front.counters.count(answered, (answered.ms or 0.0) / 1000.0)
                 say(Answered(answered, self._service.config.preset))

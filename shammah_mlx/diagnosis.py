@@ -132,7 +132,7 @@ def _service(home: Path) -> Finding:
     from shammah_mlx import client
     from shammah_mlx.supervising import supervisor
 
-    path, health = home / client.SOCKET, client.told(home, "GET", "/health")
+    path, health = home / client.SOCKET, client.told(home, "/health")
     if health is None and path.exists():
         hint = "one that was killed left it: start the service again (shammah serve, or shammah service start)"
         return Finding("service", "its socket is there, and nobody answers", is_well=False, hint=hint)
@@ -157,7 +157,7 @@ def _decoder(home: Path, config: "Config") -> Finding:
     model = LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed)
     here = there = 0.0
     for _ in range(TRIES):
-        told = client.told(home, "GET", "/own/decode-rate", DECODING_S)
+        told = client.told(home, "/own/decode-rate", DECODING_S)
         there = max(there, (told and told["tokens_per_s"]) or 0.0)
         here = max(here, decode_rate(model))
         if not there or there >= LEAST_SHARE * here:

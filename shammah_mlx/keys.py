@@ -9,7 +9,7 @@ from typing import Protocol, final
 from shammah_mlx.disk import replace_synced
 from shammah_mlx.errors import BadStateError
 
-API_KEY, AUTH_TOKEN = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
+API_KEY, AUTH_TOKEN, BASE_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"
 KEYCHAIN_SERVICE = "shammah-mlx"
 
 

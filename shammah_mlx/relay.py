@@ -8,13 +8,12 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
-from shammah_mlx.keys import Credential
+from shammah_mlx.keys import BASE_URL, Credential
 from shammah_mlx.teacher import OUR_VIA
 
 Headers = list[tuple[bytes, bytes]]
 
 CLAUDE = "https://api.anthropic.com"
-BASE_URL = "ANTHROPIC_BASE_URL"
 CONNECT_S = 10.0  # to reach Claude; how long it may be silent is the config's
 _HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.console import given_settings, home_and_config, make_home, settings
+from shammah_mlx.console import flags_of, home_and_config, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError, ShammahError
 
 if TYPE_CHECKING:
@@ -40,13 +40,11 @@ def serve(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     make_home(home)
     import asyncio  # takes longer than all the rest of a command
 
-    flags = {name: value for name, value in given_settings(ctx, given).items() if name != "home"}
-    flags["risk"] = {"max_bad_rate": flags.pop("max_bad_rate")}
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
     with ExitStack() as held:
         held.enter_context(_only_one(home))
         port = held.enter_context(_listening(LOOPBACK, tcp)) if tcp is not None else None
-        asyncio.run(_serve(home, flags, port))
+        asyncio.run(_serve(home, flags_of(ctx, given), port))
 
 
 async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
@@ -78,7 +76,7 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
         log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
         if credential is None:
             log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
-        lasting = desk.audit_late(), service.until_it_dies(), _until_gone(home / SOCKET)
+        lasting = desk.audit_late(), service.until_it_dies(), _watch(home / SOCKET)
         await _run(server, [own, port] if port else [own], *lasting)
     log.info("ended; all is saved")
 
@@ -137,7 +135,7 @@ def _only_one(home: Path) -> Iterator[None]:
     except Timeout as error:
         from shammah_mlx import client
 
-        health = client.told(home, "GET", "/health")
+        health = client.told(home, "/health")
         process = f" by process {health['process']}" if health else ""
         raise BadStateError(f"{home} is being served already{process}", "end that one first") from error
 
@@ -180,11 +178,11 @@ def _is_still(path: Path, inode: int) -> bool:
     return path.exists() and path.stat().st_ino == inode
 
 
-async def _until_gone(path: Path) -> None:
-    """Return when a file is no longer there, or another's is.
+async def _watch(path: Path) -> None:
+    """Go on for as long as a file is there, and no other in its place.
 
     Raises:
-        BadStateError: it is so.
+        BadStateError: it is not.
     """
     import asyncio
 

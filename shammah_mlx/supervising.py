@@ -14,6 +14,7 @@ import click
 from shammah_mlx.background import command_line
 from shammah_mlx.console import given_settings, home_and_config, home_of, make_home, settings
 from shammah_mlx.errors import BadInputError, BadStateError
+from shammah_mlx.keys import BASE_URL, key_store
 
 if TYPE_CHECKING:
     from shammah_mlx.agents import Supervisor
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 UP_WITHIN_S = 60.0  # with cold files, loading takes some seconds
 LOOK_S = 0.2
 LINES = 50
-BASE_URL = "ANTHROPIC_BASE_URL"
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy")
 KEPT = ("SHAMMAH_WEIGHTS", BASE_URL, *PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR")  # the system passes on nothing else
 
@@ -40,7 +40,6 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     home, _ = home_and_config(ctx, given)  # that it is valid should be known before
     from shammah_mlx.agents import Job
     from shammah_mlx.client import is_served
-    from shammah_mlx.keys import key_store
 
     command = command_line("serve", make_home(home), {**given_settings(ctx, given), "tcp": tcp})
     environment = {name: value for name in KEPT if (value := os.environ.get(name))}
@@ -107,7 +106,7 @@ def status(ctx: click.Context, /, **given: Any) -> None:
     click.echo(f"installed  {runner.place if state.installed else 'no'}")
     ended = "" if state.last_exit is None else f" (last exit code {state.last_exit})"
     click.echo(f"running    {f'yes, process {state.pid}' if state.running else f'no{ended}'}")
-    health = client.told(home, "GET", "/health")
+    health = client.told(home, "/health")
     if health is None:
         click.echo("answers    no")
         ctx.exit(1)
@@ -164,7 +163,7 @@ def _wait_until_up(home: Path, runner: "Supervisor") -> None:
     from shammah_mlx import client
 
     until = time.monotonic() + UP_WITHIN_S
-    while (health := client.told(home, "GET", "/health")) is None or health["process"] != runner.state().pid:
+    while (health := client.told(home, "/health")) is None or health["process"] != runner.state().pid:
         if time.monotonic() > until:
             raise BadStateError("the service does not come up", "see `shammah service logs`")
         time.sleep(LOOK_S)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,7 +61,7 @@ class Served:
         return httpx2.Client(transport=transport, base_url="http://shammah", timeout=WITHIN_S, trust_env=False)
 
     def health(self) -> Any:
-        return client.told(self.home, "GET", "/health")
+        return client.told(self.home, "/health")
 
     def wait_until_learnt(self) -> None:
         until = time.monotonic() + WITHIN_S
@@ -107,4 +108,8 @@ class Place:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder)
+        until = time.monotonic() + WITHIN_S
+        while self._folder.exists():  # a process that learns behind a question may still write there
+            with suppress(OSError):
+                shutil.rmtree(self._folder)
+            assert time.monotonic() < until, f"{self._folder} cannot be removed"

@@ -210,7 +210,7 @@ def test_systemd_is_told_step_by_step(home: Path, tmp_path: Path, monkeypatch: p
         assert "no bus" in failed.stderr
         assert shammah("uninstall").stdout == "Taken away.\n"
     finally:
-        if (health := client.told(home, "GET", "/health")) is not None:
+        if (health := client.told(home, "/health")) is not None:
             os.kill(health["process"], signal.SIGKILL)
     assert not (tmp_path / "config" / "systemd" / "user" / "shammah.service").exists()
     verbs = [line.split()[1] for line in said.read_text().splitlines()]

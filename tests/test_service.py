@@ -285,7 +285,7 @@ def test_nobody_there_is_no_service(home: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(home / SOCKET))
     assert not is_served(home)
-    assert told(home, "GET", "/health") is None
+    assert told(home, "/health") is None
     assert (home / SOCKET).exists()
 
 
@@ -330,3 +330,20 @@ def test_an_empty_token_is_replaced_and_never_one_that_lets_anybody_in(home: Pat
         token_of(home)
     with pytest.raises(ValueError, match="empty"):
         Guard(lambda *_: None, "")  # type: ignore[arg-type]
+
+
+def test_a_service_that_ends_its_answer_without_one_is_no_success(home: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as own:
+        own.bind(str(home / SOCKET))
+        own.listen()
+        with subprocess.Popen(
+            [sys.executable, "-m", "shammah_mlx", "ask", "what is a monad?"], stderr=subprocess.PIPE, text=True
+        ) as asking:
+            own.accept()[0].close()  # it looks whether somebody is there
+            line, _ = own.accept()
+            with line:
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                _, told = asking.communicate(timeout=30)
+    assert asking.returncode == 1
+    assert "the service ended before it had answered" in told

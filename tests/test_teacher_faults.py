@@ -27,6 +27,7 @@ from shammah_mlx.weights import Weights
 from tests import loopback
 from tests.command import Shammah, run
 from tests.loopback import Behaviour, Loopback, Message, Request, Wire, fail, hang, page, reply, stall
+from tests.served import BOLD
 from tests.test_teacher import ENDINGS
 
 STREAM = Path(__file__).parents[1] / "examples" / "questions.jsonl"
@@ -297,21 +298,12 @@ def test_an_event_of_any_shape_makes_a_reply_or_an_outage_that_can_be_kept() -> 
     assert {outcome.complete for outcome in outcomes if isinstance(outcome, Reply)} == {True, False}
 
 
-BOLD = """
-generator = "recall"
-[policy]
-forward_only = 0
-route_thresholds = [[0, 0.0]]
-accept_thresholds = [[0, 0.0]]
-audits = [[0, 0.8]]
-audit_evenly = 1.0
-[risk]
-max_bad_rate = 0.99
-known = 0
-[teacher]
-max_retries = 0
-timeout_s = 2
-"""
+AUDITED = (
+    BOLD.replace("audits = []", "audits = [[0, 0.8]]\naudit_evenly = 1.0").replace(
+        "max_bad_rate = 1.0", "max_bad_rate = 0.99\nknown = 0"
+    )
+    + "[teacher]\nmax_retries = 0\ntimeout_s = 2\n"
+)
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 DUE = next(text for text in LEARNT if policy.coin(0, len(LEARNT) + 1, text) < 0.8)  # for an audit, if asked next
 
@@ -320,7 +312,7 @@ DUE = next(text for text in LEARNT if policy.coin(0, len(LEARNT) + 1, text) < 0.
 def home(tmp_path: Path) -> Path:
     path = tmp_path / "home"
     path.mkdir(mode=0o700)
-    (path / "config.toml").write_text(BOLD)
+    (path / "config.toml").write_text(AUDITED)
     return path
 
 
@@ -386,7 +378,9 @@ def test_strict_and_local_exclude_each_other(shammah: Shammah, claude: Loopback)
 def test_where_no_draft_stands_there_is_no_answer(
     shammah: Shammah, claude: Loopback, home: Path, options: tuple[str, ...]
 ) -> None:
-    (home / "config.toml").write_text(BOLD.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]"))
+    (home / "config.toml").write_text(
+        AUDITED.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]")
+    )
     claude.default_to(fail(500))
     refused = shammah("ask", *options, DUE)
     assert (refused.exit_code, refused.stdout) == (4, "")
