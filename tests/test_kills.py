@@ -28,10 +28,7 @@ LEARNT = 60  # queries before the first kill: enough to serve something
 A_LIFE = (
     4.0  # seconds, at the most, of the first process; much of it goes into opening the home and loading the decoder
 )
-LONGER, SHORTER = (
-    1.25,
-    0.7,
-)  # for the next: after one that asked nothing, or for each question it asked; so two in five ask
+LONGER, SHORTER = 1.25, 0.7  # the next one's, if it asked nothing, or for each of the first two questions it asked
 OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
 
 
@@ -94,7 +91,7 @@ def test_a_home_whose_processes_are_killed_ends_as_if_they_were_not(
             assert len(numbers) >= asked[-1], "what was journalled is gone"
             assert journal.learnt().cursor <= len(numbers)
         asked.append(len(numbers))
-        life *= SHORTER ** (asked[-1] - asked[-2]) if asked[-1] > asked[-2] else LONGER
+        life *= SHORTER ** min(asked[-1] - asked[-2], 2) if asked[-1] > asked[-2] else LONGER
     lives = sum(before < after for before, after in itertools.pairwise(asked))
     assert lives >= kills / 8, "most were killed before they did anything"
     assert asked[-1] < len(stream), "the last kills came too late to disturb anything"
