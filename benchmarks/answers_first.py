@@ -13,7 +13,7 @@ import time
 from statistics import quantiles
 
 from benchmarks.literal import machine
-from shammah_mlx.weights import weights_folder
+from shammah_mlx.models.weights import weights_folder
 from tests.loopback import Loopback, reply
 from tests.served import BOLD, Place, Served
 

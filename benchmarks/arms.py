@@ -21,14 +21,14 @@ from benchmarks.caches import (
     scheduled,
     serve,
 )
-from shammah_mlx.assistant import Assistant
 from shammah_mlx.config import CalibrationConfig, Config
-from shammah_mlx.divergence import Meter
-from shammah_mlx.embedder import Embedder
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.prequential import play, score, trace
+from shammah_mlx.models.embedder import Embedder
+from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.replay import play, score, trace
-from shammah_mlx.teacher import Recorded
-from shammah_mlx.weights import Weights
+from shammah_mlx.teacher.recordings import Recorded
+from shammah_mlx.text.divergence import Meter
 
 MOST_BAD = 0.05  # of what is served locally; the design's bound, and that of the threshold in hindsight
 GRID = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))  # similarities 0.50 to 0.98

@@ -10,12 +10,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from shammah_mlx import policy
 from shammah_mlx.config import Config
-from shammah_mlx.divergence import Embed
-from shammah_mlx.replay import Trace
-from shammah_mlx.schedules import band_value
-from shammah_mlx.stream import Row, Truth
+from shammah_mlx.framework import policy
+from shammah_mlx.framework.schedules import band_value
+from shammah_mlx.home.prequential import Trace
+from shammah_mlx.teacher.recordings import Row, Truth
+from shammah_mlx.text.divergence import Embed
 
 Stream = Sequence[tuple[Row, Truth]]
 COLD = 50  # queries that a semantic cache and the audited oracle forward, as the specification has it

@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.literal import machine
 from shammah_mlx.config import DivergenceConfig
-from shammah_mlx.divergence import Meter, make_meter
-from shammah_mlx.embedder import Embedder
-from shammah_mlx.stream import Row, Truth, read_stream
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.models.embedder import Embedder
+from shammah_mlx.models.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import Row, Truth, read_stream
+from shammah_mlx.text.divergence import Meter, make_meter
 
 KINDS: tuple[Literal["semantic", "bleu", "exact", "gated"], ...] = ("semantic", "bleu", "exact", "gated")
 

@@ -19,10 +19,10 @@ from benchmarks.arms import Arm, program
 from benchmarks.caches import Stream
 from benchmarks.literal import machine
 from shammah_mlx.config import Config
+from shammah_mlx.home.prequential import Trace
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.replay import Trace
-from shammah_mlx.stream import Row, Truth, read_stream
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import Row, Truth, read_stream
 
 FEWEST = 6  # rows of a topic that may change: fewer are hardly ever served
 

@@ -16,16 +16,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shammah_mlx.assistant import Assistant
-from shammah_mlx.backend import HAS_FAST_BLAS
-from shammah_mlx.ensemble import Ensemble
 from shammah_mlx.events import Query
+from shammah_mlx.framework.targets import Target
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.prequential import run
+from shammah_mlx.learners.scratch import Ensemble
+from shammah_mlx.models.backend import HAS_FAST_BLAS
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.replay import run
-from shammah_mlx.stream import read_stream
-from shammah_mlx.targets import Target
-from shammah_mlx.teacher import Recorded
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import Recorded, read_stream
 
 WINDOW = 50  # queries a line of the learning curve
 TRIALS = 7

@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from benchmarks.arms import FIXED, MOST_BAD, ORACLE, RECALL
 from benchmarks.scores import Sum, Summary, by_stream
-from shammah_mlx.replay import BANDS
+from shammah_mlx.home.prequential import BANDS
 
 SPECIFIED = ((0.0, 0.0), (0.05, 0.05), (0.2, 0.2), (0.4, 0.4), (0.6, 0.6), (0.8, 0.8), (0.9, 0.95))
 """Local share by band, least and most: 1 - the forward rate of the specification's Expected Performance."""

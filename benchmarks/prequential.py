@@ -37,12 +37,12 @@ from benchmarks.scores import (
     sum_up,
     totals_table,
 )
-from shammah_mlx.divergence import gated
-from shammah_mlx.embedder import LazyEmbedder
+from shammah_mlx.cli.report import EXPECTED_FORWARD
+from shammah_mlx.models.embedder import LazyEmbedder
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.report import EXPECTED_FORWARD
-from shammah_mlx.stream import read_stream
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import read_stream
+from shammah_mlx.text.divergence import gated
 
 
 class Part(NamedTuple):

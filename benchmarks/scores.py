@@ -11,10 +11,10 @@ from rich.table import Table
 from benchmarks.arms import MOST_BAD, Run
 from benchmarks.caches import Served, Stream
 from shammah_mlx.config import Price
-from shammah_mlx.divergence import Meter
+from shammah_mlx.home.prequential import Band, score
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.replay import Band, score
-from shammah_mlx.stream import Truth
+from shammah_mlx.teacher.recordings import Truth
+from shammah_mlx.text.divergence import Meter
 
 CHARACTERS_A_TOKEN = 4  # of English, by Anthropic's rule of thumb: a recording has no token counts
 CAPTION = (  # of the tables

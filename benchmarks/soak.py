@@ -22,13 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.literal import machine
-from shammah_mlx.assistant import Assistant
-from shammah_mlx.backend import mx
 from shammah_mlx.events import Interaction, Query
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.models.backend import mx
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import load_config
-from shammah_mlx.stream import Row, read_stream
-from shammah_mlx.teacher import Recorded
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import Recorded, Row, read_stream
 
 PARTS = 10
 MB = 1e6

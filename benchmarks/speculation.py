@@ -20,15 +20,15 @@ import msgspec
 import numpy as np
 
 from benchmarks.literal import machine
-from shammah_mlx.backend import mx
-from shammah_mlx.embedder import Embedder
-from shammah_mlx.language_model import LanguageModel, Text
-from shammah_mlx.learner import Learner, text_loss
+from shammah_mlx.learners.gradient import Learner, text_loss
+from shammah_mlx.learners.rehearsal import Rehearsal
+from shammah_mlx.models.backend import mx
+from shammah_mlx.models.embedder import Embedder
+from shammah_mlx.models.language_model import LanguageModel, Text
+from shammah_mlx.models.tokenizers import Example
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.rehearsal import Rehearsal
-from shammah_mlx.stream import Row, read_stream
-from shammah_mlx.tokens import Example
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import Row, read_stream
 
 TIE = 1e-4  # in logits
 SHUFFLE = 1

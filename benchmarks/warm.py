@@ -14,7 +14,7 @@ import time
 from statistics import median
 
 from benchmarks.literal import machine
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.models.weights import Weights, weights_folder
 from tests.loopback import Loopback, reply
 from tests.served import Place, Served
 

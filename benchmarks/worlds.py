@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.literal import machine
-from shammah_mlx import policy
 from shammah_mlx.config import Config
 from shammah_mlx.events import Bar, Draft, Judged, Query, Turn
+from shammah_mlx.framework import policy
+from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.risk import MISS, Finding, Stood, estimate
-from shammah_mlx.schedules import band_value
-from shammah_mlx.selection import HONEST, Evidence, Seen, record, slack
+from shammah_mlx.risk.audits import MISS, Finding, Stood, estimate
+from shammah_mlx.risk.threshold import HONEST, Evidence, Seen, record, slack
 
 CONFIG = PRESETS["default"]
 RECENT = 50  # queries: what recovery is judged by

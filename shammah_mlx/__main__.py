@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 
-from shammah_mlx.cli import main
+from shammah_mlx.cli.main import main
 
 
 def run() -> None:

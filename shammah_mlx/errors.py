@@ -1,5 +1,8 @@
 """The failures a user can act on: one sentence, one hint, one exit code each."""
 
+import errno
+import sqlite3
+
 
 class ShammahError(Exception):
     """Say what is wrong and what the user can do about it."""
@@ -28,3 +31,17 @@ class TeacherError(ShammahError):
     """Claude could not answer, and nothing else did."""
 
     exit_code = 4
+
+
+RIGHTS_HINT = "check that the path exists and that you may write there"
+
+
+def as_told(error: OSError | sqlite3.Error) -> ShammahError:
+    """Return what the system or the journal's file said as what a user can act on."""
+    if isinstance(error, sqlite3.Error):
+        hint = "make room on the disk if it is full; if journal.db is damaged, restore it or use another --home"
+        return ShammahError(f"the journal cannot be used: {error}", hint)
+    where = f" ({error.filename})" if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "make room on the disk; what is journalled is learnt by the next question" if full else RIGHTS_HINT
+    return ShammahError(f"{error.strerror or error}{where}", hint)

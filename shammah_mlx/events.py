@@ -4,11 +4,10 @@ An Interaction can only be built in one of the specification's four shapes, and 
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Literal, Self
 
 import msgspec
-
-from shammah_mlx import cautions, destruction
 
 DraftSource = Literal["recall", "decoder"]
 Source = Literal["claude", "recall", "decoder"]
@@ -17,6 +16,9 @@ Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
 
 Role = Literal["router", "generator", "validator"]
 ROLES: tuple[Role, ...] = ("router", "generator", "validator")
+
+Show = Callable[[str], None]
+"""Receives each piece of an answer's text as it arrives."""
 
 COMPLETE = ("end_turn", "stop_sequence")
 """Stop reasons of a reply that says all it had to say; any other was cut and is never a target."""
@@ -57,12 +59,6 @@ class Query(_Event, frozen=True):
         if self.stop_sequences:  # left out where there are none: older memories know no such thing
             leaned_on.append(self.stop_sequences)
         return int.from_bytes(hashlib.sha256(msgspec.json.encode(leaned_on)).digest()[:8], "big") >> 1
-
-    @property
-    def meant(self) -> str:
-        """Return the question as it is to be understood: after the one before it, where it leans on that."""
-        leans = bool(self.history) and cautions.leans_back(self.text)
-        return f"{self.history[-1].question} {self.text}" if leans else self.text
 
     @property
     def prompt(self) -> str:
@@ -334,8 +330,3 @@ class Interaction(_Event, frozen=True):
         """
         promised = bool(self.turn.bars) and self.turn.kept and self.turn.wish != "local"
         return False if self.uncovered else True if promised else None
-
-    @property
-    def destroys(self) -> bool:
-        """Say whether what was served locally has a command that deletes or overwrites."""
-        return self.served_local and destruction.destroys(self.answer)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from click.testing import CliRunner, Result
 
-from shammah_mlx.cli import main
+from shammah_mlx.cli.main import main
 
 Shammah = Callable[..., Result]
 

@@ -14,11 +14,11 @@ os.environ["SHAMMAH_DEVICE"] = "cpu"  # before anything imports MLX
 import msgspec
 import pytest
 
-from shammah_mlx.backend import mx, tree_flatten, tree_map
 from shammah_mlx.config import Config, DecoderConfig, EncoderConfig, LoraConfig
-from shammah_mlx.language_model import LanguageModel
+from shammah_mlx.models.backend import mx, tree_flatten, tree_map
+from shammah_mlx.models.language_model import LanguageModel
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.weights import Weights, weights_folder
 from tests.loopback import Loopback, reply
 
 WEIGHTS = weights_folder()  # before HOME changes

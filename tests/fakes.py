@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shammah_mlx.events import Draft, DraftSource, Query, Reply, Step, Turn, Wish
-from shammah_mlx.targets import Target
+from shammah_mlx.framework.targets import Target
 
 
 class ScriptedModels:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from shammah_mlx.assistant import Assistant
 from shammah_mlx.config import Config
 from shammah_mlx.events import Query
-from shammah_mlx.journal import Journal
-from shammah_mlx.stream import Row
-from shammah_mlx.teacher import Recorded
-from shammah_mlx.weights import Weights, weights_folder
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.models.weights import Weights, weights_folder
+from shammah_mlx.teacher.recordings import Recorded, Row
 
 
 def quietly(interactions: int) -> AbstractContextManager[Callable[[], None]]:

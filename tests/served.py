@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import httpx2
 
-from shammah_mlx import client
+from shammah_mlx.server import client, protocol
 
 WITHIN_S = 60.0  # on a busy machine
 BOLD = """
@@ -57,7 +57,7 @@ class Served:
 
     def own(self) -> httpx2.Client:
         """Return a client of the home's socket."""
-        transport = httpx2.HTTPTransport(uds=str(self.home / client.SOCKET))
+        transport = httpx2.HTTPTransport(uds=str(self.home / protocol.SOCKET))
         return httpx2.Client(transport=transport, base_url="http://shammah", timeout=WITHIN_S, trust_env=False)
 
     def health(self) -> Any:

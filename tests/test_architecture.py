@@ -1,6 +1,7 @@
-"""The structure the README draws, kept by machine: imports point one way, and only downward."""
+"""The structure that docs/architecture.md draws: packages import downward only, and nothing imports in a circle."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,71 +11,71 @@ import pytest
 import shammah_mlx
 
 ROOT = Path(shammah_mlx.__file__).parent
-LAYERS = (  # a module may import from the layers above it in this list, never from its own or below
-    {"errors", "disk", "backend", "lexicon", "reading", "snippets", "cautions", "destruction", "secrecy", "__init__"}
-    | {"classifier", "worker"},
-    {"edits", "risk"},
-    {"config", "events", "content", "keys"},
-    {"presets", "schedules", "stream", "divergence", "tokens", "evidence", "recall", "gguf", "models.initial"}
-    | {"selection"},
-    {"policy", "targets", "learner", "teacher", "weights", "trust", "console", "lock", "accounts", "database"},
-    {"speculation", "models.encoder", "models.decoder"},
-    {"metrics", "journal", "loop", "rehearsal", "language_model", "models.pretrained"}
-    | {"wire", "relay", "provenance", "agents", "counters"},
-    {"states", "embedder", "ensemble", "imitator", "guard"},
-    {"apprentice", "forgetting"},
-    {"training"},
-    {"assistant"},
-    {"replay", "recovery"},
-    {"report"},
-    {"background", "client", "launchd", "systemd", "service"},
-    {"front"},
-    {"web", "desk"},
-    {"undoing", "explaining", "serving", "asking", "unlocking", "supervising"},
-    {"diagnosis"},
-    {"cli"},
-    {"__main__"},
-)
-LAYER = {name: depth for depth, names in enumerate(LAYERS) for name in names}
+GROUND = {"config", "presets", "errors", "events", "files", "numerics"}
+MAY_IMPORT = {
+    "text": GROUND,
+    "models": GROUND,
+    "teacher": GROUND,
+    "risk": GROUND,
+    "daemon": GROUND,
+    "framework": GROUND | {"text", "models", "teacher", "risk", "daemon"},
+}
+MAY_IMPORT["learners"] = MAY_IMPORT["framework"] | {"framework"}
+MAY_IMPORT["home"] = MAY_IMPORT["learners"] | {"learners"}
+MAY_IMPORT["server"] = MAY_IMPORT["home"] | {"home"}
+MAY_IMPORT["cli"] = MAY_IMPORT["server"] | {"server"}
 
 
 def modules() -> dict[str, ast.Module]:
-    found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if name != "models.__init__":
-            found[name] = ast.parse(path.read_text())
-    return found
+    """Return the syntax tree of every module, by its dotted name without `shammah_mlx`."""
+    paths = (path for path in sorted(ROOT.rglob("*.py")) if path.stem not in ("__init__", "__main__"))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text()) for path in paths}
 
 
-def imported(tree: ast.Module) -> list[str]:
-    names = []
+MODULES = modules()
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Return the modules that a module imports, ours without `shammah_mlx`; imports inside functions count."""
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "shammah_mlx":
-            names += [f"shammah_mlx.{alias.name}" for alias in node.names if alias.name != "__version__"]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.append(node.module or "")
+            inner = (node.module or "").removeprefix("shammah_mlx").removeprefix(".")
+            from_package = {f"{inner}.{alias.name}".removeprefix(".") for alias in node.names}
+            names |= (from_package & MODULES.keys()) or {inner}
     return names
 
 
-@pytest.mark.parametrize("name", modules())
-def test_imports_point_one_way(name: str) -> None:
-    assert name in LAYER, "a new module needs a place"
-    for target in imported(modules()[name]):
-        if target.startswith("shammah_mlx."):
-            inner = target.removeprefix("shammah_mlx.")
-            assert LAYER[inner] < LAYER[name], f"{name} imports {inner}"
+def test_every_package_has_its_place() -> None:
+    assert {name.split(".")[0] for name in MODULES} == GROUND | MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_downward_only(package: str) -> None:
+    for name, tree in MODULES.items():
+        if name.startswith(f"{package}."):
+            ours = {target.split(".")[0] for target in imported(tree)} & (GROUND | MAY_IMPORT.keys())
+            assert ours <= MAY_IMPORT[package] | {package}, name
+
+
+def test_the_ground_imports_only_the_ground() -> None:
+    for name in GROUND:
+        assert not {target.split(".")[0] for target in imported(MODULES[name])} & MAY_IMPORT.keys(), name
+
+
+def test_no_import_is_circular() -> None:
+    graphlib.TopologicalSorter({name: imported(tree) & MODULES.keys() for name, tree in MODULES.items()}).prepare()
 
 
 def test_only_the_backend_imports_mlx() -> None:
-    for name, tree in modules().items():
-        if name != "backend":
+    for name, tree in MODULES.items():
+        if name != "models.backend":
             assert not [target for target in imported(tree) if target.split(".")[0] == "mlx"], name
 
 
-@pytest.mark.parametrize("name", ["config", "events", "policy", "schedules", "targets", "loop", "teacher", "cli"])
+@pytest.mark.parametrize("name", ["config", "events", "framework.loop", "risk.accounts", "teacher.claude", "cli.main"])
 def test_decisions_and_entry_points_load_nothing_heavy(name: str) -> None:
     heavy = "{'mlx', 'mlx.core', 'anthropic', 'mlx_lm', 'rich', 'sacrebleu'}"
     code = f"import sys, shammah_mlx.{name}; sys.exit(bool({heavy} & sys.modules.keys()))"

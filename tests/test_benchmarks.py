@@ -12,11 +12,11 @@ from benchmarks.caches import COLD, Cache, Exact, Nothing, Oracle, Semantic, Str
 from benchmarks.prequential import PLAN, SMOKE, Bench, Task, summaries, tasks
 from benchmarks.scores import Judge, Where, measure
 from shammah_mlx.config import Config
-from shammah_mlx.divergence import exact
+from shammah_mlx.home.prequential import score
+from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.replay import score
-from shammah_mlx.stream import Row, Truth
-from shammah_mlx.weights import Weights
+from shammah_mlx.teacher.recordings import Row, Truth
+from shammah_mlx.text.divergence import exact
 
 WIDTH = 16
 HERE = Where("a machine", "abc1234")

@@ -73,17 +73,6 @@ def test_a_local_answer_that_the_validator_refused_is_not_covered() -> None:
     assert not Interaction.unchecked(turn(), LOCAL, JUDGED, accepted=True).uncovered
 
 
-def test_only_a_local_answer_is_marked_as_destroying() -> None:
-    risky = (Judged(Draft("rm -rf build", "recall"), 0.99),)
-    assert Interaction.approved(turn(), LOCAL, risky, 0.1).destroys
-    assert not Interaction.approved(turn(), LOCAL, JUDGED, 0.1).destroys
-    assert not Interaction.forwarded(turn(), FORWARD, reply("rm -rf build")).destroys
-
-
 def test_what_was_said_before_is_part_of_the_question() -> None:
     alone, before = Query("how many are there?"), Exchange("which moons has Mars?", "Phobos and Deimos.")
     assert msgspec.structs.replace(alone, history=(before,)).context != alone.context
-    assert msgspec.structs.replace(alone, history=(before,), text="and of Saturn?").meant.startswith("which moons")
-    assert alone.meant == "how many are there?"
-    whole = Query("why is the sky blue?", history=(before,))
-    assert whole.meant == "why is the sky blue?"

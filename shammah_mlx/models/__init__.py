@@ -1,1 +1,1 @@
-"""Neural networks: arrays in, arrays out. They know no optimizer, tokenizer or policy."""
+"""Networks, tokenizers and pretrained weights: everything that runs on MLX."""

@@ -1,7 +1,7 @@
 """A causal transformer with a key-value cache: pre-norm, rotary positions, tied embedding."""
 
-from shammah_mlx.backend import mx, nn
 from shammah_mlx.config import DecoderConfig
+from shammah_mlx.models.backend import mx, nn
 from shammah_mlx.models.initial import initialize
 
 

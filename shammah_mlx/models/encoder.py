@@ -3,8 +3,8 @@
 With MiniLM's weights it embeds text; from scratch it is the Router, f(query), and the Validator, f(query, response).
 """
 
-from shammah_mlx.backend import mx, nn
 from shammah_mlx.config import EncoderConfig
+from shammah_mlx.models.backend import mx, nn
 from shammah_mlx.models.initial import initialize
 
 SEGMENTS = 2  # BERT's: 0 for the first text of a pair, 1 for the second

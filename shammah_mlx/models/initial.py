@@ -2,7 +2,7 @@
 
 import math
 
-from shammah_mlx.backend import mx, nn, tree_flatten, tree_unflatten
+from shammah_mlx.models.backend import mx, nn, tree_flatten, tree_unflatten
 
 
 def xavier_uniform(shape: tuple[int, int], key: mx.array) -> mx.array:

@@ -1,0 +1,42 @@
+"""The command line: parse, call, print. Slow packages are imported inside the commands, so that --help is instant."""
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+import click
+
+from shammah_mlx import __version__
+from shammah_mlx.cli.ask import ask
+from shammah_mlx.cli.console import Group
+from shammah_mlx.cli.doctor import doctor
+from shammah_mlx.cli.key import key
+from shammah_mlx.cli.learn import learn
+from shammah_mlx.cli.options import settings
+from shammah_mlx.cli.replay import replay
+from shammah_mlx.cli.serve import serve
+from shammah_mlx.cli.service import service
+from shammah_mlx.cli.setup import setup
+from shammah_mlx.cli.status import status, why
+from shammah_mlx.cli.undo import forget, rebuild, rollback
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shammah")
+@settings
+@click.pass_context
+def main(ctx: click.Context, /, **given: Any) -> None:
+    """Answer on this machine when it can be trusted to, ask Claude when it cannot, and learn from every answer.
+
+    Exit codes: 0 answered, 1 bad input or state, 2 usage, 3 answered by a draft that nothing covers, 4 Claude
+    unavailable or its reply cut, 130 interrupted.
+    """
+    os.umask(0o077)  # whatever is written may hold the user's questions
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks, as standard error does
+    ctx.obj = given
+
+
+for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, doctor, setup):
+    main.add_command(command)

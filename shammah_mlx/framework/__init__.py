@@ -1,0 +1,1 @@
+"""The specification: the loop, who answers, labels, schedules, metrics. No model, no disk."""

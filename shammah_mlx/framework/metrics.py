@@ -1,0 +1,151 @@
+"""The specification's TrainingMetrics: counted from what was observed, one line a query, no word of any query."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.config import Config, PolicyConfig
+from shammah_mlx.events import Interaction, Step
+from shammah_mlx.framework import policy
+from shammah_mlx.framework.schedules import learning_rate
+
+LONGEST_LINE = 4096  # bytes; they have no text, and about 700
+
+
+class _Line(msgspec.Struct, frozen=True):
+    query_count: int
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Running counts; saved with the models, so that a rollback takes them back too."""
+
+    queries: int = 0
+    served_local: int = 0
+    router_correct_forward: int = 0
+    router_correct_local: int = 0
+    router_incorrect: int = 0
+    validator_correct_reject: int = 0
+    validator_correct_approve: int = 0
+    validator_incorrect: int = 0
+    compared: int = 0
+    divergence_sum: float = 0.0
+    skipped_steps: int = 0
+    stood: int = 0  # drafts that the Validator let stand
+    doubt_sum: float = 0.0  # of those
+
+
+def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
+    """Add one interaction. Only a measured divergence says whether Router and Validator were right.
+
+    A late audit is no query of its own. The Router is judged where the decision was its own: not in the first queries,
+    nor where the user asked for Claude.
+    """
+    add = {
+        "queries": int(interaction.late_for is None),
+        "served_local": int(interaction.served_local and interaction.late_for is None),
+        "skipped_steps": sum(not step.applied for step in steps),
+    }
+    if interaction.divergence is not None and interaction.p_accept is not None:
+        good = config.divergence.is_good(interaction.divergence)
+        if interaction.route.threshold is not None and interaction.turn.wish is None:
+            add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
+        accepted = policy.accepts(interaction.drafts[0], interaction.turn, config.policy)
+        add[_verdict("validator", accepted, good, "approve", "reject")] = 1
+        add["compared"] = 1
+    counts = {name: getattr(tally, name) + number for name, number in add.items()}
+    sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
+    if interaction.pi is not None and interaction.turn.wish is None and interaction.late_for is None:
+        sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.drafts[0], interaction.turn, config.policy)
+        counts["stood"] = tally.stood + 1
+    return msgspec.structs.replace(tally, **counts, **sums)
+
+
+def usual_doubt(tally: Tally, config: PolicyConfig) -> float:
+    """Return the mean doubt of the drafts that stood, on top of what is supposed of the first."""
+    return (tally.doubt_sum + config.first_doubt * config.first_drafts) / (tally.stood + config.first_drafts)
+
+
+def _verdict(role: str, said_yes: bool, good: bool, yes: str, no: str) -> str:
+    if said_yes != good:
+        return f"{role}_incorrect"
+    return f"{role}_correct_{yes if said_yes else no}"
+
+
+def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> dict[str, object]:
+    """Return every field of TrainingMetrics after this query, and the losses of its steps."""
+    rates = {
+        f"{role}_lr": learning_rate(base, interaction.turn.seen, config.optimizer)
+        for role, base in config.optimizer.base_rates.items()
+    }
+    return {
+        "query_count": tally.queries,
+        "forward_rate": 1.0 - tally.served_local / tally.queries,
+        "router_correct_forward": tally.router_correct_forward,
+        "router_correct_local": tally.router_correct_local,
+        "router_incorrect": tally.router_incorrect,
+        "validator_correct_reject": tally.validator_correct_reject,
+        "validator_correct_approve": tally.validator_correct_approve,
+        "validator_incorrect": tally.validator_incorrect,
+        "avg_divergence": tally.divergence_sum / tally.compared if tally.compared else None,
+        **rates,
+        "query_id": interaction.turn.number,
+        "at": interaction.turn.query.at,
+        "divergence": interaction.divergence,
+        "losses": {step.role: step.loss for step in steps if step.applied and step.loss is not None},
+        "skipped_steps": tally.skipped_steps,
+    }
+
+
+def metrics_path(home: Path) -> Path:
+    """Return where the lines are kept."""
+    return home / "metrics" / "training.jsonl"
+
+
+def append(path: Path, queries: int, lines: Sequence[Mapping[str, object]]) -> None:
+    """Add lines to a JSONL file that is to hold those of the first `queries` queries before."""
+    path.parent.mkdir(exist_ok=True)  # not the home: if that is gone it stays so
+    added = b"".join(msgspec.json.encode(fields) + b"\n" for fields in lines)
+    if _is_trimmed(path, queries):
+        with path.open("ab") as file:
+            file.write(added)
+    else:
+        _replace(path, _first_lines(path, queries) + added)
+
+
+def trim(path: Path, queries: int) -> None:
+    """Drop what lies behind the line of that query: of queries that a crash or a rollback took back."""
+    if path.exists() and not _is_trimmed(path, queries):
+        _replace(path, _first_lines(path, queries))
+
+
+def _is_trimmed(path: Path, queries: int) -> bool:
+    return _last_query(path) == queries if path.exists() else queries == 0
+
+
+def _first_lines(path: Path, queries: int) -> bytes:
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return b"".join(line for line in lines if (number := _query_of(line)) is not None and number <= queries)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(".part")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _last_query(path: Path) -> int | None:
+    """Return which query the last line is of; None if that cannot be told."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_LINE))
+        tail = file.read()
+    return _query_of(tail.splitlines(keepends=True)[-1]) if tail else None
+
+
+def _query_of(line: bytes) -> int | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return msgspec.json.decode(line, type=_Line).query_count
+    except msgspec.DecodeError:
+        return None

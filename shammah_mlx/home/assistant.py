@@ -1,0 +1,281 @@
+"""One home, open: answer a query and journal it; learn from what is journalled, and save."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import Exchange, Interaction, Outage, Query, Show, Wish
+from shammah_mlx.framework import loop, metrics, policy
+from shammah_mlx.framework.loop import Teacher
+from shammah_mlx.home import forgetting
+from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.home.snapshots import States
+from shammah_mlx.home.training import Spent, Training
+from shammah_mlx.learners.hybrid import Apprentice
+from shammah_mlx.learners.scratch import Ensemble
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.text.divergence import Meter
+
+Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Is told how many interactions are to be learnt; gives what is called after each."""
+
+
+class How(TypedDict, total=False):
+    """How a query is to be answered."""
+
+    wish: Wish | None  # who the user asked for
+    kept: bool  # False: it is answered, and leaves no trace
+    strict: bool  # an answer that nothing covers is none
+    since: float  # when the user began to wait, by `time.perf_counter`, if that was before
+
+
+class Assistant:
+    """A home, open to ask and to learn in; a context manager. Other processes may do the same: see `lock`.
+
+    What is learnt is saved so seldom that it costs little, and when the home is closed; a crash loses none: what the
+    journal holds and the saved models have not seen is learnt again. Unless it `saves`, nothing is, for a home that is
+    thrown away. `afresh`: all is learnt from the beginning, saved at the end alone, and nobody else learns meanwhile.
+    `on_wait` is called if another process makes this one wait, `give_way` between two steps of learning: it may ask.
+
+    Raises:
+        BadStateError: the home is in use, damaged, or was made by another preset.
+        WeightsError: the pretrained weights are missing.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        config: Config,
+        teacher: Teacher,
+        weights: Weights,
+        *,
+        saves: bool = True,
+        afresh: bool = False,
+        on_wait: Callable[[], None] = lambda: None,
+        give_way: Callable[[], None] = loop.go_on,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self._teacher, self._saves, self._afresh, self._clock = teacher, saves, afresh, clock
+        self._give_way = give_way
+        self._lock = HomeLock(home, config.state, on_wait)
+        states = States(home, config.state)
+        with ExitStack() as opened:
+            self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
+            opened.enter_context(forgetting.all_forgotten(home, self._journal, states, self._lock))
+            if afresh:
+                opened.enter_context(self._lock.learning())
+            elif self._journal.learnt().state is None and states.adopt():
+                self._adopt(states)
+            self._training = Training(home, config, weights, self._journal, states, afresh=afresh)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._opened:
+            if self._training.is_unsaved and self._saves and error is None:
+                self.save()
+
+    def _adopt(self, states: States) -> None:
+        """Let the journal name the models that are there: it is new, they are not."""
+        with self._lock.learning():
+            found = states.adopt()
+            if found and self._journal.learnt().state is None:
+                self._journal.commit(Learnt(found.cursor, found.name))
+
+    @property
+    def models(self) -> Ensemble | Apprentice:
+        """Return the three roles as they are now."""
+        return self._training.models
+
+    @property
+    def meter(self) -> Meter:
+        """Return what measures divergence."""
+        return self._training.meter
+
+    @property
+    def spent(self) -> Spent:
+        """Return what this process has spent on learning so far."""
+        return self._training.spent
+
+    @property
+    def saved(self) -> str | None:
+        """Return the name of what was saved last, by whoever."""
+        return self._training.base.state
+
+    def ask(self, query: Query, show: Show | None = None, **how: Unpack[How]) -> Interaction | Outage:
+        """Answer one query, asking the teacher where it is needed, and journal it; see `answering`."""
+        return loop.consult(self.answering(query, show, **how), self._teacher, show)
+
+    def answering(
+        self,
+        query: Query,
+        show: Show | None = None,
+        *,
+        wish: Wish | None = None,
+        kept: bool = True,
+        strict: bool = False,
+        since: float | None = None,
+    ) -> loop.Consulting[Interaction | Outage]:
+        """Answer one query and journal it; nothing is learnt yet.
+
+        `wish` is who the user asked for. What is not `kept` is answered, and leaves no trace. `strict`: an answer that
+        nothing covers is none. `since` is when the user began to wait, by `time.perf_counter`, if that was before this
+        call.
+        """
+        training = self._training
+        training.catch_up()
+        since = time.perf_counter() if since is None else since
+        asked = msgspec.structs.replace(
+            query,
+            model=query.model or self.config.teacher.model,
+            max_tokens=query.max_tokens or self.config.teacher.max_tokens,
+            at=self._clock(),
+        )
+        turn = policy.take_turn(
+            asked,
+            self._journal.next_number(),
+            training.tally.queries + self._journal.queries_after(training.cursor),
+            self.config,
+            wish=wish,
+            usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
+            selection=training.selection_now(),
+            kept=kept,
+            strict=strict,
+            open_audits=len(self._journal.open_audits()),
+        )
+        answered = yield from loop.answer(turn, self.models, self.meter, self.config, show)
+        if isinstance(answered, Outage):
+            return answered
+        grounds = msgspec.structs.replace(self.models.grounds(asked), versions=training.versions)
+        ms = 1000.0 * (time.perf_counter() - since)
+        interaction = msgspec.structs.replace(answered, grounds=grounds, ms=ms)
+        return self._write(interaction) if turn.kept else interaction
+
+    def _write(self, interaction: Interaction) -> Interaction:
+        started = time.perf_counter()
+        written = self._journal.write(interaction)
+        self.spent.journal_s += time.perf_counter() - started
+        return written
+
+    def has_reached_claude(self) -> bool:
+        """Say whether the last question was answered by Claude, in full."""
+        last = self._journal.last()
+        return last is not None and last.reply is not None and last.reply.complete
+
+    def make_late_audits(self, *, reached: bool) -> int:
+        """Make the audits that were due when Claude could not be had, and journal them; return how many.
+
+        `reached`: Claude can be asked now; see `auditing_late`.
+        """
+        return loop.consult(self.auditing_late(reached=reached), self._teacher)
+
+    def auditing_late(self, *, reached: bool) -> loop.Consulting[int]:
+        """Audit what was served when Claude could not be had, and journal it; return how many that were.
+
+        One that is too old, or of other parts than today's, is given up, and counts as bad.
+        """
+        made = 0
+        for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
+            served = self._journal.read(number)
+            is_late = self._clock() > at + self.config.risk.audit_wait_s
+            if is_late or served.grounds.versions != self._training.versions:
+                reply = None
+            elif reached:
+                reply = yield loop.Call(served.turn.query, is_answer=False)
+            else:
+                continue
+            if isinstance(reply, Outage):
+                break
+            if reply is not None and not reply.complete:
+                continue
+            made += self._journal.write_late(Interaction.late(served.turn, served, served.drafts, reply))
+        return made
+
+    def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
+        """Return a query that goes on from the last one asked, with its system prompt and model if no others are given.
+
+        Raises:
+            BadInputError: nothing was asked yet.
+        """
+        last = self._journal.last()
+        if last is None:
+            raise BadInputError("there is no conversation to continue", "ask without -c first")
+        before = last.turn.query
+        said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal says nothing
+        history = (*before.history, *said)[-self.config.max_history :]
+        while history and sum(len(turn.question) + len(turn.answer) for turn in history) > self.config.max_query_bytes:
+            history = history[1:]
+        return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
+
+    def pending(self) -> int:
+        """Return how many interactions are journalled and not yet learnt."""
+        return self._journal.count_after(self._training.cursor)
+
+    def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
+        """Observe, train on and count all that is journalled and not yet learnt; return it as observed.
+
+        `advance` is called after each.
+        """
+        learnt = []
+        with self._learning():
+            for pending in self._journal.after(self._training.cursor):
+                learnt.append(self._training.learn(pending, self._give_way))
+                if not self._saves:
+                    self._training.drop_lines()
+                elif self._afresh:
+                    self._training.keep_checkpoint()
+                elif self._training.is_save_due:
+                    self._training.save()
+                advance()
+        return learnt
+
+    def learn_all(self, begin: Begin, *, wait: bool) -> int | None:
+        """Make the audits that are due, learn until nothing is pending, and save; return how much that was.
+
+        `begin` is told how much is pending, and gives what is called after each. None: another process learns; it looks
+        again before it ends, so unless this one is to `wait` all is left to it.
+        """
+        self.make_late_audits(reached=self.has_reached_claude())
+        return self.learn_rest(begin, wait=wait)
+
+    def learn_rest(self, begin: Begin, *, wait: bool) -> int | None:
+        """Do the same without audits: nobody is asked anything."""
+        learnt = 0
+        while pending := self.pending():
+            self._training.check_home()
+            held = self._lock.learning(math.inf) if wait else self._lock.learning_if_free()
+            with held as is_mine:
+                if not is_mine:
+                    return None
+                with begin(pending) as advance:
+                    learnt += len(self.learn_pending(advance))
+                if self._training.is_unsaved:
+                    self.save()
+        return learnt
+
+    def save(self) -> str:
+        """Write all that was learnt to the home, as one; return its name."""
+        with self._learning():
+            return self._training.save()
+
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Be the one who learns, from where learning has come."""
+        self._training.check_home()  # a lock would make the folder again
+        with self._lock.learning():
+            self._training.take_over()
+            yield

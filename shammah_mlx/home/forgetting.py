@@ -1,0 +1,135 @@
+"""Erase what the user asked to forget: which interactions that is, and what has to go with them.
+
+The journal goes first, and notes in the same transaction that models are to follow. Whoever opens the home next
+finishes what a process that died has left: no model is asked that was made from what is gone.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import Interaction
+from shammah_mlx.framework import metrics
+from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.home.snapshots import States
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """What is gone."""
+
+    interactions: int
+    checkpoints: list[int]  # query counts that cannot be gone back to any more
+    resumed: bool = False  # whether an earlier forgetting had been interrupted
+
+
+def forget(
+    home: Path,
+    config: Config,
+    pattern: str,
+    confirm: Callable[[Sequence[Interaction]], bool],
+    on_wait: Callable[[], None] = lambda: None,
+    keeping_out: AbstractContextManager[None] | None = None,
+) -> Forgotten | None:
+    """Erase the interactions that hold `pattern`, and all that was learnt after the first of them.
+
+    What remains is then pending, from there on: an Assistant learns it again. `confirm` is shown what would go; None
+    comes back if it says no. `keeping_out` is held while nobody else may be in the home.
+
+    Raises:
+        BadInputError: the pattern is empty.
+        BadStateError: the home is in use or damaged, or was made by another preset.
+    """
+    holds = matcher(pattern)
+    if not (home / "journal.db").exists():
+        return Forgotten(0, [])
+    states, lock = States(home, config.state), HomeLock(home, config.state, on_wait)
+    with closing(Journal(home / "journal.db")) as journal:
+        if manifest := states.find(journal.learnt().state):
+            states.check_preset(manifest, config.preset)  # it will be the one to learn again
+        found = [interaction for interaction in journal.every() if holds(interaction)]
+        if found and not confirm(found):
+            return None
+        with keeping_out or nullcontext(), lock.alone():
+            resumed, dropped = journal.erased_from() is not None, finish(home, journal, states)
+            numbers = [interaction.turn.number for interaction in journal.every() if holds(interaction)]  # some are new
+            journal.erase(numbers)
+            return Forgotten(len(numbers), [*dropped, *finish(home, journal, states)], resumed)
+
+
+def matcher(pattern: str) -> Callable[[Interaction], bool]:
+    """Return what says whether an interaction holds the pattern in any of its texts.
+
+    Plain text; upper and lower case, line breaks and ways to write one character make no difference: better a row too
+    many than one too few.
+
+    Raises:
+        BadInputError: there is nothing to look for.
+    """
+    sought = _plain(pattern)
+    if not sought:
+        raise BadInputError("the pattern is empty", "to forget everything, delete the home")
+    return lambda interaction: any(sought in _plain(text) for text in _texts(interaction))
+
+
+@contextmanager
+def all_forgotten(home: Path, journal: Journal, states: States, lock: HomeLock) -> Iterator[None]:
+    """Share the home, after finishing what a process that died has left to forget.
+
+    Raises:
+        BadStateError: the home is in use by one that must be alone.
+    """
+    while True:
+        with lock.shared():
+            if journal.erased_from() is None:
+                yield
+                return
+        with lock.alone():
+            finish(home, journal, states)
+
+
+def finish(home: Path, journal: Journal, states: States) -> list[int]:
+    """Remove every trace of what was erased from the journal; return the checkpoints that were dropped.
+
+    Each step may be done again: should the process die in between, the next one does. The home is to be held alone.
+
+    Raises:
+        BadStateError: another process is reading the journal.
+    """
+    first = journal.erased_from()
+    if first is None:
+        return []
+    journal.scrub()
+    dropped = states.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
+    states.drop_aside(lambda manifest: manifest is None or manifest.cursor >= first)
+    learnt = journal.learnt()
+    manifest = states.find(learnt.state) if learnt.cursor < first else None
+    if manifest is None:
+        earlier = states.last_good()
+        manifest = None if earlier is None else states.restore(earlier)
+        journal.go_back(Learnt(manifest.cursor, manifest.name) if manifest else Learnt(), set_aside=False)
+    states.publish(manifest)
+    metrics.trim(metrics.metrics_path(home), manifest.tally.queries if manifest else 0)
+    journal.note_all_gone()
+    return dropped
+
+
+def _texts(interaction: Interaction) -> Iterator[str]:
+    query, reply = interaction.turn.query, interaction.reply
+    yield query.text
+    yield query.system or ""
+    for exchange in query.history:
+        yield exchange.question
+        yield exchange.answer
+    yield reply.text if reply else ""
+    for judged in interaction.drafts:
+        yield judged.draft.text
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -1,0 +1,350 @@
+"""The private record of every interaction, in SQLite: written before anything is trained, in the order of training.
+
+What training adds to it (interactions as observed, entries of the memory) is staged, and becomes durable in one
+transaction with the name of the state that the training made: a reader sees all of it or none.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Interaction
+from shammah_mlx.home.schema import open_database
+from shammah_mlx.learners.neighbours import Entry, Question
+
+_OPEN_AUDITS = """
+    FROM missed_audits JOIN interactions AS served USING (number)
+    WHERE NOT served.set_aside AND NOT EXISTS (
+        SELECT 1 FROM interactions AS late
+        WHERE json_extract(late.record, '$.late_for') = missed_audits.number AND NOT late.set_aside
+    )
+"""
+Read = TypeVar("Read")
+NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
+
+
+class Learnt(msgspec.Struct, frozen=True):
+    """How far training has come."""
+
+    cursor: int = 0  # number of the last interaction trained on
+    state: str | None = None  # what that made, by its name; None: nothing yet
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What the whole journal adds up to; rows set aside count for money only."""
+
+    journalled: int = 0
+    pending: int = 0  # after the last one trained on
+    forwarded: int = 0
+    calls: int = 0
+    spent_usd: float = 0.0
+    unpriced_calls: int = 0
+    open_audits: int = 0  # due, and not made yet
+
+
+class Journal:
+    """Open the journal at `path`, creating or migrating it.
+
+    Raises:
+        BadStateError: the file is no journal, is damaged, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._staged: list[tuple[str, tuple[object, ...]]] = []  # statements, with what to fill in
+        self._db = open_database(path)
+        self._inode = path.stat().st_ino
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def is_in_place(self) -> bool:
+        """Say whether the file is still where it was opened: a home may have been deleted."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See one moment of the journal for as long as this is held, whatever others write."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    def check(self) -> None:
+        """Pass if the file is whole.
+
+        Raises:
+            BadStateError: it is damaged.
+        """
+        (told,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if told != "ok":
+            raise BadStateError(f"{self._path} is damaged", "restore it from a backup, or use another --home")
+
+    def learnt(self) -> Learnt:
+        """Return how far training has come."""
+        row = self._db.execute("SELECT cursor, state FROM learnt").fetchone()
+        return Learnt(*row) if row else Learnt()
+
+    def of_current(self, read: Callable[[Learnt], Read]) -> Read:
+        """Return what is read of the state that training has come to; again if another replaces it meanwhile.
+
+        Raises:
+            BadStateError: it cannot be read.
+        """
+        while True:
+            with self.snapshot():
+                learnt = self.learnt()
+                try:
+                    return read(learnt)
+                except BadStateError as error:
+                    damage = error
+            if self.learnt() == learnt:
+                raise damage
+
+    def next_number(self) -> int:
+        """Return the number of the interaction that is written next, if none is written meanwhile."""
+        tables = ("number) FROM interactions", "last) FROM forgotten", "cursor) FROM learnt")
+        last = ", ".join(f"coalesce((SELECT max({table}), 0)" for table in tables)
+        (taken,) = self._db.execute(f"SELECT max({last})").fetchone()
+        return int(taken) + 1
+
+    def count_after(self, number: int) -> int:
+        """Return how many interactions come after `number`, but for those set aside."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside", (number,)
+        ).fetchone()
+        return int(count)
+
+    def queries_after(self, number: int) -> int:
+        """Return how many of these are queries, not audits of earlier ones."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside AND record ->> '$.late_for' IS NULL",
+            (number,),
+        ).fetchone()
+        return int(count)
+
+    def open_audits(self) -> list[tuple[int, float]]:
+        """Return the interactions whose audits are due, and when they were asked, Unix time; the oldest first."""
+        return self._db.execute(f"SELECT number, at {_OPEN_AUDITS} ORDER BY number").fetchall()
+
+    def write(self, interaction: Interaction) -> Interaction:
+        """Store a new interaction, at once, and note an audit that was missed; return it as it is stored.
+
+        Its number is another if its own was taken while it was answered.
+        """
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            return self._insert(interaction)
+
+    def write_late(self, late: Interaction) -> bool:
+        """Store the audit of an earlier interaction, unless another process has done so; say whether it was stored."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            is_open = any(number == late.late_for for number, _ in self.open_audits())
+            if is_open:
+                self._insert(late)
+        return is_open
+
+    def _insert(self, interaction: Interaction) -> Interaction:
+        number = self.next_number()
+        turn = msgspec.structs.replace(interaction.turn, number=number)
+        stored = msgspec.structs.replace(interaction, turn=turn)
+        if stored.audit_open:
+            self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, turn.query.at))
+        self._db.execute("INSERT INTO interactions (number, record) VALUES (?, ?)", (number, _encoded(stored)))
+        return stored
+
+    def complete(self, interaction: Interaction) -> None:
+        """Stage an interaction as observed, in place of what was written."""
+        row = (_encoded(interaction), interaction.turn.number)
+        self._staged.append(("UPDATE interactions SET record = ? WHERE number = ?", row))
+
+    def commit(self, learnt: Learnt) -> None:
+        """Store all that was staged, and how far training has come with it, as one."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for statement, row in self._staged:
+                self._db.execute(statement, row)
+            self._name(learnt)
+        self._staged.clear()
+
+    def unstage(self) -> None:
+        """Drop what was staged."""
+        self._staged.clear()
+
+    def go_back(self, learnt: Learnt, *, set_aside: bool) -> list[int]:
+        """Return training to an earlier state; return which interactions are set aside, if that is wanted."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM memory WHERE number > ?", (learnt.cursor,))
+            self._name(learnt)
+            later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside RETURNING number"
+            gone = self._db.execute(later, (learnt.cursor,)).fetchall() if set_aside else []
+        return sorted(number for (number,) in gone)
+
+    def _name(self, learnt: Learnt) -> None:
+        self._db.execute("DELETE FROM learnt")
+        if learnt.state is not None:
+            self._db.execute("INSERT INTO learnt VALUES (?, ?)", (learnt.cursor, learnt.state))
+
+    def after(self, number: int) -> Iterator[Interaction]:
+        """Yield the interactions that count and come after `number`, in order.
+
+        Raises:
+            BadStateError: one is damaged.
+        """
+        rows = self._db.execute(
+            "SELECT number, record FROM interactions WHERE number > ? AND NOT set_aside ORDER BY number", (number,)
+        ).fetchall()
+        return (self._decoded(*row) for row in rows)
+
+    def _decoded(self, number: int, record: str) -> Interaction:
+        try:
+            return msgspec.json.decode(record, type=Interaction)
+        except msgspec.DecodeError as error:
+            raise BadStateError(
+                f"{self._path}: interaction {number} cannot be read", "restore the file, or use another --home"
+            ) from error
+
+    def read(self, number: int) -> Interaction:
+        """Return one interaction.
+
+        Raises:
+            BadStateError: it is not there, or damaged.
+        """
+        found = self.find(number)
+        if found is None:
+            raise BadStateError(
+                f"{self._path}: interaction {number} is missing", "restore the file, or use another --home"
+            )
+        return found
+
+    def find(self, number: int) -> Interaction | None:
+        """Return one interaction, if it is there.
+
+        Raises:
+            BadStateError: it is damaged.
+        """
+        row = self._db.execute("SELECT number, record FROM interactions WHERE number = ?", (number,)).fetchone()
+        return None if row is None else self._decoded(*row)
+
+    def remember(self, entry: Entry, made_by: str) -> None:
+        """Stage an entry of the memory, and by which embedder and meter it was made."""
+        question = entry.question
+        row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
+        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes())
+        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
+
+    def remembered(self, made_by: str) -> Iterator[Entry]:
+        """Yield the entries of the memory that were made so, in order."""
+        rows = self._db.execute(
+            "SELECT number, answer, context, at, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
+            (made_by,),
+        )
+        for number, answer, context, at, until, vector, words in rows:
+            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
+            yield Entry(question, number, answer, at, until)
+
+    def unremember(self, first: int, last: int | None = None) -> None:
+        """Stage that the entries of the memory from `first` to `last`, or to the end, are dropped."""
+        self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))
+
+    def is_set_aside(self, number: int) -> bool:
+        """Say whether a rollback went back to before this interaction."""
+        row = self._db.execute("SELECT set_aside FROM interactions WHERE number = ?", (number,)).fetchone()
+        return row is not None and bool(row[0])
+
+    def questions(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return what was asked in those interactions that are still there, by number."""
+        rows = self._db.execute(
+            "SELECT number, record ->> '$.turn.query.text' FROM interactions"
+            " WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return dict(rows.fetchall())
+
+    def last(self) -> Interaction | None:
+        """Return the latest query that counts."""
+        row = self._db.execute(
+            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
+            " ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else self._decoded(*row)
+
+    def every(self) -> Iterator[Interaction]:
+        """Yield all interactions, those set aside too, in order.
+
+        Raises:
+            BadStateError: one is damaged.
+        """
+        rows = self._db.execute("SELECT number, record FROM interactions ORDER BY number")
+        return (self._decoded(*row) for row in rows)
+
+    def erase(self, numbers: Collection[int]) -> None:
+        """Delete interactions and their entries of the memory, and note that what was learnt from them is to go too."""
+        if not numbers:
+            return
+        chosen = {"numbers": json.dumps(sorted(numbers))}
+        among = "number IN (SELECT value FROM json_each(:numbers))"
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(
+                "INSERT INTO forgotten SELECT max(number),"
+                f" coalesce(min(number) FILTER (WHERE NOT set_aside), {NOTHING_LEARNT})"
+                f" FROM interactions WHERE {among}",
+                chosen,
+            )
+            self._db.execute(f"DELETE FROM interactions WHERE {among}", chosen)
+            self._db.execute(f"DELETE FROM memory WHERE {among}", chosen)
+            self._db.execute(f"DELETE FROM missed_audits WHERE {among}", chosen)
+
+    def erased_from(self) -> int | None:
+        """Return from which number on what was learnt is to go; None if there is no such thing, or it is gone."""
+        (first,) = self._db.execute("SELECT min(first) FROM forgotten").fetchone()
+        return None if first is None else int(first)
+
+    def scrub(self) -> None:
+        """Write the file anew from what is in it, so that neither it nor its log holds what was deleted.
+
+        Raises:
+            BadStateError: another process is reading it.
+        """
+        self._db.execute("VACUUM")  # overwriting leaves copies where SQLite moved rows within its pages
+        (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise BadStateError(f"another process is reading {self._path}", "end it, then run the same command again")
+
+    def note_all_gone(self) -> None:
+        """Note that nothing learnt from what was erased is left."""
+        with self._db:
+            self._db.execute("UPDATE forgotten SET first = NULL")
+
+    def totals(self, cursor: int) -> Totals:
+        """Add up the journal; `cursor` is the number of the last interaction trained on."""
+        row = self._db.execute(
+            f"""
+            SELECT
+                count(*) FILTER (WHERE NOT set_aside AND asked),
+                count(*) FILTER (WHERE NOT set_aside AND asked AND number > ?),
+                count(*) FILTER (WHERE NOT set_aside AND asked AND NOT record ->> '$.served_local'),
+                count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
+                coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
+                count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL),
+                (SELECT count(*) {_OPEN_AUDITS})
+            FROM (SELECT *, record ->> '$.late_for' IS NULL AS asked FROM interactions)
+            """,
+            (cursor,),
+        ).fetchone()
+        return Totals(*row)
+
+
+def _encoded(interaction: Interaction) -> str:
+    return msgspec.json.encode(interaction).decode()

@@ -1,0 +1,135 @@
+"""Run the loop over a recorded stream, and score what was served against the stream's truth.
+
+The program is handed rows without their truth; truth and trace meet here, after the fact.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import Interaction, Outage, Query, Source
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.teacher.recordings import Row, Truth
+from shammah_mlx.text.divergence import Meter
+
+BANDS = (0, 50, 200, 500, 1000, 2000, 5000)
+"""Query counts at which the bands of the specification's Expected Performance begin."""
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """What the program did with one row; read by other programs, so the names are fixed."""
+
+    id: str
+    source: Source
+    answer: str
+    from_id: str | None  # the row a recalled answer came from
+    p_local: float
+    p_accept: float | None
+    threshold: float | None
+    pi: float | None  # probability that a served draft was audited
+    audit: bool
+    called_claude: bool
+    divergence: float | None
+
+
+class Band(msgspec.Struct, frozen=True, rename={"start": "from"}):
+    """Counts over the queries [start, to)."""
+
+    start: int
+    to: int
+    queries: int
+    calls: int  # queries that called Claude for any reason
+    local: int  # queries whose served answer was local
+    bad_local: int  # those of them that were wrong by the stream's truth
+    mean_divergence: float | None  # of what was measured
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A finished run."""
+
+    bands: list[Band]
+    total: Band
+    moved: dict[str, float]  # L2 distance of each model's weights from where they started
+
+
+def run(
+    stream: Sequence[tuple[Row, Truth]], assistant: Assistant, trace_out: BinaryIO | None, advance: Callable[[], None]
+) -> Result:
+    """Ask every row in turn, learning after each, then score; write a line of trace a row, and call `advance`."""
+    initial = assistant.models.state()
+    traces = []
+    for (row, _), interaction in zip(stream, play(stream, assistant), strict=True):
+        told = trace(row, interaction)
+        traces.append(told)
+        if trace_out:
+            trace_out.write(msgspec.json.encode(told) + b"\n")
+        advance()
+    moved = assistant.models.distance_from(initial)
+    bands, total = score(stream, traces, assistant.meter, assistant.config.divergence.threshold)
+    return Result(bands, total, moved)
+
+
+def play(stream: Sequence[tuple[Row, Truth]], assistant: Assistant) -> Iterator[Interaction]:
+    """Ask every row in turn, learning after each; yield what happened, as observed."""
+    for row, _ in stream:
+        asked = assistant.ask(Query(row.query, row=row.id))
+        if isinstance(asked, Outage):
+            raise BadInputError(f"row {row.id}: {asked.message}", asked.hint)
+        learnt = assistant.learn_pending()
+        yield learnt[-1] if learnt else asked  # what looks like a secret is answered, and never learnt
+
+
+def trace(row: Row, interaction: Interaction) -> Trace:
+    """Return what is told of one interaction."""
+    draft = interaction.draft
+    return Trace(
+        id=row.id,
+        source=interaction.source,
+        answer=interaction.answer,
+        from_id=draft.from_id if draft else None,
+        p_local=interaction.route.p_local,
+        p_accept=interaction.p_accept,
+        threshold=interaction.route.threshold,
+        pi=interaction.pi,
+        audit=interaction.audit,
+        called_claude=interaction.called_claude,
+        divergence=interaction.divergence,
+    )
+
+
+def score(
+    stream: Sequence[tuple[Row, Truth]], traces: Sequence[Trace], meter: Meter, threshold: float
+) -> tuple[list[Band], Band]:
+    """Return the bands of a run and its total."""
+    topics = {row.id: truth.topic for row, truth in stream}
+
+    def is_bad(told: Trace, row: Row, truth: Truth) -> bool:
+        """Right is the recorded reply, or one from a row with an accepted topic; without topics the meter decides."""
+        if told.source == "claude" or told.answer == row.reply:
+            return False
+        topic = topics.get(told.from_id) if told.from_id else None
+        if topic is not None and truth.topic is not None:
+            return topic not in truth.accepted
+        return meter(told.answer, row.reply) >= threshold
+
+    bad = [is_bad(told, row, truth) for told, (row, truth) in zip(traces, stream, strict=True)]
+    starts = [start for start in BANDS if start < len(traces)]
+    ends = [*starts[1:], len(traces)]
+    bands = [_band(start, end, traces, bad) for start, end in zip(starts, ends, strict=True)]
+    return bands, _band(0, len(traces), traces, bad)
+
+
+def _band(start: int, end: int, traces: Sequence[Trace], bad: Sequence[bool]) -> Band:
+    inside = traces[start:end]
+    measured = [told.divergence for told in inside if told.divergence is not None]
+    return Band(
+        start=start,
+        to=end,
+        queries=len(inside),
+        calls=sum(told.called_claude for told in inside),
+        local=sum(told.source != "claude" for told in inside),
+        bad_local=sum(bad[start:end]),
+        mean_divergence=sum(measured) / len(measured) if measured else None,
+    )

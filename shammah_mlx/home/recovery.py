@@ -1,0 +1,68 @@
+"""Ways back: to a checkpoint, or to models made again from the journal."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.framework import metrics
+from shammah_mlx.home import forgetting
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.home.snapshots import States
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.teacher.recordings import Recorded
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """What was made again."""
+
+    interactions: int
+    before: str | None  # name of the state there was; None: none
+    after: str
+    pending: int  # asked meanwhile
+
+
+def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> list[int]:
+    """Return to the checkpoint of that query count; return which later interactions were set aside.
+
+    Later checkpoints go: what they were made from is no longer part of the home's past.
+
+    Raises:
+        BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
+    """
+    states = States(home, config.state)
+    states.check_is_checkpoint(queries)
+    if not (home / "journal.db").exists():
+        raise BadStateError(f"there is no journal in {home}", "restore journal.db: models alone cannot be gone back to")
+    with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
+        forgetting.finish(home, journal, states)
+        manifest = states.restore(queries)
+        set_aside = journal.go_back(Learnt(manifest.cursor, manifest.name), set_aside=True)
+        states.drop_checkpoints(lambda other, _: other > queries)
+        states.publish(manifest)
+        metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
+        return set_aside
+
+
+def rebuild(
+    home: Path,
+    config: Config,
+    weights: Weights,
+    begin: Callable[[int], Callable[[], None]],
+    on_wait: Callable[[], None] = lambda: None,
+) -> Rebuilt:
+    """Make all models again from the journal, then put them in place of what is there.
+
+    Until then nothing changes. `begin` is told how many interactions those are, and returns what is called after each.
+    """
+    with Assistant(home, config, Recorded(()), weights, afresh=True, on_wait=on_wait) as assistant:
+        before = assistant.saved
+        learnt = assistant.learn_pending(begin(assistant.pending()))
+        after = assistant.save()
+    with closing(Journal(home / "journal.db")) as journal:
+        return Rebuilt(len(learnt), before, after, journal.count_after(journal.learnt().cursor))

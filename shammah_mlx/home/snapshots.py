@@ -1,0 +1,315 @@
+"""What was learnt, on disk: sets of safetensors files, each with a manifest, written once and never changed.
+
+A set is known by its name, the sha256 of its manifest, which holds that of every file: the same name is the same state,
+bit for bit. Which set is the current one the journal says; `models` is a link to it, for people and for mlx-lm. A
+checkpoint is a folder of hard links and costs no copy.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from shammah_mlx.config import StateConfig
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import ROLES, DraftSource
+from shammah_mlx.files import is_intact, link_all, sha256, sync, write_synced
+from shammah_mlx.framework.metrics import Tally
+from shammah_mlx.risk.threshold import Evidence
+
+FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
+ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
+MANIFEST = "manifest.json"
+FORMAT = 3  # 1: before drafts had sources and evidence; 2: while the link `models` said which set was current
+_SHOWN = 16  # characters of a name that name its folder
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """What is read of a manifest first: whether the rest can be."""
+
+    format: int
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a set of model files is; written last, so its presence says the set is whole."""
+
+    preset: str
+    cursor: int  # number of the last interaction trained on
+    tally: Tally
+    sha256: dict[str, str]  # by file name: damage is found before it is learnt from
+    versions: dict[str, str] = {}  # of what the evidence in it holds for
+    selection: dict[DraftSource, Evidence] = {}  # what the thresholds follow from
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """Return the set's name."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+class States:
+    """The model files of one home."""
+
+    def __init__(self, home: Path, config: StateConfig) -> None:
+        self._home = home
+        self._link = home / "models"
+        self._states = home / "states"
+        self._checkpoints = home / "checkpoints"
+        self._aside = home / "aside"
+        self._config = config
+
+    def manifest(self, name: str | None) -> Manifest | None:
+        """Return the manifest of a set; None if there is none yet.
+
+        Raises:
+            BadStateError: it is not there, or is another's, or none is named while a good checkpoint is there.
+        """
+        if name is None:
+            if self.last_good() is None:
+                return None
+            hint = "restore journal.db; to start anew move models, states and checkpoints away"
+            raise BadStateError(f"{self._home} has models, and no journal that knows of them", hint)
+        if (manifest := self.find(name)) is None:
+            raise self._damaged(self._folder(name) / MANIFEST)
+        return manifest
+
+    def find(self, name: str | None) -> Manifest | None:
+        """Return the manifest of a set, if it is there and whole."""
+        manifest = None if name is None else _read(self._folder(name) / MANIFEST)
+        return manifest if manifest and manifest.name == name else None
+
+    def check_preset(self, manifest: Manifest, preset: str) -> None:
+        """Pass if a set is of the preset in use.
+
+        Raises:
+            BadStateError: it is of another.
+        """
+        if manifest.preset != preset:
+            raise BadStateError(
+                f"{self._home} was made by the preset {manifest.preset!r}",
+                f"use --preset {manifest.preset}, or another --home",
+            )
+
+    def files(self, manifest: Manifest) -> dict[str, Path]:
+        """Return the files of a set by stem, after checking that each is as it was written.
+
+        Raises:
+            BadStateError: one is not; the message names it, the hint a way out.
+        """
+        folder = self._folder(manifest.name)
+        self._check_files(folder, manifest)
+        return {Path(name).stem: folder / name for name in FILES}
+
+    def write(
+        self,
+        write: Mapping[str, Callable[[BinaryIO], None]],
+        manifest: Manifest,
+        adapter_config: bytes | None = None,
+    ) -> Manifest:
+        """Write a set, to be there when this returns: `write[stem]` writes that file to the open one it is given.
+
+        `manifest` lacks the sha256 only; it comes back whole. With `adapter_config` mlx-lm can load the folder.
+        """
+        partial = self._new_folder()
+        try:
+            for name in FILES:
+                write_synced(partial / name, write[Path(name).stem])
+            whole = msgspec.structs.replace(manifest, sha256={name: sha256(partial / name) for name in FILES})
+            if adapter_config is not None:
+                (partial / ADAPTER_CONFIG).write_bytes(adapter_config)
+                os.link(partial / "generator.safetensors", partial / ADAPTERS)
+            write_synced(partial / MANIFEST, lambda file: file.write(msgspec.json.encode(whole)))
+            self._put_in_place(partial, whole)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return whole
+
+    def publish(self, manifest: Manifest | None) -> None:
+        """Do what follows once the journal names a set: the checkpoint if one is due, the link, and clearing up."""
+        if manifest is None:
+            self._unlink()
+        else:
+            self.keep_checkpoint(manifest)
+            self._point_at(self._folder(manifest.name))
+        self.sweep(manifest.name if manifest else None)
+
+    def keep_checkpoint(self, manifest: Manifest) -> None:
+        """Make a checkpoint of a set if one is due, and drop those that are kept no longer."""
+        queries = manifest.tally.queries
+        if queries == 0 or queries % self._config.checkpoint_every:
+            return
+        target = self._checkpoints / f"query_{queries}"
+        if not _is_whole(target, manifest):
+            self._copy(self._folder(manifest.name), target)
+            for old in expired(self.checkpoints(), self._config):
+                shutil.rmtree(self._checkpoints / f"query_{old}")
+
+    def sweep(self, current: str | None) -> None:
+        """Remove the sets that are not current, and what a process that died left half written."""
+        for other in self._states.glob("*"):
+            if other.is_dir() and (current is None or other != self._folder(current)):
+                shutil.rmtree(other)
+        for left in self._checkpoints.glob(".query_*"):
+            shutil.rmtree(left)
+
+    def set_aside(self, manifest: Manifest) -> None:
+        """Keep a set that nothing will make again where nothing applies it."""
+        kept = self._aside / manifest.name[:_SHOWN]
+        if not kept.exists():
+            self._copy(self._folder(manifest.name), kept)
+
+    def adopt(self) -> Manifest | None:
+        """Return what the link says: the current set where the journal, being another, does not know of any."""
+        folder = self._link.resolve()
+        manifest = _read(folder / MANIFEST)
+        return manifest if manifest and folder == self._folder(manifest.name).resolve() else None
+
+    def checkpoints(self) -> list[int]:
+        """Return the query counts that can be gone back to, oldest first."""
+        names = [path.name.removeprefix("query_") for path in self._checkpoints.glob("query_*")]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def check_is_checkpoint(self, queries: int) -> None:
+        """Pass if there is a checkpoint of that query count.
+
+        Raises:
+            BadStateError: there is none; the hint lists those there are.
+        """
+        if queries not in self.checkpoints():
+            known = ", ".join(map(str, self.checkpoints())) or "none yet"
+            raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
+
+    def restore(self, queries: int) -> Manifest:
+        """Make the set of a checkpoint one that the journal may name; later checkpoints are left.
+
+        Raises:
+            BadStateError: there is none of that query count, or it is damaged.
+        """
+        self.check_is_checkpoint(queries)
+        source = self._checkpoints / f"query_{queries}"
+        manifest = _read(source / MANIFEST)
+        if manifest is None:
+            raise self._damaged(source / MANIFEST)
+        self._check_files(source, manifest)
+        partial = self._new_folder()
+        link_all(source, partial)
+        self._put_in_place(partial, manifest)
+        return manifest
+
+    def drop_checkpoints(self, is_dropped: Callable[[int, Manifest | None], bool]) -> list[int]:
+        """Drop the checkpoints of which that is true, by query count and manifest (None: it cannot be read)."""
+        folders = {queries: self._checkpoints / f"query_{queries}" for queries in self.checkpoints()}
+        dropped = [queries for queries, folder in folders.items() if is_dropped(queries, _read(folder / MANIFEST))]
+        for queries in dropped:
+            shutil.rmtree(folders[queries])
+        return dropped
+
+    def drop_aside(self, is_dropped: Callable[[Manifest | None], bool]) -> None:
+        """Drop the sets kept aside of which that is true."""
+        for folder in self._aside.glob("*"):
+            if is_dropped(_read(folder / MANIFEST)):
+                shutil.rmtree(folder)
+
+    def last_good(self) -> int | None:
+        """Return the query count of the newest checkpoint that is whole."""
+        good = (n for n in reversed(self.checkpoints()) if self._is_good(self._checkpoints / f"query_{n}"))
+        return next(good, None)
+
+    def _check_files(self, folder: Path, manifest: Manifest) -> None:
+        for name in FILES:
+            if not is_intact(folder / name, manifest.sha256.get(name)):
+                raise self._damaged(folder / name, manifest.preset)
+
+    def _folder(self, name: str) -> Path:
+        return self._states / name[:_SHOWN]
+
+    def _new_folder(self) -> Path:
+        self._states.mkdir(exist_ok=True)  # not its parents: a home that was deleted meanwhile stays so
+        return Path(tempfile.mkdtemp(prefix=".partial_", dir=self._states))
+
+    def _put_in_place(self, partial: Path, manifest: Manifest) -> None:
+        """Give a whole folder its name, unless there is one of that name: that is the same, if it is not damaged."""
+        sync(partial)
+        folder = self._folder(manifest.name)
+        if _is_whole(folder, manifest):
+            shutil.rmtree(partial)
+            return
+        if folder.exists():
+            folder.rename(partial.with_name(f"{partial.name}_damaged"))
+        partial.rename(folder)
+        sync(self._states)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """Fill a folder with links to the files of another: at once, or not at all."""
+        partial = target.with_name(f".{target.name}")
+        for left in (partial, target):
+            shutil.rmtree(left, ignore_errors=True)
+        target.parent.mkdir(exist_ok=True)
+        partial.mkdir()
+        link_all(source, partial)
+        partial.rename(target)
+        sync(target.parent)
+
+    def _point_at(self, folder: Path) -> None:
+        if self._link.is_symlink() and self._link.resolve() == folder.resolve():
+            return
+        if not self._link.is_symlink():
+            self._unlink()
+        link = self._states / ".link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.relative_to(self._home))
+        link.replace(self._link)
+
+    def _unlink(self) -> None:
+        if self._link.is_dir() and not self._link.is_symlink():  # in a home that was copied with its links followed
+            shutil.rmtree(self._link)
+        else:
+            self._link.unlink(missing_ok=True)
+
+    def _damaged(self, path: Path, preset: str | None = None) -> BadStateError:
+        option = f" --preset {preset}" if preset else ""
+        hint = f"make the models again from the journal, nothing is lost: shammah rebuild --home {self._home}{option}"
+        if (queries := self.last_good()) is not None:
+            hint += f"; or return to the last good checkpoint: shammah rollback {queries} --home {self._home}"
+        return BadStateError(f"{path} is damaged or missing", hint)
+
+    def _is_good(self, folder: Path) -> bool:
+        manifest = _read(folder / MANIFEST)
+        return manifest is not None and _is_whole(folder, manifest)
+
+
+def _is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Say whether a folder holds this set, as it was written."""
+    known = _read(folder / MANIFEST)
+    is_it = known is not None and known.name == manifest.name
+    return is_it and all(is_intact(folder / name, manifest.sha256.get(name)) for name in FILES)
+
+
+def _read(path: Path) -> Manifest | None:
+    """Return the manifest at `path`; None if it is missing or none.
+
+    Raises:
+        BadStateError: another version wrote it.
+    """
+    try:
+        content = path.read_bytes()
+        written = msgspec.json.decode(content, type=_Format).format
+        if written > FORMAT:
+            raise BadStateError(f"{path} was written by a newer shammah-mlx", "upgrade, or use another --home")
+        if written < FORMAT:
+            return None
+        return msgspec.json.decode(content, type=Manifest)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+        return None
+
+
+def expired(checkpoints: list[int], config: StateConfig) -> list[int]:
+    """Return the checkpoints to drop: all but the most recent few and every thousandth."""
+    recent = set(checkpoints[-config.keep_recent :])
+    return [queries for queries in checkpoints if queries not in recent and queries % config.keep_every]

@@ -1,0 +1,267 @@
+"""What training has made of a home: models, counts and evidence, in memory and as they are saved.
+
+They are a function of the journal, bit for bit: whoever learns, and however often it was saved or broken off.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.errors import BadInputError, BadStateError
+from shammah_mlx.events import DraftSource, Interaction
+from shammah_mlx.framework import loop, metrics
+from shammah_mlx.framework.metrics import Tally, metrics_path
+from shammah_mlx.framework.targets import Target, make_targets
+from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.snapshots import Manifest, States
+from shammah_mlx.learners.hybrid import CONCERNS, WEIGHED, Apprentice
+from shammah_mlx.learners.scratch import Ensemble
+from shammah_mlx.learners.student import Imitator
+from shammah_mlx.models import tokenizers
+from shammah_mlx.models.backend import Arrays, load_arrays, mx
+from shammah_mlx.models.embedder import LazyEmbedder
+from shammah_mlx.models.weights import Weights, find_embedder
+from shammah_mlx.risk import threshold
+from shammah_mlx.risk.threshold import Selection
+from shammah_mlx.text import rules
+from shammah_mlx.text.divergence import make_meter
+
+
+class Spent(msgspec.Struct):
+    """What this process spent on learning, seconds."""
+
+    steps_s: float = 0.0  # of all models
+    saves_s: float = 0.0
+    journal_s: float = 0.0  # on making questions durable
+
+
+class Training:
+    """All that is trained in a home, and everything the next step depends on; starts from what was saved last.
+
+    `afresh`: from nothing instead. Who learns or saves must be the only one to do so.
+
+    Raises:
+        BadStateError: what was saved is damaged, or was made by another preset.
+        WeightsError: there are no such pretrained weights.
+    """
+
+    models: Ensemble | Apprentice
+    cursor: int  # number of the last interaction trained on
+    tally: Tally
+    selection: Selection
+    base: Learnt  # what was saved last, by whoever
+    _torn: bool  # whether a step was broken off
+    _count: int  # interactions learnt since
+    _learning_s: float  # what that took
+    _lines: list[dict[str, object]]  # what it adds to the metrics
+    _saved: Manifest | None  # of `base`
+    _is_published: bool
+
+    def __init__(
+        self, home: Path, config: Config, weights: Weights, journal: Journal, states: States, *, afresh: bool
+    ) -> None:
+        self._home, self._config, self._weights = home, config, weights
+        self._journal, self._states, self._afresh = journal, states, afresh
+        embedder = find_embedder(config.embedder, weights)
+        self.versions = versions(config, embedder)
+        self._embed = LazyEmbedder(embedder)
+        self.meter = make_meter(config.divergence, self._embed)
+        self._save_s = 0.0  # what the last save took
+        self.spent = Spent()
+        self.base = journal.of_current(self._take_up)
+
+    def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.go_on) -> Interaction:
+        """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet.
+
+        Between two steps, and while a shadow is drafted, `give_way` is called: it may read from these models.
+        """
+        try:
+            return self._learn(pending, give_way)
+        except BaseException:
+            self._torn = True
+            raise
+
+    def _learn(self, pending: Interaction, give_way: Callable[[], None]) -> Interaction:
+        started = time.perf_counter()
+        interaction = loop.observe(pending, self.models, self.meter, self._config, give_way)
+        stepping = time.perf_counter()
+        steps = loop.learn(interaction, self.models, self._config, give_way)
+        self.spent.steps_s += time.perf_counter() - stepping
+        self._journal.complete(interaction)
+        self.cursor = interaction.turn.number
+        self.tally = metrics.count(self.tally, interaction, steps, self._config)
+        self.selection = threshold.learnt(self.selection, interaction, self._config, self._void(interaction))
+        if interaction.late_for is None:  # a line a query
+            self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
+        self._count += 1
+        self._learning_s += time.perf_counter() - started
+        return interaction
+
+    def check_home(self) -> None:
+        """Pass if the home is still the one that was opened.
+
+        Raises:
+            BadStateError: it was deleted.
+        """
+        if not self._journal.is_in_place():
+            raise BadStateError(f"{self._home} was deleted or replaced", "nothing is written there; start again")
+
+    def catch_up(self) -> None:
+        """Start again from what was saved, if another process has saved since, or learning was broken off."""
+        self.check_home()
+        if self._torn or self._journal.learnt() != self.base:
+            self.base = self._journal.of_current(self._take_up)
+
+    def take_over(self) -> None:
+        """Catch up, and finish what a process that died after saving has left undone."""
+        self.catch_up()
+        if self._saved and not self._is_published and not self._afresh:
+            cursor = self._saved.cursor
+            self._states.drop_checkpoints(lambda _, manifest: manifest is not None and manifest.cursor > cursor)
+            self._states.publish(self._saved)
+            self._is_published = True
+
+    def selection_now(self) -> Selection:
+        """Return the evidence, with what was served since: the bound does not wait for the learner."""
+        found = self.selection
+        for pending in self._journal.after(self.cursor):
+            if pending.pi is not None:  # of others it is not known yet what they show
+                found = threshold.learnt(found, pending, self._config, self._void(pending))
+        return found
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Say whether there is something to save: a step that was broken off is not."""
+        return self._count > 0 and not self._torn
+
+    @property
+    def is_save_due(self) -> bool:
+        """Say whether a save would take little of the time that was spent on learning, or makes a checkpoint."""
+        state = self._config.state
+        is_checkpoint = self.tally.queries % state.checkpoint_every == 0
+        return not self._afresh and (is_checkpoint or self._save_s <= state.save_share * self._learning_s)
+
+    def save(self) -> str:
+        """Write all that was learnt to the home, as one; return its name."""
+        started = time.perf_counter()
+        self.check_home()
+        manifest = self._write()
+        if self._saved and self._is_to_be_kept(self._saved, manifest):
+            self._states.set_aside(self._saved)
+        metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
+        learnt = Learnt(self.cursor, manifest.name)
+        self._journal.commit(learnt)  # from here on it is saved
+        self.base, self._saved, self._count, self._learning_s, self._lines = learnt, manifest, 0, 0.0, []
+        self._states.publish(manifest)
+        self._is_published = True
+        self._save_s = time.perf_counter() - started
+        self.spent.saves_s += self._save_s
+        return manifest.name
+
+    def keep_checkpoint(self) -> None:
+        """Make the checkpoint that is due, while what is learnt from nothing is not in its place yet."""
+        if self.tally.queries % self._config.state.checkpoint_every == 0:
+            self._states.keep_checkpoint(self._write())
+
+    def _write(self) -> Manifest:
+        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
+        unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.selection))
+        return self._states.write(write, unsealed, self.models.adapter_config())
+
+    def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
+        """Say whether a set goes aside: nothing will make it again, and its adapters are not in the new one."""
+        decoder = old.versions.get("decoder", "")
+        is_of_another = "decoder" in decoder.split(" ")[0] and decoder != self.versions["decoder"]
+        return old.name != new.name and (self._afresh or is_of_another)
+
+    def drop_lines(self) -> None:
+        """Forget what a save would write beside the models, where nothing is saved."""
+        self._journal.unstage()
+        self._lines.clear()
+
+    def _take_up(self, learnt: Learnt) -> Learnt:
+        self._journal.unstage()
+        self._torn, self._count, self._learning_s = False, 0, 0.0
+        self._lines, self._saved, self._is_published = [], None, False
+        self.cursor, self.tally, self.selection = 0, Tally(), threshold.no_evidence(self._config)
+        self.models = self._make_models()
+        if self._afresh:
+            if (found := self._states.find(learnt.state)) is not None:
+                self._states.check_preset(found, self._config.preset)
+            self._saved = found
+        elif (manifest := self._states.manifest(learnt.state)) is not None:
+            self._continue_from(manifest)
+            return learnt
+        self._journal.unremember(0)
+        return learnt
+
+    def _continue_from(self, manifest: Manifest) -> None:
+        self._states.check_preset(manifest, self._config.preset)
+        files = self._states.files(manifest)
+        changed = {part for part, version in self.versions.items() if manifest.versions.get(part) != version}
+        try:
+            is_whole = self.models.load({stem: load_arrays(path) for stem, path in files.items()}, changed)
+        except (ValueError, RuntimeError) as error:
+            raise BadStateError(
+                f"the models in {self._home} do not fit the settings: {error}",
+                "undo the change in config.toml, or use another --home",
+            ) from error
+        if not is_whole:
+            self._journal.read(manifest.cursor)  # without the journal nothing can be learnt again
+            self.models.relearn(self._replies(manifest.cursor))
+        kept = {source: found for source, found in manifest.selection.items() if not CONCERNS[source] & changed}
+        self.cursor, self.tally = manifest.cursor, manifest.tally
+        self.selection = {source: kept.get(source, new) for source, new in self.selection.items()}
+        self._saved = manifest
+
+    def _make_models(self) -> Ensemble | Apprentice:
+        if self._config.generator == "scratch":
+            return Ensemble(self._config, self._weights)
+        has_decoder = self._config.generator == "recall+decoder"
+        folder = self._config.lora.model
+        if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
+            raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
+        decoder = Imitator(self._weights.decoder, self._config, self._journal.read) if has_decoder else None
+        return Apprentice(self._config, self.versions, self._embed, self.meter, self._journal, decoder)
+
+    def _void(self, interaction: Interaction) -> list[DraftSource]:
+        """Return the sources whose drafts were scored or measured by other parts than today's."""
+        recorded = interaction.grounds.versions
+        return [
+            source
+            for source, parts in CONCERNS.items()
+            if any(recorded.get(name) != self.versions[name] for name in parts)
+        ]
+
+    def _replies(self, last: int) -> Iterator[Target]:
+        """Yield Claude's complete replies up to the interaction `last`, as targets."""
+        for interaction in self._journal.after(0):
+            if interaction.turn.number <= last:
+                targets = make_targets(interaction, self._config)
+                yield from (target for target in targets if target.role == "generator")
+
+
+def versions(config: Config, embedder: Path) -> dict[str, str]:
+    """Return what evidence holds for: with another of these it starts anew."""
+    size = (embedder / "model.safetensors").stat().st_size
+    meter, lora = config.divergence, config.lora
+    return {
+        "embedder": f"{embedder.name} {size}",
+        "meter": f"{meter.kind} {meter.threshold} {rules.RULES}",
+        "evidence": WEIGHED,
+        "prompt": tokenizers.PROMPT,
+        "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
+    }
+
+
+def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
+    """Write arrays so that the same arrays give the same bytes.
+
+    Through a Python file a full disk is an OSError; given a path, MLX makes it a RuntimeError like any other.
+    """
+    mx.save_safetensors(file, dict(sorted(arrays.items())))

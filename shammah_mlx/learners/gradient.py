@@ -1,0 +1,91 @@
+"""One generic online learner: a model, a loss, Adam. What differs between the three roles is an argument.
+
+Knows neither queries nor tokenizers: it is handed arrays.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+from shammah_mlx.config import OptimizerConfig
+from shammah_mlx.events import Role, Step
+from shammah_mlx.models.backend import mx, nn, optim, scalar, tree_flatten, tree_map, tree_unflatten
+
+Batch = tuple[mx.array, ...]
+Loss = Callable[[nn.Module, Batch], mx.array]
+"""Maps a model and one batch to a scalar."""
+
+
+class Learner:
+    """Train `model` one batch at a time; hold everything that the next step depends on."""
+
+    def __init__(self, role: Role, model: nn.Module, loss: Loss, config: OptimizerConfig) -> None:
+        self.role = role
+        self.model = model
+        self._loss_and_grad = nn.value_and_grad(model, loss)
+        self._max_norm = config.max_grad_norm
+        self._decay = config.weight_decay
+        self._adam = optim.Adam(
+            learning_rate=0.0, betas=[config.beta1, config.beta2], eps=config.epsilon, bias_correction=True
+        )
+        self._adam.init(model.trainable_parameters())
+
+    def step(self, batch: Batch, rate: float) -> Step:
+        """Clip the gradient of the batch to the global norm, add L2, take one Adam step at `rate`."""
+        loss, grads = self._loss_and_grad(self.model, batch)
+        grads, norm = optim.clip_grad_norm(grads, self._max_norm)
+        mx.eval(loss, norm)
+        if not (math.isfinite(scalar(loss)) and math.isfinite(scalar(norm))):
+            return Step(self.role, scalar(loss), applied=False)
+        # L2 as the specification says. Decoupled decay would do nothing: 1 - lr * 1e-4 rounds to 1 in fp32.
+        grads = tree_map(lambda g, p: g + self._decay * p, grads, self.model.trainable_parameters())
+        self._adam.learning_rate = mx.array(rate)
+        self._adam.update(self.model, grads)
+        mx.eval(self.model.trainable_parameters(), self._adam.state)
+        return Step(self.role, scalar(loss), applied=True)
+
+    def weights(self) -> dict[str, mx.array]:
+        """Return what is trained, flat, by name."""
+        return dict(tree_flatten(self.model.trainable_parameters()))
+
+    def optimizer_state(self) -> dict[str, mx.array]:
+        """Return Adam's moments, step count and rate, flat, by name."""
+        return dict(tree_flatten(self._adam.state))
+
+    def load(self, weights: Mapping[str, mx.array], optimizer_state: Mapping[str, mx.array]) -> None:
+        """Continue from what `weights` and `optimizer_state` returned.
+
+        Raises:
+            ValueError: a name or shape is not this learner's; nothing has changed then.
+        """
+        _check_same(self.weights(), weights)
+        _check_same(self.optimizer_state(), optimizer_state)
+        self.model.update(tree_unflatten(list(weights.items())))
+        self._adam.state = tree_unflatten(list(optimizer_state.items()))
+        mx.eval(self.model.parameters(), self._adam.state)
+
+
+def _check_same(mine: Mapping[str, mx.array], given: Mapping[str, mx.array]) -> None:
+    if odd := sorted(mine.keys() ^ given.keys()):
+        raise ValueError(f"other parameters than this model's, {odd[0]!r} among them")
+    for name, array in mine.items():
+        if array.shape != given[name].shape or array.dtype != given[name].dtype:
+            raise ValueError(f"{name!r} is {given[name].dtype}{given[name].shape}, not {array.dtype}{array.shape}")
+
+
+def label_loss(model: nn.Module, batch: Batch) -> mx.array:
+    """Return the mean binary cross-entropy on logits; batch: tokens, segments, real (B, T each), labels (B,)."""
+    tokens, segments, real, labels = batch
+    return nn.losses.binary_cross_entropy(model(tokens, segments, real), labels, with_logits=True, reduction="mean")
+
+
+def text_loss(model: nn.Module, batch: Batch) -> mx.array:
+    """Return the mean cross-entropy of the reply's tokens under teacher forcing.
+
+    Batch: tokens (B, T), and `learnt` (B, T), 1 where a token belongs to the reply and 0 in prompt and padding. Each
+    token is predicted from those before it.
+    """
+    tokens, learnt = batch
+    logits = model(tokens[:, :-1])  # (B, T - 1, vocab)
+    losses = nn.losses.cross_entropy(logits, tokens[:, 1:])  # (B, T - 1)
+    weight = learnt[:, 1:].astype(losses.dtype)
+    return (losses * weight).sum() / weight.sum()

@@ -1,0 +1,139 @@
+"""The three models of one home: what the loop asks them, one step at a time, and all their state."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from shammah_mlx.config import Config, DecoderConfig
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import ROLES, Draft, DraftSource, Grounds, Query, Role, Show, Step
+from shammah_mlx.framework.targets import Target
+from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
+from shammah_mlx.models.backend import Arrays, mx, scalar
+from shammah_mlx.models.decoder import Decoder
+from shammah_mlx.models.encoder import Classifier
+from shammah_mlx.models.tokenizers import Bytes, WordPieces
+from shammah_mlx.models.weights import Weights
+
+
+class Ensemble:
+    """Router, Generator and Validator, each a model with its learner; one object holds everything that is trained."""
+
+    def __init__(self, config: Config, weights: Weights) -> None:
+        self._router_tokens = WordPieces(weights.embedder_tokenizer, config.router.max_tokens)
+        self._validator_tokens = WordPieces(weights.embedder_tokenizer, config.validator.max_tokens)
+        self._generator_tokens = Bytes(weights.decoder_tokenizer, config.decoder.max_tokens)
+        _check_vocabulary("router", config.router.vocab, self._router_tokens.size)
+        _check_vocabulary("validator", config.validator.vocab, self._validator_tokens.size)
+        _check_vocabulary("decoder", config.decoder.vocab, self._generator_tokens.size)
+        keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
+        self._shape = config.decoder
+        self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
+        self._generator = Learner("generator", Decoder(config.decoder, keys["generator"]), text_loss, config.optimizer)
+        self._validator = Learner(
+            "validator", Classifier(config.validator, keys["validator"]), label_loss, config.optimizer
+        )
+        self._learners = {learner.role: learner for learner in (self._router, self._generator, self._validator)}
+
+    def p_local(self, query: Query) -> dict[DraftSource, float]:
+        """Return the Router's probability that a local answer will do."""
+        return {"decoder": _probability(self._router, self._router_tokens.encode([query.prompt]))}
+
+    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft:  # noqa: ARG002
+        """Write an answer, one most probable token after another."""
+        ids = decode_greedily(
+            self._generator.model, self._generator_tokens.prompt(query.prompt), self._generator_tokens.end, self._shape
+        )
+        return Draft(self._generator_tokens.decode(ids), "decoder")
+
+    def p_accept(self, query: Query, draft: Draft) -> float:
+        """Return the Validator's probability that the draft is good."""
+        return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
+
+    def grounds(self, query: Query) -> Grounds:  # noqa: ARG002  the networks weigh nothing that could be told
+        """Return nothing."""
+        return Grounds()
+
+    def relearn(self, replies: Iterable[Target]) -> None:
+        """Do nothing: the networks have no evidence apart from their weights."""
+
+    def warm_up(self) -> None:
+        """Do nothing: all is loaded."""
+
+    def decode_rate(self) -> None:
+        """Return nothing: what this decoder writes need not be fast."""
+
+    def adapter_config(self) -> None:
+        """Return nothing: there are no adapters."""
+
+    def step(self, target: Target, rate: float) -> Step:
+        """Take one step on one example."""
+        return self._learners[target.role].step(self._batch(target), rate)
+
+    def state(self) -> dict[str, Arrays]:
+        """Return everything trained, by file: each model's weights, and all Adam states under `optimizer_state`."""
+        files: dict[str, Arrays] = {role: learner.weights() for role, learner in self._learners.items()}
+        optimizers = {
+            f"{role}.{name}": array
+            for role, learner in self._learners.items()
+            for name, array in learner.optimizer_state().items()
+        }
+        return {**files, "optimizer_state": optimizers}
+
+    def load(self, state: Mapping[str, Mapping[str, mx.array]], changed: Collection[str] = ()) -> bool:  # noqa: ARG002
+        """Continue from what `state` returned; say that all is there. The networks have no evidence to become void.
+
+        Raises:
+            ValueError: the arrays are not of these models.
+        """
+        for role, learner in self._learners.items():
+            mine = {
+                name.removeprefix(f"{role}."): array
+                for name, array in state["optimizer_state"].items()
+                if name.startswith(f"{role}.")
+            }
+            learner.load(state[role], mine)
+        return True
+
+    def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
+        """Return how far each model's weights are, in L2, from those of an earlier `state`."""
+        now = self.state()
+
+        def distance(role: Role) -> float:
+            squares = [mx.square(now[role][name] - earlier[role][name]).sum() for name in now[role]]
+            return scalar(mx.sqrt(mx.stack(squares).sum()))
+
+        return {role: distance(role) for role in ROLES}
+
+    def _batch(self, target: Target) -> Batch:
+        match target:
+            case Target(role="generator", response=str(reply)):
+                return self._generator_tokens.example(target.query.prompt, reply)
+            case Target(role="validator", response=str(draft)):
+                encoded = self._validator_tokens.encode([(target.query.prompt, draft)])
+            case _:
+                encoded = self._router_tokens.encode([target.query.prompt])
+        return (*encoded, mx.array([float(target.label or 0)]))
+
+
+def _check_vocabulary(model: str, rows: int, needed: int) -> None:
+    if rows < needed:
+        raise BadInputError(
+            f"{model}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml"
+        )
+
+
+def _probability(learner: Learner, batch: Batch) -> float:
+    return scalar(mx.sigmoid(learner.model(*batch)))
+
+
+def decode_greedily(decoder: Decoder, prompt: list[int], end: int, shape: DecoderConfig) -> list[int]:
+    """Return the most probable continuation of `prompt`, up to `end` or the config's limits."""
+    cache = decoder.make_cache()
+    ids: list[int] = []
+    logits = decoder(mx.array([prompt]), cache)
+    for _ in range(min(shape.max_draft_tokens, shape.max_tokens - len(prompt))):
+        token = int(scalar(mx.argmax(logits[0, -1])))
+        if token == end:
+            break
+        ids.append(token)
+        logits = decoder(mx.array([[token]]), cache)
+    return ids

@@ -1,0 +1,115 @@
+"""The decoder as part of the Generator: it writes with the nearest past answer before it, and learns Claude's replies.
+
+Loaded when first needed: most queries are answered without. Until then what was saved is kept as it is.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.events import Interaction, Query, Show, Step
+from shammah_mlx.learners.gradient import Learner, text_loss
+from shammah_mlx.learners.rehearsal import Rehearsal
+from shammah_mlx.models.backend import Arrays, mx
+from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
+from shammah_mlx.models.tokenizers import Example
+
+Lookup = Callable[[int], Interaction]
+"""Returns the interaction of a journal number."""
+
+
+class _Parts:
+    """What is trained together."""
+
+    def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
+        self.model = LanguageModel(folder, config.lora, config.seed)
+        self.learner = Learner("generator", self.model.network, text_loss, config.optimizer)
+
+        def example(number: int, neighbour: int) -> Example:
+            interaction = lookup(number)
+            reply = interaction.reply
+            return self.model.chat.example(
+                interaction.turn.query.prompt, _exchange(lookup, neighbour), reply.text if reply else ""
+            )
+
+        self.rehearsal = Rehearsal(self.learner, example, config.rehearsal, config.seed)
+
+    def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
+        rehearsal = {name.removeprefix(_REHEARSAL): a for name, a in optimizer.items() if name.startswith(_REHEARSAL)}
+        adam = {name.removeprefix(_ADAM): a for name, a in optimizer.items() if name.startswith(_ADAM)}
+        self.learner.load(adapters, adam)
+        self.rehearsal.load(rehearsal)
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        adam = {_ADAM + name: array for name, array in self.learner.optimizer_state().items()}
+        rehearsal = {_REHEARSAL + name: array for name, array in self.rehearsal.state().items()}
+        return self.learner.weights(), {**adam, **rehearsal}
+
+
+_ADAM, _REHEARSAL = "generator.", "rehearsal."
+
+
+class Imitator:
+    """A pretrained decoder with adapters, its learner and its rehearsal; `lookup` reads the texts."""
+
+    def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
+        self._folder, self._config, self._lookup = folder, config, lookup
+        self._saved: tuple[Arrays, Arrays] | None = None
+
+    def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
+        """Return an answer in the manner of the neighbour's; `recalled` is copied from where the model agrees."""
+        model = self._parts.model
+        prompt = model.chat.prompt(query.prompt, _exchange(self._lookup, neighbour))
+        limit = self._config.lora.max_draft_tokens
+        if query.max_tokens is not None:
+            limit = min(limit, query.max_tokens)
+        return model.write(prompt, recalled, limit, show or (lambda _: None))
+
+    def step(self, number: int, neighbour: int, rate: float) -> Step:
+        """Learn the reply of one interaction."""
+        return self._parts.rehearsal.step(number, neighbour, rate)
+
+    def warm_up(self) -> None:
+        """Load the model."""
+        self._parts.model.chat.encode("")
+
+    def decode_rate(self) -> float:
+        """Return how many tokens a second it writes."""
+        return decode_rate(self._parts.model)
+
+    def adapter_config(self) -> bytes:
+        """Return what mlx-lm wants beside the adapters."""
+        return msgspec.json.encode(adapter_config(self._config.lora))
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return the adapters in mlx-lm's names, and what the next step depends on beside them."""
+        return self._saved if self._saved is not None else self._parts.state()
+
+    def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
+        """Continue from what `state` returned, as soon as the model is needed."""
+        own = {name: array for name, array in optimizer.items() if name.startswith((_ADAM, _REHEARSAL))}
+        if not own:
+            raise ValueError("there is no decoder in it")
+        self._saved = dict(adapters), own
+
+    @functools.cached_property
+    def _loaded(self) -> _Parts:
+        return _Parts(self._folder, self._config, self._lookup)
+
+    @property
+    def _parts(self) -> _Parts:
+        if self._saved is not None:
+            self._loaded.load(*self._saved)
+            self._saved = None
+        return self._loaded
+
+
+def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:
+    """Return question and answer of a past interaction."""
+    if not number:
+        return None
+    interaction = lookup(number)
+    return interaction.turn.query.text, interaction.reply.text if interaction.reply else ""

@@ -1,0 +1,52 @@
+"""How far a memory's proposals are to be trusted: weights of its evidence, learnt by asking it what it knows.
+
+Each remembered question, left out, is an example of a question that is about to be asked, and its reply says whether
+the proposal was right. So every reply is evidence, and old evidence is weighed anew as the memory grows.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from shammah_mlx.config import RecallConfig
+from shammah_mlx.learners.logistic import most_probable
+from shammah_mlx.learners.memory import Memory
+from shammah_mlx.learners.neighbours import EVIDENCE
+
+
+class Trust:
+    """A logistic model of whether a proposal is right; starts at the prior."""
+
+    def __init__(self, config: RecallConfig) -> None:
+        self._config = config
+        self._columns = [EVIDENCE.index(name) for name in config.trust_prior]
+        self._prior = np.array(list(config.trust_prior.values()))
+        self._weights = self._prior.astype(np.float32)
+        self._asked = 0  # questions the memory held at the last fit
+
+    def log_odds(self, evidence: np.ndarray) -> float:
+        """Return the log-odds that the proposal with this evidence is right."""
+        return float(evidence[self._columns] @ self._weights)
+
+    def fit_if_due(self, memory: Memory) -> None:
+        """Fit anew if the memory has grown by a share since the last time."""
+        due = max(self._config.trust_from, self._asked + max(1, int(self._asked * self._config.trust_share)))
+        if len(memory) < due:
+            return
+        evidence, right = memory.leave_each_out()
+        fitted = most_probable(evidence[:, self._columns], right, self._prior, self._config.trust_strength)
+        self._weights, self._asked = fitted.astype(np.float32), len(memory)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the weights, and how many questions they were learnt from."""
+        return {"weights": self._weights, "asked": np.array(self._asked)}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from what `state` returned.
+
+        Raises:
+            ValueError: the weights are of other evidence.
+        """
+        if state["weights"].shape != self._weights.shape:
+            raise ValueError("recall.trust_prior is not what it was")
+        self._weights, self._asked = state["weights"], int(state["asked"])

@@ -1,0 +1,178 @@
+"""A pretrained causal language model with low-rank adapters, through mlx-lm: the decoder of the `default` preset.
+
+The only module that imports mlx-lm, and only inside functions: that takes more than a second, and most queries are
+answered without. Knows neither optimizer nor what is worth learning.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from shammah_mlx.config import LoraConfig
+from shammah_mlx.errors import WeightsError
+from shammah_mlx.models.backend import mx, nn, tree_flatten, tree_unflatten
+from shammah_mlx.models.speculative import Guess, Written, write_greedily
+from shammah_mlx.models.tokenizers import Chat
+
+ALL_LAYERS = 0  # mlx-lm's `num_layers`
+WARM_UP, MEASURED = 2, 32  # tokens
+UNFINISHED = "\ufffd"  # what an incomplete character decodes to
+
+
+class Text(msgspec.Struct, frozen=True):
+    """What the model wrote."""
+
+    text: str
+    mean_log_p: float  # of its tokens, each the most probable one
+    written: Written
+
+
+class LanguageModel:
+    """A frozen network whose adapters are trained; `network` is what a Learner takes."""
+
+    def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
+        local = config.model.startswith(("/", ".", "~"))
+        self.source = str(Path(config.model).expanduser()) if local else config.model or str(folder)
+        with _global_random_kept():
+            self.network, tokenizer = _load(self.source)
+            add_adapters(self.network, config)
+        draw_adapters(self.network, seed)
+        self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
+        self.chat = Chat(tokenizer, config)
+
+    def write(
+        self,
+        prompt: list[int],
+        guess: str | None = None,
+        limit: int | None = None,
+        on_text: Callable[[str], None] = lambda _: None,
+    ) -> Text:
+        """Return the greedy answer; `on_text` gets it piece by piece.
+
+        `guess` is a text that the answer may share long runs with: it changes the time taken, never the answer, but
+        where two tokens are equally probable to within rounding.
+        """
+        reader = _CachedReader(self.network)
+        guessed = [*self.chat.encode(guess), self.chat.end] if guess is not None and reader.forgets else []
+        room = self._config.max_tokens - len(prompt)
+        most = min(room, self._config.max_draft_tokens if limit is None else limit)
+        stream = _Stream(self.chat.decode, on_text)
+        written = write_greedily(reader, prompt, Guess(guessed, self._config), self._stops, most, stream.tell)
+        text = stream.close(written.ids)
+        return Text(text, math.fsum(written.log_p) / max(1, len(written.log_p)), written)
+
+
+def decode_rate(model: LanguageModel) -> float:
+    """Return how many tokens a second a model writes here, after it has warmed up."""
+    prompt = model.chat.prompt("Count from one to a hundred.", None)
+    model.write(prompt, limit=WARM_UP)
+    since = time.perf_counter()
+    written = model.write(prompt, limit=MEASURED).written
+    return len(written.ids) / (time.perf_counter() - since)
+
+
+def add_adapters(network: nn.Module, config: LoraConfig) -> None:
+    """Freeze the network and put adapters beside all linear layers of its blocks."""
+    from mlx_lm.tuner.utils import linear_to_lora_layers
+
+    network.freeze()
+    linear_to_lora_layers(network, ALL_LAYERS, _lora_parameters(config))
+
+
+def draw_adapters(network: nn.Module, seed: int) -> None:
+    """Give all adapters the numbers they start from: they change nothing yet, and depend on the seed alone.
+
+    They are fp32: in half precision small steps round to nothing.
+    """
+    shapes = sorted(tree_flatten(network.trainable_parameters()))
+    keys = mx.random.split(mx.random.key(seed), len(shapes))
+    drawn = []
+    for (name, array), key in zip(shapes, keys, strict=True):
+        reach = 1 / math.sqrt(array.shape[0]) if name.endswith("lora_a") else 0.0  # mlx-lm's; lora_b starts at 0
+        drawn.append((name, mx.random.uniform(-reach, reach, array.shape, mx.float32, key)))
+    network.update(tree_unflatten(drawn))
+    mx.eval(network.parameters())
+
+
+def adapter_config(config: LoraConfig) -> dict[str, Any]:
+    """Return what mlx-lm reads as `adapter_config.json` beside the trained weights as `adapters.safetensors`."""
+    return {"fine_tune_type": "lora", "num_layers": ALL_LAYERS, "lora_parameters": _lora_parameters(config)}
+
+
+def _lora_parameters(config: LoraConfig) -> dict[str, Any]:
+    return {"rank": config.rank, "scale": config.scale, "dropout": 0.0}
+
+
+@contextlib.contextmanager
+def _global_random_kept() -> Iterator[None]:
+    """Put MLX's global generator back, which every layer draws from when it is made."""
+    high, low = cast("list[int]", cast("list[mx.array]", mx.random.state)[0].tolist())
+    try:
+        yield
+    finally:
+        mx.random.seed(high << 32 | low)
+
+
+def _load(model: str) -> tuple[nn.Module, Any]:
+    """Return network and tokenizer; on a CPU all in fp32, where quantized and half-precision products are slow."""
+    import mlx_lm
+    from mlx_lm.utils import dequantize_model
+
+    try:
+        network, tokenizer = cast("tuple[nn.Module, Any]", mlx_lm.load(model))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", "check `lora.model` in config.toml") from error
+    if not tokenizer.has_chat_template:
+        raise WeightsError(f"{model!r} has no chat template", "give an instruct model as `lora.model` in config.toml")
+    if mx.default_device() == mx.cpu:
+        network.set_dtype(mx.float32)  # before: or weights would be rounded to the precision of their scales
+        network = dequantize_model(network)
+    return network, tokenizer
+
+
+class _CachedReader:
+    """A network with mlx-lm's cache of keys and values."""
+
+    def __init__(self, network: nn.Module) -> None:
+        from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+
+        self._network, self._cache, self._trim = network, make_prompt_cache(network), trim_prompt_cache
+        self.forgets = can_trim_prompt_cache(self._cache)  # not so with a sliding window
+
+    def skim(self, ids: list[int]) -> None:
+        if ids:
+            self._network(mx.array([ids]), cache=self._cache)  # lazy: logits are never computed
+            mx.eval([layer.state for layer in self._cache])
+
+    def read(self, ids: list[int]) -> mx.array:
+        logits: mx.array = self._network(mx.array([ids]), cache=self._cache)[0]
+        return logits
+
+    def forget(self, count: int) -> None:
+        if count:
+            self._trim(self._cache, count)
+
+
+class _Stream:
+    """Tell a growing text piece by piece, never half a character."""
+
+    def __init__(self, decode: Callable[[list[int]], str], on_text: Callable[[str], None]) -> None:
+        self._decode, self._on_text, self._told = decode, on_text, ""
+
+    def tell(self, ids: list[int]) -> None:
+        self._advance(self._decode(ids).rstrip(UNFINISHED))
+
+    def close(self, ids: list[int]) -> str:
+        text = self._decode(ids)
+        self._advance(text)
+        return text
+
+    def _advance(self, text: str) -> None:
+        if len(text) > len(self._told) and text.startswith(self._told):
+            self._on_text(text[len(self._told) :])
+            self._told = text

@@ -1,0 +1,162 @@
+"""Text to arrays of token ids, and back. The only module that knows tokenizers."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from shammah_mlx.config import LoraConfig
+from shammah_mlx.models.backend import mx
+
+Encoded = tuple[mx.array, mx.array, mx.array]
+"""Ids, segment ids, and 1 where a token is no padding: (batch, tokens) each."""
+
+MESSAGE_START, MESSAGE_END = "<|im_start|>", "<|im_end|>"
+
+
+PROMPT = "1"  # the version of how `Chat` puts a question: drafts made from another are no evidence
+
+Example = tuple[list[int], list[int]]
+"""Ids of prompt and reply, and 1 where one is to be learnt."""
+
+
+class WordPieces:
+    """An encoder's tokenizer: [CLS] text [SEP], or [CLS] text [SEP] text [SEP] for a pair."""
+
+    def __init__(self, path: Path, max_tokens: int) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.encode_special_tokens = True  # "[SEP]" written by a user is text
+        self._tokenizer.enable_truncation(max_tokens)  # the longer of a pair is cut first
+        self._tokenizer.enable_padding()  # to the longest of a batch; MiniLM's own file pads to 128
+
+    @property
+    def size(self) -> int:
+        """Return how many ids there are."""
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, texts: list[str] | list[tuple[str, str]]) -> Encoded:
+        """Encode a batch of texts or of pairs."""
+        rows = self._tokenizer.encode_batch(texts)
+        return (
+            mx.array([row.ids for row in rows]),
+            mx.array([row.type_ids for row in rows]),
+            mx.array([row.attention_mask for row in rows]),
+        )
+
+    def holds(self, text: str) -> bool:
+        """Say whether the text is encoded whole."""
+        return not self._tokenizer.encode(text).overflowing
+
+
+class Bytes:
+    """The decoder's tokenizer, a byte-level BPE. Text comes back exactly, but for what its vocabulary
+    lacks: six control characters and the unassigned planes of Unicode."""
+
+    def __init__(self, path: Path, max_tokens: int) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.encode_special_tokens = True  # "<|im_end|>" written by a user is text
+        self._max_tokens = max_tokens
+        vocabulary = self._tokenizer.get_vocab()
+        self.start, self.end = vocabulary[MESSAGE_START], vocabulary[MESSAGE_END]
+
+    @property
+    def size(self) -> int:
+        """Return how many ids there are."""
+        return self._tokenizer.get_vocab_size()
+
+    def prompt(self, text: str) -> list[int]:
+        """Return query + boundary. A long query loses its middle: at least half the room stays for the reply."""
+        ids = self._ids(text)
+        return [*without_middle(ids, self._max_tokens // 2 - 1), self.start]
+
+    def example(self, text: str, reply: str) -> tuple[mx.array, mx.array]:
+        """Return query + boundary + reply + end, and 1 where a token is to be learnt: (1, tokens) each.
+
+        A reply that does not fit is cut without an end, so that stopping early is never taught.
+        """
+        prompt = self.prompt(text)
+        learnt = [*self._ids(reply), self.end][: self._max_tokens - len(prompt)]
+        return mx.array([prompt + learnt]), mx.array([[0] * len(prompt) + [1] * len(learnt)])
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of `ids`."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+class Chat:
+    """A pretrained decoder's tokenizer with its chat template; `tokenizer` is one of transformers'."""
+
+    def __init__(self, tokenizer: Any, config: LoraConfig) -> None:
+        self._tokenizer, self._config = tokenizer, config
+        self.end = int(tokenizer.eos_token_id)
+        self._room = config.max_tokens - config.max_draft_tokens  # of a prompt: the rest is the draft's
+        self._bare, self._led = self._template(["question"]), self._template(["known", "answer", "question"])
+
+    def prompt(self, text: str, known: tuple[str, str] | None) -> list[int]:
+        """Return the ids of a chat in which `text` is asked; `known` is a past question and its answer.
+
+        What is long loses its middle: the question beyond half the room, then the past question beyond a quarter of
+        what is left, then the past answer. At least `max_draft_tokens` stay for the reply.
+        """
+        template = self._led if known else self._bare
+        room = self._room - sum(len(piece) for piece in template if isinstance(piece, list))
+        parts = {"question": without_middle(self.encode(text), room // 2)}
+        if known:
+            left = room - len(parts["question"])
+            parts["known"] = without_middle(self.encode(known[0]), left // 4)
+            parts["answer"] = without_middle(self.encode(known[1]), left - len(parts["known"]))
+        return [token for piece in template for token in (piece if isinstance(piece, list) else parts[piece])]
+
+    def example(self, text: str, known: tuple[str, str] | None, reply: str) -> Example:
+        """Return prompt + reply + end. A reply that does not fit is cut without an end, as in `Bytes.example`."""
+        prompt = self.prompt(text, known)
+        learnt = [*self.encode(reply), self.end][: self._config.max_tokens - len(prompt)]
+        return prompt + learnt, [0] * len(prompt) + [1] * len(learnt)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text; "<|im_end|>" in it is text."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of `ids`."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+    def _template(self, parts: list[str]) -> list[list[int] | str]:
+        """Return the chat template as runs of ids, where control tokens are such, and the names of what they enclose.
+
+        The past exchange is an earlier turn: replies are likelier so than with a reference in the system message.
+        """
+        marks = {f"\ue000{name}\ue001": name for name in parts}  # private use: no template has them
+        roles = ("user", "assistant", "user")[: len(parts)]
+        turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+        rendered: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        pieces = re.split("(\ue000[a-z]+\ue001)", rendered)
+        return [
+            marks.get(piece) or list(self._tokenizer.encode(piece, add_special_tokens=False))
+            for piece in pieces
+            if piece
+        ]
+
+
+def without_middle(ids: list[int], room: int) -> list[int]:
+    """Return `ids`, or their beginning and end if they are more than `room`."""
+    return ids if len(ids) <= room else ids[: room // 2] + ids[len(ids) - (room - room // 2) :]
+
+
+def pad_together(examples: list[Example]) -> tuple[mx.array, mx.array]:
+    """Return one batch: ids (B, T), and of each id its share of what is learnt from its example, 0 in padding.
+
+    So every example weighs the same, however long its reply.
+    """
+    longest = max(len(ids) for ids, _ in examples)
+    ids = [row + [0] * (longest - len(row)) for row, _ in examples]
+    shares = [[one / sum(learnt) for one in learnt] + [0.0] * (longest - len(learnt)) for _, learnt in examples]
+    return mx.array(ids), mx.array(shares)

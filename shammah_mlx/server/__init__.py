@@ -1,0 +1,1 @@
+"""A home kept open behind Claude's Messages API."""

@@ -1,0 +1,76 @@
+"""The messages between the command line and the service: lines of JSON over the home's socket."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shammah_mlx.events import Interaction, Outage, Query, Wish
+
+if TYPE_CHECKING:
+    from shammah_mlx.home.assistant import Assistant, How
+
+
+SOCKET = "shammah.sock"  # in the home
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a user asks for."""
+
+    text: str
+    system: str | None = None
+    model: str | None = None
+    continues: bool = False
+    wish: Wish | None = None
+    strict: bool = False
+    kept: bool = True
+    waits: bool = False  # until all is learnt
+
+    def query(self, assistant: "Assistant") -> Query:
+        """Return what is to be answered, with what it goes on from."""
+        make = assistant.continued if self.continues else Query
+        return make(self.text, self.system, self.model)
+
+    @property
+    def how(self) -> "How":
+        """Return how."""
+        return {"wish": self.wish, "strict": self.strict, "kept": self.kept}
+
+
+class Continuing(msgspec.Struct, frozen=True, tag=True):
+    """Which question the answer goes on from."""
+
+    question: str
+
+
+class Piece(msgspec.Struct, frozen=True, tag=True):
+    """Some words of the answer."""
+
+    text: str
+
+
+class Answered(msgspec.Struct, frozen=True, tag=True):
+    """The answer, journalled."""
+
+    interaction: Interaction
+    preset: str
+
+
+class Unanswered(msgspec.Struct, frozen=True, tag=True):
+    """Claude was needed and gave nothing."""
+
+    outage: Outage
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """What the user can act on."""
+
+    message: str
+    hint: str
+    exit_code: int
+
+
+class Away(msgspec.Struct, frozen=True, tag=True):
+    """The service is out of the home, for somebody who must be alone there."""
+
+
+Said = Continuing | Piece | Answered | Unanswered | Away | Failed

@@ -1,0 +1,1 @@
+"""Claude and its stand-ins, its replies, and its key."""

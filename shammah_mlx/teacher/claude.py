@@ -1,0 +1,99 @@
+"""Who knows: Claude over the network, a recording of it, or a script.
+
+This module knows nothing about drafts, learning or storing. A teacher that cannot be reached is a normal
+outcome, an `Outage`, whose words are all ours: what a server says may repeat the key or the query.
+"""
+
+import re
+from collections.abc import Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, final
+
+from shammah_mlx.config import TeacherConfig
+from shammah_mlx.events import Outage, Query, Reply, Show
+from shammah_mlx.teacher.identity import OUR_VIA
+from shammah_mlx.teacher.keys import Credential
+from shammah_mlx.teacher.outages import kind_of, outage
+from shammah_mlx.teacher.reply import Heard
+
+if TYPE_CHECKING:
+    from anthropic import APIRequest, APIResponse, CallNext, MiddlewareCallable
+    from anthropic.types import MessageParam
+
+
+@final
+class Claude:
+    """Claude through Anthropic's SDK, one client a question: nothing to close, nothing stale after a sleep."""
+
+    def __init__(self, config: TeacherConfig, credential: Credential | None, base_url: str | None = None) -> None:
+        self._config, self._credential, self._base_url = config, credential, base_url
+
+    def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
+        """Return what Claude answered, whole or cut, or why there is nothing.
+
+        What `show` raises is passed on, after the connection is closed.
+        """
+        if self._credential is None:
+            return outage("no_key")
+        heard = Heard()
+        with closing(self._pieces(query, self._credential, heard)) as pieces:
+            for piece in pieces:
+                if show:
+                    show(piece)
+        return heard.outcome(self._config.prices)
+
+    def _pieces(self, query: Query, shown: Credential, heard: "Heard") -> Generator[str, None, None]:
+        """Yield the text as it arrives; the rest, and what goes wrong on the way, is left in `heard`."""
+        import anthropic  # 1.8 s: only who asks Claude pays for it
+        import httpx2
+
+        # The built-in ones: broken JSON, a query that is not text, a proxy or certificate file that cannot be used.
+        failures = (anthropic.AnthropicError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError, ImportError)
+        try:
+            with (
+                anthropic.Anthropic(
+                    api_key=None if shown.is_token else shown.secret,
+                    auth_token=shown.secret if shown.is_token else None,
+                    base_url=self._base_url,
+                    max_retries=self._config.max_retries,
+                    timeout=self._config.timeout_s,
+                    middleware=[_refuse_waits_over(self._config.timeout_s)],
+                    default_headers={"via": OUR_VIA},
+                ) as client,
+                client.messages.create(
+                    model=query.model or self._config.model,
+                    max_tokens=query.max_tokens or self._config.max_tokens,
+                    system=query.system or anthropic.omit,
+                    messages=_messages(query),
+                    stop_sequences=query.stop_sequences or anthropic.omit,
+                    stream=True,
+                ) as stream,
+            ):
+                for event in stream:
+                    if piece := heard.take(event):
+                        yield piece
+        except failures as error:
+            heard.failure = kind_of(error)
+
+
+def _messages(query: Query) -> "list[MessageParam]":
+    """Return the conversation so far and the question."""
+    said: list[MessageParam] = []
+    for exchange in query.history:
+        said.append({"role": "user", "content": exchange.question})
+        said.append({"role": "assistant", "content": exchange.answer})
+    return [*said, {"role": "user", "content": query.text}]
+
+
+def _refuse_waits_over(longest_s: float) -> "MiddlewareCallable":
+    """Make the SDK fail at once when told to wait longer than this: a spent monthly limit asks for days."""
+
+    def handle(request: "APIRequest", call_next: "CallNext") -> "APIResponse[Any]":
+        response = call_next(request)
+        headers = response.http_response.headers
+        wait = headers.get("retry-after", "")
+        if re.fullmatch(r"\d+(\.\d+)?", wait) and float(wait) > longest_s:
+            headers["x-should-retry"] = "false"
+        return response
+
+    return handle

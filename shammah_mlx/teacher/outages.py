@@ -1,0 +1,79 @@
+"""Why Claude gave no answer, in our own words: what a server says may repeat the key or the query."""
+
+import json
+import re
+
+from shammah_mlx.events import Outage
+from shammah_mlx.teacher.identity import ITSELF, SOURCE
+
+_OUTAGES = {
+    "no_key": (
+        "There is no Anthropic API key.",
+        "shammah key set, or export ANTHROPIC_API_KEY=…, with a key from platform.claude.com",
+    ),
+    "key_refused": (
+        "Anthropic refused the API key.",
+        "see `shammah key status`, and whether that key may use this model",
+    ),
+    "billing": ("The Anthropic account is out of credit or over its limit.", "see Billing at platform.claude.com"),
+    "rate_limited": ("Claude was asked too often.", "wait a minute, then ask again"),
+    "overloaded": ("Claude is overloaded.", "ask again in a few minutes"),
+    "server": ("Anthropic's server failed.", "ask again later; status.claude.com tells of incidents"),
+    "unknown_model": ("Anthropic does not know the model asked for.", "check its name, and ANTHROPIC_BASE_URL if set"),
+    "bad_request": ("Anthropic rejected the request.", "check the query's length and the model's limits"),
+    "timeout": ("Claude did not answer in time.", "ask again, or raise teacher.timeout_s in config.toml"),
+    "unreachable": ("Claude could not be reached.", "check network, proxy, certificates, ANTHROPIC_BASE_URL if set"),
+    "cut": ("The connection to Claude ended before any text came.", "ask again"),
+    "itself": ("ANTHROPIC_BASE_URL leads to shammah's own service.", "unset it here; it is for other programs"),
+    "not_recorded": ("The recording has no answer to this query.", "ask a query that was recorded"),
+}
+_KIND_OF_STATUS = {
+    401: "key_refused",
+    402: "billing",
+    403: "key_refused",
+    404: "unknown_model",
+    429: "rate_limited",
+    529: "overloaded",
+}
+_STATUS_INSIDE_A_STREAM = {"invalid_request_error": 400, "rate_limit_error": 429, "overloaded_error": 529}
+
+
+def outage(kind: str) -> Outage:
+    """Return the outage of this kind, in our own words."""
+    message, hint = _OUTAGES[kind]
+    return Outage(kind=kind, message=message, hint=hint)
+
+
+def kind_of(error: Exception) -> str:
+    """Return which kind of outage an error of the SDK, or of what lies below it, means."""
+    import anthropic
+    import httpx2
+
+    match error:
+        case anthropic.APIStatusError() if error.response.headers.get(SOURCE) == ITSELF:
+            return "itself"
+        case anthropic.APIStatusError():
+            told = (error.type, error.error_code, error.api_message)
+            return kind_of_status(error.status_code, *(part if isinstance(part, str) else None for part in told))
+        case anthropic.APITimeoutError() | httpx2.TimeoutException():
+            return "timeout"
+        case httpx2.ConnectError():
+            return "unreachable"
+        case UnicodeEncodeError():  # the query is not text
+            return "bad_request"
+        case httpx2.HTTPError() | json.JSONDecodeError():  # before the headers it would be an APIConnectionError
+            return "cut"
+    return "unreachable"
+
+
+def kind_of_status(status: int, error_type: str | None, code: str | None, message: str | None) -> str:
+    """Return which kind of outage an error response means; `message` is the server's and goes no further.
+
+    An error inside a stream has the stream's status, 200, and is known by its type.
+    """
+    if status < 400:
+        status = _STATUS_INSIDE_A_STREAM.get(error_type or "", 500)
+    spent = re.search(r"usage limit|credit balance", message or "", re.IGNORECASE)
+    if "spend_limit" in (code or "") or (status == 400 and spent):
+        return "billing"
+    return _KIND_OF_STATUS.get(status, "server" if status >= 500 else "bad_request")

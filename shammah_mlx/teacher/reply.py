@@ -1,0 +1,123 @@
+"""Build a Reply from the events or the message of one response, and price it."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shammah_mlx.config import Price
+from shammah_mlx.events import Outage, Reply
+from shammah_mlx.teacher.identity import OUR_MODELS
+from shammah_mlx.teacher.outages import outage
+
+if TYPE_CHECKING:
+    from anthropic.types import RawMessageStreamEvent
+
+
+CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
+CACHE_READ_RATE = 0.1  # likewise
+MOST_TOKENS = 2**53  # no reply has more: a number that is larger is none
+_TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+
+class Heard:
+    """What has come of one reply so far; events and messages may be the SDK's, or anything with the same names."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.model = ""
+        self.stop_reason: str | None = None
+        self.stop_sequence: str | None = None
+        self.tokens: dict[str, int] = {}
+        self.failure: str | None = None  # kind of outage
+
+    def take(self, event: "RawMessageStreamEvent") -> str:
+        """Note one event; return the text it brings.
+
+        Raises:
+            ValueError: it is not as Claude sends them; the SDK lets anything through.
+        """
+        kind = _part(event, "type")
+        if kind == "message_start":
+            message = _part(event, "message")
+            self.model = _text(message, "model")
+            self._count(_part(message, "usage"))
+            self.tokens.pop("output_tokens", None)  # a first token or so; the total comes at the end
+        elif kind == "content_block_delta" and _part(event, "delta", "type") == "text_delta":
+            piece = _text(event, "delta", "text")
+            self.text += piece
+            return piece
+        elif kind == "message_delta":
+            self._stop(_part(event, "delta"))
+            self._count(_part(event, "usage"))
+        return ""
+
+    def take_whole(self, message: object) -> None:
+        """Note a message that was not streamed.
+
+        Raises:
+            ValueError: it is not as Claude sends them.
+        """
+        self.model = _text(message, "model")
+        blocks = _part(message, "content")
+        if not isinstance(blocks, list):
+            raise ValueError("a message without content")
+        self.text = "".join(_text(block, "text") for block in blocks if _part(block, "type") == "text")
+        self._stop(message)
+        self._count(_part(message, "usage"))
+
+    def _stop(self, told: object) -> None:
+        for name in ("stop_reason", "stop_sequence"):
+            setattr(self, name, None if _part(told, name) is None else _text(told, name))
+
+    def _count(self, usage: object) -> None:
+        for kind in _TOKEN_KINDS:
+            number = _part(usage, kind)
+            if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is none
+                self.tokens[kind] = number  # totals, not differences
+
+    def outcome(self, prices: Mapping[str, Price]) -> Reply | Outage:
+        """Return the reply, cut if the stream was, or the outage if nothing came."""
+        if self.model.startswith(OUR_MODELS):
+            return outage("itself")
+        stop_reason = None if self.failure else self.stop_reason
+        if not self.text and stop_reason is None:
+            return outage(self.failure or "cut")
+        read = [self.tokens[kind] for kind in _TOKEN_KINDS[:-1] if kind in self.tokens]
+        return Reply(
+            text=self.text,
+            model=self.model,
+            stop_reason=stop_reason,
+            stop_sequence=self.stop_sequence if stop_reason == "stop_sequence" else None,
+            input_tokens=sum(read) if read else None,
+            output_tokens=self.tokens.get("output_tokens"),
+            cost_usd=cost_usd(self.model, self.tokens, prices),
+        )
+
+
+def _part(whole: object, *names: str) -> Any:
+    """Return what is found under these names, one in the other; None if there is none."""
+    for name in names:
+        whole = getattr(whole, name, None)
+    return whole
+
+
+def _text(whole: object, *names: str) -> str:
+    """Return the text that is found there.
+
+    Raises:
+        ValueError: there is something else, or half a character.
+    """
+    text = _part(whole, *names)
+    if not isinstance(text, str) or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{'.'.join(names)} is no text")
+    return text
+
+
+def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price]) -> float | None:
+    """Return what the tokens cost, None where price or count is unknown; a dated model has its family's price."""
+    price = prices.get(model) or prices.get(re.sub(r"-\d{8}$", "", model))
+    if price is None or not {"input_tokens", "output_tokens"} <= tokens.keys():
+        return None
+    written = CACHE_WRITE_RATE * tokens.get("cache_creation_input_tokens", 0)
+    cached = CACHE_READ_RATE * tokens.get("cache_read_input_tokens", 0)
+    return ((tokens["input_tokens"] + written + cached) * price.input + tokens["output_tokens"] * price.output) / 1e6

@@ -1,0 +1,89 @@
+"""How far a draft is from Claude's reply, in [0, 1]: the specification's three options and our own, as functions."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.text import rules
+
+Meter = Callable[[str, str], float]
+"""Returns the divergence of a draft from a reply."""
+Embed = Callable[[list[str]], np.ndarray]
+"""Returns one vector of length 1 a text."""
+
+
+MOST_CHUNKS = 100  # sentences; a longer text takes seconds to embed, and is nothing to serve unread
+REMEMBERED = 4096  # texts whose vectors a meter keeps: a recalled answer is compared again and again
+
+
+def semantic(embed: Embed) -> Meter:
+    """Measure by cosine distance of the two embeddings (Option 1); opposite directions count as 1, not 2."""
+
+    @functools.lru_cache(REMEMBERED)
+    def vector(text: str) -> np.ndarray:
+        whole: np.ndarray = embed([text])[0]
+        return whole
+
+    def measure(draft: str, reply: str) -> float:
+        return min(max(1.0 - float(vector(draft) @ vector(reply)), 0.0), 1.0)
+
+    return measure
+
+
+def exact(draft: str, reply: str) -> float:
+    """Return 0 for the same text, else 1 (Option 2)."""
+    return float(draft != reply)
+
+
+def bleu(draft: str, reply: str) -> float:
+    """Return 1 - sentence BLEU with sacrebleu's defaults (Option 3)."""
+    from sacrebleu import sentence_bleu  # imported here: most homes never use it
+
+    return min(max(1.0 - sentence_bleu(draft, [reply]).score / 100.0, 0.0), 1.0)
+
+
+def gated(embed: Embed) -> Meter:
+    """Measure by meaning behind a gate of rules, sentence by sentence, so that the tail of a long text is seen too.
+
+    What the rules of `content` can decide is 0 or 1. Otherwise every sentence of the text with fewer of them must be
+    said by some sentence of the other: the divergence is the cosine distance of the one that is said worst, or 1 where
+    that sentence is the same but for a decisive change.
+    """
+
+    @functools.lru_cache(REMEMBERED)
+    def vectors(text: str) -> np.ndarray:  # (sentences, width)
+        return embed(rules.chunks(text))
+
+    def close(one: str, other: str) -> float:
+        a, b = vectors(one)[0], vectors(other)[0]
+        return float(a @ b)
+
+    def measure(draft: str, reply: str) -> float:
+        decided = rules.same(draft, reply)
+        if decided is not None:
+            return float(not decided)
+        fewer, more = sorted(rules.prose(draft, reply), key=lambda text: (len(rules.chunks(text)), text))
+        ours, theirs = rules.chunks(fewer), rules.chunks(more)
+        if len(theirs) > MOST_CHUNKS:
+            return 1.0
+        alike = vectors(fewer) @ vectors(more).T
+        said = alike.argmax(axis=1)
+        if rules.in_steps(draft) and rules.in_steps(reply) and (np.diff(said) < 0).any():
+            return 1.0
+        pairs = [(ours[i], theirs[j]) for i, j in enumerate(said)]
+        if rules.is_negative(fewer) != rules.is_negative(more) and any(
+            rules.is_negative(one) != rules.is_negative(other) for one, other in pairs
+        ):
+            return 1.0  # the negation is in what both say, not in what only one explains
+        if any(rules.turned(one, other, close) for one, other in pairs):
+            return 1.0
+        return min(max(1.0 - float(alike.max(axis=1).min()), 0.0), 1.0)
+
+    return measure
+
+
+def make_meter(config: DivergenceConfig, embed: Embed) -> Meter:
+    """Return the meter the config names."""
+    return {"gated": gated(embed), "semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]

@@ -1,0 +1,204 @@
+"""What was changed between two sentences that share most of their words, and whether the change turns the sense.
+
+Pure text but for `close`, how alike two phrases are in meaning. Where the words around it are the same, one word for
+another is decisive unless both mean the same; so is a negation or a flag more, or two things that change places.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise, product
+
+from shammah_mlx.text import lexicon
+from shammah_mlx.text.normalize import is_number
+
+Close = Callable[[str, str], float]
+"""Returns how alike two phrases are in meaning, at most 1."""
+
+NEAR = 0.6  # share of words in common from which one sentence is the other with edits
+ALIKE = 0.8  # phrases closer than this mean the same; below it an embedding has rivals next to synonyms
+BESIDE = 3  # words the same on both sides of a word that was replaced
+PHRASE = 3  # words; a longer stretch is reworded, not replaced
+OPERAND = 6  # words that may belong to a linking word
+MOST = 100  # words; a longer sentence is not looked at word by word
+
+_CODE = re.compile(r"--?[A-Za-z][\w-]*|.*[/_\\(=].*|.*\w\.[A-Za-z]\w+|[a-z]+[A-Z]\w*|.*\d[A-Za-z]*\d.*")
+
+_LIST = re.compile(r"[^\s,]+(?:(?: , [^\s,]+)+(?: ,)?)? (?:and|or) [^\s,]+|^[^\s,]+(?: , [^\s,]+)+$")
+
+
+def turned(one: list[str], other: list[str], close: Close) -> bool:
+    """Say whether one sentence, as words with commas, is the other but for a decisive change."""
+    if max(len(one), len(other)) > MOST:
+        return False
+    a, b = sorted((_in_order(one), _in_order(other)))
+    plain_a, plain_b = _plain(a), _plain(b)
+    if not plain_a or not plain_b:
+        return False
+    if plain_a == plain_b:
+        return _joints(one) != _joints(other) and len(_joints(one)) == len(_joints(other))
+    if _swapped(a, b) or _numbers_moved(plain_a, plain_b):
+        return True
+    matcher = SequenceMatcher(None, plain_a, plain_b, autojunk=False)
+    near = matcher.ratio() >= NEAR
+    codes = [code for code in matcher.get_opcodes() if near or _is_in_place(code, matcher)]
+    shown = {lexicon.base(word): word for word in (*one, *other)}
+    ops = [(plain_a[i:j], plain_b[k:m]) for tag, i, j, k, m in codes if tag != "equal"]
+    gone, come = (Counter(word for op in ops for word in op[side]) for side in (0, 1))
+
+    def alike(left: list[str], right: list[str]) -> bool:
+        phrases = [" ".join(shown.get(word, word) for word in side) for side in (left, right)]
+        return lexicon.interchangeable(" ".join(left), " ".join(right)) or close(*phrases) >= ALIKE
+
+    return any(_decisive(old, new, gone & come, alike) for old, new in ops)
+
+
+def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[str]) -> bool:
+    """Say whether one word stands for one other where the words around them are the same."""
+    _, i, j, k, m = code
+    beside = [
+        block.size for block in matcher.get_matching_blocks() if (block.a + block.size, block.a)[block.a > i] in (i, j)
+    ]
+    return j - i == m - k == 1 and len(beside) == 2 and sum(beside) >= BESIDE
+
+
+def _decisive(
+    old: list[str], new: list[str], moved: Counter[str], alike: Callable[[list[str], list[str]], bool]
+) -> bool:
+    if _turns(old) != _turns(new):
+        return True
+    if lexicon.interchangeable(" ".join(old), " ".join(new)):
+        return False
+    left, right = ([word for word in side if word not in moved] for side in (old, new))
+    if lexicon.rivals(left, right):
+        return True
+    left, right = ([word for word in side if word not in lexicon.LIGHT | lexicon.NEGATIONS] for side in (left, right))
+    if any(_CODE.fullmatch(word) for word in (*left, *right)):
+        return True
+    if not left or not right or max(len(left), len(right)) > PHRASE:
+        return False
+    return not alike(left, right)
+
+
+def _joints(found: list[str]) -> list[str]:
+    return [word for word in found if word in ("and", "or")]
+
+
+def _turns(found: list[str]) -> Counter[str]:
+    """Count what turns the sense: negations, as one, and each word that limits."""
+    kinds = Counter(word for word in found if word in lexicon.LIMITS)
+    if sum(word in lexicon.NEGATIONS for word in found) % 2:
+        kinds["not"] += 1
+    return kinds
+
+
+def _swapped(one: list[str], other: list[str]) -> bool:
+    """Say whether two things changed places around a word that tells them apart: a before b, b before a."""
+    a, b = _plain(one), _plain(other)
+    arguments = {(y, x) for x, y in pairwise(a)} & {*pairwise(b)}
+    clauses = {(z, x) for x, y, z in _threes(one) if y == ","} & {(x, z) for x, y, z in _threes(other) if y == ","}
+    if any(_CODE.fullmatch(x) and _CODE.fullmatch(y) for x, y in arguments) or clauses:
+        return True
+    if _is_passive(one) != _is_passive(other):
+        return _stays(*((one, other) if _is_passive(one) else (other, one)))
+    return _exchanged(a, b) or _around_verb(a, b) or _around_link(one, other)
+
+
+def _threes(found: list[str]) -> Iterator[tuple[str, str, str]]:
+    return zip(found, found[1:], found[2:], strict=False)
+
+
+def _exchanged(a: list[str], b: list[str]) -> bool:
+    """Say whether a is P X M Y S and b is P Y M X S, with something said in M."""
+    if Counter(a) != Counter(b):
+        return False
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), len(a))
+    end = next((i for i, (x, y) in enumerate(zip(a[::-1], b[::-1], strict=True)) if x != y), 0)
+    a, b = a[start : len(a) - end], b[start : len(b) - end]
+    for x in range(1, len(a) - 1):
+        if b[len(b) - x :] != a[:x]:
+            continue
+        for y in range(1, len(a) - x):
+            if b[:y] == a[len(a) - y :] and a[x : len(a) - y] == b[y : len(b) - x]:
+                return True
+    return False
+
+
+def _around_verb(a: list[str], b: list[str]) -> bool:
+    """Say whether neighbours of some word changed sides, and nothing much else was changed."""
+    once = {word for word in a if a.count(word) == b.count(word) == 1}
+    for word in once:
+        i, j = a.index(word), b.index(word)
+        before = once.intersection(a[max(i - 2, 0) : i], b[j + 1 : j + 3]) - lexicon.LIGHT
+        after = once.intersection(a[i + 1 : i + 3], b[max(j - 2, 0) : j]) - lexicon.LIGHT
+        for x, y in product(before, after):
+            back = [{x: y, y: x}.get(known, known) for known in a]
+            if SequenceMatcher(None, back, b, autojunk=False).ratio() >= ALIKE:
+                return True
+    return False
+
+
+def _around_link(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Say whether what followed a linking word now stands apart from it, and the other way round."""
+    for link in (lexicon.LINKS & set(a)) & set(b):
+        ours, theirs = _operand(a, link), _operand(b, link)
+        rest, rest_too = ({*side} - operand - lexicon.LIGHT for side, operand in ((a, ours), (b, theirs)))
+        if (ours - theirs) & rest_too and (theirs - ours) & rest:
+            return True
+    return False
+
+
+def _operand(found: Sequence[str], link: str) -> set[str]:
+    """Return the words after each such link up to the next comma or link."""
+    said: set[str] = set()
+    for place, word in enumerate(found):
+        if word == link:
+            for after in found[place + 1 : place + 1 + OPERAND]:
+                if after == "," or after in lexicon.LINKS:
+                    break
+                said.add(after)
+    return said - lexicon.LIGHT
+
+
+def _numbers_moved(a: list[str], b: list[str]) -> bool:
+    """Say whether what one number counted is now counted by another."""
+    ours, theirs = dict(_counted(a)), dict(_counted(b))
+    return any(
+        (counted - theirs[number]) & (words - ours.get(other, frozenset()))
+        for number, counted in ours.items()
+        if number in theirs
+        for other, words in theirs.items()
+        if other != number
+    )
+
+
+def _counted(found: list[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Return each number with the words up to the next one, that included."""
+    places = [place for place, word in enumerate(found) if is_number(word)]
+    for place, after in pairwise([*places, len(found)]):
+        yield found[place], frozenset(found[place + 1 : min(after + 1, place + 4)])
+
+
+def _is_passive(found: list[str]) -> bool:
+    place = found.index("by") if "by" in found else 0
+    return not lexicon.BE.isdisjoint(found[max(place - 3, 0) : place])
+
+
+def _stays(passive: list[str], active: list[str]) -> bool:
+    """Say whether who does it in the passive sentence is whom it is done to in the active one."""
+    place = passive.index("by")
+    doer, verb = next(iter(passive[place + 1 :]), ""), passive[place - 1]
+    return (
+        doer in active and verb in active and active.index(doer) > active.index(verb) and lexicon.BE.isdisjoint(active)
+    )
+
+
+def _plain(found: Sequence[str]) -> list[str]:
+    return [word for word in found if word != "," and word not in lexicon.EMPTY]
+
+
+def _in_order(found: list[str]) -> list[str]:
+    """Return base forms, each list of single words sorted: red, blue and green is blue, green, red."""
+    bases = " ".join(word if _CODE.fullmatch(word) else lexicon.base(word) for word in found)
+    return _LIST.sub(lambda items: " ".join(sorted(re.split(r"(?: ,)? (?:and|or) | , ", items[0]))), bases).split()

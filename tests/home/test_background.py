@@ -1,0 +1,194 @@
+"""`ask` is back at the prompt when the answer is out; what it learns, a process of its own learns."""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Query
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.background import LOG, is_learning
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.home.recovery import rebuild
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.presets import PRESETS, load_config
+from shammah_mlx.teacher.claude import Claude
+from shammah_mlx.teacher.keys import find_credential
+from tests.command import run
+from tests.loopback import Loopback, reply
+
+SHAMMAH = (sys.executable, "-m", "shammah_mlx")
+LONGEST = 60.0  # seconds to wait for what happens in the background
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    (path / "config.toml").write_text('generator = "recall"\n')
+    return path
+
+
+def ask(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SHAMMAH, "ask", text], capture_output=True, text=True, check=False)
+
+
+def pending(home: Path) -> int:
+    with closing(Journal(home / "journal.db")) as journal:
+        return journal.count_after(journal.learnt().cursor)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + LONGEST
+    while not is_so():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_the_prompt_is_back_before_it_is_learnt_and_it_is_learnt_all_the_same(home: Path, claude: Loopback) -> None:
+    asked = ask("what is a monad?")
+    left = pending(home)
+    assert (asked.returncode, asked.stdout) == (0, "You asked: what is a monad?\n")
+    assert left == 1
+    wait_until(lambda: pending(home) == 0)
+    wait_until(lambda: not is_learning(home, PRESETS["default"]))
+    assert json.loads(run("status", "--json").stdout)["trained"] == 1
+
+
+def test_questions_asked_at_once_are_all_answered_and_each_is_learnt_once(
+    home: Path, claude: Loopback, weights: Weights
+) -> None:
+    texts = [f"what is the capital of {place}?" for place in ("Spain", "Chad", "Peru", "Laos")]
+    started = [subprocess.Popen([*SHAMMAH, "ask", text], stdout=subprocess.PIPE, text=True) for text in texts]
+    told = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0]
+    assert told == [f"You asked: {text}\n" for text in texts]
+    wait_until(lambda: pending(home) == 0 and not is_learning(home, PRESETS["default"]))
+    with closing(Journal(home / "journal.db")) as journal:
+        interactions = list(journal.after(0))
+    assert [interaction.turn.number for interaction in interactions] == [1, 2, 3, 4]
+    assert sorted(interaction.turn.query.text for interaction in interactions) == sorted(texts)
+    rebuilt = rebuild(home, load_config(home / "config.toml", {}), weights, lambda interactions: lambda: None)
+    assert (rebuilt.interactions, rebuilt.before) == (4, rebuilt.after)
+
+
+def test_while_another_learns_a_question_is_answered_all_the_same(home: Path, claude: Loopback) -> None:
+    with HomeLock(home, PRESETS["default"].state).learning():
+        assert ask("what is a monad?").returncode == 0
+        told = subprocess.run([*SHAMMAH, "learn"], capture_output=True, text=True, check=False)
+        assert (told.returncode, told.stdout) == (0, "Another shammah is learning, and will learn all there is.\n")
+        assert pending(home) == 1
+        assert "0 learnt, 1 being learnt" in run("status").stdout
+        assert "not yet: being learnt now" in run("why").stdout
+    assert run("learn").stdout == "Learnt: 1.\n"
+    assert pending(home) == 0
+
+
+def test_what_a_learner_that_was_killed_has_left_the_next_one_learns(home: Path, claude: Loopback) -> None:
+    with HomeLock(home, PRESETS["default"].state).learning():
+        ask("what is a monad?")
+    with subprocess.Popen([*SHAMMAH, "learn"], stdout=subprocess.DEVNULL) as learner:
+        wait_until(lambda: is_learning(home, PRESETS["default"]))
+        learner.send_signal(signal.SIGKILL)
+    ask("and a functor?")
+    wait_until(lambda: pending(home) == 0)
+
+
+def test_why_learning_stopped_is_in_the_status_and_in_no_text_of_the_user(home: Path, claude: Loopback) -> None:
+    (home / "states").touch()  # where a folder should be
+    ask("what is a monad?")
+    wait_until(lambda: (home / LOG).read_bytes() != b"")
+    wait_until(lambda: not is_learning(home, PRESETS["default"]))
+    told = json.loads(run("status", "--json").stdout)
+    assert (told["pending"], told["learning_failed"]) == (1, f"File exists ({home / 'states'})")
+    assert "stopped: File exists" in " ".join(run("status").stdout.split())
+    assert "monad" not in (home / LOG).read_text()
+    (home / "states").unlink()
+    assert run("learn").stdout == "Learnt: 1.\n"
+    assert json.loads(run("status", "--json").stdout)["learning_failed"] is None
+
+
+def test_the_background_has_the_settings_of_the_question(home: Path, claude: Loopback) -> None:
+    other = home.with_name("other")
+    command = [*SHAMMAH, "ask", "--home", str(other), "--preset", "literal", "--seed", "7", "hello"]
+    (home / "config.toml").rename(home.with_name("config.toml"))
+    other.mkdir()
+    (other / "config.toml").write_text(
+        "[router]\nwidth = 16\nheads = 2\nhidden = 32\n[decoder]\nwidth = 16\nheads = 2\n"
+    )
+    assert subprocess.run(command, check=False, capture_output=True, cwd=other.parent).returncode == 0
+    wait_until(lambda: pending(other) == 0)
+    with closing(sqlite3.connect(other / "journal.db")) as db:
+        assert db.execute("SELECT count(*) FROM learnt").fetchone() == (1,)
+    assert not (home / "journal.db").exists()
+
+
+def test_nothing_is_started_for_what_is_not_kept(home: Path, claude: Loopback) -> None:
+    claude.default_to(reply("It is a secret."))
+    told = subprocess.run([*SHAMMAH, "ask", "--no-store", "who am I?"], capture_output=True, text=True, check=False)
+    assert told.stdout == "It is a secret.\n"
+    assert not (home / LOG).exists()
+
+
+def test_nothing_asked_is_nothing_to_learn(home: Path) -> None:
+    assert run("learn").stdout == "Nothing was asked yet.\n"
+    assert [path.name for path in home.iterdir()] == ["config.toml"]
+
+
+def test_nothing_of_the_users_folder_is_run(home: Path, claude: Loopback, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "click.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    script = Path(sys.executable).parent / "shammah"  # as users start it: its own folder comes first, not theirs
+    subprocess.run([str(script), "ask", "what is a monad?"], cwd=folder, check=True, capture_output=True)
+    wait_until(lambda: pending(home) == 0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_home_deleted_while_it_learns_stays_deleted(home: Path, claude: Loopback, weights: Weights) -> None:
+    config = load_config(home / "config.toml", {})
+    with Assistant(home, config, Claude(config.teacher, find_credential(home)), weights) as assistant:
+        assistant.ask(Query("what is a monad?"))
+        shutil.rmtree(home)
+        with pytest.raises(BadStateError, match="deleted"):
+            assistant.learn_pending()
+    assert not home.exists()
+
+
+def test_who_waits_to_be_alone_keeps_nobody_from_asking(home: Path) -> None:
+    here, there = (HomeLock(home, msgspec.structs.replace(PRESETS["default"].state, lock_wait_s=1.0)) for _ in range(2))
+    refused = threading.Event()
+
+    def be_alone() -> None:
+        with pytest.raises(BadStateError, match="another shammah"), there.alone():
+            pass
+        refused.set()
+
+    with here.shared():
+        waiting = threading.Thread(target=be_alone)
+        waiting.start()
+        while not refused.is_set():
+            with HomeLock(home, msgspec.structs.replace(PRESETS["default"].state, lock_wait_s=0.0)).shared():
+                time.sleep(0.01)
+        waiting.join()
+
+
+OPEN = "import sys, pathlib, shammah_mlx.journal as j; [j.Journal(pathlib.Path(p)).close() for p in sys.argv[1:]]"
+
+
+def test_many_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{number}.db") for number in range(30)]
+    started = [subprocess.Popen([sys.executable, "-c", OPEN, *paths]) for _ in range(4)]
+    assert [process.wait() for process in started] == [0, 0, 0, 0]

@@ -1,0 +1,374 @@
+"""What was forgotten is nowhere in the home, and the home is what it would be had it never been asked."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.config import Config, StateConfig
+from shammah_mlx.errors import BadInputError, BadStateError
+from shammah_mlx.events import Draft, DraftSource, Exchange, Interaction, Judged, Query, Route
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.forgetting import Forgotten, finish, forget, matcher
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.recovery import rebuild, roll_back
+from shammah_mlx.home.snapshots import FILES, States
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.teacher.recordings import Recorded, Row
+from tests.conftest import TINY_LORA
+from tests.fakes import reply, turn
+
+SECRET = "Quetzal"
+SAME = "Turn the key in the lock."  # the first to answer so is forgotten
+ASKED = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell", "fix") for thing in ("egg", "car", "door")]
+ROWS = [
+    *(Row(text, f"This is how: {text.removeprefix('how do I ')} with care.", f"r{n}") for n, text in enumerate(ASKED)),
+    Row(f"how do I open the {SECRET.upper()} door?", SAME, "first"),
+    Row("how can I open the garden door?", SAME, "second"),
+    Row("how do I open a letter?", "Use a knife.", "third"),
+    Row("what is that bird?", f"It is a {SECRET}, from Mexico. " + 4000 * "It sings. ", "long"),  # pages of the file
+    Row("how do I close a letter?", "Use glue.", "fourth"),
+]
+TEACHER = Recorded(ROWS)
+FIRST = len(ASKED) + 1  # journal number of the first row that holds the word
+STATE = StateConfig(checkpoint_every=5)
+RECALL = msgspec.structs.replace(
+    PRESETS["default"],
+    generator="recall",
+    state=STATE,
+    recall=msgspec.structs.replace(PRESETS["default"].recall, trust_from=5),
+)
+
+
+def everything(found: Sequence[Interaction]) -> bool:
+    return True
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def teach(home: Path, config: Config, weights: Weights, rows: list[Row] = ROWS) -> None:
+    with Assistant(home, config, TEACHER, weights, clock=lambda: 1e9) as assistant:
+        for row in rows:
+            assert isinstance(assistant.ask(Query(row.query, row=row.id), wish="claude"), Interaction)
+            assistant.learn_pending()
+
+
+def learn_rest(home: Path, config: Config, weights: Weights) -> int:
+    with Assistant(home, config, TEACHER, weights) as assistant:
+        return len(assistant.learn_pending())
+
+
+def holding(home: Path, word: str = SECRET) -> list[str]:
+    files = [path for path in home.rglob("*") if path.is_file()]
+    return [str(path.relative_to(home)) for path in files if word.lower().encode() in path.read_bytes().lower()]
+
+
+def contents(home: Path) -> tuple[list[bytes], bytes, list[tuple[object, ...]], bytes]:
+    with closing(sqlite3.connect(home / "journal.db")) as db:
+        memory = db.execute("SELECT * FROM memory ORDER BY number").fetchall()
+    models = [(home / "models" / name).read_bytes() for name in FILES]
+    return models, (home / "models" / "manifest.json").read_bytes(), memory, metrics_of(home)
+
+
+def named(home: Path) -> str | None:
+    with closing(Journal(home / "journal.db")) as journal:
+        return journal.learnt().state
+
+
+def metrics_of(home: Path) -> bytes:
+    return (home / "metrics" / "training.jsonl").read_bytes()
+
+
+def from_the_journal_alone(home: Path, config: Config, weights: Weights) -> Path:
+    fresh = home.with_name("fresh")
+    fresh.mkdir()
+    with closing(sqlite3.connect(home / "journal.db")) as db, closing(sqlite3.connect(fresh / "journal.db")) as copy:
+        db.backup(copy)
+    rebuild(fresh, config, weights, lambda interactions: lambda: None)
+    return fresh
+
+
+@pytest.fixture(params=["recall", "recall+decoder", "literal"])
+def config(request: pytest.FixtureRequest, tiny: Config, tiny_folder: Path) -> Config:
+    if request.param == "literal":
+        return msgspec.structs.replace(tiny, state=STATE)
+    lora = msgspec.structs.replace(TINY_LORA, model=str(tiny_folder))
+    rehearsal = msgspec.structs.replace(RECALL.rehearsal, probes=2)
+    shadows: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 1.0),)}
+    policy = msgspec.structs.replace(RECALL.policy, shadows=shadows)
+    return msgspec.structs.replace(RECALL, generator=request.param, lora=lora, rehearsal=rehearsal, policy=policy)
+
+
+def test_what_is_left_is_what_the_rest_of_the_journal_makes_bit_for_bit(
+    home: Path, config: Config, weights: Weights
+) -> None:
+    teach(home, config, weights)
+    assert holding(home)
+    with closing(Journal(home / "journal.db")) as journal:
+        matching = sum(map(matcher(SECRET), journal.every()))
+    forgotten = forget(home, config, SECRET.lower(), everything)
+    assert forgotten == Forgotten(matching, [15])
+    assert matching >= 2  # and drafts that were recalled from them
+    assert holding(home) == []
+    assert learn_rest(home, config, weights) == len(ROWS) - matching - 10
+    assert contents(home) == contents(from_the_journal_alone(home, config, weights))
+    assert len(metrics_of(home).splitlines()) == len(ROWS) - matching
+    assert holding(home) == []
+
+
+def test_only_what_came_after_the_first_of_them_is_learnt_again(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights)
+    states = States(home, RECALL.state)
+    assert states.checkpoints() == [5, 10, 15]
+    forget(home, RECALL, SECRET, everything)
+    assert states.checkpoints() == [5, 10]
+    manifest = states.manifest(named(home))
+    assert manifest is not None
+    assert (manifest.cursor, manifest.tally.queries) == (10, 10)
+
+
+def test_an_answer_that_was_forgotten_is_not_served_and_others_are_from_whoever_still_had_them(
+    home: Path, weights: Weights
+) -> None:
+    teach(home, RECALL, weights)
+    forget(home, RECALL, SECRET, everything)
+    learn_rest(home, RECALL, weights)
+    with Assistant(home, RECALL, TEACHER, weights) as assistant:
+        asked = {text: assistant.ask(Query(text), wish="local") for text in ("what is that bird", ROWS[13].query)}
+        assert all(isinstance(told, Interaction) for told in asked.values())
+        answers = {text: told.answer for text, told in asked.items() if isinstance(told, Interaction)}
+    assert SECRET not in answers["what is that bird"]
+    assert answers[ROWS[13].query] == SAME  # its first was forgotten
+    with closing(sqlite3.connect(home / "journal.db")) as db:
+        assert db.execute("SELECT answer FROM memory WHERE number = ?", (FIRST + 1,)).fetchone() == (FIRST + 1,)
+
+
+def test_the_file_keeps_nothing_of_what_was_replaced_before_deletion_overwrote(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights, ROWS[:6])
+    with closing(sqlite3.connect(home / "journal.db")) as db, db:  # as versions before this one wrote
+        db.execute("PRAGMA secure_delete = OFF")
+        long = json.dumps({"text": 500 * f"{SECRET} "})
+        db.execute("INSERT INTO interactions (number, record) VALUES (90, ?)", (long,))
+        db.commit()
+        db.execute("DELETE FROM interactions WHERE number = 90")
+    assert holding(home)
+    forget(home, RECALL, "boil a door", everything)
+    assert holding(home) == []
+
+
+DIE_AFTER = """
+import os, sys
+from pathlib import Path
+from shammah_mlx.config import StateConfig
+from shammah_mlx.forgetting import finish, matcher
+from shammah_mlx.journal import Journal
+from shammah_mlx.states import States
+home, left = Path(sys.argv[1]), [int(sys.argv[2])]
+def dies_after(step):
+    def stepped(*args, **kwargs):
+        if left[0] == 0:
+            os._exit(9)  # nothing closed, nothing flushed
+        left[0] -= 1
+        return step(*args, **kwargs)
+    return stepped
+for name in ("erase", "scrub", "go_back", "note_all_gone"):
+    setattr(Journal, name, dies_after(getattr(Journal, name)))
+for name in ("drop_checkpoints", "drop_aside", "restore", "publish"):
+    setattr(States, name, dies_after(getattr(States, name)))
+journal, states = Journal(home / "journal.db"), States(home, StateConfig(checkpoint_every=5))
+matches = matcher(sys.argv[3])
+journal.erase([interaction.turn.number for interaction in journal.every() if matches(interaction)])
+finish(home, journal, states)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("steps", range(9))
+def test_a_process_that_dies_on_the_way_leaves_the_next_to_finish(home: Path, weights: Weights, steps: int) -> None:
+    teach(home, RECALL, weights)
+    died = subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), str(steps), SECRET], check=False)
+    assert died.returncode == 9
+    learn_rest(home, RECALL, weights)
+    assert bool(holding(home)) is (steps == 0)
+    if steps:
+        assert contents(home) == contents(from_the_journal_alone(home, RECALL, weights))
+        assert States(home, RECALL.state).checkpoints() == [5, 10, 15]
+    assert forget(home, RECALL, "nothing like it", everything) == Forgotten(0, [])
+
+
+def test_forgetting_goes_on_where_it_was_interrupted_though_nothing_matches_any_more(
+    home: Path, weights: Weights
+) -> None:
+    teach(home, RECALL, weights)
+    subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), "1", SECRET], check=False)
+    assert forget(home, RECALL, SECRET, everything) == Forgotten(0, [15], resumed=True)
+    assert holding(home) == []
+
+
+def test_a_rollback_finishes_it_too(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights)
+    subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), "1", SECRET], check=False)
+    with pytest.raises(BadStateError, match="no checkpoint 15"):
+        roll_back(home, RECALL, 15)
+    assert holding(home) == []
+
+
+def test_while_another_reads_the_journal_it_is_not_called_done(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights, ROWS[FIRST - 6 : FIRST + 1])
+    with closing(Journal(home / "journal.db")) as journal:
+        journal.erase([6])
+        with closing(sqlite3.connect(home / "journal.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM interactions").fetchone()
+            with pytest.raises(BadStateError, match="another process is reading"):
+                finish(home, journal, States(home, RECALL.state))
+        assert journal.erased_from() == 6
+        finish(home, journal, States(home, RECALL.state))
+        assert journal.erased_from() is None
+
+
+def test_what_a_rollback_set_aside_is_forgotten_and_the_models_stay(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights)
+    roll_back(home, RECALL, 10)
+    before = contents(home)[:2]
+    assert forget(home, RECALL, SECRET, everything) == Forgotten(2, [])
+    assert holding(home) == []
+    assert contents(home)[:2] == before
+    assert learn_rest(home, RECALL, weights) == 0
+
+
+def test_a_number_that_was_forgotten_stays_taken(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights, ROWS[:FIRST])
+    forget(home, RECALL, SECRET, everything)
+    with Assistant(home, RECALL, TEACHER, weights) as assistant:
+        asked = assistant.ask(Query(ROWS[0].query, row="r0"))
+    assert isinstance(asked, Interaction)
+    assert (asked.turn.number, asked.turn.seen) == (FIRST + 1, FIRST - 1)
+
+
+def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights, ROWS[:6])
+    assert forget(home, RECALL, "how", everything) == Forgotten(6, [5])
+    assert not (home / "models").exists()
+    assert learn_rest(home, RECALL, weights) == 0
+    assert metrics_of(home) == b""
+    teach(home, RECALL, weights, ROWS[:1])
+    assert States(home, RECALL.state).manifest(named(home)) is not None
+
+
+def test_in_a_home_copied_with_its_links_followed_too(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights, ROWS[:3])
+    copy = home.with_name("copy")
+    shutil.copytree(home, copy, symlinks=False)
+    assert forget(copy, RECALL, "how", everything) == Forgotten(3, [])
+    assert not (copy / "models").exists()
+    assert list((copy / "states").iterdir()) == []
+
+
+def test_sets_that_a_process_left_unfinished_go_too(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights)
+    for left in (home / "states" / "query_16_left", home / "checkpoints" / ".query_15"):
+        left.mkdir()
+        (left / "generator.safetensors").write_bytes(SECRET.encode())
+    roll_back(home, RECALL, 10)
+    (home / "states" / "query_16_left").mkdir()
+    forget(home, RECALL, SECRET, everything)
+    assert len(list((home / "states").iterdir())) == 1
+    assert sorted(path.name for path in (home / "checkpoints").iterdir()) == ["query_10", "query_5"]
+
+
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_damaged_models_are_no_reason_to_keep_it(home: Path, weights: Weights, name: str) -> None:
+    teach(home, RECALL, weights)
+    (home / "models" / name).write_bytes(b"damaged")
+    (home / "checkpoints" / "query_10" / "manifest.json").unlink()
+    forgotten = forget(home, RECALL, SECRET, everything)
+    assert forgotten is not None
+    assert forgotten.checkpoints == [10, 15]
+    learn_rest(home, RECALL, weights)
+    assert contents(home) == contents(from_the_journal_alone(home, RECALL, weights))
+
+
+def test_what_the_user_is_shown_is_what_would_go_and_no_means_no(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights)
+    before = contents(home)
+    shown: list[int] = []
+
+    def refuse(found: Sequence[Interaction]) -> bool:
+        shown.extend(interaction.turn.number for interaction in found)
+        return False
+
+    assert forget(home, RECALL, SECRET, refuse) is None
+    assert shown == [FIRST, FIRST + 3]
+    assert contents(home) == before
+
+
+def test_another_preset_may_not_make_the_models_again(home: Path, weights: Weights, tiny: Config) -> None:
+    teach(home, RECALL, weights)
+    with pytest.raises(BadStateError, match="made by the preset 'default'"):
+        forget(home, tiny, SECRET, everything)
+    assert holding(home)
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    assert forget(tmp_path / "none", RECALL, SECRET, everything) == Forgotten(0, [])
+    assert not (tmp_path / "none").exists()
+
+
+def test_evidence_that_another_meter_measured_is_not_learnt_again(home: Path, weights: Weights) -> None:
+    teach(home, RECALL, weights)
+    other = msgspec.structs.replace(RECALL, divergence=msgspec.structs.replace(RECALL.divergence, kind="exact"))
+    teach(home, other, weights, ROWS[:2])
+    with Assistant(home, other, TEACHER, weights) as assistant:
+        labels = assistant.models.state()["validator"]["recall.labels"].size
+    forget(home, other, "boil a car", everything)
+    learn_rest(home, other, weights)
+    with Assistant(home, other, TEACHER, weights) as assistant:
+        assert 0 < assistant.models.state()["validator"]["recall.labels"].size <= labels
+
+
+FORWARD = Route({"recall": 0.1}, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "holds"),
+    [
+        ("monad", True),  # the question
+        ("MONAD?", True),
+        ("what is\n a", True),
+        ("pirate", True),  # the system prompt
+        ("earlier", True),  # what was said before
+        ("had been", True),
+        ("claude's answer", True),  # the reply
+        ("ﬁnal dråft", True),  # a draft, with a ligature in the pattern and another way to write å in the text
+        ("claude-test", False),  # names of models and rows are no texts
+        ("row-7", False),
+        (".*", False),  # it is no expression
+    ],
+)
+def test_a_pattern_is_plain_text_in_any_text_of_an_interaction(pattern: str, holds: bool) -> None:
+    query = Query(
+        "what is a monad?", "You are a pirate.", row="row-7", history=(Exchange("An earlier one", "Had been"),)
+    )
+    asked = msgspec.structs.replace(turn(), query=query)
+    drafted = (Judged(Draft("The final dra\u030aft", "recall"), 0.5),)
+    told = msgspec.structs.replace(Interaction.forwarded(asked, FORWARD, reply()), drafts=drafted)
+    assert matcher(pattern)(told) is holds
+
+
+@pytest.mark.parametrize("pattern", ["", " \n"])
+def test_an_empty_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(BadInputError, match="empty"):
+        matcher(pattern)

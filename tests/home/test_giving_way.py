@@ -1,0 +1,86 @@
+"""Questions that are answered while something is being learnt, on the same thread, between two of its steps."""
+
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.config import Config
+from shammah_mlx.events import Interaction, Query
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.recovery import rebuild
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.teacher.recordings import Recorded, Row
+from tests.conftest import with_tiny_decoder
+
+ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(14)]
+
+
+@pytest.fixture
+def config(tiny_folder: Path) -> Config:
+    """Return the default preset with a tiny decoder, so bold that much is served, shadowed and audited."""
+    base = with_tiny_decoder(PRESETS["default"], tiny_folder)
+    return msgspec.structs.replace(
+        base,
+        policy=msgspec.structs.replace(
+            base.policy,
+            forward_only=6,
+            shadows={"recall": ((0, 1.0),), "decoder": ((0, 1.0),)},
+            route_thresholds=((0, 0.0),),
+            accept_thresholds=((0, 0.0),),
+        ),
+        risk=msgspec.structs.replace(base.risk, max_bad_rate=1.0),
+    )
+
+
+class Home:
+    """A home in which somebody asks whenever learning gives way."""
+
+    def __init__(self, path: Path, config: Config, weights: Weights, *, kept: bool | None) -> None:
+        self.path, self.between, self._kept = path, 0, kept
+        path.mkdir()
+        with Assistant(
+            path, config, Recorded(ROWS), weights, give_way=self._ask_between, clock=lambda: 1e9
+        ) as self._assistant:
+            for row in ROWS:
+                self._assistant.ask(Query(row.query, row=row.id))
+                while self._assistant.pending():
+                    self._assistant.learn_pending()
+
+    def _ask_between(self) -> None:
+        self.between += 1
+        if self._kept is not None and self.between % 7 == 0:
+            row = ROWS[self.between % len(ROWS)]
+            is_kept = self._kept and self.between < 40
+            asked = self._assistant.ask(Query(row.query, row=row.id), kept=is_kept)
+            assert isinstance(asked, Interaction)
+
+    @property
+    def state(self) -> str | None:
+        with closing(Journal(self.path / "journal.db")) as journal:
+            return journal.learnt().state
+
+    @property
+    def records(self) -> list[Interaction]:
+        with closing(Journal(self.path / "journal.db")) as journal:
+            return [msgspec.structs.replace(one, ms=None) for one in journal.after(0)]
+
+
+def test_what_is_learnt_is_the_same_as_if_nobody_had_asked(tmp_path: Path, config: Config, weights: Weights) -> None:
+    quiet = Home(tmp_path / "quiet", config, weights, kept=None)
+    busy = Home(tmp_path / "busy", config, weights, kept=False)
+    assert busy.between == quiet.between > 2 * len(ROWS)  # between steps, and while shadows are written
+    assert busy.records == quiet.records
+    assert busy.state == quiet.state
+
+
+def test_what_was_asked_in_between_is_learnt_in_its_turn(tmp_path: Path, config: Config, weights: Weights) -> None:
+    home = Home(tmp_path / "home", config, weights, kept=True)
+    numbers = [interaction.turn.number for interaction in home.records]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > len(ROWS)
+    again = rebuild(home.path, config, weights, lambda _: lambda: None)
+    assert again.before == again.after == home.state

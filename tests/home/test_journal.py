@@ -1,0 +1,137 @@
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Draft, Interaction, Judged, Route
+from shammah_mlx.home.journal import Journal, Learnt, Totals
+from tests.fakes import reply, turn
+
+LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
+DRAFT = Draft("a draft", "decoder")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal.db")
+    yield opened
+    opened.close()
+
+
+def numbered(number: int) -> Interaction:
+    return Interaction.forwarded(msgspec.structs.replace(turn(), number=number), FORWARD, reply())
+
+
+def test_interactions_come_back_in_order_after_a_number(journal: Journal) -> None:
+    for number in (1, 2, 3):
+        assert journal.next_number() == number
+        journal.write(numbered(number))
+    assert list(journal.after(1)) == [numbered(2), numbered(3)]
+    assert journal.count_after(1) == 2
+
+
+def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
+    journal.write(numbered(1))
+    observed = msgspec.structs.replace(numbered(1), turn=turn(0, sampled=True), drafts=(Judged(DRAFT, 0.2, 0.4),))
+    journal.complete(observed)
+    assert list(journal.after(0)) == [numbered(1)]  # until training has come so far
+    journal.commit(Learnt(1, "made of it"))
+    assert journal.learnt() == Learnt(1, "made of it")
+    assert list(journal.after(0)) == [observed]
+
+
+def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Journal) -> None:
+    for number in (1, 2, 3):
+        journal.write(numbered(number))
+    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == [2, 3]
+    assert journal.count_after(0) == 1
+    assert journal.next_number() == 4
+    assert [interaction.turn.number for interaction in journal.after(0)] == [1]
+    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == []
+    assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
+
+
+def test_of_two_asked_at_once_the_later_to_be_answered_gets_the_next_number(journal: Journal) -> None:
+    first, second = (journal.write(numbered(1)) for _ in range(2))
+    assert (first.turn.number, second.turn.number) == (1, 2)
+    assert list(journal.after(1)) == [second]
+
+
+def test_what_is_staged_and_not_committed_is_gone(journal: Journal) -> None:
+    journal.write(numbered(1))
+    journal.complete(msgspec.structs.replace(numbered(1), ms=7.0))
+    journal.unstage()
+    journal.commit(Learnt(1, "made of it"))
+    assert list(journal.after(0)) == [numbered(1)]
+
+
+def test_what_is_read_of_a_state_that_is_replaced_meanwhile_is_read_again(journal: Journal, tmp_path: Path) -> None:
+    journal.commit(Learnt(1, "old"))
+    read = []
+
+    def of(learnt: Learnt) -> str | None:
+        read.append(learnt.state)
+        if learnt.state == "old":
+            with closing(Journal(tmp_path / "journal.db")) as other:
+                other.commit(Learnt(2, "new"))
+            raise BadStateError("it is gone", "")
+        return learnt.state
+
+    assert journal.of_current(of) == "new"
+    assert read == ["old", "new"]
+
+
+def test_totals_add_up_calls_and_money(journal: Journal) -> None:
+    audited = Interaction.audited(turn(10, sampled=True), LOCAL, (Judged(DRAFT, 0.9, 0.1),), 0.1, reply(), good=True)
+    unpriced = msgspec.structs.replace(reply(), cost_usd=None)
+    journal.write(numbered(1))
+    journal.write(audited)
+    journal.write(Interaction.approved(turn(11), LOCAL, (Judged(DRAFT, 0.9),), 0.1))
+    journal.write(Interaction.rejected(turn(12), LOCAL, (Judged(DRAFT, 0.1),), unpriced))
+    assert journal.totals(2) == Totals(
+        journalled=4, pending=2, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1, open_audits=0
+    )
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(BadStateError, match=r"journal\.db"):
+        Journal(path)
+    assert path.read_bytes().startswith(b"this is not")
+
+
+def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(BadStateError, match="newer"):
+        Journal(path)
+
+
+def test_a_committed_interaction_survives_the_death_of_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    program = (
+        "import os\nfrom pathlib import Path\nfrom shammah_mlx.journal import Journal\n"
+        "from tests.home.test_journal import numbered\n"
+        f"Journal(Path({str(path)!r})).write(numbered(1))\nos._exit(0)"  # nothing closed, nothing flushed
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+    with closing(Journal(path)) as journal:
+        assert journal.totals(0).journalled == 1
+
+
+def test_a_damaged_record_is_told_by_file_and_number(journal: Journal, tmp_path: Path) -> None:
+    journal.write(numbered(1))
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("UPDATE interactions SET record = replace(record, 'outcome', 'outcame')")
+    db.close()
+    with pytest.raises(BadStateError, match=r"journal\.db: interaction 1"):
+        list(journal.after(0))

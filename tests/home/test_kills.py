@@ -1,0 +1,106 @@
+"""Killed at random points, again and again, a home ends in the state of a run that nobody disturbed, bit for bit."""
+
+import itertools
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.config import Config
+from shammah_mlx.events import DraftSource, Interaction
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.recovery import rebuild
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.teacher.recordings import read_stream
+from tests.conftest import with_tiny_decoder
+
+ROOT = Path(__file__).parents[2]
+LEARNT = 60  # queries before the first kill: enough to serve something
+A_LIFE = (
+    4.0  # seconds, at the most, of the first process; much of it goes into opening the home and loading the decoder
+)
+LONGER, SHORTER = 1.25, 0.7  # the next one's, if it asked nothing, or for each of the first two questions it asked
+OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
+
+
+@pytest.fixture
+def config(tiny_folder: Path) -> Config:
+    """Return the default preset with a tiny decoder, and so bold that much is served and audited."""
+    base = with_tiny_decoder(PRESETS["default"], tiny_folder)
+    return msgspec.structs.replace(
+        base,
+        recall=msgspec.structs.replace(base.recall, trust_from=10),
+        policy=msgspec.structs.replace(base.policy, forward_only=10, shadows=OFTEN, route_thresholds=((0, 0.3),)),
+        risk=msgspec.structs.replace(base.risk, max_bad_rate=0.5, known=2.0),
+        state=msgspec.structs.replace(base.state, checkpoint_every=7, keep_recent=2),
+    )
+
+
+def start(home: Path, config: Path, rows: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.killed", str(home), str(config), str(rows)]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+def finish(home: Path, config: Path, rows: Path) -> None:
+    with start(home, config, rows) as process:
+        process.wait()
+    assert process.returncode == 0
+
+
+def contents(home: Path) -> tuple[str | None, list[Interaction], list[tuple[object, ...]], bytes]:
+    with closing(Journal(home / "journal.db")) as journal:
+        state = journal.learnt().state
+        records = [msgspec.structs.replace(interaction, ms=None) for interaction in journal.after(0)]
+    with closing(sqlite3.connect(home / "journal.db")) as db:
+        memory = db.execute("SELECT * FROM memory ORDER BY number").fetchall()
+    return state, records, memory, (home / "metrics" / "training.jsonl").read_bytes()
+
+
+def test_a_home_whose_processes_are_killed_ends_as_if_they_were_not(
+    tmp_path: Path, config: Config, weights: Weights, kills: int, told: Callable[[str], None]
+) -> None:
+    chance = random.Random(kills)
+    stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 40 + 2 * kills)
+    files = {"config": config, "rows": [row for row, _ in stream], "first": [row for row, _ in stream[:LEARNT]]}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(msgspec.json.encode(content))
+    given = tmp_path / "config", tmp_path / "rows"
+    killed, straight = tmp_path / "killed", tmp_path / "straight"
+    killed.mkdir()
+    finish(killed, tmp_path / "config", tmp_path / "first")
+    shutil.copytree(killed, straight, symlinks=True)
+    finish(straight, *given)
+
+    asked, life = [LEARNT], A_LIFE
+    for _ in range(kills):
+        with start(killed, *given) as process:
+            time.sleep(chance.uniform(0.2, life))
+            process.kill()
+        with closing(Journal(killed / "journal.db")) as journal:
+            numbers = [interaction.turn.number for interaction in journal.after(0)]
+            assert numbers == list(range(1, len(numbers) + 1)), "an interaction is missing, or there twice"
+            assert len(numbers) >= asked[-1], "what was journalled is gone"
+            assert journal.learnt().cursor <= len(numbers)
+        asked.append(len(numbers))
+        life *= SHORTER ** min(asked[-1] - asked[-2], 2) if asked[-1] > asked[-2] else LONGER
+    lives = sum(before < after for before, after in itertools.pairwise(asked))
+    assert lives >= kills / 8, "most were killed before they did anything"
+    assert asked[-1] < len(stream), "the last kills came too late to disturb anything"
+    finish(killed, *given)
+
+    assert contents(killed) == contents(straight)
+    outcomes = {interaction.outcome for interaction in contents(killed)[1]}
+    assert outcomes == {"forwarded", "rejected", "approved", "audited"}
+    assert len(list((killed / "states").iterdir())) == 1
+    again = rebuild(killed, config, weights, lambda interactions: lambda: None)
+    assert again.before == again.after
+    told(f"{kills} kills; {lives} of the processes asked something before, {asked[-1] - LEARNT} questions in all")

@@ -1,0 +1,232 @@
+"""An audit that Claude could not be had for is made later or counts as bad; an answer that one refutes is replaced."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shammah_mlx.config import RiskConfig
+from shammah_mlx.events import Interaction, Outage, Query, Reply
+from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.risk.accounts import account
+from shammah_mlx.teacher.recordings import Scripted
+from tests.command import run
+from tests.fakes import reply
+from tests.loopback import Loopback, fail
+from tests.loopback import reply as says
+from tests.served import BOLD
+
+LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
+DAY = 86_400.0
+AWAY = Outage("unreachable", "Claude could not be reached.", "check the network")
+ALWAYS = msgspec.structs.replace(
+    PRESETS["default"],
+    generator="recall",
+    policy=msgspec.structs.replace(
+        PRESETS["default"].policy,
+        forward_only=0,
+        route_thresholds=((0, 0.0),),
+        accept_thresholds=((0, 0.0),),
+        audits=((0, 1.0),),
+        audit_focus=0.0,
+        first_doubt=1.0,
+    ),
+    risk=RiskConfig(),
+)
+
+
+class Clock:
+    now = 1e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Opened:
+    """A home with six questions learnt, whose teacher then follows a script."""
+
+    def __init__(self, home: Path, weights: Weights, *outcomes: Reply | Outage) -> None:
+        self.home, self.clock = home, Clock()
+        self.teacher = Scripted(*(reply(f"This is how: {text}.") for text in LEARNT), *outcomes)
+        self.assistant = Assistant(home, ALWAYS, self.teacher, weights, clock=self.clock)
+        for text in LEARNT:
+            self.assistant.ask(Query(text), wish="claude")
+            self.assistant.learn_pending()
+
+    def ask(self, text: str) -> Interaction:
+        asked = self.assistant.ask(Query(text))
+        assert isinstance(asked, Interaction)
+        self.assistant.learn_pending()
+        return asked
+
+    def late(self, *, reached: bool = True) -> int:
+        made = self.assistant.make_late_audits(reached=reached)
+        self.assistant.learn_pending()
+        return made
+
+    def journal(self) -> list[Interaction]:
+        self.assistant.save()
+        journal = Journal(self.home / "journal.db")
+        found = list(journal.after(0))
+        journal.close()
+        return found
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, weights: Weights) -> Iterator[Open]:
+    made: list[Opened] = []
+
+    def make(*outcomes: Reply | Outage) -> Opened:
+        (tmp_path / "home").mkdir()
+        made.append(Opened(tmp_path / "home", weights, *outcomes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.assistant.__exit__(None, None, None)
+
+
+def test_a_missed_audit_stays_open_and_until_it_is_made_nothing_is_covered(opened: Open) -> None:
+    home = opened(AWAY, AWAY, reply("This is how: how do I boil a egg."), reply("This is how: how do I sell a car."))
+    missed = home.ask("how to boil an egg")
+    assert (missed.outcome, missed.audit_open, missed.uncovered) == ("approved", True, True)
+    again = home.ask("how to sell a car")
+    assert (again.turn.open_audits, again.uncovered) == (1, True)
+    assert home.late(reached=False) == 0
+    assert home.late() == 2
+    first, second = home.journal()[-2:]
+    assert (first.outcome, first.late_for, second.late_for) == ("late", missed.turn.number, again.turn.number)
+    assert first.divergence is not None
+    assert home.late() == 0
+
+
+def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
+    home = opened(AWAY, reply("Do something else: fry it."), reply("fine"))
+    missed = home.ask("how to boil an egg")
+    labels = home.assistant.models.state()["validator"]["recall.labels"].size
+    home.late()
+    home.assistant.save()
+    assert home.assistant.models.state()["validator"]["recall.labels"].size == labels + 1
+    told = account(home.journal(), ALWAYS).served
+    assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
+    asked = home.assistant.ask(Query("who was Bach?"), wish="claude")
+    assert isinstance(asked, Interaction)
+    assert (asked.turn.seen, asked.turn.number) == (len(LEARNT) + 1, missed.turn.number + 2)
+    assert len((home.home / "metrics" / "training.jsonl").read_bytes().splitlines()) == len(LEARNT) + 1
+
+
+def test_after_a_day_it_is_given_up_and_counts_as_bad(opened: Open) -> None:
+    home = opened(AWAY)
+    home.ask("how to boil an egg")
+    home.clock.now += DAY + 1
+    assert home.late(reached=False) == 1
+    last = home.journal()[-1]
+    assert (last.outcome, last.reply, last.divergence) == ("late", None, None)
+    told = account(home.journal(), ALWAYS).served
+    assert (told.uncovered, told.bad) == (1, 1.0)
+    assert home.late() == 0
+
+
+def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_it_again(opened: Open) -> None:
+    home = opened(AWAY, reply("This is how: how do I boil a egg."))
+    missed = home.ask("how to boil an egg")
+    home.late()
+    journal = Journal(home.home / "journal.db")
+    assert journal.open_audits() == []
+    journal.complete(journal.read(missed.turn.number))  # as learning it again does
+    journal.commit(journal.learnt())
+    assert journal.open_audits() == []
+    journal.go_back(Learnt(missed.turn.number, journal.learnt().state), set_aside=True)
+    assert [number for number, _ in journal.open_audits()] == [missed.turn.number]
+    journal.close()
+
+
+def test_a_reply_that_was_cut_leaves_it_open(opened: Open) -> None:
+    home = opened(AWAY, reply("This is", stop_reason=None), reply("This is how: how do I boil a egg."))
+    home.ask("how to boil an egg")
+    assert home.late() == 0
+    assert home.late() == 1
+
+
+def test_stopping_in_between_loses_nothing(opened: Open, weights: Weights) -> None:
+    home = opened(AWAY)
+    home.ask("how to boil an egg")
+    home.assistant.__exit__(None, None, None)
+    found = Scripted(reply("This is how: how do I boil a egg."))
+    with Assistant(home.home, ALWAYS, found, weights, clock=home.clock) as assistant:
+        assert assistant.make_late_audits(reached=True) == 1
+        assert assistant.pending() == 1
+    with Assistant(home.home, ALWAYS, Scripted(), weights, clock=home.clock) as assistant:
+        assert len(assistant.learn_pending()) == 1
+        assert assistant.make_late_audits(reached=True) == 0
+
+
+def test_an_answer_that_an_audit_refutes_is_replaced_until_claude_gives_it_again(opened: Open) -> None:
+    new = "Do something else: fry it."
+    old = "This is how: how do I boil a egg."
+    home = opened(reply(new), reply(new), reply(old), reply(old))
+    first = home.ask("how to boil an egg")
+    assert (first.outcome, first.answer) == ("audited", new)
+    second = home.ask("how to boil an egg")
+    assert second.draft is not None
+    assert second.draft.text == new
+    third = home.assistant.ask(Query("please tell me how to boil an egg"), wish="claude")  # Claude gives it again
+    assert isinstance(third, Interaction)
+    home.assistant.learn_pending()
+    assert home.ask("how do I boil a egg").drafts[0].draft.text == old
+
+
+def test_what_was_refuted_is_remembered_across_a_stop(opened: Open, weights: Weights) -> None:
+    new = "Do something else: fry it."
+    home = opened(reply(new))
+    home.ask("how to boil an egg")
+    before = home.assistant.models.state()["optimizer_state"]["refuted"].tolist()
+    home.assistant.__exit__(None, None, None)
+    with Assistant(home.home, ALWAYS, Scripted(reply(new)), weights, clock=home.clock) as assistant:
+        assert assistant.models.state()["optimizer_state"]["refuted"].tolist() == before
+        assert str([1, ALWAYS.recall.refutations]) in str(before)
+        asked = assistant.ask(Query("how to boil an egg"))
+    assert isinstance(asked, Interaction)
+    assert asked.draft is not None
+    assert asked.draft.text == new
+
+
+def test_an_answer_loses_trust_with_age(opened: Open) -> None:
+    home = opened(AWAY, AWAY)
+    fresh = home.ask("how to boil an egg")
+    home.clock.now += 200 * DAY
+    aged = home.ask("how to boil an egg")
+    assert fresh.draft is not None
+    assert aged.draft is not None
+    assert aged.draft.evidence["trust"] == pytest.approx(fresh.draft.evidence["trust"] - 2.0, abs=1e-4)
+
+
+TOML = BOLD.replace("audits = []", "audits = [[0, 1.0]]") + "[teacher]\nmax_retries = 0\n"
+
+
+def test_at_the_command_line(tmp_path: Path, claude: Loopback) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text(TOML)
+
+    for text in LEARNT:
+        assert run("ask", "--claude", text).exit_code == 0
+    claude.default_to(fail(529))
+    missed = run("ask", LEARNT[0])
+    assert missed.exit_code == 3
+    assert "Claude could not be asked to check this local answer" in missed.stderr
+    assert json.loads(run("status", "--json").stdout)["audits_missed"] == 1
+    claude.default_to(says("Whatever."))
+    asked = len(claude.requests)
+    assert run("ask", "--claude", "who was Bach?").exit_code == 0
+    assert len(claude.requests) == asked + 2  # the question, and the audit that was due
+    assert json.loads(run("status", "--json").stdout)["audits_missed"] == 0
+    assert json.loads(run("why", "--json").stdout)["source"] == "claude"  # the last question, not the audit

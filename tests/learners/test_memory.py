@@ -1,0 +1,163 @@
+import gc
+import math
+import weakref
+
+import msgspec
+import numpy as np
+import pytest
+
+from shammah_mlx.config import RecallConfig
+from shammah_mlx.learners.memory import Memory
+from shammah_mlx.learners.neighbours import EVIDENCE, Entry, Question, word_set
+from shammah_mlx.learners.trust import Trust
+
+WIDTH, CONFIG = 8, RecallConfig()
+HERE, ELSEWHERE = 1, 2
+
+
+def question(topic: int, seed: int, context: int = HERE, noise: float = 0.2) -> Question:
+    """Return a question whose vector of length 1 is near the topic's axis."""
+    vector = np.eye(WIDTH)[topic] + noise * np.random.default_rng(1000 * topic + seed).normal(size=WIDTH)
+    words = word_set(f"about topic{topic} word{seed % 5}")
+    return Question((vector / np.linalg.norm(vector)).astype(np.float32), words, context)
+
+
+def entry(number: int, context: int = HERE, until: float = math.inf) -> Entry:
+    return Entry(question(number % 3, number, context), number, number % 3, 0.0, until)
+
+
+def filled(entries: int, context: int = HERE) -> Memory:
+    """Return a memory of questions about three topics; the answer to topic t is first given by question t."""
+    memory = Memory(CONFIG)
+    for number in range(entries):
+        memory.add(entry(number, context))
+    return memory
+
+
+def evidence(memory: Memory, asked: Question) -> dict[str, float]:
+    proposal = memory.propose(asked)
+    assert proposal is not None
+    return dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("topic", [0, 1, 2])
+def test_it_proposes_the_answer_of_questions_alike_from_the_nearest_of_them(topic: int) -> None:
+    memory, asked = filled(60), question(topic, 999)
+    proposal = memory.propose(asked)
+    assert proposal is not None
+    mine = [number for number in range(60) if number % 3 == topic]
+    assert proposal.entry.number == max(mine, key=lambda number: float(question(topic, number).vector @ asked.vector))
+
+
+def test_a_question_seen_before_has_better_evidence_than_one_of_a_new_kind() -> None:
+    memory = filled(60)
+    known, strange = evidence(memory, question(1, 1)), evidence(memory, question(7, 5))
+    assert known["similarity"] == pytest.approx(1.0, abs=1e-5)
+    assert known["same"] == known["identical"] == 1.0
+    assert strange["identical"] == 0.0
+    for name in ("similarity", "margin", "vote", "fit", "fit margin", "most words"):
+        assert known[name] > strange[name]
+
+
+def test_words_in_common_are_counted_whatever_their_order_and_case() -> None:
+    memory = Memory(CONFIG)
+    for number, text in enumerate(("copy a file", "move a file", "list users", "kill a process", "show the date")):
+        vector = question(number % 3, number).vector
+        memory.add(Entry(Question(vector, word_set(text), HERE), number, number, 0.0, math.inf))
+    told = evidence(memory, Question(question(0, 0).vector, word_set("a FILE: copy!"), HERE))
+    assert (told["words"], told["rival words"]) == (1.0, 0.5)
+
+
+def test_too_few_questions_propose_nothing() -> None:
+    assert filled(CONFIG.fewest - 1).propose(question(0, 0)) is None
+    assert filled(CONFIG.fewest).propose(question(0, 0)) is not None
+
+
+def test_no_answer_comes_from_another_context() -> None:
+    memory = filled(60, context=ELSEWHERE)
+    assert memory.propose(question(0, 0)) is None
+    assert memory.nearest(question(0, 0), 5) == []
+    for number in range(101, 131, 3):
+        memory.add(entry(number))
+    proposal = memory.propose(question(0, 0))
+    assert proposal is not None
+    assert proposal.entry.number > 100
+
+
+def test_nearest_answers_come_once_each_nearest_first() -> None:
+    assert filled(30).known_answers(question(2, 999), 2)[0] == 2
+    assert sorted(filled(30).known_answers(question(2, 999), 9)) == [0, 1, 2]
+
+
+def test_what_runs_out_is_forgotten_and_nothing_else() -> None:
+    memory, kept = filled(30), filled(30)
+    for number in range(30, 40):
+        memory.add(entry(number, until=100.0))
+    memory.expire(100.0)
+    assert len(memory) == 40
+    memory.expire(100.1)
+    assert len(memory) == 30
+    assert evidence(memory, question(1, 999)) == evidence(kept, question(1, 999))
+
+
+def test_what_it_lets_go_of_is_gone_at_once() -> None:
+    """Matrices that wait for the collector of cycles wait long: they are few objects, and large."""
+    memory = filled(60)
+    room = weakref.ref(memory._rooms[HERE])
+    memory.add(entry(60, until=1.0))
+    gc.disable()
+    try:
+        assert memory.expire(2.0) == [60]
+        assert room() is None
+    finally:
+        gc.enable()
+
+
+def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
+    """The closed form against a memory that really lacks the question."""
+    config = msgspec.structs.replace(CONFIG, refit_every=1, block=7)
+    whole = Memory(config)
+    for number in range(31):
+        whole.add(entry(number))
+    told, right = whole.leave_each_out()
+    assert told.shape == (31, len(EVIDENCE))
+    for absent in (0, 5, 17, 30):
+        without = Memory(config)
+        for number in range(31):
+            if number != absent:
+                without.add(entry(number))
+        proposal = without.propose(entry(absent).question)
+        assert proposal is not None
+        assert told[absent] == pytest.approx(proposal.evidence, abs=2e-4)
+        assert right[absent] == float(proposal.entry.number % 3 == absent % 3)
+
+
+def test_trust_learns_what_tells_right_from_wrong() -> None:
+    memory, trust = filled(60), Trust(CONFIG)
+    for number in range(60, 120):  # one-off questions: whatever is proposed for them is wrong
+        vector = np.random.default_rng(number).normal(size=WIDTH)
+        vector /= np.linalg.norm(vector)
+        memory.add(
+            Entry(Question(vector.astype(np.float32), word_set(f"odd{number}"), HERE), number, number, 0.0, math.inf)
+        )
+    before = trust.state()["weights"].copy()
+    trust.fit_if_due(memory)
+    assert not np.array_equal(before, trust.state()["weights"])
+    told, right = memory.leave_each_out()
+    odds = np.array([trust.log_odds(row) for row in told])
+    assert odds[right == 1].mean() > odds[right == 0].mean() + 2.0
+
+
+def test_trust_is_fitted_only_when_the_memory_has_grown() -> None:
+    trust = Trust(CONFIG)
+    trust.fit_if_due(filled(CONFIG.trust_from - 1))
+    assert trust.state()["asked"] == 0
+    trust.fit_if_due(filled(CONFIG.trust_from))
+    fitted = trust.state()
+    assert fitted["asked"] == CONFIG.trust_from
+    loaded = Trust(CONFIG)
+    loaded.load(fitted)
+    loaded.fit_if_due(filled(CONFIG.trust_from))
+    assert np.array_equal(loaded.state()["weights"], fitted["weights"])
+    with pytest.raises(ValueError, match="trust_prior"):
+        Trust(msgspec.structs.replace(CONFIG, trust_prior={"constant": 0.0})).load(fitted)

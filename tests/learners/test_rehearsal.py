@@ -1,0 +1,182 @@
+"""The decoder's steps: what they depend on, what they train on, and when one is taken back."""
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shammah_mlx.config import DecoderConfig, OptimizerConfig, RehearsalConfig
+from shammah_mlx.learners.gradient import Learner, text_loss
+from shammah_mlx.learners.rehearsal import Rehearsal
+from shammah_mlx.models.backend import load_arrays, mx, nn
+from shammah_mlx.models.decoder import Decoder
+from shammah_mlx.models.tokenizers import Example
+
+CONFIG = RehearsalConfig(replayed=2, reservoir=4, probes=2, probe_tokens=8, tolerance=1.0, drift=5.0)
+SHAPE = DecoderConfig(vocab=32, width=16, layers=1, heads=2, hidden=32, max_tokens=64)
+RATE = 1e-3
+
+
+class Taught:
+    """A rehearsal of a tiny decoder over numbered replies, and which examples it asked for."""
+
+    def __init__(self, config: RehearsalConfig = CONFIG, seed: int = 0) -> None:
+        self.learner = Learner("generator", Decoder(SHAPE, mx.random.key(seed)), text_loss, OptimizerConfig())
+        self.asked: list[tuple[int, int]] = []
+        self.rehearsal = Rehearsal(self.learner, self.example, config, seed)
+
+    def example(self, number: int, neighbour: int) -> Example:
+        self.asked.append((number, neighbour))
+        reply = [number % 5, 7, *[9] * (number % 3), 2]
+        return [1, neighbour % 30, *reply], [0, 0, *[1] * len(reply)]
+
+    def steps(self, numbers: range, rate: float = RATE) -> list[tuple[float | None, bool]]:
+        taken = [self.rehearsal.step(number, number // 2, rate) for number in numbers]
+        return [(step.loss, step.applied) for step in taken]
+
+    def everything(self) -> dict[str, np.ndarray]:
+        parts = (self.learner.weights(), self.learner.optimizer_state(), self.rehearsal.state())
+        return {f"{i}.{name}": np.array(value) for i, part in enumerate(parts) for name, value in part.items()}
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def test_loss_falls_on_what_recurs() -> None:
+    taught = Taught()
+    losses = [loss or 0.0 for loss, _ in taught.steps(range(1, 31), 1e-2)]
+    assert np.mean(losses[-6:]) < 0.7 * np.mean(losses[2:6])
+
+
+def test_the_first_replies_are_kept_for_probing_and_never_trained_on() -> None:
+    taught = Taught()
+    before = {name: np.array(value) for name, value in taught.learner.weights().items()}
+    assert [applied for _, applied in taught.steps(range(1, 3))] == [False, False]
+    assert_same(before, {name: np.array(value) for name, value in taught.learner.weights().items()})
+    taught.steps(range(3, 9))
+    state = taught.rehearsal.state()
+    assert state["probes"].tolist() == [[1, 0], [2, 1]]
+    assert not {1, 2} & {int(row[0]) for row in np.array(state["reservoir"])}
+
+
+def test_a_step_reads_the_new_example_and_as_many_old_ones_as_the_config_says() -> None:
+    taught = Taught()
+    taught.steps(range(1, 7))
+    taught.asked.clear()
+    taught.steps(range(7, 8))
+    trained = taught.asked[: 1 + CONFIG.replayed]
+    assert trained[0] == (7, 3)
+    assert len(set(trained)) == 3
+    assert set(trained[1:]) <= {(number, number // 2) for number in range(3, 7)}
+
+
+def test_same_seed_same_result() -> None:
+    one, again, other = Taught(), Taught(), Taught(seed=1)
+    assert one.steps(range(1, 7)) == again.steps(range(1, 7))
+    assert_same(one.everything(), again.everything())
+    assert other.steps(range(1, 7)) != one.steps(range(1, 7))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 8])
+def test_the_steps_after_save_and_load_are_the_steps_after_none(tmp_path: Path, stop: int) -> None:
+    straight, saved, loaded = Taught(), Taught(), Taught()
+    straight.steps(range(1, stop + 1))
+    saved.steps(range(1, stop + 1))
+    mx.save_safetensors(str(tmp_path / "state.safetensors"), saved.rehearsal.state())
+    loaded.rehearsal.load(load_arrays(tmp_path / "state.safetensors"))
+    loaded.learner.load(saved.learner.weights(), saved.learner.optimizer_state())
+    rest = range(stop + 1, stop + 4)
+    assert straight.steps(rest) == loaded.steps(rest)
+    assert_same(straight.everything(), loaded.everything())
+
+
+def test_a_step_that_hurts_is_taken_back_with_its_adam_state() -> None:
+    taught = Taught(msgspec.structs.replace(CONFIG, tolerance=0.1))
+    taught.steps(range(1, 5))
+    before = taught.everything()
+    [(loss, applied)] = taught.steps(range(5, 6), rate=10.0)
+    assert not applied
+    assert loss is not None
+    assert math.isfinite(loss)
+    after = taught.everything()
+    for name in ("2.reservoir", "2.offered"):  # it was offered all the same
+        del before[name], after[name]
+    assert_same(before, after)
+    assert taught.steps(range(6, 7))[0][1]
+
+
+def test_a_step_to_weights_that_are_no_numbers_is_taken_back() -> None:
+    taught = Taught()
+    taught.steps(range(1, 4))
+    assert taught.steps(range(4, 5), rate=math.inf)[0][1] is False
+    assert all(np.isfinite(value).all() for value in taught.everything().values())
+
+
+def test_many_small_steps_may_not_drift_where_one_large_one_may_not_go() -> None:
+    def rises(config: RehearsalConfig) -> list[bool]:
+        learner = Learner("generator", _Row(), text_loss, OptimizerConfig())
+        rehearsal = Rehearsal(learner, lambda number, _: ([0, min(number, 2)], [0, 1]), config, 0)
+        return [rehearsal.step(number, 0, 1e-2).applied for number in range(1, 31)]
+
+    loose = msgspec.structs.replace(CONFIG, probes=1, tolerance=0.1, drift=1.0)
+    assert rises(loose) == [False] + 29 * [True]
+    applied = rises(msgspec.structs.replace(loose, drift=0.1))
+    assert applied[1:4] == [True] * 3
+    assert not any(applied[20:])
+
+
+def test_without_probes_every_finite_step_stands() -> None:
+    taught = Taught(msgspec.structs.replace(CONFIG, probes=0))
+    assert all(applied for _, applied in taught.steps(range(1, 4)))
+
+
+def test_a_state_of_another_kind_is_refused() -> None:
+    taught = Taught()
+    with pytest.raises(ValueError, match="another kind"):
+        taught.rehearsal.load({"reservoir": mx.zeros((1, 2))})
+
+
+class _Row(nn.Module):  # type: ignore[misc] # mlx.nn has no stubs
+    """The smallest language model: the same four logits after every token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = mx.zeros((1, 4))
+
+    def __call__(self, ids: mx.array) -> mx.array:
+        return mx.broadcast_to(self.logits, (*ids.shape, 4))
+
+
+def offered(seed: int, count: int, size: int) -> list[int]:
+    """Return what a reservoir holds after `count` examples."""
+    config = msgspec.structs.replace(CONFIG, reservoir=size, probes=0, replayed=1)
+    learner = Learner("generator", _Row(), text_loss, OptimizerConfig())
+    rehearsal = Rehearsal(learner, lambda number, _: ([0, number % 4], [0, 1]), config, seed)
+    for number in range(1, count + 1):
+        rehearsal.step(number, 0, RATE)
+    return [int(row[0]) for row in np.array(rehearsal.state()["reservoir"])]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**63 - 1), st.integers(0, 12), st.integers(1, 8))
+def test_the_reservoir_holds_distinct_examples_and_all_while_there_is_room(seed: int, count: int, size: int) -> None:
+    kept = offered(seed, count, size)
+    assert len(kept) == len(set(kept)) == min(count, size)
+    assert set(kept) <= set(range(1, count + 1))
+    assert kept == offered(seed, count, size)
+
+
+def test_the_reservoir_is_a_uniform_sample() -> None:
+    trials, count, size = 400, 12, 3
+    kept = Counter(number for seed in range(trials) for number in offered(seed, count, size))
+    expected = trials * size / count
+    spread = math.sqrt(expected * (1 - size / count))
+    assert all(abs(kept[number] - expected) < 4 * spread for number in range(1, count + 1))

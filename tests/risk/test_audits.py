@@ -1,0 +1,141 @@
+"""What audits say of what was served: by hand, by property, and in worlds where the truth is known."""
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shammah_mlx.risk.audits import CAPS, MISS, STAKES, Finding, Stood, accuracy, estimate
+
+RUNS = 400  # of each world
+QUERIES = 400
+CHECKED = (25, 50, 100, 200, 300, 400)  # queries after which the interval is looked at: at all of them together
+
+
+def test_nothing_served_says_nothing() -> None:
+    empty = estimate([])
+    assert (empty.local, empty.audits, empty.bad, empty.low, empty.high) == (0, 0, 0.0, 0, 0)
+    assert empty.rate is None
+    assert empty.interval is None
+
+
+def test_the_estimate_weighs_what_audits_found() -> None:
+    """Two bad of four audited at 1/2, six unaudited: each stands for one that was not looked at."""
+    told = estimate([Stood(0.5, "bad")] * 2 + [Stood(0.5, "good")] * 2 + [Stood(0.5, "unaudited")] * 6)
+    assert told.bad == pytest.approx(2.0)
+    assert told.local == 8
+    assert told.audits == 4
+    assert told.rate == pytest.approx(0.25)
+    assert told.low <= told.bad <= told.high <= 6
+
+
+def test_the_upper_end_by_hand() -> None:
+    """No bad audit: n bad ones would have missed all coins at 1/2 with probability 2^-n, so few fit."""
+    told = estimate([Stood(0.5, "unaudited")] * 1000 + [Stood(0.5, "good")] * 1000)
+    room = math.log(2 * len(STAKES) * len(CAPS) / MISS)
+    assert told.high == math.floor(room / math.log1p(max(STAKES)))
+    assert told.low == 0
+
+
+def test_what_is_always_audited_is_never_served_bad() -> None:
+    told = estimate([Stood(1.0, "bad")] * 5 + [Stood(1.0, "good")] * 5)
+    assert (told.local, told.bad, told.low, told.high) == (5, 0.0, 0, 0)
+
+
+def test_a_due_audit_counts_as_bad() -> None:
+    told = estimate([Stood(0.5, "open")] * 3 + [Stood(0.5, "good")] * 20)
+    assert told.uncovered == 3
+    assert told.bad == 6
+    assert told.high >= 3
+    assert told.low == 0
+
+
+def test_what_no_coin_could_choose_may_all_be_bad() -> None:
+    assert estimate([Stood(0.0, "unaudited")] * 7).high == 7
+
+
+@pytest.mark.parametrize("impossible", [Stood(1.5, "good"), Stood(0.0, "bad"), Stood(1.0, "unaudited")])
+def test_what_cannot_be_is_refused(impossible: Stood) -> None:
+    with pytest.raises(ValueError, match="probability"):
+        estimate([impossible])
+
+
+def test_an_audit_that_was_certain_tells_nothing_of_the_unaudited() -> None:
+    drafts = [Stood(0.05, "unaudited")] * 380 + [Stood(0.05, "good")] * 20
+    alone = estimate(drafts).high
+    assert estimate(drafts + [Stood(1.0, "bad")] * 10).high == alone
+    assert estimate(drafts + [Stood(0.9, "bad")] * 10).high < alone + 20
+
+
+def test_accuracy_weighs_a_judgement_by_how_seldom_it_is_measured() -> None:
+    assert accuracy([]) is None
+    assert accuracy([(True, 1.0), (False, 0.25)]) == pytest.approx(0.2)
+
+
+FINDINGS: tuple[Finding, ...] = ("unaudited", "good", "bad", "open")
+
+
+@given(st.lists(st.tuples(st.floats(0.02, 1.0), st.sampled_from(FINDINGS)), max_size=60))
+def test_the_interval_is_one(drafts: list[tuple[float, Finding]]) -> None:
+    told = estimate(Stood(pi, finding) for pi, finding in drafts if (pi, finding) != (1.0, "unaudited"))
+    unaudited = sum(finding == "unaudited" and pi < 1.0 for pi, finding in drafts)
+    assert 0 <= told.low <= unaudited
+    assert told.low <= told.high
+    assert 0 <= told.high <= unaudited + told.uncovered
+
+
+World = Callable[[random.Random, int, int], tuple[float, bool]]
+"""Given chance, the query's number and the bad answers served so far, return π and whether the draft is bad."""
+
+
+def steady(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
+    return 0.1, chance.random() < 0.05
+
+
+def focused(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
+    """Audits go where drafts are doubtful, as in `policy.audit_probability`."""
+    doubt = chance.random() ** 3
+    return min(1.0, max(0.05, doubt**2)), chance.random() < doubt / 2
+
+
+def flipped(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
+    return 0.1, query >= QUERIES // 2
+
+
+def drifting(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
+    return 0.2, chance.random() < 0.3 * query / QUERIES
+
+
+def adversary(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
+    """It sees what was found, picks π within the law, and stops being bad when it is ahead."""
+    pi = 0.02 if query % 3 else 0.5
+    return pi, bad < 30 or query % 7 == 0
+
+
+@pytest.mark.parametrize("world", [steady, focused, flipped, drifting, adversary])
+def test_the_interval_holds_at_all_times_together(world: World) -> None:
+    """At most MISS of the runs ever miss, up to three standard errors, and the estimate is unbiased."""
+    missed, errors, widths = 0, [], []
+    for run in range(RUNS):
+        chance = random.Random(f"{world.__name__}/{run}")
+        drafts: list[Stood] = []
+        served_bad, out = 0, False
+        for query in range(1, QUERIES + 1):
+            pi, is_bad = world(chance, query, served_bad)
+            audited = chance.random() < pi
+            drafts.append(Stood(pi, ("bad" if is_bad else "good") if audited else "unaudited"))
+            served_bad += is_bad and not audited
+            if query in CHECKED:
+                told = estimate(drafts)
+                out = out or not told.low <= served_bad <= told.high
+        missed += out
+        errors.append(told.bad - served_bad)
+        widths.append((told.high - told.low) / told.local)
+    assert missed / RUNS <= MISS + 3 * math.sqrt(MISS * (1 - MISS) / RUNS)
+    mean = sum(errors) / RUNS
+    spread = math.sqrt(sum((error - mean) ** 2 for error in errors) / (RUNS - 1))
+    assert abs(mean) <= 4 * spread / math.sqrt(RUNS)
+    assert sum(widths) / RUNS < 1.0  # it says something

@@ -1,0 +1,133 @@
+"""Claude's Messages API in our terms: what is read of a request, and what is heard of a response however it is cut."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shammah_mlx.events import Outage, Query, Reply
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.server.messages_api import ERROR_STATUS, Listener, error, outage_error, outage_of, read_request
+from tests.loopback import Message
+
+PRICES = PRESETS["default"].teacher.prices
+MESSAGE = Message("Ünder the moon — 月.", "claude-sonnet-5", "stop_sequence", "Hm.", {"output_tokens": 7})
+
+
+def stream(message: Message, ending: str = "\n") -> bytes:
+    events = [*message.opening(), *message.closing()]
+    told = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    return told.replace("\n", ending).encode()
+
+
+def heard(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage, bool]:
+    listener = Listener(streams=streams)
+    for piece in pieces:
+        listener.hear(piece)
+    return listener.reply(PRICES), listener.has_ended
+
+
+@given(st.data(), st.sampled_from(["\n", "\r\n"]))
+def test_a_stream_is_heard_the_same_however_it_is_cut_into_pieces(data: st.DataObject, ending: str) -> None:
+    whole = stream(MESSAGE, ending)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    reply, has_ended = heard(pieces, streams=True)
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.model, reply.stop_reason) == (MESSAGE.text, "claude-sonnet-5", "stop_sequence")
+    assert (reply.input_tokens, reply.output_tokens) == (10, 7)
+    assert reply.cost_usd == pytest.approx((10 * 2 + 7 * 10) / 1e6)
+    assert has_ended
+
+
+@given(st.integers(0, len(stream(MESSAGE)) - 1))
+def test_a_stream_that_was_cut_is_never_complete(length: int) -> None:
+    before_stop = stream(MESSAGE).index(b"event: message_delta")
+    reply, has_ended = heard([stream(MESSAGE)[: min(length, before_stop)]], streams=True)
+    assert not has_ended
+    assert isinstance(reply, Outage) or not reply.complete
+
+
+def test_a_message_is_heard_as_a_stream_is() -> None:
+    streamed, _ = heard([stream(MESSAGE)], streams=True)
+    whole, _ = heard([json.dumps(MESSAGE.whole()).encode()], streams=False)
+    assert streamed == whole
+
+
+def test_an_error_in_a_stream_makes_what_came_before_it_a_cut_reply() -> None:
+    before = "".join(f"data: {json.dumps(event)}\n\n" for event in MESSAGE.opening()).encode()
+    reply, has_ended = heard(
+        [before, b'data: {"type": "error", "error": {"type": "overloaded_error"}}\n\n'], streams=True
+    )
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.complete) == (MESSAGE.text, False)
+    assert has_ended
+
+
+@pytest.mark.parametrize("told", [b"", b"5", b"[]", b"{}", b"<html>", b"data: 5\n\n", b"[" * 100_000, b"data: {\n\n"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_is_no_response_is_an_outage(told: bytes, streams: bool) -> None:
+    reply, _ = heard([told], streams=streams)
+    assert isinstance(reply, Outage)
+
+
+def body(**others: Any) -> bytes:
+    return json.dumps(
+        {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": " Who? "}], **others}
+    ).encode()
+
+
+def test_a_question_is_read_with_all_it_leans_on() -> None:
+    asked = read_request(body(system=[{"type": "text", "text": "s"}], stop_sequences=["#"], stream=True), 100)
+    assert asked is not None
+    assert asked.query == Query("Who?", "s", "m", 9, stop_sequences=("#",))
+    assert asked.streams
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense",
+        body(max_tokens=0),
+        body(max_tokens="9"),
+        body(model=""),
+        body(messages=[]),
+        body(messages=[{"role": "assistant", "content": "Who?"}]),
+        body(messages=[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]),
+        body(messages=[{"role": "user", "content": [{"type": "text", "text": "a", "citations": []}]}]),
+        body(messages=[{"role": "user", "content": "long " * 30}]),
+        body(system="long " * 30),
+        body(tools=[]),
+        body(tool_choice=None),
+        body(thinking={"type": "disabled"}),
+        body(temperature=0),
+        body(service_tier="auto"),
+    ],
+)
+def test_what_cannot_be_said_as_one_question_is_not_covered(sent: bytes) -> None:
+    assert read_request(sent, 100) is None
+
+
+def test_stop_sequences_make_a_context_of_their_own_and_none_leave_it_as_it_was() -> None:
+    plain, stopped = Query("Who?", "s", "m", 9), Query("Who?", "s", "m", 9, stop_sequences=("#",))
+    assert plain.context != stopped.context
+    assert plain.context == 1571894301845345290  # as in homes made before there were any
+    assert (plain.is_plain, stopped.is_plain) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ERROR_STATUS)
+def test_an_error_has_claudes_shape_and_status(kind: str) -> None:
+    status, told = error(kind, "no")
+    assert status == ERROR_STATUS[kind]
+    assert json.loads(told) == {"type": "error", "error": {"type": kind, "message": "no"}}
+
+
+def test_an_outage_is_told_in_our_words_whatever_claude_said() -> None:
+    found = outage_of(429, b'{"type": "error", "error": {"type": "rate_limit_error", "message": "secret"}}')
+    status, told = outage_error(found)
+    assert status == 429
+    assert b"secret" not in told
+    for nonsense in (b"", b"<html>", b"5", b'{"error": 5}', b"[" * 100_000):
+        assert outage_of(500, nonsense).kind == "server"

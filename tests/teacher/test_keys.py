@@ -1,0 +1,82 @@
+"""Where Claude's key is kept, in which order it is looked for, and that nobody sees it."""
+
+from pathlib import Path
+
+import pytest
+
+from shammah_mlx.teacher.keys import Credential, KeyFile, find_credential
+from tests.command import run
+from tests.loopback import Loopback
+
+KEY = "sk-ant-kept"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def test_the_key_is_kept_in_a_private_file_and_used(
+    home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    assert run("key", "status").exit_code == 1
+    kept = run("key", "set", stdin=f"{KEY}\n")
+    assert (kept.exit_code, kept.stdout) == (0, f"Kept in {home / 'key'}.\n")
+    assert (home / "key").stat().st_mode & 0o777 == 0o600
+    told = run("key", "status")
+    assert (told.exit_code, told.stdout) == (0, f"The key is in {home / 'key'}.\n")
+    (home / "config.toml").write_text('generator = "recall"\n')
+    assert run("ask", "what is a monad?").exit_code == 0
+    assert claude.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    for shown in (run("status"), run("why"), run("key", "status")):
+        assert KEY not in shown.output
+    assert run("key", "unset").stdout == f"Dropped from {home / 'key'}.\n"
+    assert run("key", "unset").stdout == "None is kept.\n"
+    assert not (home / "key").exists()
+
+
+def test_the_environment_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    KeyFile(home / "key").set(KEY)
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
+    found = find_credential(home)
+    assert found == Credential("token", is_token=True, found_in="the environment (ANTHROPIC_AUTH_TOKEN)")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-env")
+    found = find_credential(home)
+    assert found is not None
+    assert found.headers == {"x-api-key": "sk-env"}
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "  ")
+    found = find_credential(home)
+    assert found is not None
+    assert found.secret == KEY
+
+
+def test_a_credential_does_not_show_its_secret() -> None:
+    assert KEY not in repr(Credential(KEY, is_token=False, found_in="a test"))
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "two words", "k" * 1001, "schlüssel", "a\x1bb"])
+def test_what_is_no_key_is_not_kept(home: Path, typed: str) -> None:
+    refused = run("key", "set", stdin=typed)
+    assert refused.exit_code == 1
+    assert "that is no key" in refused.stderr
+    assert not (home / "key").exists()
+
+
+def test_a_key_that_others_can_read_is_not_used(home: Path) -> None:
+    home.mkdir()
+    KeyFile(home / "key").set(KEY)
+    (home / "key").chmod(0o644)
+    told = run("key", "status")
+    assert told.exit_code == 1
+    assert "others can read" in told.stderr
+    assert KEY not in told.output
+
+
+def test_a_file_that_holds_no_text_is_no_key(home: Path) -> None:
+    home.mkdir()
+    (home / "key").write_bytes(b"\xff\xfe")
+    (home / "key").chmod(0o600)
+    assert "holds no key" in run("key", "status").stderr
