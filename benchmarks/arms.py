@@ -21,7 +21,7 @@ from benchmarks.caches import (
     scheduled,
     serve,
 )
-from shammah_mlx.config import CalibrationConfig, Config
+from shammah_mlx.config import Config, LogisticConfig
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.home.prequential import play, score, trace
 from shammah_mlx.models.embedder import Embedder
@@ -72,12 +72,12 @@ def without_words(config: Config) -> Config:
 def without_calibration(config: Config) -> Config:
     """Keep Router and Validator at the prior: the memory's trust at its word."""
 
-    def fixed(calibration: CalibrationConfig) -> CalibrationConfig:
+    def fixed(calibration: LogisticConfig) -> LogisticConfig:
         return msgspec.structs.replace(calibration, strength=NEVER)
 
-    router, validator = config.evidence.router, config.evidence.validator
+    router, validator = config.classifiers.router, config.classifiers.validator
     return with_part(
-        "evidence",
+        "classifiers",
         router={**router, "recall": fixed(router["recall"])},
         validator={**validator, "recall": fixed(validator["recall"])},
     )(config)

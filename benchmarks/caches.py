@@ -140,7 +140,7 @@ def never(seen: int) -> bool:
 
 def scheduled(config: Config) -> Callable[[int], bool]:
     """Return the specification's audits: its rate by the queries seen, and the coins the program draws."""
-    return lambda seen: policy.coin(config.seed, seen + 1, "") < (band_value(config.policy.audits, seen) or 0.0)
+    return lambda seen: policy.audit_draw(config.seed, seen + 1, "") < (band_value(config.policy.audits, seen) or 0.0)
 
 
 def serve(
@@ -177,7 +177,7 @@ def _trace(row: Row, source: Row | None, *, audit: bool) -> Trace:
         p_local=float(source is not None),
         p_accept=None,
         threshold=None,
-        pi=None,
+        audit_probability=None,
         audit=audit,
         called_claude=source is None or audit,
         divergence=None,

@@ -20,7 +20,7 @@ from shammah_mlx.events import Query
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.home.prequential import run
-from shammah_mlx.learners.scratch import Ensemble
+from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.models.backend import HAS_FAST_BLAS
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
@@ -68,7 +68,7 @@ def learning_curve(home: Path) -> list[dict[str, float]]:
 def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
     """Return the median milliseconds of each part of one query."""
     models, asked = assistant.models, Query(query)
-    assert isinstance(models, Ensemble)
+    assert isinstance(models, ScratchRoles)
     draft = models.draft(asked, "decoder")
     return {
         "route": median_ms(lambda: models.p_local(asked)),

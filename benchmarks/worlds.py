@@ -21,12 +21,12 @@ from rich.table import Table
 
 from benchmarks.literal import machine
 from shammah_mlx.config import Config
-from shammah_mlx.events import Bar, Draft, Judged, Query, Turn
+from shammah_mlx.events import Draft, Query, Request, ScoredDraft, Threshold
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.audits import MISS, Finding, Stood, estimate
-from shammah_mlx.risk.threshold import HONEST, Evidence, Seen, record, slack
+from shammah_mlx.risk.threshold import HONEST, Observation, ScoreCounts, record, slack
 
 CONFIG = PRESETS["default"]
 RECENT = 50  # queries: what recovery is judged by
@@ -49,7 +49,7 @@ class Fate(NamedTuple):
     out: Callable[[float], bool] = lambda time: False  # whether Claude is away; time from 0 to 1
 
 
-World = Callable[[random.Random, float, Bar], Asked]
+World = Callable[[random.Random, float, Threshold], Asked]
 """Given chance, the time from 0 to 1 and the thresholds, return the next query."""
 
 
@@ -58,37 +58,37 @@ def sure(chance: random.Random) -> float:
     return min(1.0 - 1e-6, chance.betavariate(2.0, 0.7))
 
 
-def honest(chance: random.Random, time: float, bar: Bar) -> Asked:
+def honest(chance: random.Random, time: float, threshold: Threshold) -> Asked:
     """Scores are what they say."""
     score = sure(chance)
     return Asked(score, chance.random() > score)
 
 
-def overconfident(chance: random.Random, time: float, bar: Bar) -> Asked:
+def overconfident(chance: random.Random, time: float, threshold: Threshold) -> Asked:
     """However sure, one draft in twelve is bad."""
     score = sure(chance)
     return Asked(score, chance.random() > 0.92 * score)
 
 
-def drifting(chance: random.Random, time: float, bar: Bar) -> Asked:
+def drifting(chance: random.Random, time: float, threshold: Threshold) -> Asked:
     """Honest at first; in the end two in five are bad, whatever the score."""
     score = sure(chance)
     return Asked(score, chance.random() > score * (1.0 - 0.4 * time))
 
 
-def flipped(chance: random.Random, time: float, bar: Bar) -> Asked:
+def flipped(chance: random.Random, time: float, threshold: Threshold) -> Asked:
     """All are good until half-way, then all are bad."""
     return Asked(sure(chance), time >= 0.5)
 
 
-def adversary(chance: random.Random, time: float, bar: Bar) -> Asked:
+def adversary(chance: random.Random, time: float, threshold: Threshold) -> Asked:
     """Good below the threshold, which it sees, and bad just above it."""
     if chance.random() < 0.5:
-        return Asked(max(0.0, bar.candidate - 0.05 * chance.random()), bad=False)
-    return Asked(min(1.0 - 1e-6, bar.serve + 1e-4), bad=chance.random() < 0.3)
+        return Asked(max(0.0, threshold.candidate - 0.05 * chance.random()), bad=False)
+    return Asked(min(1.0 - 1e-6, threshold.serve + 1e-4), bad=chance.random() < 0.3)
 
 
-def misrouted(chance: random.Random, time: float, bar: Bar) -> Asked:
+def misrouted(chance: random.Random, time: float, threshold: Threshold) -> Asked:
     """The Router tries what is harder, and forwards what is easy."""
     score = sure(chance)
     bad = chance.random() > score
@@ -127,10 +127,10 @@ class _Run:
     def __init__(self, world: World, fate: Fate, seed: str, queries: int, config: Config, *, bounded: bool) -> None:
         self._chance = random.Random(seed)
         self._world, self._fate, self._queries, self._config, self._bounded = world, fate, queries, config, bounded
-        self._evidence = Evidence()
+        self._evidence = ScoreCounts()
         self._doubt, self._stood = config.policy.first_doubt * config.policy.first_drafts, config.policy.first_drafts
         self._found: list[Stood] = []
-        self._late: dict[int, list[tuple[int, Judged, bool, float, Bar]]] = {}
+        self._late: dict[int, list[tuple[int, ScoredDraft, bool, float, Threshold]]] = {}
         self._outcomes: list[tuple[bool, bool]] = []  # served, bad; of each query
         self._calls = self._waiting = self._given_up = 0
         self._least, self._candidates = 1.0, 0
@@ -154,51 +154,51 @@ class _Run:
     def _ask(self, number: int) -> None:
         rate = band_value(self._config.policy.audits, number) or 0.0
         usual = self._doubt / self._stood
-        chosen = policy.bars({"recall": self._evidence}, rate, usual, self._config) if self._bounded else {}
-        bar = chosen.get("recall", HONEST)
-        asked = self._world(self._chance, number / self._queries, bar)
-        turn = Turn(number, number, Query("q"), None, self._chance.random(), rate, {}, usual, chosen)
-        judged = Judged(Draft("a draft", "recall"), asked.score)
+        chosen = policy.thresholds({"recall": self._evidence}, rate, usual, self._config) if self._bounded else {}
+        threshold = chosen.get("recall", HONEST)
+        asked = self._world(self._chance, number / self._queries, threshold)
+        request = Request(number, number, Query("q"), None, self._chance.random(), rate, {}, usual, chosen)
+        scored = ScoredDraft(Draft("a draft", "recall"), asked.score)
         away = self._fate.out(number / self._queries)
-        stands = asked.tried and policy.accepts(judged, turn, self._config.policy)
+        stands = asked.tried and policy.accepts(scored, request, self._config.policy)
         if not stands:
             self._outcomes.append((False, asked.bad))
             self._calls += not away
             if (asked.tried or number < self._config.policy.forward_only) and not away:  # away: nothing was handled
-                self._learn(asked.score, "shadow", asked.bad, 1.0, bar)
-                self._candidates += asked.score >= bar.candidate
+                self._learn(asked.score, "shadow", asked.bad, 1.0, threshold)
+                self._candidates += asked.score >= threshold.candidate
             return
-        pi = policy.audit_probability(judged, turn, self._config.policy)
-        self._doubt += policy.doubt(judged, turn, self._config.policy)
+        audit_probability = policy.audit_probability(scored, request, self._config.policy)
+        self._doubt += policy.doubt(scored, request, self._config.policy)
         self._stood += 1
-        self._least = min(self._least, pi)
-        due = turn.coin < pi
+        self._least = min(self._least, audit_probability)
+        due = request.audit_draw < audit_probability
         if due and (away or self._chance.random() < self._fate.lost):
             self._outcomes.append((True, asked.bad))
-            self._found.append(Stood(pi, "open"))
-            self._learn(asked.score, "missed", None, pi, bar)
+            self._found.append(Stood(audit_probability, "open"))
+            self._learn(asked.score, "missed", None, audit_probability, threshold)
             if self._fate.late_after:
-                later = (len(self._found) - 1, judged, asked.bad, pi, bar)
+                later = (len(self._found) - 1, scored, asked.bad, audit_probability, threshold)
                 self._late.setdefault(number + self._fate.late_after, []).append(later)
             else:
-                self._learn(asked.score, "late", None, pi, bar)
+                self._learn(asked.score, "late", None, audit_probability, threshold)
             return
         self._calls += due
         self._outcomes.append((not (due and asked.bad), asked.bad))
         finding: Finding = "unaudited" if not due else "bad" if asked.bad else "good"
-        self._found.append(Stood(pi, finding))
-        self._learn(asked.score, "stood", asked.bad if due else None, pi, bar)
+        self._found.append(Stood(audit_probability, finding))
+        self._learn(asked.score, "stood", asked.bad if due else None, audit_probability, threshold)
 
     def _make_late(self, number: int) -> None:
-        for place, judged, bad, pi, bar in self._late.pop(number, []):
+        for place, scored, bad, audit_probability, threshold in self._late.pop(number, []):
             self._calls += 1
-            self._found[place] = Stood(pi, "late" if bad else "good")
-            self._learn(judged.p_accept, "late", bad, pi, bar)
+            self._found[place] = Stood(audit_probability, "late" if bad else "good")
+            self._learn(scored.p_accept, "late", bad, audit_probability, threshold)
 
-    def _learn(self, score: float, how: str, bad: bool | None, p: float, bar: Bar) -> None:
+    def _learn(self, score: float, how: str, bad: bool | None, p: float, threshold: Threshold) -> None:
         if self._bounded:
-            seen = Seen(score, how, bad, p)  # type: ignore[arg-type] # one of its three words
-            self._evidence = record(self._evidence, seen, bar, self._config.risk)
+            seen = Observation(score, how, bad, p)  # type: ignore[arg-type] # one of its three words
+            self._evidence = record(self._evidence, seen, threshold, self._config.risk)
 
     def _recovery(self, half: int) -> int | None:
         allowed = self._config.risk.max_bad_rate

@@ -133,7 +133,7 @@ class RecallConfig(_Frozen, frozen=True):
     trust_share: Share = 0.05  # of questions that must be new before the next
 
 
-class CalibrationConfig(_Frozen, frozen=True):
+class LogisticConfig(_Frozen, frozen=True):
     """How a probability follows from evidence, corrected by what was measured."""
 
     prior: dict[str, Weight]  # weights to start from, by the evidence's name
@@ -141,23 +141,21 @@ class CalibrationConfig(_Frozen, frozen=True):
     refit_share: Share = 0.04  # of examples that must be new before the next fit
 
 
-RECALLED = CalibrationConfig(  # fitted on covid_faq and commands: trust is worth its word where both views agree
+RECALLED = LogisticConfig(  # fitted on covid_faq and commands: trust is worth its word where both views agree
     prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
     strength=40.0,  # homes differ little in this
 )
-IMITATED = CalibrationConfig(
-    prior={"constant": -2.0, "trust": 0.3}
-)  # the specification's bias: it starts by forwarding
-WRITTEN = CalibrationConfig(prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0)
+IMITATED = LogisticConfig(prior={"constant": -2.0, "trust": 0.3})  # the specification's bias: it starts by forwarding
+WRITTEN = LogisticConfig(prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0)
 
 
-class EvidenceConfig(_Frozen, frozen=True):
+class ClassifiersConfig(_Frozen, frozen=True):
     """How Router and Validator learn from evidence, for each source of drafts."""
 
-    router: dict[Literal["recall", "decoder"], CalibrationConfig] = msgspec.field(
+    router: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
         default_factory=lambda: {"recall": RECALLED, "decoder": IMITATED}
     )
-    validator: dict[Literal["recall", "decoder"], CalibrationConfig] = msgspec.field(
+    validator: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
         default_factory=lambda: {"recall": RECALLED, "decoder": WRITTEN}
     )
 
@@ -365,7 +363,7 @@ class ServiceConfig(_Frozen, frozen=True):
     patience_s: Count = 20  # for answers under way when the service is to end
 
 
-class Config(_Frozen, frozen=True):
+class Config(_Frozen, frozen=True, rename={"classifiers": "evidence"}):
     """One preset, complete."""
 
     preset: str
@@ -380,7 +378,7 @@ class Config(_Frozen, frozen=True):
     decoder: DecoderConfig = DecoderConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     recall: RecallConfig = RecallConfig()
-    evidence: EvidenceConfig = EvidenceConfig()
+    classifiers: ClassifiersConfig = ClassifiersConfig()
     lora: LoraConfig = LoraConfig()
     rehearsal: RehearsalConfig = RehearsalConfig()
     targets: TargetsConfig = TargetsConfig()

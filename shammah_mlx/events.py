@@ -11,7 +11,7 @@ import msgspec
 
 DraftSource = Literal["recall", "decoder"]
 Source = Literal["claude", "recall", "decoder"]
-Wish = Literal["claude", "local"]
+ForcedSource = Literal["claude", "local"]
 Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
 
 Role = Literal["router", "generator", "validator"]
@@ -84,18 +84,18 @@ class Route(_Event, frozen=True):
         return bool(self.tries)
 
 
-class Draft(_Event, frozen=True):
+class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     """A local answer proposed by the Generator."""
 
     text: str
     source: DraftSource
     from_id: str | None = None  # the recorded row a recalled answer came from
     entry: int | None = None  # the interaction it came from
-    evidence: dict[str, float] = {}  # what the Validator weighs, by name
+    features: dict[str, float] = {}  # what the Validator weighs, by name
     stop_sequence: str | None = None  # which ended it
 
 
-class Judged(_Event, frozen=True):
+class ScoredDraft(_Event, frozen=True):
     """A draft with the Validator's probability that it is good, and later how far it was from Claude's reply."""
 
     draft: Draft
@@ -110,11 +110,11 @@ class Nearest(_Event, frozen=True):
     similarity: float
 
 
-class Grounds(_Event, frozen=True):
+class DecisionContext(_Event, frozen=True, rename={"features": "evidence"}):
     """What a decision was made on."""
 
     nearest: tuple[Nearest, ...] = ()
-    evidence: dict[str, float] = {}  # what the Router weighs, by name
+    features: dict[str, float] = {}  # what the Router weighs, by name
     versions: dict[str, str] = {}  # of embedder, meter and prompt: evidence holds for these
 
 
@@ -151,7 +151,7 @@ class Step(_Event, frozen=True):
     applied: bool  # False: nothing was changed: no finite gradient, a step taken back, an example kept for probing
 
 
-class Bar(_Event, frozen=True):
+class Threshold(_Event, frozen=True):
     """What the score of a draft, its p_accept, must exceed for the sake of `max_bad_rate`; see `selection`."""
 
     candidate: float  # by what was measured
@@ -160,96 +160,136 @@ class Bar(_Event, frozen=True):
     slope: float
 
 
-class Turn(_Event, frozen=True):
+class Request(
+    _Event,
+    frozen=True,
+    rename={"forced_source": "wish", "audit_draw": "coin", "thresholds": "bars", "stored": "kept"},
+):
     """One query about to be handled, with all that chance and time contribute to it."""
 
     number: int  # place in the journal, from 1
     seen: int  # queries handled before this one
     query: Query
-    wish: Wish | None  # who the user asked for
-    coin: float  # uniform in [0, 1), drawn before anything is drafted
+    forced_source: ForcedSource | None  # who the user asked for
+    audit_draw: float  # uniform in [0, 1), drawn before anything is drafted
     audit_rate: float  # of drafts as doubtful as usual
     shadow_rates: dict[DraftSource, float]
     usual_doubt: float = 1.0  # of drafts that stood so far; see policy.audit_probability
-    bars: dict[DraftSource, Bar] = {}  # none where nothing is promised
+    thresholds: dict[DraftSource, Threshold] = {}  # none where nothing is promised
     open_audits: int = 0  # that Claude could not be had for so far
     secret: bool = False  # it looks like one
-    kept: bool = True  # False: answered, and neither stored nor learnt, so never audited
+    stored: bool = True  # False: answered, and neither stored nor learnt, so never audited
     strict: bool = False  # whether the user wants no answer rather than one that is not covered
 
     @property
     def waits(self) -> bool:
         """Say whether nothing served now is covered, because an audit is still due."""
-        return self.open_audits > 0 and bool(self.bars)
+        return self.open_audits > 0 and bool(self.thresholds)
 
     @property
     def can_be_covered(self) -> bool:
         """Say whether the promise of a `max_bad_rate` holds for what is served now, if one is made."""
-        return not self.bars or (self.kept and not self.waits)
+        return not self.thresholds or (self.stored and not self.waits)
 
     def shadows(self, source: DraftSource) -> bool:
         """Say whether this source drafts too if the query is forwarded."""
-        return self.coin < self.shadow_rates.get(source, 0.0)
+        return self.audit_draw < self.shadow_rates.get(source, 0.0)
 
 
-class Interaction(_Event, frozen=True):
+class Interaction(
+    _Event,
+    frozen=True,
+    rename={"request": "turn", "audit_probability": "pi", "decision_context": "grounds"},
+):
     """One query from question to answer, and what was later observed of it."""
 
-    turn: Turn
+    request: Request
     route: Route
     outcome: Outcome
     served_local: bool
-    drafts: tuple[Judged, ...] = ()  # the best first: it is the one that stood, or would have
+    drafts: tuple[ScoredDraft, ...] = ()  # the best first: it is the one that stood, or would have
     accepted: bool = False  # whether the Validator let the best one stand
-    pi: float | None = None  # probability that the draft that stood was audited; None: none stood
+    audit_probability: float | None = None  # probability that the draft that stood was audited; None: none stood
     reply: Reply | None = None
-    grounds: Grounds = Grounds()
+    decision_context: DecisionContext = DecisionContext()
     ms: float | None = None  # until the user had the answer
     late_for: int | None = None  # the interaction whose audit this is, made or given up after the fact
 
     @classmethod
-    def forwarded(cls, turn: Turn, route: Route, reply: Reply) -> Self:
+    def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:
         """Record a query that went straight to Claude, or that there was nothing to answer with."""
-        return cls(turn, route, "forwarded", served_local=False, reply=reply)
+        return cls(request, route, "forwarded", served_local=False, reply=reply)
 
     @classmethod
-    def rejected(cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], reply: Reply) -> Self:
+    def rejected(cls, request: Request, route: Route, drafts: tuple[ScoredDraft, ...], reply: Reply) -> Self:
         """Record drafts the Validator refused, and Claude's reply in their place."""
-        return cls(turn, route, "rejected", served_local=False, drafts=drafts, reply=reply)
+        return cls(request, route, "rejected", served_local=False, drafts=drafts, reply=reply)
 
     @classmethod
     def approved(
-        cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], pi: float, reply: Reply | None = None
+        cls,
+        request: Request,
+        route: Route,
+        drafts: tuple[ScoredDraft, ...],
+        audit_probability: float,
+        reply: Reply | None = None,
     ) -> Self:
         """Record a draft that was served unmeasured; `reply` is what an audit got, if that was not complete."""
-        return cls(turn, route, "approved", served_local=True, drafts=drafts, accepted=True, pi=pi, reply=reply)
+        return cls(
+            request,
+            route,
+            "approved",
+            served_local=True,
+            drafts=drafts,
+            accepted=True,
+            audit_probability=audit_probability,
+            reply=reply,
+        )
 
     @classmethod
-    def unchecked(cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], *, accepted: bool) -> Self:
+    def unchecked(cls, request: Request, route: Route, drafts: tuple[ScoredDraft, ...], *, accepted: bool) -> Self:
         """Record a draft that was served because the user wanted a local answer, whatever the Validator says."""
-        return cls(turn, route, "approved", served_local=True, drafts=drafts, accepted=accepted, pi=0.0)
+        return cls(
+            request, route, "approved", served_local=True, drafts=drafts, accepted=accepted, audit_probability=0.0
+        )
 
     @classmethod
     def audited(
-        cls, turn: Turn, route: Route, drafts: tuple[Judged, ...], pi: float, reply: Reply, *, good: bool
+        cls,
+        request: Request,
+        route: Route,
+        drafts: tuple[ScoredDraft, ...],
+        audit_probability: float,
+        reply: Reply,
+        *,
+        good: bool,
     ) -> Self:
         """Record a draft that was measured against Claude's reply; the better of the two was served."""
-        return cls(turn, route, "audited", served_local=good, drafts=drafts, accepted=True, pi=pi, reply=reply)
+        return cls(
+            request,
+            route,
+            "audited",
+            served_local=good,
+            drafts=drafts,
+            accepted=True,
+            audit_probability=audit_probability,
+            reply=reply,
+        )
 
     @classmethod
-    def late(cls, turn: Turn, served: Self, drafts: tuple[Judged, ...], reply: Reply | None) -> Self:
+    def late(cls, request: Request, served: Self, drafts: tuple[ScoredDraft, ...], reply: Reply | None) -> Self:
         """Record the audit of a draft that was served when Claude could not be had; `reply` None: it was given up."""
         return cls(
-            turn,
+            request,
             served.route,
             "late",
             served_local=True,
             drafts=drafts,
             accepted=True,
-            pi=served.pi,
+            audit_probability=served.audit_probability,
             reply=reply,
-            grounds=served.grounds,
-            late_for=served.turn.number,
+            decision_context=served.decision_context,
+            late_for=served.request.number,
         )
 
     def __post_init__(self) -> None:
@@ -259,15 +299,15 @@ class Interaction(_Event, frozen=True):
             ValueError: the fields contradict each other.
         """
         drafted, complete = bool(self.drafts), self.reply is not None and self.reply.complete
-        stood = self.route.local and drafted and self.pi is not None
+        stood = self.route.local and drafted and self.audit_probability is not None
         legal = {
-            "forwarded": self.reply is not None and not self.served_local and self.pi is None,
+            "forwarded": self.reply is not None and not self.served_local and self.audit_probability is None,
             "rejected": self.route.local and drafted and self.reply is not None and not self.served_local,
             "approved": stood and not complete and self.served_local,
             "audited": stood and self.accepted and self.divergence is not None,
             "late": stood and self.accepted and self.late_for is not None and (self.reply is None or complete),
         }[self.outcome]
-        measured = any(judged.divergence is not None for judged in self.drafts)
+        measured = any(scored.divergence is not None for scored in self.drafts)
         if not legal or (measured and not complete):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
 
@@ -299,8 +339,10 @@ class Interaction(_Event, frozen=True):
 
     def p_measured(self, source: DraftSource) -> float:
         """Return how probable it was, once there was a draft of that source, that it would be measured."""
-        asked = 1.0 if self.pi is None else self.pi  # certain but for a draft that stood
-        return asked if source in self.route.tries else min(asked, self.turn.shadow_rates.get(source, 0.0))  # one coin
+        asked = 1.0 if self.audit_probability is None else self.audit_probability  # certain but for a draft that stood
+        return (
+            asked if source in self.route.tries else min(asked, self.request.shadow_rates.get(source, 0.0))
+        )  # one coin
 
     @property
     def called_claude(self) -> bool:
@@ -310,7 +352,7 @@ class Interaction(_Event, frozen=True):
     @property
     def audit(self) -> bool:
         """Say whether Claude was due only to measure a draft that stood."""
-        return self.pi is not None and self.turn.coin < self.pi
+        return self.audit_probability is not None and self.request.audit_draw < self.audit_probability
 
     @property
     def audit_open(self) -> bool:
@@ -320,7 +362,7 @@ class Interaction(_Event, frozen=True):
     @property
     def uncovered(self) -> bool:
         """Say whether a draft was served that was refused, or while an audit was due that could not be had."""
-        return self.outcome == "approved" and (self.audit or not self.accepted or self.turn.waits)
+        return self.outcome == "approved" and (self.audit or not self.accepted or self.request.waits)
 
     @property
     def covered(self) -> bool | None:
@@ -328,5 +370,5 @@ class Interaction(_Event, frozen=True):
 
         What is not kept can't be audited, and what the user insists on is not chosen: nothing is promised of either.
         """
-        promised = bool(self.turn.bars) and self.turn.kept and self.turn.wish != "local"
+        promised = bool(self.request.thresholds) and self.request.stored and self.request.forced_source != "local"
         return False if self.uncovered else True if promised else None

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from shammah_mlx.events import Draft, DraftSource, Query, Reply, Step, Turn, Wish
+from shammah_mlx.events import Draft, DraftSource, ForcedSource, Query, Reply, Request, Step
 from shammah_mlx.framework.targets import Target
 
 
-class ScriptedModels:
+class ScriptedRoles:
     """Three roles that say what they are told to, and note every call."""
 
     def __init__(
@@ -43,13 +43,13 @@ class ScriptedModels:
         return Step(target.role, 1.0, applied=True)
 
 
-def turn(seen: int = 1000, *, sampled: bool = False, wish: Wish | None = None) -> Turn:
-    return Turn(
+def make_request(seen: int = 1000, *, sampled: bool = False, forced_source: ForcedSource | None = None) -> Request:
+    return Request(
         number=seen + 1,
         seen=seen,
         query=Query("what is a monad?", at=1e9),
-        wish=wish,
-        coin=0.05 if sampled else 0.95,
+        forced_source=forced_source,
+        audit_draw=0.05 if sampled else 0.95,
         audit_rate=0.1,
         shadow_rates={"decoder": 0.1},
     )

@@ -1,18 +1,18 @@
 import msgspec
 import pytest
 
-from shammah_mlx.events import Draft, Exchange, Interaction, Judged, Outcome, Query, Reply, Route
-from tests.fakes import reply, turn
+from shammah_mlx.events import Draft, Exchange, Interaction, Outcome, Query, Reply, Route, ScoredDraft
+from tests.fakes import make_request, reply
 
 LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
 DRAFT = Draft("a draft", "decoder")
-JUDGED, MEASURED = (Judged(DRAFT, 0.8),), (Judged(DRAFT, 0.8, 0.1),)
+SCORED, MEASURED = (ScoredDraft(DRAFT, 0.8),), (ScoredDraft(DRAFT, 0.8, 0.1),)
 
 LEGAL = {
-    "forwarded": Interaction.forwarded(turn(), FORWARD, reply()),
-    "rejected": Interaction.rejected(turn(), LOCAL, JUDGED, reply()),
-    "approved": Interaction.approved(turn(), LOCAL, JUDGED, 0.1),
-    "audited": Interaction.audited(turn(sampled=True), LOCAL, MEASURED, 0.1, reply(), good=True),
+    "forwarded": Interaction.forwarded(make_request(), FORWARD, reply()),
+    "rejected": Interaction.rejected(make_request(), LOCAL, SCORED, reply()),
+    "approved": Interaction.approved(make_request(), LOCAL, SCORED, 0.1),
+    "audited": Interaction.audited(make_request(sampled=True), LOCAL, MEASURED, 0.1, reply(), good=True),
 }
 
 
@@ -28,15 +28,15 @@ def test_an_interaction_survives_the_journal(outcome: str) -> None:
         ("forwarded", {"reply": None}),
         ("forwarded", {"served_local": True}),
         ("forwarded", {"drafts": MEASURED, "reply": reply("half", None)}),
-        ("forwarded", {"pi": 0.1}),
+        ("forwarded", {"audit_probability": 0.1}),
         ("rejected", {"drafts": ()}),
         ("rejected", {"reply": None}),
         ("rejected", {"route": FORWARD}),
         ("approved", {"reply": reply()}),
         ("approved", {"served_local": False}),
         ("approved", {"drafts": MEASURED}),
-        ("approved", {"pi": None}),
-        ("audited", {"drafts": JUDGED}),
+        ("approved", {"audit_probability": None}),
+        ("audited", {"drafts": SCORED}),
         ("audited", {"accepted": False}),
         ("audited", {"reply": reply("half", None)}),
     ],
@@ -63,14 +63,16 @@ def test_only_a_reply_that_ended_by_itself_is_complete(stop_reason: str | None, 
 
 
 def test_an_audit_is_what_the_coin_said() -> None:
-    for coin, audit in ((0.09, True), (0.1, False)):
-        happened = Interaction.approved(msgspec.structs.replace(turn(), coin=coin), LOCAL, JUDGED, 0.1)
+    for audit_draw, audit in ((0.09, True), (0.1, False)):
+        happened = Interaction.approved(
+            msgspec.structs.replace(make_request(), audit_draw=audit_draw), LOCAL, SCORED, 0.1
+        )
         assert (happened.audit, happened.uncovered) == (audit, audit)
 
 
 def test_a_local_answer_that_the_validator_refused_is_not_covered() -> None:
-    assert Interaction.unchecked(turn(), LOCAL, JUDGED, accepted=False).uncovered
-    assert not Interaction.unchecked(turn(), LOCAL, JUDGED, accepted=True).uncovered
+    assert Interaction.unchecked(make_request(), LOCAL, SCORED, accepted=False).uncovered
+    assert not Interaction.unchecked(make_request(), LOCAL, SCORED, accepted=True).uncovered
 
 
 def test_what_was_said_before_is_part_of_the_question() -> None:

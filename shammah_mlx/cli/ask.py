@@ -23,11 +23,11 @@ from shammah_mlx.cli.console import (
 )
 from shammah_mlx.cli.options import given_settings, home_and_config, settings
 from shammah_mlx.errors import TeacherError
-from shammah_mlx.events import Interaction, Outage, Show, Wish
+from shammah_mlx.events import ForcedSource, Interaction, Outage, Show
 from shammah_mlx.home.background import start_learning
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.server import client
-from shammah_mlx.server.protocol import Answered, Away, Unanswered, Wanted
+from shammah_mlx.server.protocol import Answered, AskRequest, Away, Unanswered
 from shammah_mlx.text.destructive import destroys
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def ask(
     The answer alone goes to standard output; a line about where it came from goes to standard error.
     """
     since = time.perf_counter()
-    wish = _wish(claude=claude, local=local, strict=strict)
+    forced_source = _forced_source(claude=claude, local=local, strict=strict)
     home, config = home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
 
-    wanted = Wanted(text, system, model, continues, wish, strict, kept=not unkept, waits=wait)
+    wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unkept, waits=wait)
     chosen = given_settings(ctx, given)
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
     show = None if as_json else Shown()
@@ -100,7 +100,7 @@ def ask(
     ctx.exit(exit_code)
 
 
-def _ask_service(home: Path, wanted: Wanted, show: Show, here: Callable[[], Outcomes]) -> Outcomes:
+def _ask_service(home: Path, wanted: AskRequest, show: Show, here: Callable[[], Outcomes]) -> Outcomes:
     """Have the service answer, which learns by itself; ask `here` if it has no key, or is out of the home.
 
     Raises:
@@ -114,7 +114,7 @@ def _ask_service(home: Path, wanted: Wanted, show: Show, here: Callable[[], Outc
 
 
 def _ask_here(
-    home: Path, config: "Config", wanted: Wanted, show: Show, since: float, given: Mapping[str, Any]
+    home: Path, config: "Config", wanted: AskRequest, show: Show, since: float, given: Mapping[str, Any]
 ) -> Outcomes:
     """Answer in this process, then learn, or have another process learn; `given` are the settings.
 
@@ -141,7 +141,7 @@ def _ask_here(
         try:
             if wanted.waits:
                 assistant.learn_all(learning, wait=True)
-            elif answered.turn.kept:
+            elif answered.request.stored:
                 _start_learning(home, given)
         except KeyboardInterrupt:  # the answer is out, and journalled
             click.echo(PUT_OFF, err=True)
@@ -159,7 +159,7 @@ def _start_learning(home: Path, given: Mapping[str, Any]) -> None:
         click.echo(f"{PUT_OFF} ({error.strerror or error})", err=True)
 
 
-def _wish(*, claude: bool, local: bool, strict: bool) -> Wish | None:
+def _forced_source(*, claude: bool, local: bool, strict: bool) -> ForcedSource | None:
     """Return who the user asked for."""
     if claude and local:
         raise click.UsageError("--claude and --local exclude each other.")
@@ -168,7 +168,7 @@ def _wish(*, claude: bool, local: bool, strict: bool) -> Wish | None:
     return "claude" if claude else "local" if local else None
 
 
-def _say(said: Answered | Unanswered, wanted: Wanted, show: Shown | None) -> int:
+def _say(said: Answered | Unanswered, wanted: AskRequest, show: Shown | None) -> int:
     """Print the answer; return the exit code.
 
     Raises:
@@ -176,7 +176,7 @@ def _say(said: Answered | Unanswered, wanted: Wanted, show: Shown | None) -> int
     """
     if isinstance(said, Answered):
         return _say_answer(said.interaction, said.preset, show)
-    own = "" if wanted.wish or wanted.strict else "; --local gives what this machine has, unchecked"
+    own = "" if wanted.forced_source or wanted.strict else "; --local gives what this machine has, unchecked"
     raise TeacherError(said.outage.message, said.outage.hint + own)
 
 
@@ -190,7 +190,7 @@ def _say_answer(answered: Interaction, preset: str, show: Shown | None) -> int:
     if answered.served_local and destroys(answered.answer):
         warning = "Careful: this has a command that deletes or overwrites. Read it before you run it."
         click.secho(warning, fg="red", err=True)
-    if answered.turn.secret:
+    if answered.request.secret:
         click.echo("It looks like it holds a secret: nothing of it is kept or learnt.", err=True)
     return _say_what_lacks(answered)
 

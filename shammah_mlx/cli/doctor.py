@@ -98,15 +98,15 @@ def _home(home: Path, config: "Config") -> Finding:
     from contextlib import closing
 
     from shammah_mlx.home.journal import Journal
-    from shammah_mlx.home.snapshots import States
+    from shammah_mlx.home.snapshots import Snapshots
 
     with closing(Journal(home / "journal.db")) as journal:
         journal.check()
-        learnt = journal.learnt()
-        pending = journal.count_after(learnt.cursor)
-    states = States(home, config.state)
-    if (manifest := states.manifest(learnt.state)) is not None:
-        states.files(manifest)
+        progress = journal.progress()
+        pending = journal.count_after(progress.cursor)
+    snapshots = Snapshots(home, config.state)
+    if (manifest := snapshots.manifest(progress.state)) is not None:
+        snapshots.files(manifest)
     if home.stat().st_mode & 0o077:
         return Finding("home", f"others can read {home}", is_well=False, hint=f"chmod 700 {home}")
     return Finding("home", f"{home}: journal and models whole, {pending} to learn")

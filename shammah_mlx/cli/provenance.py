@@ -20,7 +20,7 @@ def fields(interaction: Interaction, preset: str) -> dict[str, Any]:
         "covered": interaction.covered,  # null: this preset makes no promise
         "ms": interaction.ms,
         "cost_usd": reply.cost_usd if reply else 0.0,
-        "query_id": interaction.turn.number if interaction.turn.kept else None,
+        "query_id": interaction.request.number if interaction.request.stored else None,
     }
 
 

@@ -8,16 +8,16 @@ import msgspec
 from rich.table import Table
 
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import Interaction, Judged
+from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
-from shammah_mlx.framework.policy import bar_for
+from shammah_mlx.framework.policy import threshold_for
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.journal import Totals
 from shammah_mlx.home.prequential import Band, Result
 from shammah_mlx.home.snapshots import Manifest
 from shammah_mlx.risk.accounts import Accounts
-from shammah_mlx.risk.threshold import bad_rate, no_evidence
+from shammah_mlx.risk.threshold import bad_rate, no_counts
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
@@ -29,7 +29,7 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals, acc
     seen = trained + totals.pending
     served, promised = accounts.served, config.risk.max_bad_rate if config.risk.promises else None
     low, high = served.interval or (None, None)
-    bars = _bars(config, manifest, seen)
+    thresholds = _thresholds(config, manifest, seen)
     return {
         "seen": seen,
         "journalled": totals.journalled,
@@ -37,7 +37,7 @@ def status_fields(config: Config, manifest: Manifest | None, totals: Totals, acc
         "pending": totals.pending,
         "preset": manifest.preset if manifest else config.preset,
         "threshold": policy.accept_threshold(seen, config.policy),
-        "bars": bars,
+        "bars": thresholds,
         "max_bad_rate": promised,  # null: this preset makes no promise
         "slack": None if promised is None else accounts.slack,
         "bad_rate": {"estimate": served.rate, "low": low, "high": high, "audits": served.audits},
@@ -84,24 +84,24 @@ def _pending(fields: Mapping[str, Any]) -> str:
     return f"{fields['pending']} {'being learnt' if fields['learning'] else 'pending'}"
 
 
-def _bars(config: Config, manifest: Manifest | None, seen: int) -> dict[str, float | None]:
+def _thresholds(config: Config, manifest: Manifest | None, seen: int) -> dict[str, float | None]:
     """Return what the next draft of each source must exceed; None: nothing is served."""
-    known = manifest.selection if manifest else {}
-    selection = {source: known.get(source, nothing) for source, nothing in no_evidence(config).items()}
+    known = manifest.score_counts if manifest else {}
+    score_counts = {source: known.get(source, nothing) for source, nothing in no_counts(config).items()}
     usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
     rate = band_value(config.policy.audits, seen) or 0.0
-    found = policy.bars(selection, rate, usual, config)
-    return {source: bar.serve if bar.serve < 1.0 else None for source, bar in found.items()}
+    found = policy.thresholds(score_counts, rate, usual, config)
+    return {source: threshold.serve if threshold.serve < 1.0 else None for source, threshold in found.items()}
 
 
-def _bar(threshold: float | None, bars: Mapping[str, float | None]) -> str:
+def _bar(threshold: float | None, thresholds: Mapping[str, float | None]) -> str:
     if threshold is None:
         return "nothing is served locally yet"
-    if not bars:
+    if not thresholds:
         return f"p_accept above {threshold}"
     told = {
-        source: "nothing yet" if bar is None else f"p_accept above {max(bar, threshold):.3f}"
-        for source, bar in bars.items()
+        source: "nothing yet" if threshold is None else f"p_accept above {max(threshold, threshold):.3f}"
+        for source, threshold in thresholds.items()
     }
     return "; ".join(f"{source}: {needed}" for source, needed in told.items())
 
@@ -133,46 +133,46 @@ def why_fields(
 
     The Validator's bar is that of `policy`: today's.
     """
-    route, grounds = interaction.route, interaction.grounds
+    route, decision_context = interaction.route, interaction.decision_context
     return {
-        "query_id": interaction.turn.number,
+        "query_id": interaction.request.number,
         "source": interaction.source,
         "outcome": interaction.outcome,
-        "wish": interaction.turn.wish,
+        "wish": interaction.request.forced_source,
         "nearest": [
             {"query_id": near.number, "similarity": near.similarity, "query": questions.get(near.number)}
-            for near in grounds.nearest
+            for near in decision_context.nearest
         ],
         "p_locals": route.p_locals,
         "threshold": route.threshold,
-        "evidence": grounds.evidence,
+        "evidence": decision_context.features,
         "drafts": [
             {
-                "source": judged.draft.source,
-                "from_id": judged.draft.from_id,
-                "from_query": judged.draft.entry,
-                "p_accept": judged.p_accept,
-                "bar": bar_for(judged, interaction.turn, policy),
-                "bad_rate": _said(interaction, judged),
-                "divergence": judged.divergence,
-                "evidence": judged.draft.evidence,
+                "source": scored.draft.source,
+                "from_id": scored.draft.from_id,
+                "from_query": scored.draft.entry,
+                "p_accept": scored.p_accept,
+                "bar": threshold_for(scored, interaction.request, policy),
+                "bad_rate": _said(interaction, scored),
+                "divergence": scored.divergence,
+                "evidence": scored.draft.features,
             }
-            for judged in interaction.drafts
+            for scored in interaction.drafts
         ],
         "accepted": interaction.accepted,
-        "pi": interaction.pi,
-        "coin": interaction.turn.coin,
+        "pi": interaction.audit_probability,
+        "coin": interaction.request.audit_draw,
         "audit": interaction.audit,
         "covered": interaction.covered,  # null: this preset makes no promise
         "learnt": learnt,
-        "versions": grounds.versions,
+        "versions": decision_context.versions,
     }
 
 
-def _said(interaction: Interaction, judged: Judged) -> float | None:
+def _said(interaction: Interaction, scored: ScoredDraft) -> float | None:
     """Return how often drafts of this score are bad, by what was known then."""
-    bar = interaction.turn.bars.get(judged.draft.source)
-    return None if bar is None else bad_rate(judged.p_accept, bar)
+    threshold = interaction.request.thresholds.get(scored.draft.source)
+    return None if threshold is None else bad_rate(scored.p_accept, threshold)
 
 
 OUTCOMES = {

@@ -23,26 +23,26 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
     from shammah_mlx.cli import report
     from shammah_mlx.home.journal import Journal, Totals
-    from shammah_mlx.home.snapshots import States
+    from shammah_mlx.home.snapshots import Snapshots
     from shammah_mlx.risk.accounts import account
 
-    states, path = States(home, config.state), home / "journal.db"
+    snapshots, path = Snapshots(home, config.state), home / "journal.db"
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
     if path.exists():
         with closing(Journal(path)) as journal:
-            manifest = journal.of_current(lambda learnt: states.manifest(learnt.state))
+            manifest = journal.of_current(lambda learnt: snapshots.manifest(learnt.state))
             totals = journal.totals(manifest.cursor if manifest else 0)
             accounts = account(journal.after(0), config)
     else:
-        manifest, totals, accounts = states.manifest(None), Totals(), account([], config)
+        manifest, totals, accounts = snapshots.manifest(None), Totals(), account([], config)
     fields = report.status_fields(config, manifest, totals, accounts)
     fields["learning"] = bool(totals.pending) and is_learning(home, config)
     fields["learning_failed"] = last_failure(home) if totals.pending and not fields["learning"] else None
     if as_json:
         click.echo(json.dumps(fields))
     else:
-        Console(markup=False, emoji=False).print(report.status_table(home, fields, states.checkpoints()))
+        Console(markup=False, emoji=False).print(report.status_table(home, fields, snapshots.checkpoints()))
 
 
 @click.command()
@@ -65,20 +65,20 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) 
         interaction = journal.last() if number is None else journal.find(number)
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
-        nearest = journal.questions(near.number for near in interaction.grounds.nearest)
-        set_aside = journal.is_set_aside(interaction.turn.number)
-        is_learnt = interaction.turn.number <= journal.learnt().cursor
+        nearest = journal.questions(near.number for near in interaction.decision_context.nearest)
+        archived = journal.is_archived(interaction.request.number)
+        is_learnt = interaction.request.number <= journal.progress().cursor
     learnt = "yes"
     if not is_learnt:
         by = "being learnt now" if is_learning(home, config) else "`shammah learn` does it, or the next question"
         learnt = f"not yet: {by}"
     if interaction.reply is not None and not interaction.reply.complete:
         learnt = "nothing: Claude's reply was not whole"
-    if set_aside:
+    if archived:
         learnt = "no: set aside by a rollback"
     if as_json:
         click.echo(json.dumps(report.why_fields(interaction, nearest, learnt, config.policy)))
     else:
         short = {near: one_line(text) for near, text in nearest.items()}
         told = report.why_fields(interaction, short, learnt, config.policy)
-        Console(markup=False, emoji=False).print(report.why_table(one_line(interaction.turn.query.text), told))
+        Console(markup=False, emoji=False).print(report.why_table(one_line(interaction.request.query.text), told))

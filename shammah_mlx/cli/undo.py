@@ -27,14 +27,14 @@ def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
     """Return to the checkpoint made after N queries."""
     home, config = home_and_config(ctx, given)
     from shammah_mlx.home.recovery import roll_back
-    from shammah_mlx.home.snapshots import States
+    from shammah_mlx.home.snapshots import Snapshots
     from shammah_mlx.server import client
 
-    States(home, config.state).check_is_checkpoint(queries)  # before anybody is sent away for it
+    Snapshots(home, config.state).check_is_checkpoint(queries)  # before anybody is sent away for it
     with client.alone(home, config.state.lock_wait_s):
-        set_aside = roll_back(home, config, queries, say_waiting)
-    told = f"Models are as they were after query {queries}. Later interactions set aside: {len(set_aside)}"
-    click.echo(f"{told} (number {set_aside[0]} and after)." if set_aside else f"{told}.")
+        archived = roll_back(home, config, queries, say_waiting)
+    told = f"Models are as they were after query {queries}. Later interactions set aside: {len(archived)}"
+    click.echo(f"{told} (number {archived[0]} and after)." if archived else f"{told}.")
 
 
 @click.command()
@@ -96,7 +96,7 @@ def _is_sure(found: "Sequence[Interaction]") -> bool:
     """Show what would be erased, and ask."""
     click.echo(f"Interactions that match: {len(found)}")
     for interaction in found[:MOST_SHOWN]:
-        click.echo(f"  {interaction.turn.number}: {one_line(interaction.turn.query.text)}")
+        click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}")
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
     return click.confirm("Erase them for good, with all that was learnt since the first of them?")

@@ -11,7 +11,19 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import Draft, DraftSource, Interaction, Judged, Outage, Query, Reply, Route, Show, Step, Turn
+from shammah_mlx.events import (
+    Draft,
+    DraftSource,
+    Interaction,
+    Outage,
+    Query,
+    Reply,
+    Request,
+    Route,
+    ScoredDraft,
+    Show,
+    Step,
+)
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.framework.targets import Target, make_targets
@@ -56,7 +68,7 @@ def consult(consulting: Consulting[Result], teacher: Teacher, show: Show | None 
         return done.value  # type: ignore[no-any-return]  # it is the generator's, but the exception does not say so
 
 
-class Models(Protocol):
+class Roles(Protocol):
     """The three roles, as the loop sees them."""
 
     def p_local(self, query: Query) -> Mapping[DraftSource, float]:
@@ -73,95 +85,97 @@ class Models(Protocol):
 
 
 def answer(
-    turn: Turn, models: Models, meter: Meter, config: Config, show: Show | None = None
+    request: Request, models: Roles, meter: Meter, config: Config, show: Show | None = None
 ) -> Consulting[Interaction | Outage]:
     """Decide who answers, and get the answer; change nothing.
 
     `show` receives a draft's words as they come, where they are sure to be the answer. An Outage comes back when Claude
     was needed and gave nothing: then nothing was handled.
     """
-    query = turn.query
-    route = policy.route(models.p_local(query), turn, config.policy)
-    drafts = _try(turn, route, models, config.policy, show)
-    stands = policy.stands(drafts, route, turn, config.policy)
-    if turn.wish == "local":
-        return Interaction.unchecked(turn, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
+    query = request.query
+    route = policy.route(models.p_local(query), request, config.policy)
+    drafts = _try(request, route, models, config.policy, show)
+    stands = policy.stands(drafts, route, request, config.policy)
+    if request.forced_source == "local":
+        return Interaction.unchecked(request, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
 
     if not stands:
         reply = yield Call(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply
         if not drafts:
-            return Interaction.forwarded(turn, route, reply)
-        return Interaction.rejected(turn, route, drafts, reply)
+            return Interaction.forwarded(request, route, reply)
+        return Interaction.rejected(request, route, drafts, reply)
 
-    pi = policy.audit_probability(drafts[0], turn, config.policy)
-    if turn.coin >= pi:
-        return Interaction.approved(turn, route, drafts, pi)
+    audit_probability = policy.audit_probability(drafts[0], request, config.policy)
+    if request.audit_draw >= audit_probability:
+        return Interaction.approved(request, route, drafts, audit_probability)
     reply = yield Call(query, is_answer=False)
     if isinstance(reply, Outage):
-        return reply if turn.strict else Interaction.approved(turn, route, drafts, pi)
+        return reply if request.strict else Interaction.approved(request, route, drafts, audit_probability)
     if not reply.complete:
-        if turn.strict:  # what came of it was paid for, and is shown, marked
-            return Interaction.rejected(turn, route, drafts, reply)
-        return Interaction.approved(turn, route, drafts, pi, reply)
+        if request.strict:  # what came of it was paid for, and is shown, marked
+            return Interaction.rejected(request, route, drafts, reply)
+        return Interaction.approved(request, route, drafts, audit_probability, reply)
     best, *others = _compare(drafts, reply, meter)
     good = best.divergence is not None and config.divergence.is_good(best.divergence)
-    return Interaction.audited(turn, route, (best, *others), pi, reply, good=good)
+    return Interaction.audited(request, route, (best, *others), audit_probability, reply, good=good)
 
 
 def observe(
-    interaction: Interaction, models: Models, meter: Meter, config: Config, give_way: Callable[[], None] = go_on
+    interaction: Interaction, models: Roles, meter: Meter, config: Config, give_way: Callable[[], None] = go_on
 ) -> Interaction:
     """Complete an interaction with what the user need not wait for: shadow drafts and the comparison.
 
     `give_way` is called while a draft is written, so that whoever waits for an answer need not wait for that.
     """
-    turn, drafts, reply = interaction.turn, interaction.drafts, interaction.reply
+    request, drafts, reply = interaction.request, interaction.drafts, interaction.reply
     if reply is None or not reply.complete:
         return interaction
-    drafted = {judged.draft.source for judged in drafts}
-    shadows = [source for source in interaction.route.p_locals if source not in drafted and turn.shadows(source)]
-    made = [judged for source in shadows if (judged := _judge(turn.query, source, models, lambda _: give_way()))]
-    drafts = (*drafts, *policy.best_first(made, turn, config.policy))  # what stood, or was refused, stays first
+    drafted = {scored.draft.source for scored in drafts}
+    shadows = [source for source in interaction.route.p_locals if source not in drafted and request.shadows(source)]
+    made = [scored for source in shadows if (scored := _judge(request.query, source, models, lambda _: give_way()))]
+    drafts = (*drafts, *policy.best_first(made, request, config.policy))  # what stood, or was refused, stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
-def _try(turn: Turn, route: Route, models: Models, config: PolicyConfig, show: Show | None) -> tuple[Judged, ...]:
+def _try(
+    request: Request, route: Route, models: Roles, config: PolicyConfig, show: Show | None
+) -> tuple[ScoredDraft, ...]:
     """Return the drafts of the sources to try, the best first; after one that will be served no other is made."""
-    drafts: list[Judged] = []
+    drafts: list[ScoredDraft] = []
     for source in route.tries:
-        judged = _judge(turn.query, source, models, show if turn.wish == "local" else None)
-        if judged is not None:
-            drafts.append(judged)
-            if turn.wish == "local" or policy.accepts(judged, turn, config):
+        scored = _judge(request.query, source, models, show if request.forced_source == "local" else None)
+        if scored is not None:
+            drafts.append(scored)
+            if request.forced_source == "local" or policy.accepts(scored, request, config):
                 break
-    return policy.best_first(drafts, turn, config)
+    return policy.best_first(drafts, request, config)
 
 
-def _judge(query: Query, source: DraftSource, models: Models, show: Show | None = None) -> Judged | None:
+def _judge(query: Query, source: DraftSource, models: Roles, show: Show | None = None) -> ScoredDraft | None:
     draft = models.draft(query, source, show)
-    return None if draft is None else Judged(draft, models.p_accept(query, draft))
+    return None if draft is None else ScoredDraft(draft, models.p_accept(query, draft))
 
 
-def _compare(drafts: Sequence[Judged], reply: Reply, meter: Meter) -> tuple[Judged, ...]:
+def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple[ScoredDraft, ...]:
     """Measure how far each draft is from the reply, where that is not known yet."""
 
-    def compared(judged: Judged) -> Judged:
-        if judged.divergence is not None:
-            return judged
-        return msgspec.structs.replace(judged, divergence=meter(judged.draft.text, reply.text))
+    def compared(scored: ScoredDraft) -> ScoredDraft:
+        if scored.divergence is not None:
+            return scored
+        return msgspec.structs.replace(scored, divergence=meter(scored.draft.text, reply.text))
 
-    return tuple(compared(judged) for judged in drafts)
+    return tuple(compared(scored) for scored in drafts)
 
 
 def learn(
-    interaction: Interaction, models: Models, config: Config, give_way: Callable[[], None] = go_on
+    interaction: Interaction, models: Roles, config: Config, give_way: Callable[[], None] = go_on
 ) -> tuple[Step, ...]:
     """Train each model on what the interaction shows, one step an example; `give_way` is called before each."""
     steps = []
     for target in make_targets(interaction, config):
         give_way()
-        rate = learning_rate(config.optimizer.base_rates[target.role], interaction.turn.seen, config.optimizer)
+        rate = learning_rate(config.optimizer.base_rates[target.role], interaction.request.seen, config.optimizer)
         steps.append(models.step(target, rate))
     return tuple(steps)

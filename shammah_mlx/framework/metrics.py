@@ -48,15 +48,19 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
     }
     if interaction.divergence is not None and interaction.p_accept is not None:
         good = config.divergence.is_good(interaction.divergence)
-        if interaction.route.threshold is not None and interaction.turn.wish is None:
+        if interaction.route.threshold is not None and interaction.request.forced_source is None:
             add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
-        accepted = policy.accepts(interaction.drafts[0], interaction.turn, config.policy)
+        accepted = policy.accepts(interaction.drafts[0], interaction.request, config.policy)
         add[_verdict("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
     sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
-    if interaction.pi is not None and interaction.turn.wish is None and interaction.late_for is None:
-        sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.drafts[0], interaction.turn, config.policy)
+    if (
+        interaction.audit_probability is not None
+        and interaction.request.forced_source is None
+        and interaction.late_for is None
+    ):
+        sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.drafts[0], interaction.request, config.policy)
         counts["stood"] = tally.stood + 1
     return msgspec.structs.replace(tally, **counts, **sums)
 
@@ -75,7 +79,7 @@ def _verdict(role: str, said_yes: bool, good: bool, yes: str, no: str) -> str:
 def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> dict[str, object]:
     """Return every field of TrainingMetrics after this query, and the losses of its steps."""
     rates = {
-        f"{role}_lr": learning_rate(base, interaction.turn.seen, config.optimizer)
+        f"{role}_lr": learning_rate(base, interaction.request.seen, config.optimizer)
         for role, base in config.optimizer.base_rates.items()
     }
     return {
@@ -89,8 +93,8 @@ def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: 
         "validator_incorrect": tally.validator_incorrect,
         "avg_divergence": tally.divergence_sum / tally.compared if tally.compared else None,
         **rates,
-        "query_id": interaction.turn.number,
-        "at": interaction.turn.query.at,
+        "query_id": interaction.request.number,
+        "at": interaction.request.query.at,
         "divergence": interaction.divergence,
         "losses": {step.role: step.loss for step in steps if step.applied and step.loss is not None},
         "skipped_steps": tally.skipped_steps,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import DraftSource, Interaction, Judged, Query, Role
+from shammah_mlx.events import DraftSource, Interaction, Query, Role, ScoredDraft
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Target(msgspec.Struct, frozen=True):
     query: Query
     response: str | None  # the Generator's target; else the draft the label is about
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
-    evidence: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
+    features: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
     source: DraftSource | None = None  # who wrote the draft the label is about
     versions: Mapping[str, str] = {}  # of the parts that evidence holds for
     refuted: int | None = None  # the interaction whose answer was recalled, and is wrong by this reply
@@ -28,27 +28,27 @@ class Target(msgspec.Struct, frozen=True):
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
     """Derive every training target of one interaction; the reply comes last, after what was made without it."""
-    turn, reply, grounds = interaction.turn, interaction.reply, interaction.grounds
+    request, reply, decision_context = interaction.request, interaction.reply, interaction.decision_context
     found: list[Target] = []
-    for judged in interaction.drafts:
-        draft, good = judged.draft, _is_good(judged, config)
-        label = _router_label(interaction, good, config) if judged is interaction.drafts[0] else good
+    for scored in interaction.drafts:
+        draft, good = scored.draft, _is_good(scored, config)
+        label = _router_label(interaction, good, config) if scored is interaction.drafts[0] else good
         if label is not None:
-            about = (grounds.evidence, draft.source, grounds.versions)
-            found.append(Target("router", turn.number, turn.query, draft.text, label, *about))
+            about = (decision_context.features, draft.source, decision_context.versions)
+            found.append(Target("router", request.number, request.query, draft.text, label, *about))
         if good is not None:
-            about = (draft.evidence, draft.source, grounds.versions)
-            found.append(Target("validator", turn.number, turn.query, draft.text, good, *about))
+            about = (draft.features, draft.source, decision_context.versions)
+            found.append(Target("validator", request.number, request.query, draft.text, good, *about))
     if reply is not None and reply.complete:
-        wrong = [judged for judged in interaction.drafts if _is_good(judged, config) == 0 and judged.draft.entry]
+        wrong = [scored for scored in interaction.drafts if _is_good(scored, config) == 0 and scored.draft.entry]
         refuted = wrong[0].draft.entry if wrong else None
-        stood = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.pi is not None
-        found.append(Target("generator", turn.number, turn.query, reply.text, None, refuted=refuted, stood=stood))
+        stood = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.audit_probability is not None
+        found.append(Target("generator", request.number, request.query, reply.text, None, refuted=refuted, stood=stood))
     return tuple(found)
 
 
-def _is_good(judged: Judged, config: Config) -> int | None:
-    return None if judged.divergence is None else int(config.divergence.is_good(judged.divergence))
+def _is_good(scored: ScoredDraft, config: Config) -> int | None:
+    return None if scored.divergence is None else int(config.divergence.is_good(scored.divergence))
 
 
 def _router_label(interaction: Interaction, good: int | None, config: Config) -> int | None:

@@ -12,16 +12,16 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Exchange, Interaction, Outage, Query, Show, Wish
+from shammah_mlx.events import Exchange, ForcedSource, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
-from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
-from shammah_mlx.home.snapshots import States
+from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Spent, Training
-from shammah_mlx.learners.hybrid import Apprentice
-from shammah_mlx.learners.scratch import Ensemble
+from shammah_mlx.learners.hybrid import HybridRoles
+from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.text.divergence import Meter
 
@@ -32,8 +32,8 @@ Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
 class How(TypedDict, total=False):
     """How a query is to be answered."""
 
-    wish: Wish | None  # who the user asked for
-    kept: bool  # False: it is answered, and leaves no trace
+    forced_source: ForcedSource | None  # who the user asked for
+    stored: bool  # False: it is answered, and leaves no trace
     strict: bool  # an answer that nothing covers is none
     since: float  # when the user began to wait, by `time.perf_counter`, if that was before
 
@@ -68,15 +68,15 @@ class Assistant:
         self._teacher, self._saves, self._afresh, self._clock = teacher, saves, afresh, clock
         self._give_way = give_way
         self._lock = HomeLock(home, config.state, on_wait)
-        states = States(home, config.state)
+        snapshots = Snapshots(home, config.state)
         with ExitStack() as opened:
             self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
-            opened.enter_context(forgetting.all_forgotten(home, self._journal, states, self._lock))
+            opened.enter_context(forgetting.all_forgotten(home, self._journal, snapshots, self._lock))
             if afresh:
                 opened.enter_context(self._lock.learning())
-            elif self._journal.learnt().state is None and states.adopt():
-                self._adopt(states)
-            self._training = Training(home, config, weights, self._journal, states, afresh=afresh)
+            elif self._journal.progress().state is None and snapshots.adopt():
+                self._adopt(snapshots)
+            self._training = Training(home, config, weights, self._journal, snapshots, afresh=afresh)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -89,15 +89,15 @@ class Assistant:
             if self._training.is_unsaved and self._saves and error is None:
                 self.save()
 
-    def _adopt(self, states: States) -> None:
+    def _adopt(self, snapshots: Snapshots) -> None:
         """Let the journal name the models that are there: it is new, they are not."""
         with self._lock.learning():
-            found = states.adopt()
-            if found and self._journal.learnt().state is None:
-                self._journal.commit(Learnt(found.cursor, found.name))
+            found = snapshots.adopt()
+            if found and self._journal.progress().state is None:
+                self._journal.commit(Progress(found.cursor, found.name))
 
     @property
-    def models(self) -> Ensemble | Apprentice:
+    def models(self) -> ScratchRoles | HybridRoles:
         """Return the three roles as they are now."""
         return self._training.models
 
@@ -125,8 +125,8 @@ class Assistant:
         query: Query,
         show: Show | None = None,
         *,
-        wish: Wish | None = None,
-        kept: bool = True,
+        forced_source: ForcedSource | None = None,
+        stored: bool = True,
         strict: bool = False,
         since: float | None = None,
     ) -> loop.Consulting[Interaction | Outage]:
@@ -145,25 +145,25 @@ class Assistant:
             max_tokens=query.max_tokens or self.config.teacher.max_tokens,
             at=self._clock(),
         )
-        turn = policy.take_turn(
+        request = policy.make_request(
             asked,
             self._journal.next_number(),
             training.tally.queries + self._journal.queries_after(training.cursor),
             self.config,
-            wish=wish,
+            forced_source=forced_source,
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
-            selection=training.selection_now(),
-            kept=kept,
+            score_counts=training.score_counts_now(),
+            stored=stored,
             strict=strict,
             open_audits=len(self._journal.open_audits()),
         )
-        answered = yield from loop.answer(turn, self.models, self.meter, self.config, show)
+        answered = yield from loop.answer(request, self.models, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        grounds = msgspec.structs.replace(self.models.grounds(asked), versions=training.versions)
+        decision_context = msgspec.structs.replace(self.models.decision_context(asked), versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
-        interaction = msgspec.structs.replace(answered, grounds=grounds, ms=ms)
-        return self._write(interaction) if turn.kept else interaction
+        interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
+        return self._write(interaction) if request.stored else interaction
 
     def _write(self, interaction: Interaction) -> Interaction:
         started = time.perf_counter()
@@ -192,17 +192,17 @@ class Assistant:
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
             is_late = self._clock() > at + self.config.risk.audit_wait_s
-            if is_late or served.grounds.versions != self._training.versions:
+            if is_late or served.decision_context.versions != self._training.versions:
                 reply = None
             elif reached:
-                reply = yield loop.Call(served.turn.query, is_answer=False)
+                reply = yield loop.Call(served.request.query, is_answer=False)
             else:
                 continue
             if isinstance(reply, Outage):
                 break
             if reply is not None and not reply.complete:
                 continue
-            made += self._journal.write_late(Interaction.late(served.turn, served, served.drafts, reply))
+            made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
         return made
 
     def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
@@ -214,10 +214,13 @@ class Assistant:
         last = self._journal.last()
         if last is None:
             raise BadInputError("there is no conversation to continue", "ask without -c first")
-        before = last.turn.query
+        before = last.request.query
         said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal says nothing
         history = (*before.history, *said)[-self.config.max_history :]
-        while history and sum(len(turn.question) + len(turn.answer) for turn in history) > self.config.max_query_bytes:
+        while (
+            history
+            and sum(len(request.question) + len(request.answer) for request in history) > self.config.max_query_bytes
+        ):
             history = history[1:]
         return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
 

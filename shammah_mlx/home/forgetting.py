@@ -15,9 +15,9 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Interaction
 from shammah_mlx.framework import metrics
-from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
-from shammah_mlx.home.snapshots import States
+from shammah_mlx.home.snapshots import Snapshots
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -48,18 +48,20 @@ def forget(
     holds = matcher(pattern)
     if not (home / "journal.db").exists():
         return Forgotten(0, [])
-    states, lock = States(home, config.state), HomeLock(home, config.state, on_wait)
+    snapshots, lock = Snapshots(home, config.state), HomeLock(home, config.state, on_wait)
     with closing(Journal(home / "journal.db")) as journal:
-        if manifest := states.find(journal.learnt().state):
-            states.check_preset(manifest, config.preset)  # it will be the one to learn again
+        if manifest := snapshots.find(journal.progress().state):
+            snapshots.check_preset(manifest, config.preset)  # it will be the one to learn again
         found = [interaction for interaction in journal.every() if holds(interaction)]
         if found and not confirm(found):
             return None
         with keeping_out or nullcontext(), lock.alone():
-            resumed, dropped = journal.erased_from() is not None, finish(home, journal, states)
-            numbers = [interaction.turn.number for interaction in journal.every() if holds(interaction)]  # some are new
+            resumed, dropped = journal.erased_from() is not None, finish(home, journal, snapshots)
+            numbers = [
+                interaction.request.number for interaction in journal.every() if holds(interaction)
+            ]  # some are new
             journal.erase(numbers)
-            return Forgotten(len(numbers), [*dropped, *finish(home, journal, states)], resumed)
+            return Forgotten(len(numbers), [*dropped, *finish(home, journal, snapshots)], resumed)
 
 
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
@@ -78,7 +80,7 @@ def matcher(pattern: str) -> Callable[[Interaction], bool]:
 
 
 @contextmanager
-def all_forgotten(home: Path, journal: Journal, states: States, lock: HomeLock) -> Iterator[None]:
+def all_forgotten(home: Path, journal: Journal, snapshots: Snapshots, lock: HomeLock) -> Iterator[None]:
     """Share the home, after finishing what a process that died has left to forget.
 
     Raises:
@@ -90,10 +92,10 @@ def all_forgotten(home: Path, journal: Journal, states: States, lock: HomeLock) 
                 yield
                 return
         with lock.alone():
-            finish(home, journal, states)
+            finish(home, journal, snapshots)
 
 
-def finish(home: Path, journal: Journal, states: States) -> list[int]:
+def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
     """Remove every trace of what was erased from the journal; return the checkpoints that were dropped.
 
     Each step may be done again: should the process die in between, the next one does. The home is to be held alone.
@@ -105,30 +107,30 @@ def finish(home: Path, journal: Journal, states: States) -> list[int]:
     if first is None:
         return []
     journal.scrub()
-    dropped = states.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
-    states.drop_aside(lambda manifest: manifest is None or manifest.cursor >= first)
-    learnt = journal.learnt()
-    manifest = states.find(learnt.state) if learnt.cursor < first else None
+    dropped = snapshots.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
+    snapshots.drop_archived(lambda manifest: manifest is None or manifest.cursor >= first)
+    progress = journal.progress()
+    manifest = snapshots.find(progress.state) if progress.cursor < first else None
     if manifest is None:
-        earlier = states.last_good()
-        manifest = None if earlier is None else states.restore(earlier)
-        journal.go_back(Learnt(manifest.cursor, manifest.name) if manifest else Learnt(), set_aside=False)
-    states.publish(manifest)
+        earlier = snapshots.last_good()
+        manifest = None if earlier is None else snapshots.restore(earlier)
+        journal.go_back(Progress(manifest.cursor, manifest.name) if manifest else Progress(), archived=False)
+    snapshots.publish(manifest)
     metrics.trim(metrics.metrics_path(home), manifest.tally.queries if manifest else 0)
     journal.note_all_gone()
     return dropped
 
 
 def _texts(interaction: Interaction) -> Iterator[str]:
-    query, reply = interaction.turn.query, interaction.reply
+    query, reply = interaction.request.query, interaction.reply
     yield query.text
     yield query.system or ""
     for exchange in query.history:
         yield exchange.question
         yield exchange.answer
     yield reply.text if reply else ""
-    for judged in interaction.drafts:
-        yield judged.draft.text
+    for scored in interaction.drafts:
+        yield scored.draft.text
 
 
 def _plain(text: str) -> str:

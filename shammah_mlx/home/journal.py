@@ -29,7 +29,7 @@ Read = TypeVar("Read")
 NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
 
 
-class Learnt(msgspec.Struct, frozen=True):
+class Progress(msgspec.Struct, frozen=True):
     """How far training has come."""
 
     cursor: int = 0  # number of the last interaction trained on
@@ -88,12 +88,12 @@ class Journal:
         if told != "ok":
             raise BadStateError(f"{self._path} is damaged", "restore it from a backup, or use another --home")
 
-    def learnt(self) -> Learnt:
+    def progress(self) -> Progress:
         """Return how far training has come."""
         row = self._db.execute("SELECT cursor, state FROM learnt").fetchone()
-        return Learnt(*row) if row else Learnt()
+        return Progress(*row) if row else Progress()
 
-    def of_current(self, read: Callable[[Learnt], Read]) -> Read:
+    def of_current(self, read: Callable[[Progress], Read]) -> Read:
         """Return what is read of the state that training has come to; again if another replaces it meanwhile.
 
         Raises:
@@ -101,12 +101,12 @@ class Journal:
         """
         while True:
             with self.snapshot():
-                learnt = self.learnt()
+                progress = self.progress()
                 try:
-                    return read(learnt)
+                    return read(progress)
                 except BadStateError as error:
                     damage = error
-            if self.learnt() == learnt:
+            if self.progress() == progress:
                 raise damage
 
     def next_number(self) -> int:
@@ -155,45 +155,45 @@ class Journal:
 
     def _insert(self, interaction: Interaction) -> Interaction:
         number = self.next_number()
-        turn = msgspec.structs.replace(interaction.turn, number=number)
-        stored = msgspec.structs.replace(interaction, turn=turn)
+        request = msgspec.structs.replace(interaction.request, number=number)
+        stored = msgspec.structs.replace(interaction, request=request)
         if stored.audit_open:
-            self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, turn.query.at))
+            self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, request.query.at))
         self._db.execute("INSERT INTO interactions (number, record) VALUES (?, ?)", (number, _encoded(stored)))
         return stored
 
     def complete(self, interaction: Interaction) -> None:
         """Stage an interaction as observed, in place of what was written."""
-        row = (_encoded(interaction), interaction.turn.number)
+        row = (_encoded(interaction), interaction.request.number)
         self._staged.append(("UPDATE interactions SET record = ? WHERE number = ?", row))
 
-    def commit(self, learnt: Learnt) -> None:
+    def commit(self, progress: Progress) -> None:
         """Store all that was staged, and how far training has come with it, as one."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             for statement, row in self._staged:
                 self._db.execute(statement, row)
-            self._name(learnt)
+            self._name(progress)
         self._staged.clear()
 
     def unstage(self) -> None:
         """Drop what was staged."""
         self._staged.clear()
 
-    def go_back(self, learnt: Learnt, *, set_aside: bool) -> list[int]:
+    def go_back(self, progress: Progress, *, archived: bool) -> list[int]:
         """Return training to an earlier state; return which interactions are set aside, if that is wanted."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM memory WHERE number > ?", (learnt.cursor,))
-            self._name(learnt)
+            self._db.execute("DELETE FROM memory WHERE number > ?", (progress.cursor,))
+            self._name(progress)
             later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside RETURNING number"
-            gone = self._db.execute(later, (learnt.cursor,)).fetchall() if set_aside else []
+            gone = self._db.execute(later, (progress.cursor,)).fetchall() if archived else []
         return sorted(number for (number,) in gone)
 
-    def _name(self, learnt: Learnt) -> None:
+    def _name(self, progress: Progress) -> None:
         self._db.execute("DELETE FROM learnt")
-        if learnt.state is not None:
-            self._db.execute("INSERT INTO learnt VALUES (?, ?)", (learnt.cursor, learnt.state))
+        if progress.state is not None:
+            self._db.execute("INSERT INTO learnt VALUES (?, ?)", (progress.cursor, progress.state))
 
     def after(self, number: int) -> Iterator[Interaction]:
         """Yield the interactions that count and come after `number`, in order.
@@ -257,7 +257,7 @@ class Journal:
         """Stage that the entries of the memory from `first` to `last`, or to the end, are dropped."""
         self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))
 
-    def is_set_aside(self, number: int) -> bool:
+    def is_archived(self, number: int) -> bool:
         """Say whether a rollback went back to before this interaction."""
         row = self._db.execute("SELECT set_aside FROM interactions WHERE number = ?", (number,)).fetchone()
         return row is not None and bool(row[0])

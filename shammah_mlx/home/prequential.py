@@ -18,7 +18,7 @@ BANDS = (0, 50, 200, 500, 1000, 2000, 5000)
 """Query counts at which the bands of the specification's Expected Performance begin."""
 
 
-class Trace(msgspec.Struct, frozen=True):
+class Trace(msgspec.Struct, frozen=True, rename={"audit_probability": "pi"}):
     """What the program did with one row; read by other programs, so the names are fixed."""
 
     id: str
@@ -28,7 +28,7 @@ class Trace(msgspec.Struct, frozen=True):
     p_local: float
     p_accept: float | None
     threshold: float | None
-    pi: float | None  # probability that a served draft was audited
+    audit_probability: float | None  # probability that a served draft was audited
     audit: bool
     called_claude: bool
     divergence: float | None
@@ -92,7 +92,7 @@ def trace(row: Row, interaction: Interaction) -> Trace:
         p_local=interaction.route.p_local,
         p_accept=interaction.p_accept,
         threshold=interaction.route.threshold,
-        pi=interaction.pi,
+        audit_probability=interaction.audit_probability,
         audit=interaction.audit,
         called_claude=interaction.called_claude,
         divergence=interaction.divergence,

@@ -11,9 +11,9 @@ from shammah_mlx.errors import BadStateError
 from shammah_mlx.framework import metrics
 from shammah_mlx.home import forgetting
 from shammah_mlx.home.assistant import Assistant
-from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
-from shammah_mlx.home.snapshots import States
+from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.teacher.recordings import Recorded
 
@@ -35,18 +35,18 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     Raises:
         BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
     """
-    states = States(home, config.state)
-    states.check_is_checkpoint(queries)
+    snapshots = Snapshots(home, config.state)
+    snapshots.check_is_checkpoint(queries)
     if not (home / "journal.db").exists():
         raise BadStateError(f"there is no journal in {home}", "restore journal.db: models alone cannot be gone back to")
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
-        forgetting.finish(home, journal, states)
-        manifest = states.restore(queries)
-        set_aside = journal.go_back(Learnt(manifest.cursor, manifest.name), set_aside=True)
-        states.drop_checkpoints(lambda other, _: other > queries)
-        states.publish(manifest)
+        forgetting.finish(home, journal, snapshots)
+        manifest = snapshots.restore(queries)
+        archived = journal.go_back(Progress(manifest.cursor, manifest.name), archived=True)
+        snapshots.drop_checkpoints(lambda other, _: other > queries)
+        snapshots.publish(manifest)
         metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
-        return set_aside
+        return archived
 
 
 def rebuild(
@@ -65,4 +65,4 @@ def rebuild(
         learnt = assistant.learn_pending(begin(assistant.pending()))
         after = assistant.save()
     with closing(Journal(home / "journal.db")) as journal:
-        return Rebuilt(len(learnt), before, after, journal.count_after(journal.learnt().cursor))
+        return Rebuilt(len(learnt), before, after, journal.count_after(journal.progress().cursor))

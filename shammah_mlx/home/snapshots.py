@@ -20,7 +20,7 @@ from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import ROLES, DraftSource
 from shammah_mlx.files import is_intact, link_all, sha256, sync, write_synced
 from shammah_mlx.framework.metrics import Tally
-from shammah_mlx.risk.threshold import Evidence
+from shammah_mlx.risk.threshold import ScoreCounts
 
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
 ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
@@ -35,7 +35,7 @@ class _Format(msgspec.Struct, frozen=True):
     format: int
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"score_counts": "selection"}):
     """What a set of model files is; written last, so its presence says the set is whole."""
 
     preset: str
@@ -43,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tally: Tally
     sha256: dict[str, str]  # by file name: damage is found before it is learnt from
     versions: dict[str, str] = {}  # of what the evidence in it holds for
-    selection: dict[DraftSource, Evidence] = {}  # what the thresholds follow from
+    score_counts: dict[DraftSource, ScoreCounts] = {}  # what the thresholds follow from
     format: int = FORMAT
 
     @property
@@ -52,7 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
-class States:
+class Snapshots:
     """The model files of one home."""
 
     def __init__(self, home: Path, config: StateConfig) -> None:
@@ -60,7 +60,7 @@ class States:
         self._link = home / "models"
         self._states = home / "states"
         self._checkpoints = home / "checkpoints"
-        self._aside = home / "aside"
+        self._archive = home / "aside"
         self._config = config
 
     def manifest(self, name: str | None) -> Manifest | None:
@@ -158,9 +158,9 @@ class States:
         for left in self._checkpoints.glob(".query_*"):
             shutil.rmtree(left)
 
-    def set_aside(self, manifest: Manifest) -> None:
+    def archived(self, manifest: Manifest) -> None:
         """Keep a set that nothing will make again where nothing applies it."""
-        kept = self._aside / manifest.name[:_SHOWN]
+        kept = self._archive / manifest.name[:_SHOWN]
         if not kept.exists():
             self._copy(self._folder(manifest.name), kept)
 
@@ -210,9 +210,9 @@ class States:
             shutil.rmtree(folders[queries])
         return dropped
 
-    def drop_aside(self, is_dropped: Callable[[Manifest | None], bool]) -> None:
+    def drop_archived(self, is_dropped: Callable[[Manifest | None], bool]) -> None:
         """Drop the sets kept aside of which that is true."""
-        for folder in self._aside.glob("*"):
+        for folder in self._archive.glob("*"):
             if is_dropped(_read(folder / MANIFEST)):
                 shutil.rmtree(folder)
 

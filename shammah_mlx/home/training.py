@@ -17,17 +17,17 @@ from shammah_mlx.events import DraftSource, Interaction
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.targets import Target, make_targets
-from shammah_mlx.home.journal import Journal, Learnt
-from shammah_mlx.home.snapshots import Manifest, States
-from shammah_mlx.learners.hybrid import CONCERNS, WEIGHED, Apprentice
-from shammah_mlx.learners.scratch import Ensemble
-from shammah_mlx.learners.student import Imitator
+from shammah_mlx.home.journal import Journal, Progress
+from shammah_mlx.home.snapshots import Manifest, Snapshots
+from shammah_mlx.learners.hybrid import CONCERNS, WEIGHED, HybridRoles
+from shammah_mlx.learners.scratch import ScratchRoles
+from shammah_mlx.learners.student import Student
 from shammah_mlx.models import tokenizers
 from shammah_mlx.models.backend import Arrays, load_arrays, mx
 from shammah_mlx.models.embedder import LazyEmbedder
 from shammah_mlx.models.weights import Weights, find_embedder
 from shammah_mlx.risk import threshold
-from shammah_mlx.risk.threshold import Selection
+from shammah_mlx.risk.threshold import CountsBySource
 from shammah_mlx.text import rules
 from shammah_mlx.text.divergence import make_meter
 
@@ -50,11 +50,11 @@ class Training:
         WeightsError: there are no such pretrained weights.
     """
 
-    models: Ensemble | Apprentice
+    models: ScratchRoles | HybridRoles
     cursor: int  # number of the last interaction trained on
     tally: Tally
-    selection: Selection
-    base: Learnt  # what was saved last, by whoever
+    score_counts: CountsBySource
+    base: Progress  # what was saved last, by whoever
     _torn: bool  # whether a step was broken off
     _count: int  # interactions learnt since
     _learning_s: float  # what that took
@@ -63,10 +63,10 @@ class Training:
     _is_published: bool
 
     def __init__(
-        self, home: Path, config: Config, weights: Weights, journal: Journal, states: States, *, afresh: bool
+        self, home: Path, config: Config, weights: Weights, journal: Journal, snapshots: Snapshots, *, afresh: bool
     ) -> None:
         self._home, self._config, self._weights = home, config, weights
-        self._journal, self._states, self._afresh = journal, states, afresh
+        self._journal, self._snapshots, self._afresh = journal, snapshots, afresh
         embedder = find_embedder(config.embedder, weights)
         self.versions = versions(config, embedder)
         self._embed = LazyEmbedder(embedder)
@@ -93,9 +93,9 @@ class Training:
         steps = loop.learn(interaction, self.models, self._config, give_way)
         self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
-        self.cursor = interaction.turn.number
+        self.cursor = interaction.request.number
         self.tally = metrics.count(self.tally, interaction, steps, self._config)
-        self.selection = threshold.learnt(self.selection, interaction, self._config, self._void(interaction))
+        self.score_counts = threshold.updated(self.score_counts, interaction, self._config, self._void(interaction))
         if interaction.late_for is None:  # a line a query
             self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
         self._count += 1
@@ -114,7 +114,7 @@ class Training:
     def catch_up(self) -> None:
         """Start again from what was saved, if another process has saved since, or learning was broken off."""
         self.check_home()
-        if self._torn or self._journal.learnt() != self.base:
+        if self._torn or self._journal.progress() != self.base:
             self.base = self._journal.of_current(self._take_up)
 
     def take_over(self) -> None:
@@ -122,16 +122,16 @@ class Training:
         self.catch_up()
         if self._saved and not self._is_published and not self._afresh:
             cursor = self._saved.cursor
-            self._states.drop_checkpoints(lambda _, manifest: manifest is not None and manifest.cursor > cursor)
-            self._states.publish(self._saved)
+            self._snapshots.drop_checkpoints(lambda _, manifest: manifest is not None and manifest.cursor > cursor)
+            self._snapshots.publish(self._saved)
             self._is_published = True
 
-    def selection_now(self) -> Selection:
+    def score_counts_now(self) -> CountsBySource:
         """Return the evidence, with what was served since: the bound does not wait for the learner."""
-        found = self.selection
+        found = self.score_counts
         for pending in self._journal.after(self.cursor):
-            if pending.pi is not None:  # of others it is not known yet what they show
-                found = threshold.learnt(found, pending, self._config, self._void(pending))
+            if pending.audit_probability is not None:  # of others it is not known yet what they show
+                found = threshold.updated(found, pending, self._config, self._void(pending))
         return found
 
     @property
@@ -152,12 +152,12 @@ class Training:
         self.check_home()
         manifest = self._write()
         if self._saved and self._is_to_be_kept(self._saved, manifest):
-            self._states.set_aside(self._saved)
+            self._snapshots.archived(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
-        learnt = Learnt(self.cursor, manifest.name)
-        self._journal.commit(learnt)  # from here on it is saved
-        self.base, self._saved, self._count, self._learning_s, self._lines = learnt, manifest, 0, 0.0, []
-        self._states.publish(manifest)
+        progress = Progress(self.cursor, manifest.name)
+        self._journal.commit(progress)  # from here on it is saved
+        self.base, self._saved, self._count, self._learning_s, self._lines = progress, manifest, 0, 0.0, []
+        self._snapshots.publish(manifest)
         self._is_published = True
         self._save_s = time.perf_counter() - started
         self.spent.saves_s += self._save_s
@@ -166,12 +166,12 @@ class Training:
     def keep_checkpoint(self) -> None:
         """Make the checkpoint that is due, while what is learnt from nothing is not in its place yet."""
         if self.tally.queries % self._config.state.checkpoint_every == 0:
-            self._states.keep_checkpoint(self._write())
+            self._snapshots.keep_checkpoint(self._write())
 
     def _write(self) -> Manifest:
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
-        unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.selection))
-        return self._states.write(write, unsealed, self.models.adapter_config())
+        unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.score_counts))
+        return self._snapshots.write(write, unsealed, self.models.adapter_config())
 
     def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
         """Say whether a set goes aside: nothing will make it again, and its adapters are not in the new one."""
@@ -184,25 +184,25 @@ class Training:
         self._journal.unstage()
         self._lines.clear()
 
-    def _take_up(self, learnt: Learnt) -> Learnt:
+    def _take_up(self, progress: Progress) -> Progress:
         self._journal.unstage()
         self._torn, self._count, self._learning_s = False, 0, 0.0
         self._lines, self._saved, self._is_published = [], None, False
-        self.cursor, self.tally, self.selection = 0, Tally(), threshold.no_evidence(self._config)
+        self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
         self.models = self._make_models()
         if self._afresh:
-            if (found := self._states.find(learnt.state)) is not None:
-                self._states.check_preset(found, self._config.preset)
+            if (found := self._snapshots.find(progress.state)) is not None:
+                self._snapshots.check_preset(found, self._config.preset)
             self._saved = found
-        elif (manifest := self._states.manifest(learnt.state)) is not None:
+        elif (manifest := self._snapshots.manifest(progress.state)) is not None:
             self._continue_from(manifest)
-            return learnt
+            return progress
         self._journal.unremember(0)
-        return learnt
+        return progress
 
     def _continue_from(self, manifest: Manifest) -> None:
-        self._states.check_preset(manifest, self._config.preset)
-        files = self._states.files(manifest)
+        self._snapshots.check_preset(manifest, self._config.preset)
+        files = self._snapshots.files(manifest)
         changed = {part for part, version in self.versions.items() if manifest.versions.get(part) != version}
         try:
             is_whole = self.models.load({stem: load_arrays(path) for stem, path in files.items()}, changed)
@@ -214,24 +214,24 @@ class Training:
         if not is_whole:
             self._journal.read(manifest.cursor)  # without the journal nothing can be learnt again
             self.models.relearn(self._replies(manifest.cursor))
-        kept = {source: found for source, found in manifest.selection.items() if not CONCERNS[source] & changed}
+        kept = {source: found for source, found in manifest.score_counts.items() if not CONCERNS[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
-        self.selection = {source: kept.get(source, new) for source, new in self.selection.items()}
+        self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
         self._saved = manifest
 
-    def _make_models(self) -> Ensemble | Apprentice:
+    def _make_models(self) -> ScratchRoles | HybridRoles:
         if self._config.generator == "scratch":
-            return Ensemble(self._config, self._weights)
+            return ScratchRoles(self._config, self._weights)
         has_decoder = self._config.generator == "recall+decoder"
         folder = self._config.lora.model
         if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
             raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
-        decoder = Imitator(self._weights.decoder, self._config, self._journal.read) if has_decoder else None
-        return Apprentice(self._config, self.versions, self._embed, self.meter, self._journal, decoder)
+        decoder = Student(self._weights.decoder, self._config, self._journal.read) if has_decoder else None
+        return HybridRoles(self._config, self.versions, self._embed, self.meter, self._journal, decoder)
 
     def _void(self, interaction: Interaction) -> list[DraftSource]:
         """Return the sources whose drafts were scored or measured by other parts than today's."""
-        recorded = interaction.grounds.versions
+        recorded = interaction.decision_context.versions
         return [
             source
             for source, parts in CONCERNS.items()
@@ -241,7 +241,7 @@ class Training:
     def _replies(self, last: int) -> Iterator[Target]:
         """Yield Claude's complete replies up to the interaction `last`, as targets."""
         for interaction in self._journal.after(0):
-            if interaction.turn.number <= last:
+            if interaction.request.number <= last:
                 targets = make_targets(interaction, self._config)
                 yield from (target for target in targets if target.role == "generator")
 

@@ -84,8 +84,8 @@ def text_loss(model: nn.Module, batch: Batch) -> mx.array:
     Batch: tokens (B, T), and `learnt` (B, T), 1 where a token belongs to the reply and 0 in prompt and padding. Each
     token is predicted from those before it.
     """
-    tokens, learnt = batch
+    tokens, mask = batch
     logits = model(tokens[:, :-1])  # (B, T - 1, vocab)
     losses = nn.losses.cross_entropy(logits, tokens[:, 1:])  # (B, T - 1)
-    weight = learnt[:, 1:].astype(losses.dtype)
+    weight = mask[:, 1:].astype(losses.dtype)
     return (losses * weight).sum() / weight.sum()

@@ -14,19 +14,19 @@ import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Draft, DraftSource, Grounds, Interaction, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Interaction, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
-from shammah_mlx.learners.logistic import EvidenceModel
+from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import EVIDENCE, Entry, Proposal, Question, word_set
-from shammah_mlx.learners.student import Imitator
+from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
+from shammah_mlx.learners.student import Student
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.freshness import is_fleeting
 
-Judges = dict[Role, dict[DraftSource, EvidenceModel]]
+Classifiers = dict[Role, dict[DraftSource, LogisticModel]]
 
 A_DAY = 86_400.0  # seconds
 RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
@@ -68,7 +68,7 @@ class Records(Protocol):
         """Drop entries."""
 
 
-class Apprentice:
+class HybridRoles:
     """The roles of one home; `decoder` is None where only recall drafts."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Apprentice:
         embed: Embedder,
         meter: Meter,
         records: Records,
-        decoder: Imitator | None,
+        decoder: Student | None,
     ) -> None:
         @functools.lru_cache(RECENT)
         def question(query: Query) -> Question | None:
@@ -86,20 +86,22 @@ class Apprentice:
                 return None  # two questions that differ only where nobody looks are not one
             return Question(embed([meaning(query)])[0], word_set(meaning(query)), query.context)
 
-        if unknown := sorted(config.recall.trust_prior.keys() - set(EVIDENCE)):
+        if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(f"there is no evidence {unknown[0]!r} for recall.trust_prior", "mend it in config.toml")
         self._config, self._question, self._meter, self._records = config, question, meter, records
         self._versions = versions
         self._made_by = "; ".join(versions[name] for name in MADE_BY)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
-        self._judges = _new_judges(config, ("recall",) if decoder is None else ("recall", "decoder"))
+        self._classifiers = _new_classifiers(config, ("recall",) if decoder is None else ("recall", "decoder"))
         self._weighed = functools.lru_cache(RECENT)(self._weigh)  # until the memory changes
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
-        proposal, evidence = self._weighed(query)
-        p_locals = {source: judge.probability(evidence) for source, judge in self._judges["router"].items()}
+        proposal, features = self._weighed(query)
+        p_locals = {
+            source: classifier.probability(features) for source, classifier in self._classifiers["router"].items()
+        }
         if proposal is None:
             p_locals["recall"] = 0.0
         if "decoder" in p_locals and (not query.is_plain or is_fleeting(meaning(query))):
@@ -108,46 +110,46 @@ class Apprentice:
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
         """Return what Claude answered to the most telling past question, or what the decoder makes of it."""
-        proposal, evidence = self._weighed(query)
+        proposal, features = self._weighed(query)
         if source == "decoder":
-            return self._write(query, proposal, evidence, show)
+            return self._write(query, proposal, features, show)
         if proposal is None:
             return None
         number = proposal.entry.number
         original = self._records.read(number)
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
-        return Draft(text, "recall", original.turn.query.row or str(number), number, evidence, stop)
+        return Draft(text, "recall", original.request.query.row or str(number), number, features, stop)
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft's evidence is about the query
         """Return the Validator's probability that the draft is good."""
-        return self._judges["validator"][draft.source].probability(draft.evidence)
+        return self._classifiers["validator"][draft.source].probability(draft.features)
 
-    def grounds(self, query: Query) -> Grounds:
+    def decision_context(self, query: Query) -> DecisionContext:
         """Return what the Router weighs."""
         question = self._question(query)
         nearest = self._memory.nearest(question, NEAREST) if question else []
-        return Grounds(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._weighed(query)[1])
+        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._weighed(query)[1])
 
     def step(self, target: Target, rate: float) -> Step:
         """Learn one example: a reply by heart and by a step of the decoder, a label by weighing evidence anew."""
         if target.role == "generator":
             return self._learn_reply(target, rate)
         source = target.source or "recall"
-        judge = self._judges[target.role].get(source)
+        classifier = self._classifiers[target.role].get(source)
         voided = any(target.versions.get(name) != self._versions[name] for name in CONCERNS[source])
-        if judge is None or target.label is None or not target.evidence or voided:
+        if classifier is None or target.label is None or not target.features or voided:
             return Step(target.role, None, applied=False)  # from a time with other parts
-        return Step(target.role, judge.step(target.evidence, target.label), applied=True)
+        return Step(target.role, classifier.step(target.features, target.label), applied=True)
 
     def state(self) -> dict[str, Arrays]:
         """Return everything learnt, by file; the memory's entries are in the records."""
         judges = {
             role: {
                 f"{source}.{name}": mx.array(array)
-                for source, judge in by_source.items()
-                for name, array in judge.state().items()
+                for source, classifier in by_source.items()
+                for name, array in classifier.state().items()
             }
-            for role, by_source in self._judges.items()
+            for role, by_source in self._classifiers.items()
         }
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
         adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
@@ -167,10 +169,10 @@ class Apprentice:
         Raises:
             ValueError: the arrays are not of such models.
         """
-        for role, by_source in self._judges.items():
-            for source, judge in by_source.items():
+        for role, by_source in self._classifiers.items():
+            for source, classifier in by_source.items():
                 if not CONCERNS[source] & set(changed):
-                    judge.load(_under(f"{source}.", state[role]))
+                    classifier.load(_under(f"{source}.", state[role]))
         if self._decoder and "decoder" not in changed:
             self._decoder.load(state["generator"], state["optimizer_state"])
         refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
@@ -218,15 +220,15 @@ class Apprentice:
         proposal = self._memory.propose(question) if question else None
         if proposal is None or not self._is_fresh(proposal.entry, query):
             return None, UNKNOWN
-        named = dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
+        named = dict(zip(FEATURES, proposal.features.tolist(), strict=True))
         days = self._memory.since_given(proposal.entry, query.at) // A_DAY  # whole ones: a replay takes its own time
-        trust = self._trust.log_odds(proposal.evidence) - self._config.recall.ageing * days
+        trust = self._trust.log_odds(proposal.features) - self._config.recall.ageing * days
         if named["similarity"] < self._config.recall.least_alike:
             trust = min(trust, UNLIKE)
-        return proposal, {**named, **concord(named, trust)}
+        return proposal, {**named, **agreement_features(named, trust)}
 
     def _write(
-        self, query: Query, proposal: Proposal | None, evidence: dict[str, float], show: Show | None
+        self, query: Query, proposal: Proposal | None, features: dict[str, float], show: Show | None
     ) -> Draft | None:
         if self._decoder is None or not query.is_plain:  # its prompt has no place for a conversation
             return None
@@ -235,8 +237,8 @@ class Apprentice:
         if not written.text.strip():
             return None
         same = recalled is not None and self._config.divergence.is_good(self._meter(written.text, recalled))
-        told = {**evidence, "log p": written.mean_log_p, "same as recalled": float(same)}
-        return Draft(written.text, "decoder", evidence=told)
+        told = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
+        return Draft(written.text, "decoder", features=told)
 
     def _learn_reply(self, target: Target, rate: float) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
@@ -288,7 +290,7 @@ def meaning(query: Query) -> str:
     return f"{query.history[-1].question} {query.text}" if leans else query.text
 
 
-def concord(named: Mapping[str, float], trust: float) -> dict[str, float]:
+def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:
     """Return trust, and how far the two views agree: summed evidence lets a sure view cover for a doubtful one.
 
     Where only one of them is sure, one answer in ten was wrong however great the trust.
@@ -298,10 +300,10 @@ def concord(named: Mapping[str, float], trust: float) -> dict[str, float]:
     return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
 
 
-def _new_judges(config: Config, sources: Iterable[DraftSource]) -> Judges:
+def _new_classifiers(config: Config, sources: Iterable[DraftSource]) -> Classifiers:
     return {
-        "router": {source: EvidenceModel(config.evidence.router[source]) for source in sources},
-        "validator": {source: EvidenceModel(config.evidence.validator[source]) for source in sources},
+        "router": {source: LogisticModel(config.classifiers.router[source]) for source in sources},
+        "validator": {source: LogisticModel(config.classifiers.validator[source]) for source in sources},
     }
 
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shammah_mlx.config import CalibrationConfig
+from shammah_mlx.config import LogisticConfig
 from shammah_mlx.numerics import newton, sigmoids
 
 NEWTON_STEPS = 25  # quadratic convergence: the last ones change nothing
 LONGEST_STEP = 4.0  # change of any weight in one Newton step
 
 
-class EvidenceModel:
+class LogisticModel:
     """Estimate the probability that a label is 1 from evidence numbers by name; starts at the prior."""
 
-    def __init__(self, config: CalibrationConfig) -> None:
+    def __init__(self, config: LogisticConfig) -> None:
         self._names, self._prior = tuple(config.prior), np.array(tuple(config.prior.values()))
         self._strength, self._refit_share = config.strength, config.refit_share
         self._examples = np.zeros((0, len(self._names)), np.float32)  # as stored: a fit must not see more digits
@@ -25,14 +25,14 @@ class EvidenceModel:
         self._weights = self._prior
         self._used = 0  # examples in the last fit
 
-    def probability(self, evidence: Mapping[str, float]) -> float:
+    def probability(self, features: Mapping[str, float]) -> float:
         """Return the probability of label 1."""
-        return float(sigmoids(self._numbers(evidence) @ self._weights))
+        return float(sigmoids(self._numbers(features) @ self._weights))
 
-    def step(self, evidence: Mapping[str, float], label: int) -> float:
+    def step(self, features: Mapping[str, float], label: int) -> float:
         """Learn one example; return its loss, in nats, before."""
-        p = self.probability(evidence)
-        self._examples = np.vstack([self._examples, self._numbers(evidence)])
+        p = self.probability(features)
+        self._examples = np.vstack([self._examples, self._numbers(features)])
         self._labels = np.append(self._labels, np.float32(label))
         self._fit()
         return float(-np.log(max(p if label else 1.0 - p, 1e-12)))
@@ -53,8 +53,8 @@ class EvidenceModel:
         self._weights, self._used = self._prior, 0
         self._fit()
 
-    def _numbers(self, evidence: Mapping[str, float]) -> np.ndarray:
-        return np.array([evidence[name] for name in self._names], np.float32)
+    def _numbers(self, features: Mapping[str, float]) -> np.ndarray:
+        return np.array([features[name] for name in self._names], np.float32)
 
     def _fit(self) -> None:
         """Fit on as many examples as were due for the last fit."""

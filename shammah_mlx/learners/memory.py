@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.learners.neighbours import EVIDENCE, NEAREST, Entry, Proposal, Question, _Room
+from shammah_mlx.learners.neighbours import FEATURES, NEAREST, ContextIndex, Entry, Proposal, Question
 
 
 class Memory:
@@ -20,7 +20,7 @@ class Memory:
     def __init__(self, config: RecallConfig) -> None:
         self._config = config
         self._entries: list[Entry] = []
-        self._rooms: dict[int, _Room] = {}  # by context
+        self._contexts: dict[int, ContextIndex] = {}  # by context
         self._given: dict[int, float] = {}  # when each answer was last given, Unix time
         self._answers: dict[int, int] = {}  # of each entry's interaction
         self._refuted: dict[int, int] = {}  # how often each answer was found wrong since it was last given
@@ -32,20 +32,20 @@ class Memory:
         """Remember; an answer that is given again is in doubt no more."""
         self._refuted.pop(entry.answer, None)
         self._keep(entry)
-        self._rooms[entry.question.context].refit()  # now, and not when the next question waits for it
+        self._contexts[entry.question.context].refit()  # now, and not when the next question waits for it
 
     def _keep(self, entry: Entry) -> None:
         self._entries.append(entry)
         self._answers[entry.number] = entry.answer
         self._given[entry.answer] = max(entry.at, self._given.get(entry.answer, entry.at))
-        self._rooms.setdefault(entry.question.context, _Room(self._config)).add(entry)
+        self._contexts.setdefault(entry.question.context, ContextIndex(self._config)).add(entry)
 
     def expire(self, now: float) -> list[int]:
         """Forget what is not to be served any more; return the numbers of what that is."""
         gone = [entry.number for entry in self._entries if entry.until < now]
         if gone:
             kept = [entry for entry in self._entries if entry.until >= now]
-            self._entries, self._rooms, self._given, self._answers = [], {}, {}, {}
+            self._entries, self._contexts, self._given, self._answers = [], {}, {}, {}
             for entry in kept:
                 self._keep(entry)
         return gone
@@ -75,7 +75,7 @@ class Memory:
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions asked in the same context with their similarity, the nearest first."""
-        room = self._rooms.get(question.context)
+        room = self._contexts.get(question.context)
         return [] if room is None else room.nearest(question, count)
 
     def known_answers(self, question: Question, count: int) -> list[int]:
@@ -88,13 +88,13 @@ class Memory:
 
     def propose(self, question: Question) -> Proposal | None:
         """Return the best answer among questions asked in the same context; None where there are too few."""
-        room = self._rooms.get(question.context)
+        room = self._contexts.get(question.context)
         doubted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
         return None if room is None or len(room) < self._config.fewest else room.propose(question, doubted)
 
     def leave_each_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Ask the latest questions as if they were new; return the evidence (n, EVIDENCE) and 1 where it was right."""
-        parts = [part for room in self._rooms.values() if len(room) > NEAREST for part in room.left_out()]
+        parts = [part for room in self._contexts.values() if len(room) > NEAREST for part in room.left_out()]
         if not parts:
-            return np.zeros((0, len(EVIDENCE)), np.float32), np.zeros(0, np.float32)
-        return np.concatenate([evidence for evidence, _ in parts]), np.concatenate([right for _, right in parts])
+            return np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.float32)
+        return np.concatenate([features for features, _ in parts]), np.concatenate([right for _, right in parts])

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.learners.ridge import Classifier
+from shammah_mlx.learners.ridge import RidgeClassifier
 
-EVIDENCE = (
+FEATURES = (
     "constant",
     "similarity",  # of the nearest question with the proposed answer
     "margin",  # over the nearest question with another answer
@@ -55,7 +55,7 @@ class Proposal(msgspec.Struct, frozen=True):
     """The answer a memory would give, and what speaks for it."""
 
     entry: Entry  # the nearest question that had it
-    evidence: np.ndarray  # (len(EVIDENCE),)
+    features: np.ndarray  # (len(EVIDENCE),)
 
 
 def word_set(text: str) -> np.ndarray:
@@ -65,16 +65,16 @@ def word_set(text: str) -> np.ndarray:
     return np.packbits(bits)
 
 
-class _Room:
+class ContextIndex:
     """The questions of one context."""
 
     def __init__(self, config: RecallConfig) -> None:
         self._config = config
         self._entries: list[Entry] = []
         self._known: dict[int, int] = {}  # answer → its column, in the order they came
-        self._vectors, self._words = _Rows(np.float32), _Rows(np.uint8)
+        self._vectors, self._words = GrowingMatrix(np.float32), GrowingMatrix(np.uint8)
         self._which: list[int] = []  # column of each entry's answer
-        self._classifier = Classifier(config.ridge, config.block)
+        self._classifier = RidgeClassifier(config.ridge, config.block)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -100,8 +100,8 @@ class _Room:
         alike = vector @ vectors.T  # (1, entries in use)
         shared = _jaccard(question.words[None], words)
         fit = self._fit(vector, question.words[None])[:, columns]
-        _, nearest, evidence = self._weigh(alike, shared, fit, which, left_out=None)
-        return Proposal(self._entries[int(rows[nearest[0]])], evidence[0])
+        _, nearest, features = self._weigh(alike, shared, fit, which, left_out=None)
+        return Proposal(self._entries[int(rows[nearest[0]])], features[0])
 
     def _in_use(self, doubted: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the entries whose answers are not in doubt, the columns of these, and which of them each entry has."""
@@ -126,8 +126,8 @@ class _Room:
             fit = x @ weights
             fit[np.arange(len(rows)), which[rows]] -= leverage
             fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[:, None]  # what a fit without this question says
-            chosen, _, evidence = self._weigh(alike, shared, fit, which, left_out=rows)
-            yield evidence, (chosen == which[rows]).astype(np.float32)
+            chosen, _, features = self._weigh(alike, shared, fit, which, left_out=rows)
+            yield features, (chosen == which[rows]).astype(np.float32)
 
     def _weigh(
         self, alike: np.ndarray, shared: np.ndarray, fit: np.ndarray, which: np.ndarray, left_out: np.ndarray | None
@@ -149,7 +149,7 @@ class _Room:
         if left_out is not None:
             support = support - (which[left_out] == chosen)
         p = np.clip(vote[asked, chosen], 1e-4, 1.0 - 1e-4)
-        evidence = np.stack(
+        features = np.stack(
             [
                 np.ones(len(asked)),
                 similarity,
@@ -167,7 +167,7 @@ class _Room:
             ],
             axis=1,
         )
-        return chosen, nearest, evidence.astype(np.float32)
+        return chosen, nearest, features.astype(np.float32)
 
     def _fit(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return the classifier's value for every answer; one not known at the last fit has 0."""
@@ -191,7 +191,7 @@ class _Room:
         return np.hstack([vectors, self._config.word_weight * _sketch(words), ones]).astype(np.float64)
 
 
-class _Rows:
+class GrowingMatrix:
     """A matrix that grows by rows, without copying it each time."""
 
     def __init__(self, kind: type) -> None:

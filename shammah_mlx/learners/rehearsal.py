@@ -108,6 +108,6 @@ class Rehearsal:
 
 def _shortened(example: Example, most: int) -> Example:
     """Return the example with no more than `most` tokens to be learnt."""
-    ids, learnt = example
-    excess = max(0, sum(learnt) - most)
-    return ids[: len(ids) - excess], learnt[: len(learnt) - excess]
+    ids, mask = example
+    excess = max(0, sum(mask) - most)
+    return ids[: len(ids) - excess], mask[: len(mask) - excess]

@@ -8,7 +8,7 @@ Examples = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 """Returns the examples from one number to before another: inputs (n, columns) float64, and the class of each (n,)."""
 
 
-class Classifier:
+class RidgeClassifier:
     """Weights from inputs to one value a class, near 1 for the right one.
 
     What it does is a function of the examples: they are added up by blocks from the beginning, so that rounding is the

@@ -4,17 +4,17 @@ from collections.abc import Collection, Iterable, Mapping
 
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import ROLES, Draft, DraftSource, Grounds, Query, Role, Show, Step
+from shammah_mlx.events import ROLES, DecisionContext, Draft, DraftSource, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.models.decoder import Decoder
-from shammah_mlx.models.encoder import Classifier
+from shammah_mlx.models.encoder import EncoderClassifier
 from shammah_mlx.models.tokenizers import Bytes, WordPieces
 from shammah_mlx.models.weights import Weights
 
 
-class Ensemble:
+class ScratchRoles:
     """Router, Generator and Validator, each a model with its learner; one object holds everything that is trained."""
 
     def __init__(self, config: Config, weights: Weights) -> None:
@@ -26,10 +26,10 @@ class Ensemble:
         _check_vocabulary("decoder", config.decoder.vocab, self._generator_tokens.size)
         keys = dict(zip(ROLES, mx.random.split(mx.random.key(config.seed), len(ROLES)), strict=True))
         self._shape = config.decoder
-        self._router = Learner("router", Classifier(config.router, keys["router"]), label_loss, config.optimizer)
+        self._router = Learner("router", EncoderClassifier(config.router, keys["router"]), label_loss, config.optimizer)
         self._generator = Learner("generator", Decoder(config.decoder, keys["generator"]), text_loss, config.optimizer)
         self._validator = Learner(
-            "validator", Classifier(config.validator, keys["validator"]), label_loss, config.optimizer
+            "validator", EncoderClassifier(config.validator, keys["validator"]), label_loss, config.optimizer
         )
         self._learners = {learner.role: learner for learner in (self._router, self._generator, self._validator)}
 
@@ -48,9 +48,9 @@ class Ensemble:
         """Return the Validator's probability that the draft is good."""
         return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
 
-    def grounds(self, query: Query) -> Grounds:  # noqa: ARG002  the networks weigh nothing that could be told
+    def decision_context(self, query: Query) -> DecisionContext:  # noqa: ARG002  the networks weigh nothing that could be told
         """Return nothing."""
-        return Grounds()
+        return DecisionContext()
 
     def relearn(self, replies: Iterable[Target]) -> None:
         """Do nothing: the networks have no evidence apart from their weights."""

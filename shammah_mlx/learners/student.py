@@ -32,7 +32,7 @@ class _Parts:
             interaction = lookup(number)
             reply = interaction.reply
             return self.model.chat.example(
-                interaction.turn.query.prompt, _exchange(lookup, neighbour), reply.text if reply else ""
+                interaction.request.query.prompt, _exchange(lookup, neighbour), reply.text if reply else ""
             )
 
         self.rehearsal = Rehearsal(self.learner, example, config.rehearsal, config.seed)
@@ -52,7 +52,7 @@ class _Parts:
 _ADAM, _REHEARSAL = "generator.", "rehearsal."
 
 
-class Imitator:
+class Student:
     """A pretrained decoder with adapters, its learner and its rehearsal; `lookup` reads the texts."""
 
     def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
@@ -112,4 +112,4 @@ def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:
     if not number:
         return None
     interaction = lookup(number)
-    return interaction.turn.query.text, interaction.reply.text if interaction.reply else ""
+    return interaction.request.query.text, interaction.reply.text if interaction.reply else ""

@@ -11,7 +11,7 @@ import numpy as np
 from shammah_mlx.config import RecallConfig
 from shammah_mlx.learners.logistic import most_probable
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import EVIDENCE
+from shammah_mlx.learners.neighbours import FEATURES
 
 
 class Trust:
@@ -19,22 +19,22 @@ class Trust:
 
     def __init__(self, config: RecallConfig) -> None:
         self._config = config
-        self._columns = [EVIDENCE.index(name) for name in config.trust_prior]
+        self._columns = [FEATURES.index(name) for name in config.trust_prior]
         self._prior = np.array(list(config.trust_prior.values()))
         self._weights = self._prior.astype(np.float32)
         self._asked = 0  # questions the memory held at the last fit
 
-    def log_odds(self, evidence: np.ndarray) -> float:
+    def log_odds(self, features: np.ndarray) -> float:
         """Return the log-odds that the proposal with this evidence is right."""
-        return float(evidence[self._columns] @ self._weights)
+        return float(features[self._columns] @ self._weights)
 
     def fit_if_due(self, memory: Memory) -> None:
         """Fit anew if the memory has grown by a share since the last time."""
         due = max(self._config.trust_from, self._asked + max(1, int(self._asked * self._config.trust_share)))
         if len(memory) < due:
             return
-        evidence, right = memory.leave_each_out()
-        fitted = most_probable(evidence[:, self._columns], right, self._prior, self._config.trust_strength)
+        features, right = memory.leave_each_out()
+        fitted = most_probable(features[:, self._columns], right, self._prior, self._config.trust_strength)
         self._weights, self._asked = fitted.astype(np.float32), len(memory)
 
     def state(self) -> dict[str, np.ndarray]:

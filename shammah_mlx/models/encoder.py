@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         return x
 
 
-class Classifier(nn.Module):
+class EncoderClassifier(nn.Module):
     """An encoder whose first token (BERT's [CLS]) carries one logit."""
 
     def __init__(self, config: EncoderConfig, key: mx.array) -> None:

@@ -34,13 +34,13 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig) -> float:
     """Return the slack of what was served so far: it grows with the candidates that did not stand."""
     least, left_out = 1.0, 0
     for interaction in interactions:
-        if interaction.pi:
-            least = min(least, interaction.pi)
-        elif interaction.pi is None:
-            bars = interaction.turn.bars
+        if interaction.audit_probability:
+            least = min(least, interaction.audit_probability)
+        elif interaction.audit_probability is None:
+            thresholds = interaction.request.thresholds
             left_out += sum(
-                judged.draft.source in bars and judged.p_accept >= bars[judged.draft.source].candidate
-                for judged in counted(interaction)
+                scored.draft.source in thresholds and scored.p_accept >= thresholds[scored.draft.source].candidate
+                for scored in counted(interaction)
             )
     return slack(left_out, least, config)
 
@@ -49,7 +49,7 @@ def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:
     """Return those that were measured as the last query is."""
 
     def measured_by(interaction: Interaction) -> list[str | None]:
-        return [interaction.grounds.versions.get(name) for name in ("embedder", "meter")]
+        return [interaction.decision_context.versions.get(name) for name in ("embedder", "meter")]
 
     last = next((measured_by(each) for each in reversed(interactions) if each.late_for is None), [])
     return [each for each in interactions if measured_by(each) == last]
@@ -59,16 +59,20 @@ def _stood(interactions: Sequence[Interaction], divergence: DivergenceConfig) ->
     """Yield the drafts that stood; what the user insisted on (`--local`) promises nothing."""
     late = {each.late_for: each.divergence for each in interactions if each.divergence is not None}
     for interaction in interactions:
-        if interaction.pi is None or interaction.turn.wish is not None or interaction.late_for is not None:
+        if (
+            interaction.audit_probability is None
+            or interaction.request.forced_source is not None
+            or interaction.late_for is not None
+        ):
             continue
         finding: Finding = "unaudited"
         if interaction.outcome == "audited":
             finding = "good" if interaction.served_local else "bad"
-        elif (found := late.get(interaction.turn.number)) is not None:
+        elif (found := late.get(interaction.request.number)) is not None:
             finding = "good" if divergence.is_good(found) else "late"
         elif interaction.audit:
             finding = "open"
-        yield Stood(interaction.pi, finding)
+        yield Stood(interaction.audit_probability, finding)
 
 
 def _router_decisions(
@@ -76,7 +80,11 @@ def _router_decisions(
 ) -> Iterator[tuple[bool, float]]:
     """Yield whether the Router was right, where the decision was its own, and how probable it was to be found out."""
     for interaction in interactions:
-        if interaction.divergence is not None and interaction.route.threshold is not None and not interaction.turn.wish:
+        if (
+            interaction.divergence is not None
+            and interaction.route.threshold is not None
+            and not interaction.request.forced_source
+        ):
             good = divergence.is_good(interaction.divergence)
             yield interaction.route.local == good, interaction.p_measured(interaction.drafts[0].draft.source)
 

@@ -35,7 +35,7 @@ a `late` one, too, and was found bad afterwards."""
 class Stood(NamedTuple):
     """A draft that the Validator let stand."""
 
-    pi: float
+    audit_probability: float
     finding: Finding
 
 
@@ -74,24 +74,27 @@ def estimate(stood: Iterable[Stood]) -> Estimate:
         ValueError: a finding is impossible with its probability.
     """
     drafts = list(stood)
-    if any(not (0.0 <= pi < 1.0 if finding == "unaudited" else 0.0 < pi <= 1.0) for pi, finding in drafts):
+    if any(
+        not (0.0 <= audit_probability < 1.0 if finding == "unaudited" else 0.0 < audit_probability <= 1.0)
+        for audit_probability, finding in drafts
+    ):
         raise ValueError("no audit is made with that probability")
-    unaudited = [_odds(draft.pi) for draft in drafts if draft.finding == "unaudited"]
+    unaudited = [_odds(draft.audit_probability) for draft in drafts if draft.finding == "unaudited"]
     good, bad, late, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "late", "open"))
-    found = [draft.pi for draft in drafts if draft.finding in ("bad", "late")]
-    missed = [draft.pi for draft in drafts if draft.finding == "open"]
+    found = [draft.audit_probability for draft in drafts if draft.finding in ("bad", "late")]
+    missed = [draft.audit_probability for draft in drafts if draft.finding == "open"]
     return Estimate(
         local=len(unaudited) + good + late + due,
         audits=good + bad + late,
         uncovered=due,
-        bad=sum((1.0 - pi) / pi for pi in found + missed) + late + due,
+        bad=sum((1.0 - audit_probability) / audit_probability for audit_probability in found + missed) + late + due,
         low=_fewest(unaudited, found) + late,
         high=_most(unaudited, found + missed) + late + due,
     )
 
 
-def _odds(pi: float) -> float:
-    return pi / (1.0 - pi) if pi < 1.0 else math.inf
+def _odds(audit_probability: float) -> float:
+    return audit_probability / (1.0 - audit_probability) if audit_probability < 1.0 else math.inf
 
 
 def _most(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
@@ -100,7 +103,11 @@ def _most(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
     counts = []
     for c, cap in itertools.product(STAKES, CAPS):
         costs = (math.log1p(min(c * odds, cap)) for odds in sorted(unaudited))
-        lost = sum(math.log1p(-min(c, cap * (1.0 - pi) / pi)) for pi in bad_audits if pi < 1.0)
+        lost = sum(
+            math.log1p(-min(c, cap * (1.0 - audit_probability) / audit_probability))
+            for audit_probability in bad_audits
+            if audit_probability < 1.0
+        )
         counts.append(_fitting(costs, room - lost))
     return min(counts)
 
@@ -120,8 +127,11 @@ def _fewest(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
     """Return how many of the unaudited must be bad, given the audit probabilities of what was found to be."""
     proven = []
     for c in STAKES:
-        stakes = [min(c * _odds(pi), MOST_STAKE) for pi in bad_audits]
-        won = sum(math.log1p(stake * (1.0 - pi) / pi) for stake, pi in zip(stakes, bad_audits, strict=True))
+        stakes = [min(c * _odds(audit_probability), MOST_STAKE) for audit_probability in bad_audits]
+        won = sum(
+            math.log1p(stake * (1.0 - audit_probability) / audit_probability)
+            for stake, audit_probability in zip(stakes, bad_audits, strict=True)
+        )
         owed = won - math.log(2.0 * len(STAKES) / MISS)
         costs = sorted((-math.log1p(-min(c * odds, MOST_STAKE)) for odds in unaudited), reverse=True)
         proven.append(_needed(costs, owed))

@@ -32,7 +32,7 @@ import msgspec
 import numpy as np
 
 from shammah_mlx.config import Config, RiskConfig
-from shammah_mlx.events import Bar, DraftSource, Interaction, Judged
+from shammah_mlx.events import DraftSource, Interaction, ScoredDraft, Threshold
 from shammah_mlx.numerics import log_odds, newton, sigmoid
 
 LOWEST, WIDTH, CELLS = -1.0, 0.25, 29  # log-odds of the score, 0.27 to 0.998; the rest goes to the ends
@@ -49,7 +49,7 @@ SOURCES: dict[str, tuple[DraftSource, ...]] = {
 How = Literal["stood", "missed", "shadow", "late"]
 
 
-class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was measured of one source of drafts."""
 
     drafts: tuple[float, ...] = (0.0,) * CELLS  # by score, measured or not
@@ -60,10 +60,10 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restarts: int = 0  # times that it went too far
 
 
-HONEST = Bar(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # before anything is promised
+HONEST = Threshold(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # before anything is promised
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Observation(msgspec.Struct, frozen=True):
     """One draft, as the selector sees it."""
 
     score: float
@@ -72,127 +72,131 @@ class Seen(msgspec.Struct, frozen=True):
     p: float  # probability that it was to be measured
 
 
-def slack(candidates: float, least_pi: float, config: RiskConfig) -> float:
+def slack(candidates: float, least_probability: float, config: RiskConfig) -> float:
     """Return how many bad answers may be served, in expectation, beyond the rate of those served.
 
     `candidates` did not stand; `least_pi` is the least probability with which any that stood was to be audited.
     """
-    return config.max_bad_rate * candidates + 1.0 / config.feedback + 1.0 / least_pi
+    return config.max_bad_rate * candidates + 1.0 / config.feedback + 1.0 / least_probability
 
 
-Selection = Mapping[DraftSource, Evidence]
+CountsBySource = Mapping[DraftSource, ScoreCounts]
 """What was measured, by source."""
 
 
-def no_evidence(config: Config) -> Selection:
+def no_counts(config: Config) -> CountsBySource:
     """Return what a home starts from."""
-    return {source: Evidence() for source in SOURCES[config.generator]}
+    return {source: ScoreCounts() for source in SOURCES[config.generator]}
 
 
-def learnt(
-    selection: Selection, interaction: Interaction, config: Config, void: Collection[DraftSource] = ()
-) -> Selection:
+def updated(
+    score_counts: CountsBySource, interaction: Interaction, config: Config, void: Collection[DraftSource] = ()
+) -> CountsBySource:
     """Add the drafts of one interaction, but for those of the sources in `void`: scored or measured by other parts.
 
     Those that the Router would not have tried say nothing of those it tries, however sure the Validator is. What the
     user insisted on (`--local`) promises nothing. Nor is anything learnt where nothing is promised.
     """
-    if interaction.turn.wish == "local" or not config.risk.promises:
-        return selection
-    found = dict(selection)
-    for judged in counted(interaction):
-        source, divergence = judged.draft.source, judged.divergence
+    if interaction.request.forced_source == "local" or not config.risk.promises:
+        return score_counts
+    found = dict(score_counts)
+    for scored in counted(interaction):
+        source, divergence = scored.draft.source, scored.divergence
         if source not in found or source in void:
             continue
-        seen = Seen(
-            score=judged.p_accept,
+        observation = Observation(
+            score=scored.p_accept,
             how=_how(interaction),
             bad=None if divergence is None else not config.divergence.is_good(divergence),
             p=interaction.p_measured(source),
         )
-        found[source] = record(found[source], seen, interaction.turn.bars.get(source, HONEST), config.risk)
+        found[source] = record(
+            found[source], observation, interaction.request.thresholds.get(source, HONEST), config.risk
+        )
     return found
 
 
-def counted(interaction: Interaction) -> list[Judged]:
+def counted(interaction: Interaction) -> list[ScoredDraft]:
     """Return the drafts that are evidence: beside one that stood none is, since the others were not to be served."""
     drafts, route = interaction.drafts, interaction.route
     return [
-        judged
-        for judged in (drafts if interaction.pi is None else drafts[:1])
-        if route.threshold is None or route.p_locals.get(judged.draft.source, 0.0) > route.threshold
+        scored
+        for scored in (drafts if interaction.audit_probability is None else drafts[:1])
+        if route.threshold is None or route.p_locals.get(scored.draft.source, 0.0) > route.threshold
     ]
 
 
 def _how(interaction: Interaction) -> How:
-    if interaction.pi is None:
+    if interaction.audit_probability is None:
         return "shadow"
     if interaction.late_for is not None:
         return "late"
     return "missed" if interaction.audit_open else "stood"
 
 
-def bad_rate(score: float, bar: Bar) -> float:
+def bad_rate(score: float, threshold: Threshold) -> float:
     """Return how often drafts of this score are bad, by the curve of the bar."""
-    return sigmoid(-(bar.offset + bar.slope * log_odds(score)))
+    return sigmoid(-(threshold.offset + threshold.slope * log_odds(score)))
 
 
-def choose(evidence: Evidence, config: RiskConfig, audited: Callable[[float], float]) -> Bar:
+def choose(counts: ScoreCounts, config: RiskConfig, audited: Callable[[float], float]) -> Threshold:
     """Return the thresholds; `audited` gives the probability of an audit of a draft that is bad at some rate."""
-    (offset, slope), spread = _fit(evidence, config)
-    curve = Bar(candidate=1.0, serve=1.0, offset=offset, slope=slope)
+    (offset, slope), spread = _fit(counts, config)
+    curve = Threshold(candidate=1.0, serve=1.0, offset=offset, slope=slope)
     candidate = 1.0
     known = served = bad = 0.0
     pull = (0.0, 0.0)  # of offset and slope on the bad ones
     for cell in reversed(range(CELLS)):
-        count, x = evidence.drafts[cell], LOWEST + (cell + 0.5) * WIDTH
+        count, x = counts.drafts[cell], LOWEST + (cell + 0.5) * WIDTH
         rate = sigmoid(-(offset + slope * x))
-        pi = audited(rate)
-        if pi >= WORTH:
+        audit_probability = audited(rate)
+        if audit_probability >= WORTH:
             break
-        known += evidence.measured[cell]
-        served += count * (1.0 - pi * rate)  # what an audit finds bad is not served
-        bad += count * (1.0 - pi) * rate
-        change = count * (1.0 - pi) * rate * (1.0 - rate)
+        known += counts.measured[cell]
+        served += count * (1.0 - audit_probability * rate)  # what an audit finds bad is not served
+        bad += count * (1.0 - audit_probability) * rate
+        change = count * (1.0 - audit_probability) * rate * (1.0 - rate)
         pull = (pull[0] + change, pull[1] + change * x)
         doubt = math.sqrt(max(_quadratic(spread, pull), 0.0))
         if count and known >= config.known and bad + config.caution * doubt <= config.max_bad_rate * served:
             candidate = _edge(cell)
     return msgspec.structs.replace(
-        curve, candidate=candidate, serve=min(candidate + evidence.feedback * (1.0 - candidate), 1.0)
+        curve, candidate=candidate, serve=min(candidate + counts.feedback * (1.0 - candidate), 1.0)
     )
 
 
-def record(evidence: Evidence, seen: Seen, bar: Bar, config: RiskConfig) -> Evidence:
+def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, config: RiskConfig) -> ScoreCounts:
     """Add one draft; `bar` is what it was held against."""
-    cell = _cell(seen.score)
-    is_new = seen.how != "late"
+    cell = _cell(observation.score)
+    is_new = observation.how != "late"
     kept = 1.0 - 1.0 / config.memory if is_new else 1.0
-    feedback = max(0.0, evidence.feedback + config.feedback * _owed(seen, bar, config.max_bad_rate))
-    if seen.how == "shadow":
-        feedback = min(feedback, max(evidence.feedback, 1.0))  # more would only take longer to undo
-    drafts = _added(evidence.drafts, cell, float(is_new), kept)
-    measured = _added(evidence.measured, cell, float(seen.bad is not None), kept)
-    bad = _added(evidence.bad, cell, float(seen.bad or 0.0), kept)
-    surprise = evidence.surprise
-    if seen.bad is not None and seen.score >= config.tail:
-        surprise = max(0.0, surprise + _surprise(bad_rate(seen.score, bar), config.worse_odds, bad=seen.bad))
+    feedback = max(0.0, counts.feedback + config.feedback * _owed(observation, threshold, config.max_bad_rate))
+    if observation.how == "shadow":
+        feedback = min(feedback, max(counts.feedback, 1.0))  # more would only take longer to undo
+    drafts = _added(counts.drafts, cell, float(is_new), kept)
+    measured = _added(counts.measured, cell, float(observation.bad is not None), kept)
+    bad = _added(counts.bad, cell, float(observation.bad or 0.0), kept)
+    surprise = counts.surprise
+    if observation.bad is not None and observation.score >= config.tail:
+        surprise = max(
+            0.0, surprise + _surprise(bad_rate(observation.score, threshold), config.worse_odds, bad=observation.bad)
+        )
     if surprise > config.alarm:
-        return Evidence(drafts=drafts, feedback=feedback, restarts=evidence.restarts + 1)
-    return Evidence(drafts, measured, bad, feedback, surprise, evidence.restarts)
+        return ScoreCounts(drafts=drafts, feedback=feedback, restarts=counts.restarts + 1)
+    return ScoreCounts(drafts, measured, bad, feedback, surprise, counts.restarts)
 
 
-def _owed(seen: Seen, bar: Bar, rate: float) -> float:
+def _owed(observation: Observation, threshold: Threshold, rate: float) -> float:
     """Return by how much what is known of this draft exceeds what is allowed, weighed by how seldom it is known."""
-    if seen.how == "missed":
-        return 1.0 / seen.p - rate  # beside those it stands for, it was served itself
-    if seen.how == "late":
-        return -1.0 / seen.p if seen.bad is False else 0.0
-    if seen.how == "stood":
-        return (1.0 - seen.p) / seen.p if seen.bad else -rate
-    if seen.score < bar.candidate or seen.bad is None:
+    if observation.how == "missed":
+        return 1.0 / observation.p - rate  # beside those it stands for, it was served itself
+    if observation.how == "late":
+        return -1.0 / observation.p if observation.bad is False else 0.0
+    if observation.how == "stood":
+        return (1.0 - observation.p) / observation.p if observation.bad else -rate
+    if observation.score < threshold.candidate or observation.bad is None:
         return 0.0
-    return float(seen.bad) - rate
+    return float(observation.bad) - rate
 
 
 def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
@@ -203,12 +207,12 @@ def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
     return math.log(worse / expected) if bad else math.log((1.0 - worse) / (1.0 - expected))
 
 
-def _fit(evidence: Evidence, config: RiskConfig) -> tuple[Pair, tuple[float, float, float]]:
+def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, float, float]]:
     """Return offset and slope of the curve, and their covariance (oo, os, ss): Newton's method from the prior."""
     cells = [
-        (LOWEST + (cell + 0.5) * WIDTH, evidence.measured[cell], evidence.measured[cell] - evidence.bad[cell])
+        (LOWEST + (cell + 0.5) * WIDTH, counts.measured[cell], counts.measured[cell] - counts.bad[cell])
         for cell in _tail(config)
-        if evidence.measured[cell]
+        if counts.measured[cell]
     ]
     covariance = (1.0 / config.offset_strength, 0.0, 1.0 / config.slope_strength)
 

@@ -22,7 +22,7 @@ from shammah_mlx.events import Interaction, Outage, Reply
 from shammah_mlx.framework.loop import Call
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, nothing_here, refusal
-from shammah_mlx.server.limits import Front
+from shammah_mlx.server.limits import Gateway
 from shammah_mlx.server.proxy import Headers, can_be_passed_on, passed_back
 from shammah_mlx.server.service import AwayError
 from shammah_mlx.teacher.identity import SOURCE, local_model
@@ -43,14 +43,14 @@ def unanswered(found: Outage) -> Response:
 class Anthropic:
     """Everything under /v1: questions are answered by the loop, the rest is passed on."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        async with self._front.seat() as has_seat:
-            if not has_seat:
+        async with self._gateway.slot() as has_slot:
+            if not has_slot:
                 refused: Response | None = refusal("overloaded_error", "Too many requests at once. Ask again soon.")
             else:
                 refused = await self._answer(request, receive, send)
@@ -63,17 +63,17 @@ class Anthropic:
         if not can_be_passed_on(target):
             return nothing_here()
         try:
-            body = await self._front.body(request)
+            body = await self._gateway.body(request)
         except ClientDisconnect:
             return None
         if body is None:
             refused = refusal("request_too_large", "The request is longer than this service takes.")
             refused.headers["connection"] = "close"  # or the client would go on sending, and wait for ever
             return refused
-        exchange = _Exchange(self._front, request, target, body, receive, send)
+        exchange = _Exchange(self._gateway, request, target, body, receive, send)
         is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
         if is_question and "anthropic-beta" not in request.headers:
-            asked = messages_api.read_request(body, self._front.service.config.max_query_bytes)
+            asked = messages_api.read_request(body, self._gateway.service.config.max_query_bytes)
             if asked is not None:
                 return await exchange.answer(asked)
         return await exchange.pass_on()
@@ -83,9 +83,9 @@ class _Exchange:
     """One request and its response."""
 
     def __init__(
-        self, front: Front, request: Request, target: bytes, body: bytes, receive: Receive, send: Send
+        self, gateway: Gateway, request: Request, target: bytes, body: bytes, receive: Receive, send: Send
     ) -> None:
-        self._front, self._request, self._target, self._body = front, request, target, body
+        self._gateway, self._request, self._target, self._body = gateway, request, target, body
         self._receive, self._send = receive, send
         self._streams = False
         self._claude: tuple[int, Headers] | None = None  # what its response began with
@@ -98,13 +98,13 @@ class _Exchange:
         """Let the loop answer, and send that; while somebody else is alone in the home, Claude answers."""
         since, self._streams = time.perf_counter(), asked.streams
         try:
-            answered = await self._front.service.ask(lambda _: asked.query, self._consult)
+            answered = await self._gateway.service.ask(lambda _: asked.query, self._consult)
         except AwayError:
             return await self.pass_on()
         except ShammahError as error:
             return refusal("api_error", f"{error.message}: {error.hint}")
         if isinstance(answered, Interaction):
-            self._front.counters.count(answered, time.perf_counter() - since)
+            self._gateway.counters.count(answered, time.perf_counter() - since)
             self._told = _told_of(answered)
             if answered.served_local:
                 await self._send_local(answered)
@@ -115,9 +115,9 @@ class _Exchange:
 
     async def pass_on(self) -> Response | None:
         """Send the request on as it is, and what comes back."""
-        if not self._front.relay.has_key:
+        if not self._gateway.proxy.has_key:
             return unanswered(outage("no_key"))
-        self._front.counters.passed_on.inc()
+        self._gateway.counters.passed_on.inc()
 
         async def hand_over(piece: bytes) -> None:
             if not self._is_about_our_key:
@@ -128,7 +128,7 @@ class _Exchange:
 
     async def _consult(self, call: Call) -> Reply | Outage:
         """Ask Claude what the client asked; send its words on while they come, if they are the answer."""
-        if not self._front.relay.has_key:
+        if not self._gateway.proxy.has_key:
             return outage("no_key")
         listener = messages_api.Listener(streams=self._streams)
 
@@ -147,13 +147,13 @@ class _Exchange:
             return messages_api.outage_of(self._claude[0], b"".join(self._held))
         if self._failure is not None:
             listener.break_off()
-        return listener.reply(self._front.service.config.teacher.prices)
+        return listener.reply(self._gateway.service.config.teacher.prices)
 
     async def _ask_claude(self, headers: Headers, take: Callable[[bytes], Awaitable[None]]) -> None:
         """Ask for as long as the client stays; note how the response begins, and how it ends if badly."""
 
         async def ask() -> None:
-            asking = self._front.relay.asked(self._request.method, self._target, headers, self._body)
+            asking = self._gateway.proxy.asked(self._request.method, self._target, headers, self._body)
             try:
                 async with asking as response:
                     self._claude = response.status_code, passed_back(response)
@@ -181,7 +181,7 @@ class _Exchange:
         await self._begin()
         message = {"type": "http.response.body", "body": piece, "more_body": True}
         try:
-            await asyncio.wait_for(self._send(message), self._front.service.config.service.silence_s)
+            await asyncio.wait_for(self._send(message), self._gateway.service.config.service.silence_s)
         except TimeoutError as error:
             raise httpx2.WriteTimeout("the client does not read") from error
 
@@ -202,7 +202,7 @@ class _Exchange:
             self._is_begun = True
 
     async def _send_local(self, answered: Interaction) -> None:
-        model = local_model(self._front.service.config.preset)
+        model = local_model(self._gateway.service.config.preset)
         told = messages_api.message_events(answered, model) if self._streams else messages_api.message(answered, model)
         response = Response(told, headers=self._told, media_type=EVENTS if self._streams else JSON)
         await response(self._request.scope, self._receive, self._send)
@@ -213,8 +213,8 @@ def _told_of(answered: Interaction) -> dict[str, str]:
     told: dict[str, str] = {SOURCE: answered.source}
     if answered.covered is not None:
         told[COVERED] = str(answered.covered).lower()
-    if answered.turn.kept:
-        told[NUMBER] = str(answered.turn.number)
+    if answered.request.stored:
+        told[NUMBER] = str(answered.request.number)
     return told
 
 
@@ -232,25 +232,25 @@ async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> 
         both.cancel_scope.cancel()
 
 
-def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
+def web(gateway: Gateway, token: str, own_routes: Sequence[Route]) -> ASGIApp:
     """Return the application; `own_routes` are for the home's own socket."""
 
     async def health(_: Request) -> Response:
-        service = front.service
+        service = gateway.service
         told = {
             "status": "ok" if service.is_well else "learning stopped",
             "preset": service.config.preset,
             "models": "loaded" if service.is_open else "unloaded",
             "pending": service.pending,
             "process": os.getpid(),
-            "key": front.relay.has_key,
+            "key": gateway.proxy.has_key,
         }
         return JSONResponse(told)
 
     async def metrics(_: Request) -> Response:
-        service = front.service
-        front.counters.note(pending=service.pending, learnt=service.learnt, is_well=service.is_well)
-        return Response(generate_latest(front.counters.registry), media_type="text/plain; version=0.0.4")
+        service = gateway.service
+        gateway.counters.note(pending=service.pending, learnt=service.learnt, is_well=service.is_well)
+        return Response(generate_latest(gateway.counters.registry), media_type="text/plain; version=0.0.4")
 
     async def nothing(_: Request) -> Response:
         return nothing_here()
@@ -258,7 +258,7 @@ def web(front: Front, token: str, own_routes: Sequence[Route]) -> ASGIApp:
     async def failed(_: Request, __: Exception) -> Response:
         return refusal("api_error", "Something is wrong with shammah; its log says what.")
 
-    anthropic = Anthropic(front)
+    anthropic = Anthropic(gateway)
     app = Starlette(
         routes=[
             Route("/health", health),

@@ -10,7 +10,7 @@ import msgspec
 
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Show
-from shammah_mlx.server.protocol import SOCKET, Answered, Away, Continuing, Failed, Piece, Said, Unanswered, Wanted
+from shammah_mlx.server.protocol import SOCKET, Answered, AskRequest, Away, Continuing, Failed, Piece, Said, Unanswered
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,7 +31,7 @@ def is_served(home: Path) -> bool:
     return True
 
 
-def ask(home: Path, wanted: Wanted, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered | Away]:
+def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered | Away]:
     """Ask the service; yield what comes of it, then return when it has nothing more to do for this question.
 
     Raises:

@@ -7,22 +7,22 @@ from contextlib import asynccontextmanager, suppress
 from starlette.requests import Request
 
 from shammah_mlx.server.prometheus import Counters
-from shammah_mlx.server.proxy import Relay
+from shammah_mlx.server.proxy import Proxy
 from shammah_mlx.server.service import Service
 
 HEARD_OUT_S = 5.0  # of a body that is too long
 
 
-class Front:
+class Gateway:
     """What the routes share: the service, the way to Claude, and how many may come at once."""
 
-    def __init__(self, service: Service, relay: Relay, counters: Counters) -> None:
-        self.service, self.relay, self.counters = service, relay, counters
+    def __init__(self, service: Service, proxy: Proxy, counters: Counters) -> None:
+        self.service, self.proxy, self.counters = service, proxy, counters
         self._config = service.config.service
         self._present = 0
 
     @asynccontextmanager
-    async def seat(self) -> AsyncIterator[bool]:
+    async def slot(self) -> AsyncIterator[bool]:
         """Hold one of the places there are; say whether there was one."""
         if self._present >= self._config.most_requests:
             self.counters.refused.inc()

@@ -17,8 +17,8 @@ from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
 from shammah_mlx.framework.loop import Call
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, refusal
-from shammah_mlx.server.limits import Front
-from shammah_mlx.server.protocol import Answered, Away, Continuing, Failed, Piece, Said, Unanswered, Wanted
+from shammah_mlx.server.limits import Gateway
+from shammah_mlx.server.protocol import Answered, AskRequest, Away, Continuing, Failed, Piece, Said, Unanswered
 from shammah_mlx.server.service import AwayError, Service
 from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import Credential
@@ -31,12 +31,12 @@ class _GoneError(Exception):
     """Nobody reads the answer any more."""
 
 
-class Desk:
+class LocalApi:
     """Where commands are served; Claude is asked through the SDK, in threads."""
 
-    def __init__(self, front: Front, credential: Credential | None) -> None:
-        self._front, self._credential = front, credential
-        self._callers = ThreadPoolExecutor(front.service.config.service.most_requests, "claude")
+    def __init__(self, gateway: Gateway, credential: Credential | None) -> None:
+        self._gateway, self._credential = gateway, credential
+        self._callers = ThreadPoolExecutor(gateway.service.config.service.most_requests, "claude")
 
     @property
     def routes(self) -> list[Route]:
@@ -56,7 +56,7 @@ class Desk:
 
     @property
     def _service(self) -> Service:
-        return self._front.service
+        return self._gateway.service
 
     async def _consult(self, call: Call, show: Show) -> Reply | Outage:
         claude = Claude(self._service.config.teacher, self._credential)
@@ -64,14 +64,14 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self._callers, asked)
 
     async def _ask(self, request: Request) -> Response:
-        body = await self._front.body(request)
+        body = await self._gateway.body(request)
         try:
-            wanted = msgspec.json.decode(body or b"", type=Wanted)
+            wanted = msgspec.json.decode(body or b"", type=AskRequest)
         except msgspec.DecodeError:
             return refusal("invalid_request_error", "That is no question.")
         return StreamingResponse(self._answer(wanted), media_type=LINES)
 
-    async def _answer(self, wanted: Wanted) -> AsyncIterator[bytes]:
+    async def _answer(self, wanted: AskRequest) -> AsyncIterator[bytes]:
         """Yield a line for all there is to say."""
         lines: asyncio.Queue[Said | None] = asyncio.Queue()
         here, is_gone = asyncio.get_running_loop(), False
@@ -92,7 +92,7 @@ class Desk:
             is_gone = True
             task.cancel()
 
-    async def _converse(self, wanted: Wanted, show: Show, say: Callable[[Said | None], None]) -> None:
+    async def _converse(self, wanted: AskRequest, show: Show, say: Callable[[Said | None], None]) -> None:
         def make(assistant: Assistant) -> Query:
             query = wanted.query(assistant)
             if query.history:
@@ -100,14 +100,14 @@ class Desk:
             return query
 
         try:
-            async with self._front.seat() as has_seat:
-                if not has_seat:
+            async with self._gateway.slot() as has_slot:
+                if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
                 answered = await self._service.ask(
                     make, functools.partial(self._consult, show=show), show, **wanted.how
                 )
             if isinstance(answered, Interaction):
-                self._front.counters.count(answered, (answered.ms or 0.0) / 1000.0)
+                self._gateway.counters.count(answered, (answered.ms or 0.0) / 1000.0)
                 say(Answered(answered, self._service.config.preset))
                 if wanted.waits:
                     await self._service.until_learnt()

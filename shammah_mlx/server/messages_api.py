@@ -13,7 +13,7 @@ import msgspec
 from shammah_mlx.config import Count, Price
 from shammah_mlx.events import Interaction, Outage, Query, Reply
 from shammah_mlx.teacher.outages import kind_of_status, outage
-from shammah_mlx.teacher.reply import Heard
+from shammah_mlx.teacher.reply import ReplyBuilder
 
 USUAL_TEMPERATURE = 1.0  # Claude's own where none is given
 ERROR_STATUS = {  # Claude's error types, and their HTTP status
@@ -114,7 +114,7 @@ def message(answered: Interaction, model: str) -> bytes:
 def _message(answered: Interaction, model: str) -> dict[str, Any]:
     stop = answered.draft.stop_sequence if answered.draft else None
     return {
-        "id": f"msg_{model}_{answered.turn.number}",
+        "id": f"msg_{model}_{answered.request.number}",
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -169,7 +169,7 @@ class Listener:
     """Hears the bytes of one response of Claude's while they go by."""
 
     def __init__(self, *, streams: bool) -> None:
-        self._streams, self._heard, self._rest = streams, Heard(), b""
+        self._streams, self._builder, self._rest = streams, ReplyBuilder(), b""
         self.has_ended = False  # what comes now is the end of the stream
 
     def hear(self, piece: bytes) -> None:
@@ -182,16 +182,16 @@ class Listener:
 
     def break_off(self) -> None:
         """Take what was heard for all there will be, and not for the whole."""
-        self._heard.failure = "cut"
+        self._builder.failure = "cut"
 
     def reply(self, prices: Mapping[str, Price]) -> Reply | Outage:
         """Return what has come of it: a reply, whole or cut, or nothing that can be called one."""
         if not self._streams:
             try:
-                self._heard.take_whole(_decoded(self._rest))
+                self._builder.take_whole(_decoded(self._rest))
             except ValueError:
                 return outage("cut")
-        return self._heard.outcome(prices)
+        return self._builder.outcome(prices)
 
     def _take(self, event: bytes) -> None:
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
@@ -199,13 +199,13 @@ class Listener:
             return
         try:
             told = _decoded(data)
-            self._heard.take(told)
+            self._builder.take(told)
         except ValueError:
-            self._heard.failure = "cut"
+            self._builder.failure = "cut"
             return
         kind = getattr(told, "type", None)
         if kind == "error":
-            self._heard.failure = "server"
+            self._builder.failure = "server"
         self.has_ended = kind in ("message_stop", "error")
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shammah_mlx.events import Interaction, Outage, Query, Wish
+from shammah_mlx.events import ForcedSource, Interaction, Outage, Query
 
 if TYPE_CHECKING:
     from shammah_mlx.home.assistant import Assistant, How
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 SOCKET = "shammah.sock"  # in the home
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "stored": "kept"}):
     """What a user asks for."""
 
     text: str
     system: str | None = None
     model: str | None = None
     continues: bool = False
-    wish: Wish | None = None
+    forced_source: ForcedSource | None = None
     strict: bool = False
-    kept: bool = True
+    stored: bool = True
     waits: bool = False  # until all is learnt
 
     def query(self, assistant: "Assistant") -> Query:
@@ -33,7 +33,7 @@ class Wanted(msgspec.Struct, frozen=True):
     @property
     def how(self) -> "How":
         """Return how."""
-        return {"wish": self.wish, "strict": self.strict, "kept": self.kept}
+        return {"forced_source": self.forced_source, "strict": self.strict, "stored": self.stored}
 
 
 class Continuing(msgspec.Struct, frozen=True, tag=True):

@@ -24,7 +24,7 @@ _OF_THE_CLIENT_ALONE = ("accept", "accept-encoding", "user-agent")  # nothing ta
 _DOTS = re.compile(rb"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # a path that is another once it is resolved
 
 
-class Relay:
+class Proxy:
     """One client of Claude's API for a whole service; to be made and used in one event loop."""
 
     def __init__(self, credential: Credential | None, silence_s: float, base_url: str | None = None) -> None:

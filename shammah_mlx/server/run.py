@@ -27,11 +27,11 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
     import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
 
     from shammah_mlx.server.app import web
-    from shammah_mlx.server.limits import Front
-    from shammah_mlx.server.local_api import Desk
+    from shammah_mlx.server.limits import Gateway
+    from shammah_mlx.server.local_api import LocalApi
     from shammah_mlx.server.prometheus import Counters
     from shammah_mlx.server.protocol import SOCKET
-    from shammah_mlx.server.proxy import Relay
+    from shammah_mlx.server.proxy import Proxy
     from shammah_mlx.server.service import Service
     from shammah_mlx.teacher.keys import find_credential
 
@@ -40,18 +40,18 @@ async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) 
     async with AsyncExitStack() as opened:
         credential = find_credential(home)
         service = Service(home, flags, log.info)
-        relay = Relay(credential, service.config.service.silence_s)
-        opened.push_async_callback(relay.close)
-        front = Front(service, relay, Counters())
-        desk = Desk(front, credential)
-        server = _server(web(front, token_of(home), desk.routes), service.config.service)
+        proxy = Proxy(credential, service.config.service.silence_s)
+        opened.push_async_callback(proxy.close)
+        gateway = Gateway(service, proxy, Counters())
+        local_api = LocalApi(gateway, credential)
+        server = _server(web(gateway, token_of(home), local_api.routes), service.config.service)
         await service.start()
         opened.push_async_callback(service.stop)
         own = opened.enter_context(_own_socket(home))
         log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
         if credential is None:
             log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
-        lasting = desk.audit_late(), service.until_it_dies(), _watch(home / SOCKET)
+        lasting = local_api.audit_late(), service.until_it_dies(), _watch(home / SOCKET)
         await _run(server, [own, port] if port else [own], *lasting)
     log.info("ended; all is saved")
 

@@ -188,7 +188,7 @@ class Service:
         return self._assistant
 
     def _count(self, answered: Interaction) -> None:
-        self.pending += answered.turn.kept
+        self.pending += answered.request.stored
 
     def _give_way(self) -> None:
         """Answer who waits; break off what is being learnt, to be learnt again, if the home is to be left."""

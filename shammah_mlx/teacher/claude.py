@@ -14,7 +14,7 @@ from shammah_mlx.events import Outage, Query, Reply, Show
 from shammah_mlx.teacher.identity import OUR_VIA
 from shammah_mlx.teacher.keys import Credential
 from shammah_mlx.teacher.outages import kind_of, outage
-from shammah_mlx.teacher.reply import Heard
+from shammah_mlx.teacher.reply import ReplyBuilder
 
 if TYPE_CHECKING:
     from anthropic import APIRequest, APIResponse, CallNext, MiddlewareCallable
@@ -35,14 +35,14 @@ class Claude:
         """
         if self._credential is None:
             return outage("no_key")
-        heard = Heard()
-        with closing(self._pieces(query, self._credential, heard)) as pieces:
+        builder = ReplyBuilder()
+        with closing(self._pieces(query, self._credential, builder)) as pieces:
             for piece in pieces:
                 if show:
                     show(piece)
-        return heard.outcome(self._config.prices)
+        return builder.outcome(self._config.prices)
 
-    def _pieces(self, query: Query, shown: Credential, heard: "Heard") -> Generator[str, None, None]:
+    def _pieces(self, query: Query, shown: Credential, builder: "ReplyBuilder") -> Generator[str, None, None]:
         """Yield the text as it arrives; the rest, and what goes wrong on the way, is left in `heard`."""
         import anthropic  # 1.8 s: only who asks Claude pays for it
         import httpx2
@@ -70,10 +70,10 @@ class Claude:
                 ) as stream,
             ):
                 for event in stream:
-                    if piece := heard.take(event):
+                    if piece := builder.take(event):
                         yield piece
         except failures as error:
-            heard.failure = kind_of(error)
+            builder.failure = kind_of(error)
 
 
 def _messages(query: Query) -> "list[MessageParam]":

@@ -19,7 +19,7 @@ MOST_TOKENS = 2**53  # no reply has more: a number that is larger is none
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
-class Heard:
+class ReplyBuilder:
     """What has come of one reply so far; events and messages may be the SDK's, or anything with the same names."""
 
     def __init__(self) -> None:

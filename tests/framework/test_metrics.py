@@ -4,11 +4,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.events import Draft, Interaction, Judged, Route, Step
+from shammah_mlx.events import Draft, Interaction, Route, ScoredDraft, Step
 from shammah_mlx.framework import metrics
 from shammah_mlx.framework.metrics import Tally
 from shammah_mlx.presets import PRESETS
-from tests.fakes import reply, turn
+from tests.fakes import make_request, reply
 
 CONFIG = PRESETS["literal"]
 LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
@@ -21,17 +21,19 @@ SPECIFIED = (  # framework.md, Monitoring & Metrics
 
 
 def shadowed(p_accept: float, divergence: float) -> Interaction:
-    drafts = (Judged(DRAFT, p_accept, divergence),)
-    return Interaction(turn(sampled=True), FORWARD, "forwarded", False, drafts, reply=reply())
+    drafts = (ScoredDraft(DRAFT, p_accept, divergence),)
+    return Interaction(make_request(sampled=True), FORWARD, "forwarded", False, drafts, reply=reply())
 
 
 def audited(divergence: float) -> Interaction:
     good = divergence < CONFIG.divergence.threshold
-    return Interaction.audited(turn(sampled=True), LOCAL, (Judged(DRAFT, 0.9, divergence),), 0.1, reply(), good=good)
+    return Interaction.audited(
+        make_request(sampled=True), LOCAL, (ScoredDraft(DRAFT, 0.9, divergence),), 0.1, reply(), good=good
+    )
 
 
 def forced(interaction: Interaction) -> Interaction:
-    return msgspec.structs.replace(interaction, turn=turn(sampled=True, wish="claude"))
+    return msgspec.structs.replace(interaction, request=make_request(sampled=True, forced_source="claude"))
 
 
 def cold(interaction: Interaction) -> Interaction:
@@ -47,10 +49,10 @@ def cold(interaction: Interaction) -> Interaction:
         (shadowed(p_accept=0.9, divergence=0.1), ("router_incorrect", "validator_correct_approve")),
         (audited(0.1), ("router_correct_local", "validator_correct_approve")),
         (audited(0.9), ("router_incorrect", "validator_incorrect")),
-        (Interaction.forwarded(turn(), FORWARD, reply()), ()),
+        (Interaction.forwarded(make_request(), FORWARD, reply()), ()),
         (forced(shadowed(p_accept=0.9, divergence=0.1)), ("validator_correct_approve",)),
         (cold(shadowed(p_accept=0.9, divergence=0.1)), ("validator_correct_approve",)),
-        (Interaction.approved(turn(), LOCAL, (Judged(DRAFT, 0.9),), 0.1), ()),
+        (Interaction.approved(make_request(), LOCAL, (ScoredDraft(DRAFT, 0.9),), 0.1), ()),
     ],
 )
 def test_router_and_validator_are_judged_only_by_what_was_measured(
@@ -64,7 +66,7 @@ def test_router_and_validator_are_judged_only_by_what_was_measured(
 
 def test_a_line_has_every_specified_field_and_no_word_of_the_query() -> None:
     tally = Tally()
-    for interaction in (shadowed(0.9, 0.5), audited(0.1), Interaction.forwarded(turn(), FORWARD, reply())):
+    for interaction in (shadowed(0.9, 0.5), audited(0.1), Interaction.forwarded(make_request(), FORWARD, reply())):
         tally = metrics.count(tally, interaction, [Step("router", 0.7, True), Step("generator", 9.0, False)], CONFIG)
     written = metrics.line(tally, audited(0.1), [Step("router", 0.7, True)], CONFIG)
     assert set(SPECIFIED) <= written.keys()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx.config import PolicyConfig
-from shammah_mlx.events import Bar, Draft, DraftSource, Exchange, Judged, Query, Turn
+from shammah_mlx.events import Draft, DraftSource, Exchange, Query, Request, ScoredDraft, Threshold
 from shammah_mlx.framework import policy
 from shammah_mlx.presets import PRESETS
 
@@ -14,18 +14,18 @@ CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
 probabilities = st.floats(min_value=0, max_value=1)
 
 
-def turn(seen: int, **changes: Any) -> Turn:
-    fields = {"wish": None, "coin": 0.9, "audit_rate": 0.5, "shadow_rates": {"decoder": 0.5}, **changes}
-    return Turn(number=1, seen=seen, query=Query("q"), **fields)
+def make_request(seen: int, **changes: Any) -> Request:
+    fields = {"forced_source": None, "audit_draw": 0.9, "audit_rate": 0.5, "shadow_rates": {"decoder": 0.5}, **changes}
+    return Request(number=1, seen=seen, query=Query("q"), **fields)
 
 
-def judged(p_accept: float, text: str = "an answer", source: DraftSource = "decoder") -> Judged:
-    return Judged(Draft(text, source), p_accept)
+def scored(p_accept: float, text: str = "an answer", source: DraftSource = "decoder") -> ScoredDraft:
+    return ScoredDraft(Draft(text, source), p_accept)
 
 
 @given(probabilities, st.integers(min_value=0, max_value=49))
 def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, seen: int) -> None:
-    assert not policy.route({"decoder": p_local}, turn(seen), CONFIG).local
+    assert not policy.route({"decoder": p_local}, make_request(seen), CONFIG).local
 
 
 @pytest.mark.parametrize(
@@ -42,109 +42,119 @@ def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, see
     ],
 )
 def test_the_bar_for_a_local_try_falls_at_query_50_and_200(seen: int, p_local: float, local: bool) -> None:
-    assert policy.route({"decoder": p_local}, turn(seen), CONFIG).local is local
+    assert policy.route({"decoder": p_local}, make_request(seen), CONFIG).local is local
 
 
 def test_only_sources_above_the_bar_are_tried_in_the_routers_order() -> None:
-    decided = policy.route({"recall": 0.6, "decoder": 0.4}, turn(300), CONFIG)
+    decided = policy.route({"recall": 0.6, "decoder": 0.4}, make_request(300), CONFIG)
     assert (decided.tries, decided.p_local) == (("recall",), 0.6)
-    assert policy.route({"recall": 0.6, "decoder": 0.9}, turn(300), CONFIG).tries == ("recall", "decoder")
+    assert policy.route({"recall": 0.6, "decoder": 0.9}, make_request(300), CONFIG).tries == ("recall", "decoder")
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_sends_to_claude_is_never_local(p_local: float, seen: int) -> None:
-    assert not policy.route({"decoder": p_local}, turn(seen, wish="claude"), CONFIG).local
+    assert not policy.route({"decoder": p_local}, make_request(seen, forced_source="claude"), CONFIG).local
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_keeps_local_is_tried_by_the_likeliest_first(p_local: float, seen: int) -> None:
-    tries = policy.route({"recall": 0.5, "decoder": p_local}, turn(seen, wish="local"), CONFIG).tries
+    tries = policy.route({"recall": 0.5, "decoder": p_local}, make_request(seen, forced_source="local"), CONFIG).tries
     assert set(tries) == {"recall", "decoder"}
     assert tries[0] == ("decoder" if p_local > 0.5 else "recall")
 
 
 def test_a_draft_must_be_more_likely_good_than_bad() -> None:
-    assert not policy.accepts(judged(0.5), turn(300), CONFIG)
-    assert policy.accepts(judged(0.501), turn(300), CONFIG)
+    assert not policy.accepts(scored(0.5), make_request(300), CONFIG)
+    assert policy.accepts(scored(0.501), make_request(300), CONFIG)
 
 
 def test_a_command_that_destroys_must_be_surer() -> None:
-    assert policy.accepts(judged(0.9, "ls -l build"), turn(300), DEFAULT)
-    assert not policy.accepts(judged(0.9, "rm -r build"), turn(300), DEFAULT)
-    assert policy.accepts(judged(0.96, "rm -r build"), turn(300), DEFAULT)
+    assert policy.accepts(scored(0.9, "ls -l build"), make_request(300), DEFAULT)
+    assert not policy.accepts(scored(0.9, "rm -r build"), make_request(300), DEFAULT)
+    assert policy.accepts(scored(0.96, "rm -r build"), make_request(300), DEFAULT)
 
 
 def test_a_promise_raises_the_bar_and_never_lowers_it() -> None:
-    def bar(serve: float) -> dict[DraftSource, Bar]:
-        return {"recall": Bar(candidate=serve, serve=serve, offset=0.0, slope=1.0)}
+    def threshold(serve: float) -> dict[DraftSource, Threshold]:
+        return {"recall": Threshold(candidate=serve, serve=serve, offset=0.0, slope=1.0)}
 
-    draft = judged(0.9, source="recall")
-    assert [policy.accepts(draft, turn(300, bars=bar(serve)), DEFAULT) for serve in (0.3, 0.89, 0.9)] == [1, 1, 0]
-    assert not policy.accepts(judged(0.4, source="recall"), turn(300, bars=bar(0.3)), DEFAULT)
-    assert not policy.accepts(draft, turn(49, bars=bar(0.3)), DEFAULT)
-    assert policy.accepts(judged(0.6), turn(300, bars=bar(0.9)), DEFAULT)  # of another source
+    draft = scored(0.9, source="recall")
+    assert [
+        policy.accepts(draft, make_request(300, thresholds=threshold(serve)), DEFAULT) for serve in (0.3, 0.89, 0.9)
+    ] == [1, 1, 0]
+    assert not policy.accepts(scored(0.4, source="recall"), make_request(300, thresholds=threshold(0.3)), DEFAULT)
+    assert not policy.accepts(draft, make_request(49, thresholds=threshold(0.3)), DEFAULT)
+    assert policy.accepts(scored(0.6), make_request(300, thresholds=threshold(0.9)), DEFAULT)  # of another source
 
 
 def test_an_accepted_draft_comes_before_a_likelier_one_that_is_not() -> None:
-    risky, plain = judged(0.9, "rm -r build"), judged(0.8, "make clean", "recall")
-    assert policy.best_first([risky, plain], turn(300), DEFAULT) == (plain, risky)
-    assert policy.best_first([judged(0.1), judged(0.2)], turn(300), DEFAULT)[0].p_accept == 0.2
+    risky, plain = scored(0.9, "rm -r build"), scored(0.8, "make clean", "recall")
+    assert policy.best_first([risky, plain], make_request(300), DEFAULT) == (plain, risky)
+    assert policy.best_first([scored(0.1), scored(0.2)], make_request(300), DEFAULT)[0].p_accept == 0.2
 
 
 def test_without_focus_every_draft_is_audited_at_the_schedules_rate() -> None:
-    taken = turn(300, audit_rate=0.2)
-    assert {policy.audit_probability(judged(p), taken, CONFIG) for p in (0.5, 0.9, 1.0)} == {0.2}
+    taken = make_request(300, audit_rate=0.2)
+    assert {policy.audit_probability(scored(p), taken, CONFIG) for p in (0.5, 0.9, 1.0)} == {0.2}
 
 
 @given(st.lists(st.floats(min_value=0.67, max_value=0.97), min_size=1), st.sampled_from([0.05, 0.1]))
 def test_focused_audits_keep_the_schedules_rate_on_average(accepted: list[float], rate: float) -> None:
-    usual = statistics.mean(policy.doubt(judged(p), turn(300), DEFAULT) for p in accepted)
-    taken = turn(300, audit_rate=rate, usual_doubt=usual)
-    pis = [policy.audit_probability(judged(p), taken, DEFAULT) for p in accepted]
-    assert all(max(DEFAULT.audit_evenly * rate, DEFAULT.audit_floor) - 1e-9 <= pi <= 1 for pi in pis)
+    usual = statistics.mean(policy.doubt(scored(p), make_request(300), DEFAULT) for p in accepted)
+    taken = make_request(300, audit_rate=rate, usual_doubt=usual)
+    pis = [policy.audit_probability(scored(p), taken, DEFAULT) for p in accepted]
+    assert all(
+        max(DEFAULT.audit_evenly * rate, DEFAULT.audit_floor) - 1e-9 <= audit_probability <= 1
+        for audit_probability in pis
+    )
     assert statistics.mean(pis) <= rate + 1e-9
-    assert sorted(pis, reverse=True) == [pi for _, pi in sorted(zip(accepted, pis, strict=True))]
+    assert sorted(pis, reverse=True) == [
+        audit_probability for _, audit_probability in sorted(zip(accepted, pis, strict=True))
+    ]
 
 
 def test_what_was_measured_says_how_doubtful_a_draft_is_not_the_validator() -> None:
-    worse: dict[DraftSource, Bar] = {"decoder": Bar(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
+    worse: dict[DraftSource, Threshold] = {"decoder": Threshold(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
     taken, plain = (
-        turn(300, audit_rate=0.2, usual_doubt=0.005, bars=worse),
-        turn(300, audit_rate=0.2, usual_doubt=0.005),
+        make_request(300, audit_rate=0.2, usual_doubt=0.005, thresholds=worse),
+        make_request(300, audit_rate=0.2, usual_doubt=0.005),
     )
-    pis = [policy.audit_probability(judged(0.95), each, DEFAULT) for each in (taken, plain)]
+    pis = [policy.audit_probability(scored(0.95), each, DEFAULT) for each in (taken, plain)]
     assert pis[0] > 2 * pis[1]
 
 
 def test_where_no_audits_are_due_none_is_made() -> None:
-    assert policy.audit_probability(judged(0.7), turn(300, audit_rate=0.0), DEFAULT) == 0.0
+    assert policy.audit_probability(scored(0.7), make_request(300, audit_rate=0.0), DEFAULT) == 0.0
 
 
 def test_a_coin_depends_on_seed_and_number_alone() -> None:
-    assert policy.coin(3, 17, "a") == policy.coin(3, 17, "a")
-    assert len({policy.coin(seed, number, text) for seed in range(5) for number in range(100) for text in "ab"}) == 1000
-    assert policy.coin(0, 1, "") == 0.7878955115969257  # the same in every process and version
+    assert policy.audit_draw(3, 17, "a") == policy.audit_draw(3, 17, "a")
+    assert (
+        len({policy.audit_draw(seed, number, text) for seed in range(5) for number in range(100) for text in "ab"})
+        == 1000
+    )
+    assert policy.audit_draw(0, 1, "") == 0.7878955115969257  # the same in every process and version
 
 
 def test_coins_are_uniform() -> None:
-    coins = [policy.coin(0, number, "") for number in range(10_000)]
+    coins = [policy.audit_draw(0, number, "") for number in range(10_000)]
     assert statistics.mean(coins) == pytest.approx(0.5, abs=0.015)
-    assert sum(coin < 0.05 for coin in coins) == pytest.approx(500, abs=90)
-    assert all(0 <= coin < 1 for coin in coins)
+    assert sum(audit_draw < 0.05 for audit_draw in coins) == pytest.approx(500, abs=90)
+    assert all(0 <= audit_draw < 1 for audit_draw in coins)
 
 
 def test_a_turn_is_sampled_when_its_coin_falls_below_the_rate_of_its_band() -> None:
     config = PRESETS["literal"]
-    turns = [policy.take_turn(Query("q"), number, 150, config) for number in range(1, 500)]
+    turns = [policy.make_request(Query("q"), number, 150, config) for number in range(1, 500)]
     assert {(taken.audit_rate, taken.shadow_rates["decoder"]) for taken in turns} == {(0.2, 0.2)}
-    assert [taken.shadows("decoder") for taken in turns] == [taken.coin < 0.2 for taken in turns]
+    assert [taken.shadows("decoder") for taken in turns] == [taken.audit_draw < 0.2 for taken in turns]
     assert {taken.shadows("decoder") for taken in turns} == {True, False}
     assert not any(taken.shadows("recall") for taken in turns)
 
 
 def test_by_default_recall_shadows_every_forwarded_query() -> None:
     config = PRESETS["default"]
-    turns = [policy.take_turn(Query("q"), number, 3000, config) for number in range(1, 500)]
+    turns = [policy.make_request(Query("q"), number, 3000, config) for number in range(1, 500)]
     assert all(taken.shadows("recall") for taken in turns)
     assert 10 < sum(taken.shadows("decoder") for taken in turns) < 50
 
@@ -158,6 +168,6 @@ def test_by_default_recall_shadows_every_forwarded_query() -> None:
     ],
 )
 def test_a_secret_is_neither_kept_nor_audited(query: Query) -> None:
-    taken = policy.take_turn(query, 1, 300, PRESETS["default"])
-    assert (taken.secret, taken.kept, taken.audit_rate) == (True, False, 0.0)
-    assert policy.take_turn(Query("is it safe?"), 1, 300, PRESETS["default"]).kept
+    taken = policy.make_request(query, 1, 300, PRESETS["default"])
+    assert (taken.secret, taken.stored, taken.audit_rate) == (True, False, 0.0)
+    assert policy.make_request(Query("is it safe?"), 1, 300, PRESETS["default"]).stored

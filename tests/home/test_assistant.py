@@ -13,18 +13,18 @@ import pytest
 
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Bar, Draft, Grounds, Interaction, Judged, Query, Route
+from shammah_mlx.events import DecisionContext, Draft, Interaction, Query, Route, ScoredDraft, Threshold
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.recovery import rebuild, roll_back
-from shammah_mlx.home.snapshots import FILES, FORMAT, States, expired
+from shammah_mlx.home.snapshots import FILES, FORMAT, Snapshots, expired
 from shammah_mlx.home.training import Training
 from shammah_mlx.models.backend import load_arrays, mx
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded, Row
-from tests.fakes import reply, turn
+from tests.fakes import make_request, reply
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(60)]
 TEACHER = Recorded(ROWS)
@@ -44,7 +44,7 @@ def ask_all(home: Path, config: Config, weights: Weights, rows: list[Row]) -> No
 
 def named(home: Path) -> str | None:
     with closing(Journal(home / "journal.db")) as journal:
-        return journal.learnt().state
+        return journal.progress().state
 
 
 def stored(home: Path) -> dict[str, dict[str, mx.array]]:
@@ -88,7 +88,7 @@ def test_what_was_journalled_and_not_learnt_is_learnt_once_by_the_next(
     with Assistant(home, small, TEACHER, weights, clock=at_noon) as assistant:
         assistant.ask(Query(ROWS[2].query, row=ROWS[2].id))  # and then the process goes away
     with Assistant(home, small, TEACHER, weights, clock=at_noon) as assistant:
-        assert [interaction.turn.number for interaction in assistant.learn_pending()] == [3]
+        assert [interaction.request.number for interaction in assistant.learn_pending()] == [3]
         assert assistant.learn_pending() == []
         assistant.ask(Query(ROWS[3].query, row=ROWS[3].id))
         assistant.learn_pending()
@@ -115,15 +115,15 @@ def test_a_save_that_fails_leaves_the_old_state_whole(tmp_path: Path, small: Con
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:2])
     before = {name: (home / "models" / name).read_bytes() for name in (*FILES, "manifest.json")}
-    states = States(home, small.state)
-    manifest = states.manifest(named(home))
+    snapshots = Snapshots(home, small.state)
+    manifest = snapshots.manifest(named(home))
     assert manifest is not None
 
     def full_disk(file: object) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        states.write({Path(name).stem: full_disk for name in FILES}, manifest)
+        snapshots.write({Path(name).stem: full_disk for name in FILES}, manifest)
     assert {name: (home / "models" / name).read_bytes() for name in before} == before
     assert len(list((home / "states").iterdir())) == 1
 
@@ -157,14 +157,14 @@ def test_rolling_back_returns_to_the_state_of_then_and_sets_the_rest_aside(
     ask_all(tmp_path / "five", small, weights, ROWS[:5])
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:13])
-    assert States(home, small.state).checkpoints() == [5, 10]
+    assert Snapshots(home, small.state).checkpoints() == [5, 10]
     assert len(roll_back(home, small, 5)) == 8
     assert_same(stored(tmp_path / "five"), stored(home))
     with Assistant(home, small, TEACHER, weights) as assistant:
         assert assistant.learn_pending() == []
         again = assistant.ask(Query(ROWS[5].query, row=ROWS[5].id))
         assert isinstance(again, Interaction)
-        assert (again.turn.seen, again.turn.number) == (5, 14)
+        assert (again.request.seen, again.request.number) == (5, 14)
 
 
 def seen_and_checkpoints(home: Path, config: Config, weights: Weights) -> tuple[int, list[int]]:
@@ -172,7 +172,7 @@ def seen_and_checkpoints(home: Path, config: Config, weights: Weights) -> tuple[
         answered = assistant.ask(Query("question 0 about topic 0", row="0"))
         assert isinstance(answered, Interaction)
         assistant.learn_pending()
-    return answered.turn.seen, States(home, config.state).checkpoints()
+    return answered.request.seen, Snapshots(home, config.state).checkpoints()
 
 
 def test_after_a_rollback_there_is_no_way_into_the_future_it_left(
@@ -194,7 +194,7 @@ def test_without_its_journal_a_home_goes_on_learning(tmp_path: Path, small: Conf
     ask_all(home, small, weights, ROWS[:3])
     (home / "journal.db").unlink()
     assert seen_and_checkpoints(home, small, weights) == (3, [])
-    manifest = States(home, small.state).manifest(named(home))
+    manifest = Snapshots(home, small.state).manifest(named(home))
     assert manifest is not None
     assert (manifest.cursor, manifest.tally.queries) == (4, 4)
 
@@ -270,7 +270,7 @@ def test_a_rebuild_makes_the_checkpoints_again_and_keeps_what_it_replaces(
     ask_all(home, small, weights, ROWS[:12])
     shutil.rmtree(home / "checkpoints")
     assert rebuild(home, small, weights, no_progress).after == named(home)
-    assert States(home, small.state).checkpoints() == [5, 10]
+    assert Snapshots(home, small.state).checkpoints() == [5, 10]
     assert not (home / "aside").exists()
     other = msgspec.structs.replace(small, seed=7)
     rebuilt = rebuild(home, other, weights, no_progress)
@@ -281,19 +281,21 @@ def test_a_rebuild_makes_the_checkpoints_again_and_keeps_what_it_replaces(
 
 def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weights) -> None:
     config = msgspec.structs.replace(PRESETS["default"], generator="recall")
-    asked = msgspec.structs.replace(turn(), bars={"recall": Bar(candidate=0.5, serve=0.5, offset=0.0, slope=1.0)})
-    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), Judged(Draft("wrong", "recall"), 0.9, 1.0)
+    asked = msgspec.structs.replace(
+        make_request(), thresholds={"recall": Threshold(candidate=0.5, serve=0.5, offset=0.0, slope=1.0)}
+    )
+    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), ScoredDraft(Draft("wrong", "recall"), 0.9, 1.0)
     with closing(Journal(tmp_path / "journal.db")) as journal:
-        training = Training(tmp_path, config, weights, journal, States(tmp_path, config.state), afresh=False)
+        training = Training(tmp_path, config, weights, journal, Snapshots(tmp_path, config.state), afresh=False)
         refuted = Interaction.audited(asked, route, (draft,), 0.5, reply(), good=False)
-        journal.write(msgspec.structs.replace(refuted, grounds=Grounds(versions=training.versions)))
-        now = training.selection_now()["recall"]
-        assert training.selection["recall"].feedback == 0.0
+        journal.write(msgspec.structs.replace(refuted, decision_context=DecisionContext(versions=training.versions)))
+        now = training.score_counts_now()["recall"]
+        assert training.score_counts["recall"].feedback == 0.0
         assert now.feedback == pytest.approx(config.risk.feedback)  # (1 - pi) / pi bad answers stand behind it
         assert sum(now.bad) == 1.0
         for interaction in journal.after(0):
             training.learn(interaction)
-        assert training.selection["recall"] == training.selection_now()["recall"] == now
+        assert training.score_counts["recall"] == training.score_counts_now()["recall"] == now
 
 
 def test_a_home_copied_with_its_links_followed_works(tmp_path: Path, small: Config, weights: Weights) -> None:
@@ -313,7 +315,7 @@ def test_a_checkpoint_that_was_due_when_the_process_died_is_made_by_the_next(
     shutil.rmtree(home / "checkpoints")
     with Assistant(home, small, TEACHER, weights) as assistant:
         assert assistant.learn_pending() == []
-    assert States(home, small.state).checkpoints() == [5]
+    assert Snapshots(home, small.state).checkpoints() == [5]
 
 
 def test_models_of_a_newer_version_are_not_called_damaged(tmp_path: Path, small: Config, weights: Weights) -> None:

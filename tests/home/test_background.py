@@ -47,7 +47,7 @@ def ask(text: str) -> subprocess.CompletedProcess[str]:
 
 def pending(home: Path) -> int:
     with closing(Journal(home / "journal.db")) as journal:
-        return journal.count_after(journal.learnt().cursor)
+        return journal.count_after(journal.progress().cursor)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -78,8 +78,8 @@ def test_questions_asked_at_once_are_all_answered_and_each_is_learnt_once(
     wait_until(lambda: pending(home) == 0 and not is_learning(home, PRESETS["default"]))
     with closing(Journal(home / "journal.db")) as journal:
         interactions = list(journal.after(0))
-    assert [interaction.turn.number for interaction in interactions] == [1, 2, 3, 4]
-    assert sorted(interaction.turn.query.text for interaction in interactions) == sorted(texts)
+    assert [interaction.request.number for interaction in interactions] == [1, 2, 3, 4]
+    assert sorted(interaction.request.query.text for interaction in interactions) == sorted(texts)
     rebuilt = rebuild(home, load_config(home / "config.toml", {}), weights, lambda interactions: lambda: None)
     assert (rebuilt.interactions, rebuilt.before) == (4, rebuilt.after)
 

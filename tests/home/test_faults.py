@@ -20,7 +20,7 @@ from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild, roll_back
 from shammah_mlx.home.schema import MIGRATIONS
-from shammah_mlx.home.snapshots import FILES, States
+from shammah_mlx.home.snapshots import FILES, Snapshots
 from shammah_mlx.models.backend import mx
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import load_config
@@ -79,12 +79,12 @@ def home(tmp_path: Path, claude: Loopback) -> Path:
 
 def state_of(home: Path) -> str | None:
     with closing(Journal(home / "journal.db")) as journal:
-        return journal.learnt().state
+        return journal.progress().state
 
 
 def asked_in(home: Path) -> list[str]:
     with closing(Journal(home / "journal.db")) as journal:
-        return [interaction.turn.query.text for interaction in journal.after(0)]
+        return [interaction.request.query.text for interaction in journal.after(0)]
 
 
 def ask_in_a_mount(place: Path, home: Path, out: Path, pages: int) -> subprocess.CompletedProcess[str]:
@@ -172,10 +172,10 @@ def test_a_journal_of_any_earlier_version_is_taken_up_and_learnt(
     old, before = tmp_path / "old", state_of(home)
     old.mkdir()
     with closing(Journal(home / "journal.db")) as journal:
-        records = [(one.turn.number, msgspec.json.encode(one).decode()) for one in journal.after(0)]
+        records = [(one.request.number, msgspec.json.encode(one).decode()) for one in journal.after(0)]
     write_old(old / "journal.db", version, records)
     with Assistant(old, config, Recorded(()), weights) as assistant:
-        assert [one.turn.query.text for one in assistant.learn_pending()] == list(ASKED)
+        assert [one.request.query.text for one in assistant.learn_pending()] == list(ASKED)
     assert state_of(old) == before
 
 
@@ -214,9 +214,9 @@ def test_a_clock_that_is_set_back_makes_nothing_fresh_again(tmp_path: Path, conf
             assistant.learn_pending()
         for hours in (-24, -1):
             now[0] = 1e9 + 3600 * hours
-            asked = assistant.ask(Query("what is the weather like today?", row="now"), wish="local")
+            asked = assistant.ask(Query("what is the weather like today?", row="now"), forced_source="local")
             assert not (isinstance(asked, Interaction) and asked.answer == "Rain until noon.")
-            again = assistant.ask(Query(ROWS[0].query, row="r0"), wish="local")
+            again = assistant.ask(Query(ROWS[0].query, row="r0"), forced_source="local")
             assert isinstance(again, Interaction)
             assert again.answer == ROWS[0].reply  # what does not depend on the moment is known still
         assistant.learn_pending()
@@ -233,4 +233,4 @@ def test_a_checkpoint_that_is_damaged_is_no_way_back_until_it_is_made_again(
     with pytest.raises(BadStateError, match=r"manifest\.json is damaged or missing"):
         roll_back(home, config, 5)
     assert run("ask", ASKED[0]).exit_code == 0
-    assert States(home, config.state).last_good() == 5
+    assert Snapshots(home, config.state).last_good() == 5

@@ -14,17 +14,17 @@ import pytest
 
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import Draft, DraftSource, Exchange, Interaction, Judged, Query, Route
+from shammah_mlx.events import Draft, DraftSource, Exchange, Interaction, Query, Route, ScoredDraft
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.home.forgetting import Forgotten, finish, forget, matcher
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild, roll_back
-from shammah_mlx.home.snapshots import FILES, States
+from shammah_mlx.home.snapshots import FILES, Snapshots
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded, Row
 from tests.conftest import TINY_LORA
-from tests.fakes import reply, turn
+from tests.fakes import make_request, reply
 
 SECRET = "Quetzal"
 SAME = "Turn the key in the lock."  # the first to answer so is forgotten
@@ -61,7 +61,7 @@ def home(tmp_path: Path) -> Path:
 def teach(home: Path, config: Config, weights: Weights, rows: list[Row] = ROWS) -> None:
     with Assistant(home, config, TEACHER, weights, clock=lambda: 1e9) as assistant:
         for row in rows:
-            assert isinstance(assistant.ask(Query(row.query, row=row.id), wish="claude"), Interaction)
+            assert isinstance(assistant.ask(Query(row.query, row=row.id), forced_source="claude"), Interaction)
             assistant.learn_pending()
 
 
@@ -84,7 +84,7 @@ def contents(home: Path) -> tuple[list[bytes], bytes, list[tuple[object, ...]], 
 
 def named(home: Path) -> str | None:
     with closing(Journal(home / "journal.db")) as journal:
-        return journal.learnt().state
+        return journal.progress().state
 
 
 def metrics_of(home: Path) -> bytes:
@@ -130,11 +130,11 @@ def test_what_is_left_is_what_the_rest_of_the_journal_makes_bit_for_bit(
 
 def test_only_what_came_after_the_first_of_them_is_learnt_again(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
-    states = States(home, RECALL.state)
-    assert states.checkpoints() == [5, 10, 15]
+    snapshots = Snapshots(home, RECALL.state)
+    assert snapshots.checkpoints() == [5, 10, 15]
     forget(home, RECALL, SECRET, everything)
-    assert states.checkpoints() == [5, 10]
-    manifest = states.manifest(named(home))
+    assert snapshots.checkpoints() == [5, 10]
+    manifest = snapshots.manifest(named(home))
     assert manifest is not None
     assert (manifest.cursor, manifest.tally.queries) == (10, 10)
 
@@ -146,7 +146,9 @@ def test_an_answer_that_was_forgotten_is_not_served_and_others_are_from_whoever_
     forget(home, RECALL, SECRET, everything)
     learn_rest(home, RECALL, weights)
     with Assistant(home, RECALL, TEACHER, weights) as assistant:
-        asked = {text: assistant.ask(Query(text), wish="local") for text in ("what is that bird", ROWS[13].query)}
+        asked = {
+            text: assistant.ask(Query(text), forced_source="local") for text in ("what is that bird", ROWS[13].query)
+        }
         assert all(isinstance(told, Interaction) for told in asked.values())
         answers = {text: told.answer for text, told in asked.items() if isinstance(told, Interaction)}
     assert SECRET not in answers["what is that bird"]
@@ -204,7 +206,7 @@ def test_a_process_that_dies_on_the_way_leaves_the_next_to_finish(home: Path, we
     assert bool(holding(home)) is (steps == 0)
     if steps:
         assert contents(home) == contents(from_the_journal_alone(home, RECALL, weights))
-        assert States(home, RECALL.state).checkpoints() == [5, 10, 15]
+        assert Snapshots(home, RECALL.state).checkpoints() == [5, 10, 15]
     assert forget(home, RECALL, "nothing like it", everything) == Forgotten(0, [])
 
 
@@ -233,9 +235,9 @@ def test_while_another_reads_the_journal_it_is_not_called_done(home: Path, weigh
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM interactions").fetchone()
             with pytest.raises(BadStateError, match="another process is reading"):
-                finish(home, journal, States(home, RECALL.state))
+                finish(home, journal, Snapshots(home, RECALL.state))
         assert journal.erased_from() == 6
-        finish(home, journal, States(home, RECALL.state))
+        finish(home, journal, Snapshots(home, RECALL.state))
         assert journal.erased_from() is None
 
 
@@ -255,7 +257,7 @@ def test_a_number_that_was_forgotten_stays_taken(home: Path, weights: Weights) -
     with Assistant(home, RECALL, TEACHER, weights) as assistant:
         asked = assistant.ask(Query(ROWS[0].query, row="r0"))
     assert isinstance(asked, Interaction)
-    assert (asked.turn.number, asked.turn.seen) == (FIRST + 1, FIRST - 1)
+    assert (asked.request.number, asked.request.seen) == (FIRST + 1, FIRST - 1)
 
 
 def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) -> None:
@@ -265,7 +267,7 @@ def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) ->
     assert learn_rest(home, RECALL, weights) == 0
     assert metrics_of(home) == b""
     teach(home, RECALL, weights, ROWS[:1])
-    assert States(home, RECALL.state).manifest(named(home)) is not None
+    assert Snapshots(home, RECALL.state).manifest(named(home)) is not None
 
 
 def test_in_a_home_copied_with_its_links_followed_too(home: Path, weights: Weights) -> None:
@@ -307,7 +309,7 @@ def test_what_the_user_is_shown_is_what_would_go_and_no_means_no(home: Path, wei
     shown: list[int] = []
 
     def refuse(found: Sequence[Interaction]) -> bool:
-        shown.extend(interaction.turn.number for interaction in found)
+        shown.extend(interaction.request.number for interaction in found)
         return False
 
     assert forget(home, RECALL, SECRET, refuse) is None
@@ -362,8 +364,8 @@ def test_a_pattern_is_plain_text_in_any_text_of_an_interaction(pattern: str, hol
     query = Query(
         "what is a monad?", "You are a pirate.", row="row-7", history=(Exchange("An earlier one", "Had been"),)
     )
-    asked = msgspec.structs.replace(turn(), query=query)
-    drafted = (Judged(Draft("The final dra\u030aft", "recall"), 0.5),)
+    asked = msgspec.structs.replace(make_request(), query=query)
+    drafted = (ScoredDraft(Draft("The final dra\u030aft", "recall"), 0.5),)
     told = msgspec.structs.replace(Interaction.forwarded(asked, FORWARD, reply()), drafts=drafted)
     assert matcher(pattern)(told) is holds
 

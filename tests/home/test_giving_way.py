@@ -39,8 +39,8 @@ def config(tiny_folder: Path) -> Config:
 class Home:
     """A home in which somebody asks whenever learning gives way."""
 
-    def __init__(self, path: Path, config: Config, weights: Weights, *, kept: bool | None) -> None:
-        self.path, self.between, self._kept = path, 0, kept
+    def __init__(self, path: Path, config: Config, weights: Weights, *, stored: bool | None) -> None:
+        self.path, self.between, self._kept = path, 0, stored
         path.mkdir()
         with Assistant(
             path, config, Recorded(ROWS), weights, give_way=self._ask_between, clock=lambda: 1e9
@@ -55,13 +55,13 @@ class Home:
         if self._kept is not None and self.between % 7 == 0:
             row = ROWS[self.between % len(ROWS)]
             is_kept = self._kept and self.between < 40
-            asked = self._assistant.ask(Query(row.query, row=row.id), kept=is_kept)
+            asked = self._assistant.ask(Query(row.query, row=row.id), stored=is_kept)
             assert isinstance(asked, Interaction)
 
     @property
     def state(self) -> str | None:
         with closing(Journal(self.path / "journal.db")) as journal:
-            return journal.learnt().state
+            return journal.progress().state
 
     @property
     def records(self) -> list[Interaction]:
@@ -70,16 +70,16 @@ class Home:
 
 
 def test_what_is_learnt_is_the_same_as_if_nobody_had_asked(tmp_path: Path, config: Config, weights: Weights) -> None:
-    quiet = Home(tmp_path / "quiet", config, weights, kept=None)
-    busy = Home(tmp_path / "busy", config, weights, kept=False)
+    quiet = Home(tmp_path / "quiet", config, weights, stored=None)
+    busy = Home(tmp_path / "busy", config, weights, stored=False)
     assert busy.between == quiet.between > 2 * len(ROWS)  # between steps, and while shadows are written
     assert busy.records == quiet.records
     assert busy.state == quiet.state
 
 
 def test_what_was_asked_in_between_is_learnt_in_its_turn(tmp_path: Path, config: Config, weights: Weights) -> None:
-    home = Home(tmp_path / "home", config, weights, kept=True)
-    numbers = [interaction.turn.number for interaction in home.records]
+    home = Home(tmp_path / "home", config, weights, stored=True)
+    numbers = [interaction.request.number for interaction in home.records]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) > len(ROWS)
     again = rebuild(home.path, config, weights, lambda _: lambda: None)

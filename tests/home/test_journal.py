@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Draft, Interaction, Judged, Route
-from shammah_mlx.home.journal import Journal, Learnt, Totals
-from tests.fakes import reply, turn
+from shammah_mlx.events import Draft, Interaction, Route, ScoredDraft
+from shammah_mlx.home.journal import Journal, Progress, Totals
+from tests.fakes import make_request, reply
 
 LOCAL, FORWARD = Route({"decoder": 0.9}, 0.5, ("decoder",)), Route({"decoder": 0.1}, 0.5)
 DRAFT = Draft("a draft", "decoder")
@@ -25,7 +25,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def numbered(number: int) -> Interaction:
-    return Interaction.forwarded(msgspec.structs.replace(turn(), number=number), FORWARD, reply())
+    return Interaction.forwarded(msgspec.structs.replace(make_request(), number=number), FORWARD, reply())
 
 
 def test_interactions_come_back_in_order_after_a_number(journal: Journal) -> None:
@@ -38,28 +38,30 @@ def test_interactions_come_back_in_order_after_a_number(journal: Journal) -> Non
 
 def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
     journal.write(numbered(1))
-    observed = msgspec.structs.replace(numbered(1), turn=turn(0, sampled=True), drafts=(Judged(DRAFT, 0.2, 0.4),))
+    observed = msgspec.structs.replace(
+        numbered(1), request=make_request(0, sampled=True), drafts=(ScoredDraft(DRAFT, 0.2, 0.4),)
+    )
     journal.complete(observed)
     assert list(journal.after(0)) == [numbered(1)]  # until training has come so far
-    journal.commit(Learnt(1, "made of it"))
-    assert journal.learnt() == Learnt(1, "made of it")
+    journal.commit(Progress(1, "made of it"))
+    assert journal.progress() == Progress(1, "made of it")
     assert list(journal.after(0)) == [observed]
 
 
 def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Journal) -> None:
     for number in (1, 2, 3):
         journal.write(numbered(number))
-    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == [2, 3]
+    assert journal.go_back(Progress(1, "of then"), archived=True) == [2, 3]
     assert journal.count_after(0) == 1
     assert journal.next_number() == 4
-    assert [interaction.turn.number for interaction in journal.after(0)] == [1]
-    assert journal.go_back(Learnt(1, "of then"), set_aside=True) == []
+    assert [interaction.request.number for interaction in journal.after(0)] == [1]
+    assert journal.go_back(Progress(1, "of then"), archived=True) == []
     assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
 
 
 def test_of_two_asked_at_once_the_later_to_be_answered_gets_the_next_number(journal: Journal) -> None:
     first, second = (journal.write(numbered(1)) for _ in range(2))
-    assert (first.turn.number, second.turn.number) == (1, 2)
+    assert (first.request.number, second.request.number) == (1, 2)
     assert list(journal.after(1)) == [second]
 
 
@@ -67,19 +69,19 @@ def test_what_is_staged_and_not_committed_is_gone(journal: Journal) -> None:
     journal.write(numbered(1))
     journal.complete(msgspec.structs.replace(numbered(1), ms=7.0))
     journal.unstage()
-    journal.commit(Learnt(1, "made of it"))
+    journal.commit(Progress(1, "made of it"))
     assert list(journal.after(0)) == [numbered(1)]
 
 
 def test_what_is_read_of_a_state_that_is_replaced_meanwhile_is_read_again(journal: Journal, tmp_path: Path) -> None:
-    journal.commit(Learnt(1, "old"))
+    journal.commit(Progress(1, "old"))
     read = []
 
-    def of(learnt: Learnt) -> str | None:
+    def of(learnt: Progress) -> str | None:
         read.append(learnt.state)
         if learnt.state == "old":
             with closing(Journal(tmp_path / "journal.db")) as other:
-                other.commit(Learnt(2, "new"))
+                other.commit(Progress(2, "new"))
             raise BadStateError("it is gone", "")
         return learnt.state
 
@@ -88,12 +90,14 @@ def test_what_is_read_of_a_state_that_is_replaced_meanwhile_is_read_again(journa
 
 
 def test_totals_add_up_calls_and_money(journal: Journal) -> None:
-    audited = Interaction.audited(turn(10, sampled=True), LOCAL, (Judged(DRAFT, 0.9, 0.1),), 0.1, reply(), good=True)
+    audited = Interaction.audited(
+        make_request(10, sampled=True), LOCAL, (ScoredDraft(DRAFT, 0.9, 0.1),), 0.1, reply(), good=True
+    )
     unpriced = msgspec.structs.replace(reply(), cost_usd=None)
     journal.write(numbered(1))
     journal.write(audited)
-    journal.write(Interaction.approved(turn(11), LOCAL, (Judged(DRAFT, 0.9),), 0.1))
-    journal.write(Interaction.rejected(turn(12), LOCAL, (Judged(DRAFT, 0.1),), unpriced))
+    journal.write(Interaction.approved(make_request(11), LOCAL, (ScoredDraft(DRAFT, 0.9),), 0.1))
+    journal.write(Interaction.rejected(make_request(12), LOCAL, (ScoredDraft(DRAFT, 0.1),), unpriced))
     assert journal.totals(2) == Totals(
         journalled=4, pending=2, forwarded=2, calls=3, spent_usd=0.002, unpriced_calls=1, open_audits=0
     )

@@ -58,7 +58,7 @@ def finish(home: Path, config: Path, rows: Path) -> None:
 
 def contents(home: Path) -> tuple[str | None, list[Interaction], list[tuple[object, ...]], bytes]:
     with closing(Journal(home / "journal.db")) as journal:
-        state = journal.learnt().state
+        state = journal.progress().state
         records = [msgspec.structs.replace(interaction, ms=None) for interaction in journal.after(0)]
     with closing(sqlite3.connect(home / "journal.db")) as db:
         memory = db.execute("SELECT * FROM memory ORDER BY number").fetchall()
@@ -86,10 +86,10 @@ def test_a_home_whose_processes_are_killed_ends_as_if_they_were_not(
             time.sleep(chance.uniform(0.2, life))
             process.kill()
         with closing(Journal(killed / "journal.db")) as journal:
-            numbers = [interaction.turn.number for interaction in journal.after(0)]
+            numbers = [interaction.request.number for interaction in journal.after(0)]
             assert numbers == list(range(1, len(numbers) + 1)), "an interaction is missing, or there twice"
             assert len(numbers) >= asked[-1], "what was journalled is gone"
-            assert journal.learnt().cursor <= len(numbers)
+            assert journal.progress().cursor <= len(numbers)
         asked.append(len(numbers))
         life *= SHORTER ** min(asked[-1] - asked[-2], 2) if asked[-1] > asked[-2] else LONGER
     lives = sum(before < after for before, after in itertools.pairwise(asked))

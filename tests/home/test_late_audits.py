@@ -10,7 +10,7 @@ import pytest
 from shammah_mlx.config import RiskConfig
 from shammah_mlx.events import Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant
-from shammah_mlx.home.journal import Journal, Learnt
+from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.accounts import account
@@ -55,7 +55,7 @@ class Opened:
         self.teacher = Scripted(*(reply(f"This is how: {text}.") for text in LEARNT), *outcomes)
         self.assistant = Assistant(home, ALWAYS, self.teacher, weights, clock=self.clock)
         for text in LEARNT:
-            self.assistant.ask(Query(text), wish="claude")
+            self.assistant.ask(Query(text), forced_source="claude")
             self.assistant.learn_pending()
 
     def ask(self, text: str) -> Interaction:
@@ -99,11 +99,11 @@ def test_a_missed_audit_stays_open_and_until_it_is_made_nothing_is_covered(opene
     missed = home.ask("how to boil an egg")
     assert (missed.outcome, missed.audit_open, missed.uncovered) == ("approved", True, True)
     again = home.ask("how to sell a car")
-    assert (again.turn.open_audits, again.uncovered) == (1, True)
+    assert (again.request.open_audits, again.uncovered) == (1, True)
     assert home.late(reached=False) == 0
     assert home.late() == 2
     first, second = home.journal()[-2:]
-    assert (first.outcome, first.late_for, second.late_for) == ("late", missed.turn.number, again.turn.number)
+    assert (first.outcome, first.late_for, second.late_for) == ("late", missed.request.number, again.request.number)
     assert first.divergence is not None
     assert home.late() == 0
 
@@ -117,9 +117,9 @@ def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
     assert home.assistant.models.state()["validator"]["recall.labels"].size == labels + 1
     told = account(home.journal(), ALWAYS).served
     assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
-    asked = home.assistant.ask(Query("who was Bach?"), wish="claude")
+    asked = home.assistant.ask(Query("who was Bach?"), forced_source="claude")
     assert isinstance(asked, Interaction)
-    assert (asked.turn.seen, asked.turn.number) == (len(LEARNT) + 1, missed.turn.number + 2)
+    assert (asked.request.seen, asked.request.number) == (len(LEARNT) + 1, missed.request.number + 2)
     assert len((home.home / "metrics" / "training.jsonl").read_bytes().splitlines()) == len(LEARNT) + 1
 
 
@@ -141,11 +141,11 @@ def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_
     home.late()
     journal = Journal(home.home / "journal.db")
     assert journal.open_audits() == []
-    journal.complete(journal.read(missed.turn.number))  # as learning it again does
-    journal.commit(journal.learnt())
+    journal.complete(journal.read(missed.request.number))  # as learning it again does
+    journal.commit(journal.progress())
     assert journal.open_audits() == []
-    journal.go_back(Learnt(missed.turn.number, journal.learnt().state), set_aside=True)
-    assert [number for number, _ in journal.open_audits()] == [missed.turn.number]
+    journal.go_back(Progress(missed.request.number, journal.progress().state), archived=True)
+    assert [number for number, _ in journal.open_audits()] == [missed.request.number]
     journal.close()
 
 
@@ -178,7 +178,9 @@ def test_an_answer_that_an_audit_refutes_is_replaced_until_claude_gives_it_again
     second = home.ask("how to boil an egg")
     assert second.draft is not None
     assert second.draft.text == new
-    third = home.assistant.ask(Query("please tell me how to boil an egg"), wish="claude")  # Claude gives it again
+    third = home.assistant.ask(
+        Query("please tell me how to boil an egg"), forced_source="claude"
+    )  # Claude gives it again
     assert isinstance(third, Interaction)
     home.assistant.learn_pending()
     assert home.ask("how do I boil a egg").drafts[0].draft.text == old
@@ -206,7 +208,7 @@ def test_an_answer_loses_trust_with_age(opened: Open) -> None:
     aged = home.ask("how to boil an egg")
     assert fresh.draft is not None
     assert aged.draft is not None
-    assert aged.draft.evidence["trust"] == pytest.approx(fresh.draft.evidence["trust"] - 2.0, abs=1e-4)
+    assert aged.draft.features["trust"] == pytest.approx(fresh.draft.features["trust"] - 2.0, abs=1e-4)
 
 
 TOML = BOLD.replace("audits = []", "audits = [[0, 1.0]]") + "[teacher]\nmax_retries = 0\n"

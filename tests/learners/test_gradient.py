@@ -12,7 +12,7 @@ from shammah_mlx.events import ROLES, Role
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
 from shammah_mlx.models.backend import mx, nn
 from shammah_mlx.models.decoder import Decoder
-from shammah_mlx.models.encoder import Classifier
+from shammah_mlx.models.encoder import EncoderClassifier
 from tests.conftest import TINY_DECODER, TINY_ENCODER
 
 CONFIG = OptimizerConfig()
@@ -23,7 +23,7 @@ def make(role: Role, seed: int = 0, config: OptimizerConfig = CONFIG) -> Learner
     key = mx.random.key(seed)
     if role == "generator":
         return Learner(role, Decoder(TINY_DECODER, key), text_loss, config)
-    return Learner(role, Classifier(TINY_ENCODER, key), label_loss, config)
+    return Learner(role, EncoderClassifier(TINY_ENCODER, key), label_loss, config)
 
 
 def batch_for(role: Role) -> Batch:
@@ -163,7 +163,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_though_the_loss_is() -> None:
 
 
 def test_label_loss_is_binary_cross_entropy_of_the_probability() -> None:
-    model = Classifier(TINY_ENCODER, mx.random.key(0))
+    model = EncoderClassifier(TINY_ENCODER, mx.random.key(0))
     for label in (0.0, 1.0):
         batch = (TOKENS, mx.zeros_like(TOKENS), mx.ones_like(TOKENS), mx.array([label]))
         p = 1 / (1 + math.exp(-model(*batch[:3]).item()))
@@ -178,11 +178,11 @@ def test_label_loss_is_finite_where_the_probability_rounds_to_zero() -> None:
 
 def test_text_loss_scores_the_reply_given_all_before_it_and_nothing_else() -> None:
     model = Decoder(TINY_DECODER, mx.random.key(0))
-    ids, learnt = [5, 6, 7, 8, 9], [0, 0, 0, 1, 1]
+    ids, mask = [5, 6, 7, 8, 9], [0, 0, 0, 1, 1]
     logits = np.array(model(mx.array([ids])))[0].astype(np.float64)
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     expected = -(log_p[2, 8] + log_p[3, 9]) / 2  # token t is scored by position t - 1
-    assert text_loss(model, (mx.array([ids]), mx.array([learnt]))).item() == pytest.approx(expected, rel=1e-5)
+    assert text_loss(model, (mx.array([ids]), mx.array([mask]))).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_text_loss_ignores_padding() -> None:

@@ -52,7 +52,7 @@ def bold(**policy: object) -> Config:
 
 def teach(assistant: Assistant, rows: list[Row]) -> None:
     for row in rows:
-        assistant.ask(Query(row.query, row=row.id), wish="claude")
+        assistant.ask(Query(row.query, row=row.id), forced_source="claude")
         assistant.learn_pending()
 
 
@@ -106,7 +106,7 @@ def test_a_label_is_learnt_with_the_evidence_the_draft_was_judged_by(home: Path,
     with Assistant(home, config, Recorded(rows), weights) as assistant:
         teach(assistant, ROWS)
         before = assistant.models.state()["validator"]["recall.labels"].size
-        assistant.ask(Query(first.query, row="late"), wish="claude")  # journalled, and not learnt yet
+        assistant.ask(Query(first.query, row="late"), forced_source="claude")  # journalled, and not learnt yet
         again = assistant.ask(Query("how to boil two large eggs in the water", row="r0"))
         assert isinstance(again, Interaction)
         assert (again.outcome, again.draft and again.draft.from_id) == ("audited", "r0")
@@ -115,7 +115,7 @@ def test_a_label_is_learnt_with_the_evidence_the_draft_was_judged_by(home: Path,
     assert learnt["recall.labels"].size == before + 2
     assert again.draft is not None
     assert learnt["recall.examples"][-1].tolist() == pytest.approx(
-        [again.draft.evidence[name] for name in RECALLED.prior]
+        [again.draft.features[name] for name in RECALLED.prior]
     )
 
 
@@ -147,7 +147,7 @@ def test_replies_that_say_the_same_are_one_answer(home: Path, weights: Weights) 
     ]
     with Assistant(home, bold(), Recorded(rows), weights) as assistant:
         teach(assistant, rows)
-    versions = explained(home).grounds.versions
+    versions = explained(home).decision_context.versions
     made_by = f"{versions['embedder']}; {versions['meter']}"
     with closing(Journal(home / "journal.db")) as journal:
         assert [entry.answer for entry in journal.remembered(made_by)] == [1, 1, 3]
@@ -216,13 +216,13 @@ def explained(home: Path) -> Interaction:
 def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Path) -> None:
     taught.ask(Query("what is the way to boil an egg?"))
     told = explained(home)
-    assert told.grounds.nearest[0].number == 1
-    assert 0.8 < told.grounds.nearest[0].similarity <= 1.0
-    assert {"trust", "similarity", "words"} <= told.grounds.evidence.keys()
-    assert told.grounds.versions.keys() == {"embedder", "meter", "evidence", "prompt", "decoder"}
+    assert told.decision_context.nearest[0].number == 1
+    assert 0.8 < told.decision_context.nearest[0].similarity <= 1.0
+    assert {"trust", "similarity", "words"} <= told.decision_context.features.keys()
+    assert told.decision_context.versions.keys() == {"embedder", "meter", "evidence", "prompt", "decoder"}
     assert told.draft is not None
-    assert told.draft.evidence == told.grounds.evidence
-    assert (told.route.threshold, told.pi) == (0.0, 0.0)
+    assert told.draft.features == told.decision_context.features
+    assert (told.route.threshold, told.audit_probability) == (0.0, 0.0)
 
 
 def test_an_answer_about_this_moment_runs_out(home: Path, weights: Weights) -> None:
@@ -261,7 +261,9 @@ def test_a_meter_tried_in_vain_leaves_the_memory_as_it_was(home: Path, weights: 
         labels = assistant.models.state()["validator"]["recall.labels"].size
     other = msgspec.structs.replace(bold(), divergence=msgspec.structs.replace(CONFIG.divergence, kind="bleu"))
     with Assistant(home, other, TEACHER, weights) as assistant:
-        assert isinstance(assistant.ask(Query("nobody recorded this"), wish="claude"), Outage)  # so nothing is saved
+        assert isinstance(
+            assistant.ask(Query("nobody recorded this"), forced_source="claude"), Outage
+        )  # so nothing is saved
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         asked = assistant.ask(Query("what is the way to boil an egg?"))
         assert isinstance(asked, Interaction)
@@ -305,9 +307,9 @@ def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, we
 def test_drafts_the_user_insisted_on_do_not_dilute_the_usual_doubt(taught: Assistant) -> None:
     doubts = []
     for n in range(8):
-        asked = taught.ask(Query(f"who was king number {n}"), wish="local")
+        asked = taught.ask(Query(f"who was king number {n}"), forced_source="local")
         assert isinstance(asked, Interaction)
-        doubts.append(asked.turn.usual_doubt)
+        doubts.append(asked.request.usual_doubt)
         taught.learn_pending()
     assert len(set(doubts)) == 1
 
@@ -331,9 +333,9 @@ def test_a_conversation_goes_on_and_keeps_its_answers_to_itself(taught: Assistan
 def test_what_is_not_kept_leaves_no_trace(taught: Assistant, home: Path) -> None:
     before = (home / "journal.db-wal").read_bytes()
     for query in (Query(ROWS[3].query, row="r3"), Query("my password = hunter2hunter2", row="r4")):
-        asked = taught.ask(query, kept=query.row == "r4")
+        asked = taught.ask(query, stored=query.row == "r4")
         assert isinstance(asked, Interaction)
-        assert not asked.turn.kept
+        assert not asked.request.stored
         assert taught.learn_pending() == []
     assert (home / "journal.db-wal").read_bytes() == before
 
@@ -361,10 +363,10 @@ def test_the_decoder_drafts_in_the_shadow_and_both_kinds_of_draft_are_judged_apa
         teach(assistant, ROWS[:9])
         state = assistant.models.state()
     told = explained(home)
-    assert {judged.draft.source for judged in told.drafts} == {"recall", "decoder"}
-    written = next(judged.draft for judged in told.drafts if judged.draft.source == "decoder")
-    assert written.evidence["log p"] < 0
-    assert all(judged.divergence is not None for judged in told.drafts)
+    assert {scored.draft.source for scored in told.drafts} == {"recall", "decoder"}
+    written = next(scored.draft for scored in told.drafts if scored.draft.source == "decoder")
+    assert written.features["log p"] < 0
+    assert all(scored.divergence is not None for scored in told.drafts)
     assert state["validator"]["recall.labels"].size == 4  # nothing is recalled among fewer than five
     assert state["validator"]["decoder.labels"].size == 9
     assert state["router"]["decoder.labels"].size == 9
@@ -403,7 +405,7 @@ def test_the_decoder_writes_where_the_user_wants_a_local_answer_and_memory_has_n
 ) -> None:
     shown: list[str] = []
     with Assistant(home, writing, TEACHER, weights) as assistant:
-        asked = assistant.ask(Query("how do I whistle"), shown.append, wish="local")
+        asked = assistant.ask(Query("how do I whistle"), shown.append, forced_source="local")
         assert isinstance(asked, Interaction)
         assert (asked.source, asked.called_claude, asked.uncovered) == ("decoder", False, True)
         assert "".join(shown) == asked.answer

@@ -2,10 +2,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from shammah_mlx.config import CalibrationConfig
-from shammah_mlx.learners.logistic import EvidenceModel
+from shammah_mlx.config import LogisticConfig
+from shammah_mlx.learners.logistic import LogisticModel
 
-CONFIG = CalibrationConfig(prior={"constant": -1.0, "x": 2.0}, strength=0.1)
+CONFIG = LogisticConfig(prior={"constant": -1.0, "x": 2.0}, strength=0.1)
 
 
 def given(x: float) -> dict[str, float]:
@@ -23,27 +23,27 @@ def examples(count: int, seed: int = 0) -> list[tuple[dict[str, float], int]]:
 
 
 def test_without_examples_the_prior_speaks() -> None:
-    p = EvidenceModel(CONFIG).probability(given(0.5))
+    p = LogisticModel(CONFIG).probability(given(0.5))
     assert p == pytest.approx(1 / (1 + np.exp(0.0)))
 
 
 def test_it_finds_the_weights_that_made_the_labels() -> None:
-    model = EvidenceModel(CONFIG)
-    for evidence, label in examples(3000):
-        model.step(evidence, label)
+    model = LogisticModel(CONFIG)
+    for features, label in examples(3000):
+        model.step(features, label)
     assert model.state()["weights"] == pytest.approx(np.array([-1.0, 3.0]), abs=0.25)
 
 
 def test_a_step_tells_the_loss_before_it() -> None:
-    model = EvidenceModel(CONFIG)
-    evidence = given(0.0)
-    p = model.probability(evidence)
-    assert model.step(evidence, 1) == pytest.approx(-np.log(p))
-    assert model.probability(evidence) > p
+    model = LogisticModel(CONFIG)
+    features = given(0.0)
+    p = model.probability(features)
+    assert model.step(features, 1) == pytest.approx(-np.log(p))
+    assert model.probability(features) > p
 
 
 def test_separable_examples_leave_the_weights_finite() -> None:
-    model = EvidenceModel(CONFIG)
+    model = LogisticModel(CONFIG)
     for n in range(200):
         model.step(given(1.0 if n % 2 else -1.0), n % 2)
     assert np.isfinite(model.state()["weights"]).all()
@@ -52,30 +52,30 @@ def test_separable_examples_leave_the_weights_finite() -> None:
 
 @pytest.mark.parametrize("stop", [1, 24, 25, 26, 60, 99])
 def test_stopping_and_going_on_changes_no_bit(stop: int) -> None:
-    straight, first, second = (EvidenceModel(CONFIG) for _ in range(3))
+    straight, first, second = (LogisticModel(CONFIG) for _ in range(3))
     drawn = examples(100)
-    for evidence, label in drawn:
-        straight.step(evidence, label)
-    for evidence, label in drawn[:stop]:
-        first.step(evidence, label)
+    for features, label in drawn:
+        straight.step(features, label)
+    for features, label in drawn[:stop]:
+        first.step(features, label)
     second.load(first.state())
-    for evidence, label in drawn[stop:]:
-        second.step(evidence, label)
+    for features, label in drawn[stop:]:
+        second.step(features, label)
     assert straight.state().keys() == second.state().keys()
     assert all(np.array_equal(straight.state()[name], second.state()[name]) for name in straight.state())
 
 
 def test_it_refuses_examples_of_other_evidence() -> None:
-    other = EvidenceModel(CalibrationConfig(prior={"constant": 0.0}))
+    other = LogisticModel(LogisticConfig(prior={"constant": 0.0}))
     other.step({"constant": 1.0}, 1)
     with pytest.raises(ValueError, match="not what it was"):
-        EvidenceModel(CONFIG).load(other.state())
+        LogisticModel(CONFIG).load(other.state())
 
 
 def test_a_strong_prior_gives_way_slowly() -> None:
-    firm, loose = (EvidenceModel(msgspec.structs.replace(CONFIG, strength=s)) for s in (1000.0, 0.1))
-    for evidence, label in examples(100):
-        firm.step(evidence, label)
-        loose.step(evidence, label)
-    start = EvidenceModel(CONFIG).probability(given(1.5))
+    firm, loose = (LogisticModel(msgspec.structs.replace(CONFIG, strength=s)) for s in (1000.0, 0.1))
+    for features, label in examples(100):
+        firm.step(features, label)
+        loose.step(features, label)
+    start = LogisticModel(CONFIG).probability(given(1.5))
     assert abs(firm.probability(given(1.5)) - start) < abs(loose.probability(given(1.5)) - start)

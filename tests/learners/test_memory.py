@@ -8,7 +8,7 @@ import pytest
 
 from shammah_mlx.config import RecallConfig
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import EVIDENCE, Entry, Question, word_set
+from shammah_mlx.learners.neighbours import FEATURES, Entry, Question, word_set
 from shammah_mlx.learners.trust import Trust
 
 WIDTH, CONFIG = 8, RecallConfig()
@@ -34,10 +34,10 @@ def filled(entries: int, context: int = HERE) -> Memory:
     return memory
 
 
-def evidence(memory: Memory, asked: Question) -> dict[str, float]:
+def features(memory: Memory, asked: Question) -> dict[str, float]:
     proposal = memory.propose(asked)
     assert proposal is not None
-    return dict(zip(EVIDENCE, proposal.evidence.tolist(), strict=True))
+    return dict(zip(FEATURES, proposal.features.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("topic", [0, 1, 2])
@@ -51,7 +51,7 @@ def test_it_proposes_the_answer_of_questions_alike_from_the_nearest_of_them(topi
 
 def test_a_question_seen_before_has_better_evidence_than_one_of_a_new_kind() -> None:
     memory = filled(60)
-    known, strange = evidence(memory, question(1, 1)), evidence(memory, question(7, 5))
+    known, strange = features(memory, question(1, 1)), features(memory, question(7, 5))
     assert known["similarity"] == pytest.approx(1.0, abs=1e-5)
     assert known["same"] == known["identical"] == 1.0
     assert strange["identical"] == 0.0
@@ -64,7 +64,7 @@ def test_words_in_common_are_counted_whatever_their_order_and_case() -> None:
     for number, text in enumerate(("copy a file", "move a file", "list users", "kill a process", "show the date")):
         vector = question(number % 3, number).vector
         memory.add(Entry(Question(vector, word_set(text), HERE), number, number, 0.0, math.inf))
-    told = evidence(memory, Question(question(0, 0).vector, word_set("a FILE: copy!"), HERE))
+    told = features(memory, Question(question(0, 0).vector, word_set("a FILE: copy!"), HERE))
     assert (told["words"], told["rival words"]) == (1.0, 0.5)
 
 
@@ -97,13 +97,13 @@ def test_what_runs_out_is_forgotten_and_nothing_else() -> None:
     assert len(memory) == 40
     memory.expire(100.1)
     assert len(memory) == 30
-    assert evidence(memory, question(1, 999)) == evidence(kept, question(1, 999))
+    assert features(memory, question(1, 999)) == features(kept, question(1, 999))
 
 
 def test_what_it_lets_go_of_is_gone_at_once() -> None:
     """Matrices that wait for the collector of cycles wait long: they are few objects, and large."""
     memory = filled(60)
-    room = weakref.ref(memory._rooms[HERE])
+    room = weakref.ref(memory._contexts[HERE])
     memory.add(entry(60, until=1.0))
     gc.disable()
     try:
@@ -120,7 +120,7 @@ def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
     for number in range(31):
         whole.add(entry(number))
     told, right = whole.leave_each_out()
-    assert told.shape == (31, len(EVIDENCE))
+    assert told.shape == (31, len(FEATURES))
     for absent in (0, 5, 17, 30):
         without = Memory(config)
         for number in range(31):
@@ -128,7 +128,7 @@ def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
                 without.add(entry(number))
         proposal = without.propose(entry(absent).question)
         assert proposal is not None
-        assert told[absent] == pytest.approx(proposal.evidence, abs=2e-4)
+        assert told[absent] == pytest.approx(proposal.features, abs=2e-4)
         assert right[absent] == float(proposal.entry.number % 3 == absent % 3)
 
 

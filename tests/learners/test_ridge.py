@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shammah_mlx.learners.ridge import Classifier
+from shammah_mlx.learners.ridge import RidgeClassifier
 
 COLUMNS, CLASSES, RIDGE = 6, 4, 0.5
 RNG = np.random.default_rng(7)
@@ -14,7 +14,7 @@ def examples(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 100])
 def test_it_is_ridge_regression(count: int) -> None:
-    classifier = Classifier(RIDGE, block=16)
+    classifier = RidgeClassifier(RIDGE, block=16)
     classifier.fit(examples, count)
     x, wanted = INPUTS[:count], np.eye(CLASSES)[WHICH[:count]]
     weights = np.linalg.lstsq(
@@ -24,7 +24,7 @@ def test_it_is_ridge_regression(count: int) -> None:
 
 
 def test_however_often_it_was_fitted_it_says_the_same_bit_for_bit() -> None:
-    at_once, often = Classifier(RIDGE, block=16), Classifier(RIDGE, block=16)
+    at_once, often = RidgeClassifier(RIDGE, block=16), RidgeClassifier(RIDGE, block=16)
     at_once.fit(examples, 90)
     for count in range(10, 100, 10):
         often.fit(examples, count)
@@ -35,4 +35,4 @@ def test_however_often_it_was_fitted_it_says_the_same_bit_for_bit() -> None:
 
 
 def test_unfitted_it_gives_every_class_nothing() -> None:
-    assert not Classifier(RIDGE, block=16).values(INPUTS, CLASSES).any()
+    assert not RidgeClassifier(RIDGE, block=16).values(INPUTS, CLASSES).any()

@@ -7,7 +7,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import ROLES, Draft, Query
 from shammah_mlx.framework.targets import Target
-from shammah_mlx.learners.scratch import Ensemble
+from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.models.weights import Weights
 
 QUERY = Query("what is a monad?")
@@ -19,11 +19,11 @@ TARGETS = {
 
 
 @pytest.fixture
-def ensemble(tiny: Config, weights: Weights) -> Ensemble:
-    return Ensemble(tiny, weights)
+def ensemble(tiny: Config, weights: Weights) -> ScratchRoles:
+    return ScratchRoles(tiny, weights)
 
 
-def test_the_validator_reads_query_and_draft(ensemble: Ensemble) -> None:
+def test_the_validator_reads_query_and_draft(ensemble: ScratchRoles) -> None:
     for _ in range(60):
         ensemble.step(Target("validator", 1, QUERY, "a burrito", 0), 1e-2)
         ensemble.step(Target("validator", 1, QUERY, "an endofunctor", 1), 1e-2)
@@ -33,14 +33,14 @@ def test_the_validator_reads_query_and_draft(ensemble: Ensemble) -> None:
     assert other != bad
 
 
-def test_the_router_reads_the_query_with_its_system_prompt(ensemble: Ensemble) -> None:
+def test_the_router_reads_the_query_with_its_system_prompt(ensemble: ScratchRoles) -> None:
     alone, other = ensemble.p_local(QUERY), ensemble.p_local(Query("another question entirely"))
     led = ensemble.p_local(Query(QUERY.text, system="Answer in French."))
     assert len({p["decoder"] for p in (alone, other, led)}) == 3
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_step_teaches_its_own_model_and_no_other(ensemble: Ensemble, role: str) -> None:
+def test_a_step_teaches_its_own_model_and_no_other(ensemble: ScratchRoles, role: str) -> None:
     before = ensemble.state()
     losses = [ensemble.step(TARGETS[role], 1e-2).loss or 0.0 for _ in range(8)]
     assert losses[-1] < 0.95 * losses[0]
@@ -48,20 +48,20 @@ def test_a_step_teaches_its_own_model_and_no_other(ensemble: Ensemble, role: str
     assert moved == {role}
 
 
-def test_state_holds_each_optimizer_under_its_models_name(ensemble: Ensemble) -> None:
+def test_state_holds_each_optimizer_under_its_models_name(ensemble: ScratchRoles) -> None:
     ensemble.step(TARGETS["router"], 1e-3)
     steps = {role: ensemble.state()["optimizer_state"][f"{role}.step"].item() for role in ROLES}
     assert steps == {"router": 1, "generator": 0, "validator": 0}
 
 
-def test_another_seed_starts_elsewhere(tiny: Config, weights: Weights, ensemble: Ensemble) -> None:
-    other = Ensemble(msgspec.structs.replace(tiny, seed=1), weights)
+def test_another_seed_starts_elsewhere(tiny: Config, weights: Weights, ensemble: ScratchRoles) -> None:
+    other = ScratchRoles(msgspec.structs.replace(tiny, seed=1), weights)
     assert all(distance > 0 for distance in other.distance_from(ensemble.state()).values())
-    same = Ensemble(tiny, weights)
+    same = ScratchRoles(tiny, weights)
     assert same.distance_from(ensemble.state()) == dict.fromkeys(ROLES, 0.0)
 
 
-def test_a_draft_has_at_most_the_tokens_it_may(ensemble: Ensemble, tiny: Config) -> None:
+def test_a_draft_has_at_most_the_tokens_it_may(ensemble: ScratchRoles, tiny: Config) -> None:
     draft = ensemble.draft(QUERY, "decoder")
     assert draft.source == "decoder"
     assert len(draft.text) <= 60 * tiny.decoder.max_draft_tokens
@@ -71,4 +71,4 @@ def test_a_draft_has_at_most_the_tokens_it_may(ensemble: Ensemble, tiny: Config)
 def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tiny: Config, weights: Weights, role: str) -> None:
     small = msgspec.structs.replace(tiny, **{role: msgspec.structs.replace(getattr(tiny, role), vocab=100)})
     with pytest.raises(BadInputError, match=role):
-        Ensemble(small, weights)
+        ScratchRoles(small, weights)

@@ -130,8 +130,8 @@ def test_special_tokens_written_by_a_user_are_text(tiny_model: LanguageModel) ->
     plain, hostile = chat.prompt("x", ("x", "x")), chat.prompt("<|im_end|>", ("<|im_start|>", "<|im_end|>"))
     for special in (chat.end, 0, 1):
         assert plain.count(special) == hostile.count(special)
-    tokens, learnt = chat.example("x", None, "a <|im_end|> b")
-    reply = [token for token, kept in zip(tokens, learnt, strict=True) if kept]
+    tokens, mask = chat.example("x", None, "a <|im_end|> b")
+    reply = [token for token, kept in zip(tokens, mask, strict=True) if kept]
     assert reply.count(chat.end) == 1
     assert chat.decode(reply[:-1]) == "a <|im_end|> b"
 
@@ -148,8 +148,8 @@ def test_a_long_prompt_loses_its_middle_and_leaves_room_for_the_reply(tiny_model
 
 
 def test_a_reply_too_long_is_cut_without_an_end(tiny_model: LanguageModel) -> None:
-    tokens, learnt = tiny_model.chat.example("x", None, "word " * 900)
-    assert len(tokens) == len(learnt) == TINY_LORA.max_tokens
+    tokens, mask = tiny_model.chat.example("x", None, "word " * 900)
+    assert len(tokens) == len(mask) == TINY_LORA.max_tokens
     assert tokens[-1] != tiny_model.chat.end
 
 

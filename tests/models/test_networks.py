@@ -10,7 +10,7 @@ from shammah_mlx.learners.scratch import decode_greedily
 from shammah_mlx.models.backend import mx, tree_flatten
 from shammah_mlx.models.decoder import Decoder
 from shammah_mlx.models.embedder import Embedder
-from shammah_mlx.models.encoder import Classifier
+from shammah_mlx.models.encoder import EncoderClassifier
 from shammah_mlx.models.initial import xavier_uniform
 from shammah_mlx.models.weights import Weights
 from tests.conftest import TINY_DECODER, TINY_ENCODER
@@ -75,7 +75,7 @@ def test_decoding_never_exceeds_the_context() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_classifier_starts_pessimistic(seed: int) -> None:
     config = EncoderConfig()
-    model = Classifier(config, mx.random.key(seed))
+    model = EncoderClassifier(config, mx.random.key(seed))
     tokens = mx.random.randint(0, config.vocab, (4, 20), key=mx.random.key(9))
     logits = model(tokens, mx.zeros_like(tokens), mx.ones_like(tokens))
     assert mx.abs(logits + 2.0).max().item() < 0.5
@@ -101,16 +101,16 @@ def test_xavier_uniform_has_the_variance_of_glorot_and_bengio() -> None:
 
 def test_initial_weights_depend_on_the_key_alone() -> None:
     mx.random.seed(1)
-    first = tree_flatten(Classifier(TINY_ENCODER, mx.random.key(7)).parameters())
+    first = tree_flatten(EncoderClassifier(TINY_ENCODER, mx.random.key(7)).parameters())
     mx.random.seed(2)
-    second = tree_flatten(Classifier(TINY_ENCODER, mx.random.key(7)).parameters())
-    other = tree_flatten(Classifier(TINY_ENCODER, mx.random.key(8)).parameters())
+    second = tree_flatten(EncoderClassifier(TINY_ENCODER, mx.random.key(7)).parameters())
+    other = tree_flatten(EncoderClassifier(TINY_ENCODER, mx.random.key(8)).parameters())
     assert all(mx.array_equal(a, b).item() for (_, a), (_, b) in zip(first, second, strict=True))
     assert not all(mx.array_equal(a, b).item() for (_, a), (_, b) in zip(first, other, strict=True))
 
 
 def test_padding_changes_no_logit() -> None:
-    model = Classifier(TINY_ENCODER, mx.random.key(0))
+    model = EncoderClassifier(TINY_ENCODER, mx.random.key(0))
     tokens = mx.array([[101, 7, 8, 102]])
     padded = mx.array([[101, 7, 8, 102, 0, 0]])
     real = mx.array([[1, 1, 1, 1, 0, 0]])

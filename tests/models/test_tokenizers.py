@@ -49,8 +49,8 @@ def test_special_tokens_written_by_a_user_are_text(pieces: WordPieces, coder: By
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"), max_codepoint=0x3FFFF)) | st.text("\n\t 0123456789{}🍵é"))
 def test_text_comes_back_exactly(coder: Bytes, text: str) -> None:
-    tokens, learnt = coder.example("", text)
-    reply = [t for t, kept in zip(tokens.tolist()[0], learnt.tolist()[0], strict=True) if kept]
+    tokens, mask = coder.example("", text)
+    reply = [t for t, kept in zip(tokens.tolist()[0], mask.tolist()[0], strict=True) if kept]
     if reply[-1] == coder.end:  # otherwise it was cut to fit
         assert coder.decode(reply[:-1]) == text
 
@@ -60,12 +60,12 @@ def test_digits_are_tokens_of_their_own(coder: Bytes) -> None:
 
 
 def test_an_example_is_prompt_boundary_reply_end_with_the_prompt_masked(coder: Bytes) -> None:
-    tokens, learnt = coder.example("hi", "ok")
+    tokens, mask = coder.example("hi", "ok")
     prompt = coder.prompt("hi")
     assert tokens.tolist()[0][: len(prompt)] == prompt
     assert prompt[-1] == coder.start
     assert tokens.tolist()[0][-1] == coder.end
-    assert learnt.tolist()[0] == [0] * len(prompt) + [1] * (tokens.shape[1] - len(prompt))
+    assert mask.tolist()[0] == [0] * len(prompt) + [1] * (tokens.shape[1] - len(prompt))
 
 
 def test_a_reply_too_long_is_cut_without_an_end(coder: Bytes) -> None:

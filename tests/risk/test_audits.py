@@ -80,8 +80,12 @@ FINDINGS: tuple[Finding, ...] = ("unaudited", "good", "bad", "open")
 
 @given(st.lists(st.tuples(st.floats(0.02, 1.0), st.sampled_from(FINDINGS)), max_size=60))
 def test_the_interval_is_one(drafts: list[tuple[float, Finding]]) -> None:
-    told = estimate(Stood(pi, finding) for pi, finding in drafts if (pi, finding) != (1.0, "unaudited"))
-    unaudited = sum(finding == "unaudited" and pi < 1.0 for pi, finding in drafts)
+    told = estimate(
+        Stood(audit_probability, finding)
+        for audit_probability, finding in drafts
+        if (audit_probability, finding) != (1.0, "unaudited")
+    )
+    unaudited = sum(finding == "unaudited" and audit_probability < 1.0 for audit_probability, finding in drafts)
     assert 0 <= told.low <= unaudited
     assert told.low <= told.high
     assert 0 <= told.high <= unaudited + told.uncovered
@@ -111,8 +115,8 @@ def drifting(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
 
 def adversary(chance: random.Random, query: int, bad: int) -> tuple[float, bool]:
     """It sees what was found, picks π within the law, and stops being bad when it is ahead."""
-    pi = 0.02 if query % 3 else 0.5
-    return pi, bad < 30 or query % 7 == 0
+    audit_probability = 0.02 if query % 3 else 0.5
+    return audit_probability, bad < 30 or query % 7 == 0
 
 
 @pytest.mark.parametrize("world", [steady, focused, flipped, drifting, adversary])
@@ -124,9 +128,9 @@ def test_the_interval_holds_at_all_times_together(world: World) -> None:
         drafts: list[Stood] = []
         served_bad, out = 0, False
         for query in range(1, QUERIES + 1):
-            pi, is_bad = world(chance, query, served_bad)
-            audited = chance.random() < pi
-            drafts.append(Stood(pi, ("bad" if is_bad else "good") if audited else "unaudited"))
+            audit_probability, is_bad = world(chance, query, served_bad)
+            audited = chance.random() < audit_probability
+            drafts.append(Stood(audit_probability, ("bad" if is_bad else "good") if audited else "unaudited"))
             served_bad += is_bad and not audited
             if query in CHECKED:
                 told = estimate(drafts)

@@ -107,8 +107,8 @@ class TestTheSdk:
         assert raw.parse().model == MODEL
         assert raw.headers["shammah-source"] == "claude"
         last = journalled(served)[-1]
-        assert int(raw.headers["shammah-query-id"]) == last.turn.number
-        assert (last.turn.query.text, last.turn.query.system) == ("which moons has Mars?", "be brief")
+        assert int(raw.headers["shammah-query-id"]) == last.request.number
+        assert (last.request.query.text, last.request.query.system) == ("which moons has Mars?", "be brief")
         assert last.reply is not None
         assert (last.reply.text, last.reply.output_tokens) == ("You asked: which moons has Mars?", 20)
 
@@ -116,7 +116,7 @@ class TestTheSdk:
         with client.messages.stream(**new("which moons has Venus?")) as stream:
             assert "".join(stream.text_stream) == "You asked: which moons has Venus?"
         last = journalled(served)[-1]  # it was, before the stream ended
-        assert last.turn.query.text == "which moons has Venus?"
+        assert last.request.query.text == "which moons has Venus?"
         assert last.reply is not None
         assert last.reply.complete
 
@@ -281,17 +281,17 @@ class TestWhatGoesWrong:
     ) -> None:
         upstream.default_to(cut("It is a ", abrupt=abrupt))
         text = f"what is a comet, {abrupt}?"
-        heard = b""
+        builder = b""
         with (
             pytest.raises(httpx2.RemoteProtocolError) if abrupt else nullcontext(),
             web.stream("POST", "/v1/messages", json=new(text, stream=True)) as response,
         ):
             for piece in response.iter_raw():
-                heard += piece
-        assert b"It i" in heard
-        assert b"message_stop" not in heard
+                builder += piece
+        assert b"It i" in builder
+        assert b"message_stop" not in builder
         last = journalled(served)[-1]
-        assert last.turn.query.text == text
+        assert last.request.query.text == text
         assert last.reply is not None
         assert (last.reply.text, last.reply.complete) == ("It is a ", False)
 
@@ -302,7 +302,7 @@ class TestWhatGoesWrong:
         with web.stream("POST", "/v1/messages", json=new("what is a meteor?", stream=True)) as response:
             next(response.iter_raw())
         until = time.monotonic() + WITHIN_S
-        while journalled(served)[-1].turn.query.text != "what is a meteor?":
+        while journalled(served)[-1].request.query.text != "what is a meteor?":
             assert time.monotonic() < until
             time.sleep(0.05)
         last = journalled(served)[-1].reply
@@ -520,8 +520,8 @@ def test_many_at_once_get_one_right_answer_each(served: Served) -> None:
 
     answers = asyncio.run(ask_all())
     assert answers == [f"You asked: what is {number} times {number + 1}" for number in range(40)]
-    texts = [interaction.turn.query.text for interaction in journalled(served)]
-    numbers = [interaction.turn.number for interaction in journalled(served)]
+    texts = [interaction.request.query.text for interaction in journalled(served)]
+    numbers = [interaction.request.number for interaction in journalled(served)]
     assert all(texts.count(f"what is {number} times {number + 1}") == 1 for number in range(40))
     assert numbers == list(range(1, len(numbers) + 1))
 

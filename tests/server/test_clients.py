@@ -75,7 +75,7 @@ def run(served: Served, *command: str | Path) -> str:
 
 def asked(served: Served, text: str) -> int:
     with closing(Journal(served.home / "journal.db")) as journal:
-        return sum(interaction.turn.query.text == text for interaction in journal.after(0))
+        return sum(interaction.request.query.text == text for interaction in journal.after(0))
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])

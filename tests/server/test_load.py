@@ -113,8 +113,10 @@ def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
         whole_s = time.perf_counter() - since
         calls = Counter(request.last_user_text for request in upstream.requests[before:])
         with closing(Journal(home / "journal.db")) as journal:
-            journalled = Counter((one.turn.query.text, one.turn.query.max_tokens) for one in journal.after(2 * TAUGHT))
-            numbers = [one.turn.number for one in journal.after(0)]
+            journalled = Counter(
+                (one.request.query.text, one.request.query.max_tokens) for one in journal.after(2 * TAUGHT)
+            )
+            numbers = [one.request.number for one in journal.after(0)]
 
     assert [text for _, text, _ in answers] == [answer(question) for (question, _), _, _ in answers]
     assert Counter(question for question, _, _ in answers) == Counter(asked) == journalled
@@ -160,7 +162,7 @@ def test_what_a_client_was_told_outlives_any_kill(
 ) -> None:
     """Kill the service among its clients, a fifth as often as `--kills` says; then learn the rest, twice."""
     chance = random.Random(kills)
-    heard: Counter[str] = Counter()
+    builder: Counter[str] = Counter()
     counted = itertools.count()
     rounds = max(1, kills // 5)
 
@@ -173,7 +175,7 @@ def test_what_a_client_was_told_outlives_any_kill(
                     limit = chance.choice([KNOWN, NEW + number])
                     with contextlib.suppress(anthropic.APIStatusError):  # killed while it asked Claude
                         await ask(client, (question, limit), streams=chance.random() < 0.5)
-                        heard[question] += 1
+                        builder[question] += 1
 
     async def all_clients(served: Served) -> None:
         async def kill() -> None:
@@ -193,12 +195,12 @@ def test_what_a_client_was_told_outlives_any_kill(
             assert served.end() == 0
         with closing(Journal(home / "journal.db")) as journal:
             records = list(journal.after(0))
-            learnt = journal.learnt()
-        texts = Counter(one.turn.query.text for one in records)
+            learnt = journal.progress()
+        texts = Counter(one.request.query.text for one in records)
         assert set(texts.values()) == {1}, "a question is there twice"
-        assert heard.keys() <= texts.keys(), "what a client was told is gone"
-        assert [one.turn.number for one in records] == list(range(1, len(records) + 1))
+        assert builder.keys() <= texts.keys(), "what a client was told is gone"
+        assert [one.request.number for one in records] == list(range(1, len(records) + 1))
         assert learnt.cursor == len(records)
         again = rebuild(home, load_config(home / "config.toml", {}), weights, lambda _: lambda: None)
         assert again.before == again.after == learnt.state
-    told(f"{rounds} kills; {len(records)} questions journalled, {heard.total()} heard by a client")
+    told(f"{rounds} kills; {len(records)} questions journalled, {builder.total()} heard by a client")

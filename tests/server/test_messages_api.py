@@ -22,7 +22,7 @@ def stream(message: Message, ending: str = "\n") -> bytes:
     return told.replace("\n", ending).encode()
 
 
-def heard(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage, bool]:
+def builder(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage, bool]:
     listener = Listener(streams=streams)
     for piece in pieces:
         listener.hear(piece)
@@ -34,7 +34,7 @@ def test_a_stream_is_heard_the_same_however_it_is_cut_into_pieces(data: st.DataO
     whole = stream(MESSAGE, ending)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    reply, has_ended = heard(pieces, streams=True)
+    reply, has_ended = builder(pieces, streams=True)
     assert isinstance(reply, Reply)
     assert (reply.text, reply.model, reply.stop_reason) == (MESSAGE.text, "claude-sonnet-5", "stop_sequence")
     assert (reply.input_tokens, reply.output_tokens) == (10, 7)
@@ -45,20 +45,20 @@ def test_a_stream_is_heard_the_same_however_it_is_cut_into_pieces(data: st.DataO
 @given(st.integers(0, len(stream(MESSAGE)) - 1))
 def test_a_stream_that_was_cut_is_never_complete(length: int) -> None:
     before_stop = stream(MESSAGE).index(b"event: message_delta")
-    reply, has_ended = heard([stream(MESSAGE)[: min(length, before_stop)]], streams=True)
+    reply, has_ended = builder([stream(MESSAGE)[: min(length, before_stop)]], streams=True)
     assert not has_ended
     assert isinstance(reply, Outage) or not reply.complete
 
 
 def test_a_message_is_heard_as_a_stream_is() -> None:
-    streamed, _ = heard([stream(MESSAGE)], streams=True)
-    whole, _ = heard([json.dumps(MESSAGE.whole()).encode()], streams=False)
+    streamed, _ = builder([stream(MESSAGE)], streams=True)
+    whole, _ = builder([json.dumps(MESSAGE.whole()).encode()], streams=False)
     assert streamed == whole
 
 
 def test_an_error_in_a_stream_makes_what_came_before_it_a_cut_reply() -> None:
     before = "".join(f"data: {json.dumps(event)}\n\n" for event in MESSAGE.opening()).encode()
-    reply, has_ended = heard(
+    reply, has_ended = builder(
         [before, b'data: {"type": "error", "error": {"type": "overloaded_error"}}\n\n'], streams=True
     )
     assert isinstance(reply, Reply)
@@ -69,7 +69,7 @@ def test_an_error_in_a_stream_makes_what_came_before_it_a_cut_reply() -> None:
 @pytest.mark.parametrize("told", [b"", b"5", b"[]", b"{}", b"<html>", b"data: 5\n\n", b"[" * 100_000, b"data: {\n\n"])
 @pytest.mark.parametrize("streams", [False, True])
 def test_what_is_no_response_is_an_outage(told: bytes, streams: bool) -> None:
-    reply, _ = heard([told], streams=streams)
+    reply, _ = builder([told], streams=streams)
     assert isinstance(reply, Outage)
 
 

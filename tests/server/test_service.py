@@ -43,7 +43,7 @@ def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
 def asked_of_service(home: Path, text: str) -> bool:
     """Say whether a question was asked here, and no process started to learn it."""
     with closing(Journal(home / "journal.db")) as journal:
-        texts = [interaction.turn.query.text for interaction in journal.after(0)]
+        texts = [interaction.request.query.text for interaction in journal.after(0)]
     return text in texts and not (home / "learning.log").exists()
 
 
@@ -115,7 +115,7 @@ def test_sigterm_saves_what_was_learnt_and_leaves_in_good_order(home: Path, clau
         assert served.end() == 0
     assert not (home / SOCKET).exists()
     with closing(Journal(home / "journal.db")) as journal:
-        assert journal.learnt().cursor == 1
+        assert journal.progress().cursor == 1
     assert "ended; all is saved" in served.log
     assert "monad" not in served.log
 
@@ -130,7 +130,7 @@ def test_one_that_was_killed_leaves_nothing_in_the_way(home: Path, claude: Loopb
         assert ask("what is an arrow?").returncode == 0
         served.wait_until_learnt()
     with closing(Journal(home / "journal.db")) as journal:
-        assert [one.turn.number for one in journal.after(0)] == [1, 2, 3]
+        assert [one.request.number for one in journal.after(0)] == [1, 2, 3]
 
 
 def test_a_home_has_one_service(home: Path, claude: Loopback) -> None:
@@ -173,7 +173,7 @@ def test_rollback_and_forget_have_the_home_to_themselves_and_give_it_back(home: 
         assert "no checkpoint 77" in failed.stderr
         assert ask("--claude", "what is a functor?").returncode == 0
     with closing(Journal(home / "journal.db")) as journal:
-        texts = [interaction.turn.query.text for interaction in journal.after(0)]
+        texts = [interaction.request.query.text for interaction in journal.after(0)]
     assert texts == [*(text for text in LEARNT if "egg" not in text), "what is a monad?", "what is a functor?"]
 
 

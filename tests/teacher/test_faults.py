@@ -148,14 +148,14 @@ class Run:
         with Assistant(self.home, CONFIG, self.claude, self.weights, clock=lambda: self.now) as assistant:
             yield assistant
 
-    def ask(self, assistant: Assistant, row: Row, **wish: Any) -> None:
+    def ask(self, assistant: Assistant, row: Row, **forced_source: Any) -> None:
         self.now += 60.0
         before = self.claude.asked
-        outcome = assistant.ask(Query(row.query, row=row.id), **wish)
+        outcome = assistant.ask(Query(row.query, row=row.id), **forced_source)
         sent = self.claude.asked - before
         self.asked.append(Asked(row, outcome, self.due - self.late, sent == 1, self.moody.is_out))
         assert sent <= 1
-        assert isinstance(outcome, Outage) or outcome.turn.open_audits == self.due - self.late
+        assert isinstance(outcome, Outage) or outcome.request.open_audits == self.due - self.late
         self.due += isinstance(outcome, Interaction) and outcome.audit_open
         before += sent
         self.late += assistant.make_late_audits(reached=assistant.has_reached_claude())  # as `ask` does behind it
@@ -188,7 +188,7 @@ def test_through_every_failure_each_query_is_answered_or_refused_and_no_failed_r
         assert home.due > home.late
         with home.opened(TeacherConfig()) as assistant:
             for row in ROWS[QUERIES : QUERIES + LAST_DAYS]:
-                home.ask(assistant, row, wish="claude")
+                home.ask(assistant, row, forced_source="claude")
         assert home.due == home.late
 
     for asked in home.asked:
@@ -222,11 +222,11 @@ def check_that_what_was_served_here_stood(asked: Asked) -> None:
     outcome = asked.outcome
     if isinstance(outcome, Outage) or not outcome.served_local:
         return
-    best, turn = outcome.drafts[0], outcome.turn
-    bar = policy.bar_for(best, turn, CONFIG.policy)
+    best, request = outcome.drafts[0], outcome.request
+    bar = policy.threshold_for(best, request, CONFIG.policy)
     assert outcome.accepted
     assert bar is not None
-    assert best.p_accept > bar >= turn.bars[best.draft.source].serve
+    assert best.p_accept > bar >= request.thresholds[best.draft.source].serve
     assert outcome.audit == asked.was_sent
     was_checked = outcome.outcome == "audited"
     assert outcome.uncovered == (not was_checked and (asked.was_sent or asked.open_before > 0))
@@ -252,7 +252,7 @@ def check_that_it_all_happened(home: Run) -> None:
 
 def check_that_no_failed_reply_was_learnt(home: Run) -> None:
     with closing(Journal(home.home / "journal.db")) as journal:
-        journalled = {interaction.turn.number: interaction for interaction in journal.after(0)}
+        journalled = {interaction.request.number: interaction for interaction in journal.after(0)}
     with closing(open_database(home.home / "journal.db")) as database:
         remembered = dict(database.execute("SELECT number, answer FROM memory").fetchall())
     whole = {number for number, found in journalled.items() if found.reply is not None and found.reply.complete}
@@ -261,11 +261,11 @@ def check_that_no_failed_reply_was_learnt(home: Run) -> None:
     assert whole >= {number for number, found in journalled.items() if found.late_for}  # no audit was given up
     for number, interaction in journalled.items():
         if interaction.reply is not None and number in whole:
-            assert interaction.reply.text == RECORDED[interaction.turn.query.text]
+            assert interaction.reply.text == RECORDED[interaction.request.query.text]
         targets = make_targets(interaction, CONFIG)
         assert [target.role for target in targets].count("generator") == (number in whole)
         assert not any((target.response or "").startswith(MARK) for target in targets)
-        assert not any(judged.draft.text.startswith(MARK) for judged in interaction.drafts)
+        assert not any(scored.draft.text.startswith(MARK) for scored in interaction.drafts)
 
 
 def mutants(value: object) -> Iterator[object]:
@@ -305,7 +305,7 @@ AUDITED = (
     + "[teacher]\nmax_retries = 0\ntimeout_s = 2\n"
 )
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
-DUE = next(text for text in LEARNT if policy.coin(0, len(LEARNT) + 1, text) < 0.8)  # for an audit, if asked next
+DUE = next(text for text in LEARNT if policy.audit_draw(0, len(LEARNT) + 1, text) < 0.8)  # for an audit, if asked next
 
 
 @pytest.fixture
