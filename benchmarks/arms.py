@@ -22,7 +22,7 @@ from benchmarks.caches import (
     serve,
 )
 from shammah_mlx.config import Config, LogisticConfig
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.prequential import play, score, trace
 from shammah_mlx.models.embedder import Embedder
 from shammah_mlx.models.weights import Weights
@@ -159,7 +159,9 @@ def program(config: Config, weights: Weights) -> Arm:
         teacher = Recorded(row for row, _ in stream)
         with (
             tempfile.TemporaryDirectory(prefix="shammah-bench-") as home,
-            Assistant(Path(home), config, teacher, weights, saves=False, clock=lambda: now) as assistant,
+            Assistant(
+                Path(home), config, teacher, weights, options=AssistantOptions(saves=False, clock=lambda: now)
+            ) as assistant,
         ):
             asked = zip(stream, play(stream, assistant), strict=True)
             return Run([Served(trace(row, done), done.ms or 0.0) for (row, _), done in asked])

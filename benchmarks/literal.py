@@ -18,7 +18,7 @@ from pathlib import Path
 
 from shammah_mlx.events import Query
 from shammah_mlx.framework.targets import Target
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.prequential import run
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.models.backend import HAS_FAST_BLAS
@@ -67,7 +67,7 @@ def learning_curve(home: Path) -> list[dict[str, float]]:
 
 def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
     """Return the median milliseconds of each part of one query."""
-    models, asked = assistant.models, Query(query)
+    models, asked = assistant.roles, Query(query)
     assert isinstance(models, ScratchRoles)
     draft = models.draft(asked, "decoder")
     return {
@@ -95,7 +95,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         teacher = Recorded(row for row, _ in stream)
-        with Assistant(home, config, teacher, Weights(weights_folder()), saves=False) as assistant:
+        with Assistant(
+            home, config, teacher, Weights(weights_folder()), options=AssistantOptions(saves=False)
+        ) as assistant:
             result = run(stream, assistant, None, lambda: None)
             curve = learning_curve(home)
             ms = costs(assistant, stream[0][0].query, stream[0][0].reply)

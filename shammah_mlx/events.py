@@ -160,6 +160,14 @@ class Threshold(_Event, frozen=True):
     slope: float
 
 
+class AskOptions(_Event, frozen=True):
+    """How the user wants a query to be answered."""
+
+    forced_source: ForcedSource | None = None  # who must answer; None: the Router decides
+    stored: bool = True  # False: answer, and neither store nor learn anything
+    strict: bool = False  # True: give no answer rather than one that the bound does not cover
+
+
 class Request(
     _Event,
     frozen=True,

@@ -12,7 +12,7 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import Query
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.teacher.recordings import Recorded, Row
@@ -25,7 +25,9 @@ def quietly(interactions: int) -> AbstractContextManager[Callable[[], None]]:
 def main() -> None:
     home, config = Path(sys.argv[1]), msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Config)
     rows = msgspec.json.decode(Path(sys.argv[3]).read_bytes(), type=list[Row])
-    with Assistant(home, config, Recorded(rows), Weights(weights_folder()), clock=lambda: 1e9) as assistant:
+    with Assistant(
+        home, config, Recorded(rows), Weights(weights_folder()), options=AssistantOptions(clock=lambda: 1e9)
+    ) as assistant:
         with closing(Journal(home / "journal.db")) as journal:
             asked = journal.queries_after(0)
         assistant.learn_all(quietly, wait=True)

@@ -24,6 +24,7 @@ from shammah_mlx.cli.console import (
 from shammah_mlx.cli.options import given_settings, home_and_config, settings
 from shammah_mlx.errors import TeacherError
 from shammah_mlx.events import ForcedSource, Interaction, Outage, Show
+from shammah_mlx.home.assistant import AssistantOptions
 from shammah_mlx.home.background import start_learning
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.server import client
@@ -121,19 +122,21 @@ def _ask_here(
     Raises:
         ShammahError: it cannot be answered.
     """
-    from shammah_mlx.home.assistant import Assistant  # brings MLX, which who is served does not pay for
+    from shammah_mlx.home.assistant import (
+        Assistant,  # brings MLX, which who is served does not pay for, AssistantOptions
+    )
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home))
-    with Assistant(make_home(home), config, claude, Weights(weights_folder()), on_wait=say_waiting) as assistant:
-        asked = wanted.query(assistant)
+    with Assistant(
+        make_home(home), config, claude, Weights(weights_folder()), options=AssistantOptions(on_wait=say_waiting)
+    ) as assistant:
+        asked = assistant.make_query(wanted.text, wanted.system, wanted.model, continues=wanted.continues)
         if asked.history:
             _say_what_continues(asked.history[-1].question)
-        how = wanted.how
-        how["since"] = since
-        answered = assistant.ask(asked, show, **how)
+        answered = assistant.ask(asked, show, wanted.options, since)
         if isinstance(answered, Outage):
             yield Unanswered(answered)
             return

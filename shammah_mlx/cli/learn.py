@@ -27,7 +27,7 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
         if not is_free:  # no need to load anything
             click.echo(LEFT_TO_ANOTHER)
             return
-    from shammah_mlx.home.assistant import Assistant
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
@@ -35,7 +35,11 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
     weights = Weights(weights_folder())
     try:
         with Assistant(
-            home, config, Claude(config.teacher, find_credential(home)), weights, on_wait=say_waiting
+            home,
+            config,
+            Claude(config.teacher, find_credential(home)),
+            weights,
+            options=AssistantOptions(on_wait=say_waiting),
         ) as assistant:
             learnt = assistant.learn_all(learning, wait=False)
         click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")

@@ -44,7 +44,7 @@ def replay(
     from rich.console import Console
 
     from shammah_mlx.cli import report
-    from shammah_mlx.home.assistant import Assistant
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.home.prequential import run
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded, read_stream
@@ -59,7 +59,13 @@ def replay(
         teacher = Recorded(row for row, _ in stream)
         now = time.time()  # a recorded stream has no clock: it is one moment
         assistant = opened.enter_context(
-            Assistant(home, config, teacher, weights, saves=given_home is not None, clock=lambda: now)
+            Assistant(
+                home,
+                config,
+                teacher,
+                weights,
+                options=AssistantOptions(saves=given_home is not None, clock=lambda: now),
+            )
         )
         trace = opened.enter_context(trace_out.open("wb")) if trace_out else None
         with progress("replay", len(stream)) as advance:

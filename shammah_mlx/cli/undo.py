@@ -103,13 +103,13 @@ def _is_sure(found: "Sequence[Interaction]") -> bool:
 
 
 def _learn_again(home: Path, config: "Config") -> None:
-    from shammah_mlx.home.assistant import Assistant
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded
 
     weights = Weights(weights_folder())
     try:
-        with Assistant(home, config, Recorded(()), weights, on_wait=say_waiting) as assistant:
+        with Assistant(home, config, Recorded(()), weights, options=AssistantOptions(on_wait=say_waiting)) as assistant:
             click.echo(f"Interactions to learn again: {assistant.pending()}.")
             assistant.learn_all(learning, wait=True)
     except KeyboardInterrupt:

@@ -69,13 +69,13 @@ def consult(consulting: Consulting[Result], teacher: Teacher, show: Show | None 
 
 
 class Roles(Protocol):
-    """The three roles, as the loop sees them."""
+    """Router, Generator and Validator, as the loop sees them."""
 
     def p_local(self, query: Query) -> Mapping[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source, in the order to try them."""
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
-        """Return the Generator's answer; None if it has nothing to say. `show` gets it as it is written."""
+        """Return the Generator's answer, or None if it has none; `show` receives the text as it is written."""
 
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
@@ -85,7 +85,7 @@ class Roles(Protocol):
 
 
 def answer(
-    request: Request, models: Roles, meter: Meter, config: Config, show: Show | None = None
+    request: Request, roles: Roles, meter: Meter, config: Config, show: Show | None = None
 ) -> Consulting[Interaction | Outage]:
     """Decide who answers, and get the answer; change nothing.
 
@@ -93,8 +93,8 @@ def answer(
     was needed and gave nothing: then nothing was handled.
     """
     query = request.query
-    route = policy.route(models.p_local(query), request, config.policy)
-    drafts = _try(request, route, models, config.policy, show)
+    route = policy.route(roles.p_local(query), request, config.policy)
+    drafts = _try(request, route, roles, config.policy, show)
     stands = policy.stands(drafts, route, request, config.policy)
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
@@ -123,7 +123,7 @@ def answer(
 
 
 def observe(
-    interaction: Interaction, models: Roles, meter: Meter, config: Config, give_way: Callable[[], None] = go_on
+    interaction: Interaction, roles: Roles, meter: Meter, config: Config, give_way: Callable[[], None] = go_on
 ) -> Interaction:
     """Complete an interaction with what the user need not wait for: shadow drafts and the comparison.
 
@@ -134,18 +134,18 @@ def observe(
         return interaction
     drafted = {scored.draft.source for scored in drafts}
     shadows = [source for source in interaction.route.p_locals if source not in drafted and request.shadows(source)]
-    made = [scored for source in shadows if (scored := _judge(request.query, source, models, lambda _: give_way()))]
+    made = [scored for source in shadows if (scored := _judge(request.query, source, roles, lambda _: give_way()))]
     drafts = (*drafts, *policy.best_first(made, request, config.policy))  # what stood, or was refused, stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
 def _try(
-    request: Request, route: Route, models: Roles, config: PolicyConfig, show: Show | None
+    request: Request, route: Route, roles: Roles, config: PolicyConfig, show: Show | None
 ) -> tuple[ScoredDraft, ...]:
     """Return the drafts of the sources to try, the best first; after one that will be served no other is made."""
     drafts: list[ScoredDraft] = []
     for source in route.tries:
-        scored = _judge(request.query, source, models, show if request.forced_source == "local" else None)
+        scored = _judge(request.query, source, roles, show if request.forced_source == "local" else None)
         if scored is not None:
             drafts.append(scored)
             if request.forced_source == "local" or policy.accepts(scored, request, config):
@@ -153,9 +153,9 @@ def _try(
     return policy.best_first(drafts, request, config)
 
 
-def _judge(query: Query, source: DraftSource, models: Roles, show: Show | None = None) -> ScoredDraft | None:
-    draft = models.draft(query, source, show)
-    return None if draft is None else ScoredDraft(draft, models.p_accept(query, draft))
+def _judge(query: Query, source: DraftSource, roles: Roles, show: Show | None = None) -> ScoredDraft | None:
+    draft = roles.draft(query, source, show)
+    return None if draft is None else ScoredDraft(draft, roles.p_accept(query, draft))
 
 
 def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple[ScoredDraft, ...]:
@@ -170,12 +170,12 @@ def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple
 
 
 def learn(
-    interaction: Interaction, models: Roles, config: Config, give_way: Callable[[], None] = go_on
+    interaction: Interaction, roles: Roles, config: Config, give_way: Callable[[], None] = go_on
 ) -> tuple[Step, ...]:
     """Train each model on what the interaction shows, one step an example; `give_way` is called before each."""
     steps = []
     for target in make_targets(interaction, config):
         give_way()
         rate = learning_rate(config.optimizer.base_rates[target.role], interaction.request.seen, config.optimizer)
-        steps.append(models.step(target, rate))
+        steps.append(roles.step(target, rate))
     return tuple(steps)

@@ -3,55 +3,55 @@
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import DraftSource, ForcedSource, Query, Request, Route, ScoredDraft, Threshold
+from shammah_mlx.events import AskOptions, DraftSource, Query, Request, Route, ScoredDraft, Threshold
 from shammah_mlx.framework.schedules import band_value
-from shammah_mlx.risk.threshold import ScoreCounts, bad_rate, choose
+from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose
 from shammah_mlx.text.destructive import destroys
 from shammah_mlx.text.sensitive import holds_secret
 
 
-def make_request(
-    query: Query,
-    number: int,
-    seen: int,
-    config: Config,
-    *,
-    forced_source: ForcedSource | None = None,
-    usual_doubt: float = 1.0,
-    score_counts: Mapping[DraftSource, ScoreCounts] = {},
-    stored: bool = True,
-    strict: bool = False,
-    open_audits: int = 0,
-) -> Request:
-    """Draw the query's coin and look up its rates, before anything is drafted. A secret is not kept."""
+class Standing(msgspec.Struct, frozen=True):
+    """What the past of a home says about the next request."""
+
+    seen: int  # queries handled so far
+    usual_doubt: float = 1.0  # mean doubt of the drafts that stood
+    score_counts: CountsBySource = {}
+    open_audits: int = 0  # audits that are due because Claude could not be reached
+
+
+def make_request(query: Query, number: int, standing: Standing, options: AskOptions, config: Config) -> Request:
+    """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored."""
     said = (
         query.text,
         query.system or "",
-        *(text for request in query.history for text in (request.question, request.answer)),
+        *(text for turn in query.history for text in (turn.question, turn.answer)),
     )
     secret = any(holds_secret(text) for text in said)
-    audit_rate = (band_value(config.policy.audits, seen) or 0.0) if stored and not secret else 0.0
-
+    stored = options.stored and not secret
+    audit_rate = (band_value(config.policy.audits, standing.seen) or 0.0) if stored else 0.0
+    shadows = config.policy.shadows.items()
     return Request(
         number=number,
-        seen=seen,
+        seen=standing.seen,
         query=query,
-        forced_source=forced_source,
+        forced_source=options.forced_source,
         audit_draw=audit_draw(config.seed, number, query.text),
         audit_rate=audit_rate,
-        shadow_rates={source: band_value(bands, seen) or 0.0 for source, bands in config.policy.shadows.items()},
-        usual_doubt=usual_doubt,
-        thresholds=thresholds(score_counts, audit_rate, usual_doubt, config),
+        shadow_rates={source: band_value(bands, standing.seen) or 0.0 for source, bands in shadows},
+        usual_doubt=standing.usual_doubt,
+        thresholds=thresholds(standing.score_counts, audit_rate, standing.usual_doubt, config),
         secret=secret,
-        stored=stored and not secret,
-        strict=strict,
-        open_audits=open_audits,
+        stored=stored,
+        strict=options.strict,
+        open_audits=standing.open_audits,
     )
 
 
 def thresholds(
-    score_counts: Mapping[DraftSource, ScoreCounts], audit_rate: float, usual_doubt: float, config: Config
+    score_counts: CountsBySource, audit_rate: float, usual_doubt: float, config: Config
 ) -> dict[DraftSource, Threshold]:
     """Return what drafts of each source must reach for the sake of `max_bad_rate`."""
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Self
 
 import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Exchange, ForcedSource, Interaction, Outage, Query, Show
+from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
@@ -20,8 +20,7 @@ from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Spent, Training
-from shammah_mlx.learners.hybrid import HybridRoles
-from shammah_mlx.learners.scratch import ScratchRoles
+from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.text.divergence import Meter
 
@@ -29,25 +28,28 @@ Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Is told how many interactions are to be learnt; gives what is called after each."""
 
 
-class How(TypedDict, total=False):
-    """How a query is to be answered."""
+def _do_nothing() -> None:
+    pass
 
-    forced_source: ForcedSource | None  # who the user asked for
-    stored: bool  # False: it is answered, and leaves no trace
-    strict: bool  # an answer that nothing covers is none
-    since: float  # when the user began to wait, by `time.perf_counter`, if that was before
+
+class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a home is opened."""
+
+    saves: bool = True  # False: nothing is saved, for a home that is thrown away
+    afresh: bool = False  # True: learn everything from the beginning, save at the end, and keep other learners out
+    on_wait: Callable[[], None] = _do_nothing  # called when another process makes this one wait
+    give_way: Callable[[], None] = loop.go_on  # called between two steps of learning; it may ask
+    clock: Callable[[], float] = time.time  # Unix time, seconds
 
 
 class Assistant:
-    """A home, open to ask and to learn in; a context manager. Other processes may do the same: see `lock`.
+    """A home, open to ask and to learn in; a context manager. Other processes may do the same: see `locks`.
 
-    What is learnt is saved so seldom that it costs little, and when the home is closed; a crash loses none: what the
-    journal holds and the saved models have not seen is learnt again. Unless it `saves`, nothing is, for a home that is
-    thrown away. `afresh`: all is learnt from the beginning, saved at the end alone, and nobody else learns meanwhile.
-    `on_wait` is called if another process makes this one wait, `give_way` between two steps of learning: it may ask.
+    Learning is saved when a save is cheap beside it, and when the home is closed. A crash loses nothing: what the
+    journal holds and the saved models have not seen is learnt again.
 
     Raises:
-        BadStateError: the home is in use, damaged, or was made by another preset.
+        BadStateError: the home is in use, is damaged, or was made by another preset.
         WeightsError: the pretrained weights are missing.
     """
 
@@ -57,26 +59,20 @@ class Assistant:
         config: Config,
         teacher: Teacher,
         weights: Weights,
-        *,
-        saves: bool = True,
-        afresh: bool = False,
-        on_wait: Callable[[], None] = lambda: None,
-        give_way: Callable[[], None] = loop.go_on,
-        clock: Callable[[], float] = time.time,
+        options: AssistantOptions = AssistantOptions(),  # noqa: B008  it is frozen
     ) -> None:
         self.config = config
-        self._teacher, self._saves, self._afresh, self._clock = teacher, saves, afresh, clock
-        self._give_way = give_way
-        self._lock = HomeLock(home, config.state, on_wait)
+        self._teacher, self._options = teacher, options
+        self._lock = HomeLock(home, config.state, options.on_wait)
         snapshots = Snapshots(home, config.state)
         with ExitStack() as opened:
             self._journal = opened.enter_context(closing(Journal(home / "journal.db")))
             opened.enter_context(forgetting.all_forgotten(home, self._journal, snapshots, self._lock))
-            if afresh:
+            if options.afresh:
                 opened.enter_context(self._lock.learning())
             elif self._journal.progress().state is None and snapshots.adopt():
                 self._adopt(snapshots)
-            self._training = Training(home, config, weights, self._journal, snapshots, afresh=afresh)
+            self._training = Training(home, config, weights, self._journal, snapshots, afresh=options.afresh)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -86,7 +82,7 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._opened:
-            if self._training.is_unsaved and self._saves and error is None:
+            if self._training.is_unsaved and self._options.saves and error is None:
                 self.save()
 
     def _adopt(self, snapshots: Snapshots) -> None:
@@ -97,9 +93,9 @@ class Assistant:
                 self._journal.commit(Progress(found.cursor, found.name))
 
     @property
-    def models(self) -> ScratchRoles | HybridRoles:
-        """Return the three roles as they are now."""
-        return self._training.models
+    def roles(self) -> PersistentRoles:
+        """Return Router, Generator and Validator as they are now."""
+        return self._training.roles
 
     @property
     def meter(self) -> Meter:
@@ -116,25 +112,27 @@ class Assistant:
         """Return the name of what was saved last, by whoever."""
         return self._training.base.state
 
-    def ask(self, query: Query, show: Show | None = None, **how: Unpack[How]) -> Interaction | Outage:
+    def ask(
+        self,
+        query: Query,
+        show: Show | None = None,
+        options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
+        since: float | None = None,
+    ) -> Interaction | Outage:
         """Answer one query, asking the teacher where it is needed, and journal it; see `answering`."""
-        return loop.consult(self.answering(query, show, **how), self._teacher, show)
+        return loop.consult(self.answering(query, show, options, since), self._teacher, show)
 
     def answering(
         self,
         query: Query,
         show: Show | None = None,
-        *,
-        forced_source: ForcedSource | None = None,
-        stored: bool = True,
-        strict: bool = False,
+        options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
     ) -> loop.Consulting[Interaction | Outage]:
         """Answer one query and journal it; nothing is learnt yet.
 
-        `wish` is who the user asked for. What is not `kept` is answered, and leaves no trace. `strict`: an answer that
-        nothing covers is none. `since` is when the user began to wait, by `time.perf_counter`, if that was before this
-        call.
+        `show` receives the text of the answer as it comes. `since` is the time of `time.perf_counter` at which the user
+        began to wait, if that was before this call.
         """
         training = self._training
         training.catch_up()
@@ -143,27 +141,25 @@ class Assistant:
             query,
             model=query.model or self.config.teacher.model,
             max_tokens=query.max_tokens or self.config.teacher.max_tokens,
-            at=self._clock(),
+            at=self._options.clock(),
         )
-        request = policy.make_request(
-            asked,
-            self._journal.next_number(),
-            training.tally.queries + self._journal.queries_after(training.cursor),
-            self.config,
-            forced_source=forced_source,
-            usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
-            score_counts=training.score_counts_now(),
-            stored=stored,
-            strict=strict,
-            open_audits=len(self._journal.open_audits()),
-        )
-        answered = yield from loop.answer(request, self.models, self.meter, self.config, show)
+        request = policy.make_request(asked, self._journal.next_number(), self._standing(), options, self.config)
+        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        decision_context = msgspec.structs.replace(self.models.decision_context(asked), versions=training.versions)
+        decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
         return self._write(interaction) if request.stored else interaction
+
+    def _standing(self) -> policy.Standing:
+        training = self._training
+        return policy.Standing(
+            seen=training.tally.queries + self._journal.queries_after(training.cursor),
+            usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
+            score_counts=training.score_counts_now(),
+            open_audits=len(self._journal.open_audits()),
+        )
 
     def _write(self, interaction: Interaction) -> Interaction:
         started = time.perf_counter()
@@ -191,7 +187,7 @@ class Assistant:
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
-            is_late = self._clock() > at + self.config.risk.audit_wait_s
+            is_late = self._options.clock() > at + self.config.risk.audit_wait_s
             if is_late or served.decision_context.versions != self._training.versions:
                 reply = None
             elif reached:
@@ -204,6 +200,16 @@ class Assistant:
                 continue
             made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
         return made
+
+    def make_query(
+        self, text: str, system: str | None = None, model: str | None = None, *, continues: bool = False
+    ) -> Query:
+        """Return the query for a question, with the conversation so far if it `continues` the last one.
+
+        Raises:
+            BadInputError: it continues, and nothing was asked yet.
+        """
+        return self.continued(text, system, model) if continues else Query(text, system, model)
 
     def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
         """Return a query that goes on from the last one asked, with its system prompt and model if no others are given.
@@ -236,10 +242,10 @@ class Assistant:
         learnt = []
         with self._learning():
             for pending in self._journal.after(self._training.cursor):
-                learnt.append(self._training.learn(pending, self._give_way))
-                if not self._saves:
+                learnt.append(self._training.learn(pending, self._options.give_way))
+                if not self._options.saves:
                     self._training.drop_lines()
-                elif self._afresh:
+                elif self._options.afresh:
                     self._training.keep_checkpoint()
                 elif self._training.is_save_due:
                     self._training.save()
@@ -269,6 +275,14 @@ class Assistant:
                 if self._training.is_unsaved:
                     self.save()
         return learnt
+
+    def warm_up(self) -> None:
+        """Load the models that are otherwise loaded when they are first needed."""
+        self._training.warm_up()
+
+    def decode_rate(self) -> float | None:
+        """Return how many tokens a second the decoder writes, or None where there is none."""
+        return self._training.decode_rate()
 
     def save(self) -> str:
         """Write all that was learnt to the home, as one; return its name."""

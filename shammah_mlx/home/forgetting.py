@@ -56,11 +56,11 @@ def forget(
         if found and not confirm(found):
             return None
         with keeping_out or nullcontext(), lock.alone():
-            resumed, dropped = journal.erased_from() is not None, finish(home, journal, snapshots)
+            resumed, dropped = journal.erasures.unfinished_from() is not None, finish(home, journal, snapshots)
             numbers = [
                 interaction.request.number for interaction in journal.every() if holds(interaction)
             ]  # some are new
-            journal.erase(numbers)
+            journal.erasures.erase(numbers)
             return Forgotten(len(numbers), [*dropped, *finish(home, journal, snapshots)], resumed)
 
 
@@ -88,7 +88,7 @@ def all_forgotten(home: Path, journal: Journal, snapshots: Snapshots, lock: Home
     """
     while True:
         with lock.shared():
-            if journal.erased_from() is None:
+            if journal.erasures.unfinished_from() is None:
                 yield
                 return
         with lock.alone():
@@ -103,10 +103,10 @@ def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
     Raises:
         BadStateError: another process is reading the journal.
     """
-    first = journal.erased_from()
+    first = journal.erasures.unfinished_from()
     if first is None:
         return []
-    journal.scrub()
+    journal.erasures.scrub()
     dropped = snapshots.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
     snapshots.drop_archived(lambda manifest: manifest is None or manifest.cursor >= first)
     progress = journal.progress()
@@ -114,10 +114,10 @@ def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
     if manifest is None:
         earlier = snapshots.last_good()
         manifest = None if earlier is None else snapshots.restore(earlier)
-        journal.go_back(Progress(manifest.cursor, manifest.name) if manifest else Progress(), archived=False)
+        journal.go_back(Progress(manifest.cursor, manifest.name) if manifest else Progress(), archive=False)
     snapshots.publish(manifest)
     metrics.trim(metrics.metrics_path(home), manifest.tally.queries if manifest else 0)
-    journal.note_all_gone()
+    journal.erasures.finish()
     return dropped
 
 

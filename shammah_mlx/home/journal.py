@@ -5,18 +5,18 @@ transaction with the name of the state that the training made: a reader sees all
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction
+from shammah_mlx.home.erasures import Erasures
+from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.schema import open_database
-from shammah_mlx.learners.neighbours import Entry, Question
 
 _OPEN_AUDITS = """
     FROM missed_audits JOIN interactions AS served USING (number)
@@ -26,7 +26,6 @@ _OPEN_AUDITS = """
     )
 """
 Read = TypeVar("Read")
-NOTHING_LEARNT = 2**63 - 1  # `first` where all that was erased had been set aside: no model knows it
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -60,6 +59,8 @@ class Journal:
         self._staged: list[tuple[str, tuple[object, ...]]] = []  # statements, with what to fill in
         self._db = open_database(path)
         self._inode = path.stat().st_ino
+        self.memory = MemoryRows(self._db, self._staged)
+        self.erasures = Erasures(self._db, path)
 
     def close(self) -> None:
         """Close the file."""
@@ -173,24 +174,24 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             for statement, row in self._staged:
                 self._db.execute(statement, row)
-            self._name(progress)
+            self._set_progress(progress)
         self._staged.clear()
 
     def unstage(self) -> None:
         """Drop what was staged."""
         self._staged.clear()
 
-    def go_back(self, progress: Progress, *, archived: bool) -> list[int]:
+    def go_back(self, progress: Progress, *, archive: bool) -> list[int]:
         """Return training to an earlier state; return which interactions are set aside, if that is wanted."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM memory WHERE number > ?", (progress.cursor,))
-            self._name(progress)
+            self._set_progress(progress)
             later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside RETURNING number"
-            gone = self._db.execute(later, (progress.cursor,)).fetchall() if archived else []
+            gone = self._db.execute(later, (progress.cursor,)).fetchall() if archive else []
         return sorted(number for (number,) in gone)
 
-    def _name(self, progress: Progress) -> None:
+    def _set_progress(self, progress: Progress) -> None:
         self._db.execute("DELETE FROM learnt")
         if progress.state is not None:
             self._db.execute("INSERT INTO learnt VALUES (?, ?)", (progress.cursor, progress.state))
@@ -236,27 +237,6 @@ class Journal:
         row = self._db.execute("SELECT number, record FROM interactions WHERE number = ?", (number,)).fetchone()
         return None if row is None else self._decoded(*row)
 
-    def remember(self, entry: Entry, made_by: str) -> None:
-        """Stage an entry of the memory, and by which embedder and meter it was made."""
-        question = entry.question
-        row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
-        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes())
-        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
-
-    def remembered(self, made_by: str) -> Iterator[Entry]:
-        """Yield the entries of the memory that were made so, in order."""
-        rows = self._db.execute(
-            "SELECT number, answer, context, at, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
-            (made_by,),
-        )
-        for number, answer, context, at, until, vector, words in rows:
-            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
-            yield Entry(question, number, answer, at, until)
-
-    def unremember(self, first: int, last: int | None = None) -> None:
-        """Stage that the entries of the memory from `first` to `last`, or to the end, are dropped."""
-        self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))
-
     def is_archived(self, number: int) -> bool:
         """Say whether a rollback went back to before this interaction."""
         row = self._db.execute("SELECT set_aside FROM interactions WHERE number = ?", (number,)).fetchone()
@@ -287,45 +267,6 @@ class Journal:
         """
         rows = self._db.execute("SELECT number, record FROM interactions ORDER BY number")
         return (self._decoded(*row) for row in rows)
-
-    def erase(self, numbers: Collection[int]) -> None:
-        """Delete interactions and their entries of the memory, and note that what was learnt from them is to go too."""
-        if not numbers:
-            return
-        chosen = {"numbers": json.dumps(sorted(numbers))}
-        among = "number IN (SELECT value FROM json_each(:numbers))"
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(
-                "INSERT INTO forgotten SELECT max(number),"
-                f" coalesce(min(number) FILTER (WHERE NOT set_aside), {NOTHING_LEARNT})"
-                f" FROM interactions WHERE {among}",
-                chosen,
-            )
-            self._db.execute(f"DELETE FROM interactions WHERE {among}", chosen)
-            self._db.execute(f"DELETE FROM memory WHERE {among}", chosen)
-            self._db.execute(f"DELETE FROM missed_audits WHERE {among}", chosen)
-
-    def erased_from(self) -> int | None:
-        """Return from which number on what was learnt is to go; None if there is no such thing, or it is gone."""
-        (first,) = self._db.execute("SELECT min(first) FROM forgotten").fetchone()
-        return None if first is None else int(first)
-
-    def scrub(self) -> None:
-        """Write the file anew from what is in it, so that neither it nor its log holds what was deleted.
-
-        Raises:
-            BadStateError: another process is reading it.
-        """
-        self._db.execute("VACUUM")  # overwriting leaves copies where SQLite moved rows within its pages
-        (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise BadStateError(f"another process is reading {self._path}", "end it, then run the same command again")
-
-    def note_all_gone(self) -> None:
-        """Note that nothing learnt from what was erased is left."""
-        with self._db:
-            self._db.execute("UPDATE forgotten SET first = NULL")
 
     def totals(self, cursor: int) -> Totals:
         """Add up the journal; `cursor` is the number of the last interaction trained on."""

@@ -58,7 +58,7 @@ def run(
     stream: Sequence[tuple[Row, Truth]], assistant: Assistant, trace_out: BinaryIO | None, advance: Callable[[], None]
 ) -> Result:
     """Ask every row in turn, learning after each, then score; write a line of trace a row, and call `advance`."""
-    initial = assistant.models.state()
+    initial = assistant.roles.state()
     traces = []
     for (row, _), interaction in zip(stream, play(stream, assistant), strict=True):
         told = trace(row, interaction)
@@ -66,7 +66,7 @@ def run(
         if trace_out:
             trace_out.write(msgspec.json.encode(told) + b"\n")
         advance()
-    moved = assistant.models.distance_from(initial)
+    moved = assistant.roles.distance_from(initial)
     bands, total = score(stream, traces, assistant.meter, assistant.config.divergence.threshold)
     return Result(bands, total, moved)
 

@@ -10,7 +10,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.framework import metrics
 from shammah_mlx.home import forgetting
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
@@ -42,7 +42,7 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
         manifest = snapshots.restore(queries)
-        archived = journal.go_back(Progress(manifest.cursor, manifest.name), archived=True)
+        archived = journal.go_back(Progress(manifest.cursor, manifest.name), archive=True)
         snapshots.drop_checkpoints(lambda other, _: other > queries)
         snapshots.publish(manifest)
         metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
@@ -60,7 +60,9 @@ def rebuild(
 
     Until then nothing changes. `begin` is told how many interactions those are, and returns what is called after each.
     """
-    with Assistant(home, config, Recorded(()), weights, afresh=True, on_wait=on_wait) as assistant:
+    with Assistant(
+        home, config, Recorded(()), weights, options=AssistantOptions(afresh=True, on_wait=on_wait)
+    ) as assistant:
         before = assistant.saved
         learnt = assistant.learn_pending(begin(assistant.pending()))
         after = assistant.save()

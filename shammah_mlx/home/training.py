@@ -20,6 +20,7 @@ from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.learners.hybrid import CONCERNS, WEIGHED, HybridRoles
+from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.student import Student
 from shammah_mlx.models import tokenizers
@@ -50,7 +51,8 @@ class Training:
         WeightsError: there are no such pretrained weights.
     """
 
-    models: ScratchRoles | HybridRoles
+    roles: PersistentRoles
+    _student: Student | None  # the decoder, where there is one
     cursor: int  # number of the last interaction trained on
     tally: Tally
     score_counts: CountsBySource
@@ -75,6 +77,16 @@ class Training:
         self.spent = Spent()
         self.base = journal.of_current(self._take_up)
 
+    def warm_up(self) -> None:
+        """Load the models that are otherwise loaded when they are first needed."""
+        self._embed(["one"])
+        if self._student:
+            self._student.warm_up()
+
+    def decode_rate(self) -> float | None:
+        """Return how many tokens a second the decoder writes, or None where there is none."""
+        return self._student.decode_rate() if self._student else None
+
     def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.go_on) -> Interaction:
         """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet.
 
@@ -88,9 +100,9 @@ class Training:
 
     def _learn(self, pending: Interaction, give_way: Callable[[], None]) -> Interaction:
         started = time.perf_counter()
-        interaction = loop.observe(pending, self.models, self.meter, self._config, give_way)
+        interaction = loop.observe(pending, self.roles, self.meter, self._config, give_way)
         stepping = time.perf_counter()
-        steps = loop.learn(interaction, self.models, self._config, give_way)
+        steps = loop.learn(interaction, self.roles, self._config, give_way)
         self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
         self.cursor = interaction.request.number
@@ -169,9 +181,9 @@ class Training:
             self._snapshots.keep_checkpoint(self._write())
 
     def _write(self) -> Manifest:
-        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.models.state().items()}
+        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.roles.state().items()}
         unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.score_counts))
-        return self._snapshots.write(write, unsealed, self.models.adapter_config())
+        return self._snapshots.write(write, unsealed, self._student.adapter_config() if self._student else None)
 
     def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
         """Say whether a set goes aside: nothing will make it again, and its adapters are not in the new one."""
@@ -189,7 +201,7 @@ class Training:
         self._torn, self._count, self._learning_s = False, 0, 0.0
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
-        self.models = self._make_models()
+        self.roles = self._make_roles()
         if self._afresh:
             if (found := self._snapshots.find(progress.state)) is not None:
                 self._snapshots.check_preset(found, self._config.preset)
@@ -197,7 +209,7 @@ class Training:
         elif (manifest := self._snapshots.manifest(progress.state)) is not None:
             self._continue_from(manifest)
             return progress
-        self._journal.unremember(0)
+        self._journal.memory.delete(0)
         return progress
 
     def _continue_from(self, manifest: Manifest) -> None:
@@ -205,29 +217,30 @@ class Training:
         files = self._snapshots.files(manifest)
         changed = {part for part, version in self.versions.items() if manifest.versions.get(part) != version}
         try:
-            is_whole = self.models.load({stem: load_arrays(path) for stem, path in files.items()}, changed)
+            arrays = {stem: load_arrays(path) for stem, path in files.items()}
+            self.roles.load(arrays, changed, lambda: self._replies(manifest.cursor))
         except (ValueError, RuntimeError) as error:
             raise BadStateError(
                 f"the models in {self._home} do not fit the settings: {error}",
                 "undo the change in config.toml, or use another --home",
             ) from error
-        if not is_whole:
-            self._journal.read(manifest.cursor)  # without the journal nothing can be learnt again
-            self.models.relearn(self._replies(manifest.cursor))
         kept = {source: found for source, found in manifest.score_counts.items() if not CONCERNS[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
         self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
         self._saved = manifest
 
-    def _make_models(self) -> ScratchRoles | HybridRoles:
+    def _make_roles(self) -> PersistentRoles:
+        self._student = None
         if self._config.generator == "scratch":
             return ScratchRoles(self._config, self._weights)
         has_decoder = self._config.generator == "recall+decoder"
         folder = self._config.lora.model
         if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
             raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
-        decoder = Student(self._weights.decoder, self._config, self._journal.read) if has_decoder else None
-        return HybridRoles(self._config, self.versions, self._embed, self.meter, self._journal, decoder)
+        if has_decoder:
+            self._student = Student(self._weights.decoder, self._config, self._journal.read)
+        lookup, rows = self._journal.read, self._journal.memory
+        return HybridRoles(self._config, self.versions, self._embed, self.meter, lookup, rows, self._student)
 
     def _void(self, interaction: Interaction) -> list[DraftSource]:
         """Return the sources whose drafts were scored or measured by other parts than today's."""
@@ -239,7 +252,12 @@ class Training:
         ]
 
     def _replies(self, last: int) -> Iterator[Target]:
-        """Yield Claude's complete replies up to the interaction `last`, as targets."""
+        """Yield Claude's complete replies up to the interaction `last`, as targets.
+
+        Raises:
+            BadStateError: the journal has lost that interaction, so the replies cannot be learnt again.
+        """
+        self._journal.read(last)
         for interaction in self._journal.after(0):
             if interaction.request.number <= last:
                 targets = make_targets(interaction, self._config)

@@ -7,19 +7,20 @@ measured divergences.
 
 import functools
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Interaction, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
-from shammah_mlx.learners.student import Student
+from shammah_mlx.learners.roles import PersistentRoles
+from shammah_mlx.learners.student import Lookup, Student
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.text.divergence import Meter
@@ -52,23 +53,20 @@ class Embedder(Protocol):
         """Say whether no part of the text is too far back to be seen."""
 
 
-class Records(Protocol):
-    """What keeps the texts, and the memory's entries."""
+class MemoryRows(Protocol):
+    """Where the memory's entries are stored."""
 
-    def read(self, number: int) -> Interaction:
-        """Return one interaction."""
+    def add(self, entry: Entry, made_by: str) -> None:
+        """Store an entry; `made_by` names the versions of the parts that made it."""
 
-    def remember(self, entry: Entry, made_by: str) -> None:
-        """Keep an entry."""
+    def made_by(self, versions: str) -> Iterable[Entry]:
+        """Return the entries that these versions made, in order."""
 
-    def remembered(self, made_by: str) -> Iterable[Entry]:
-        """Return the entries that were made so, in their order."""
-
-    def unremember(self, first: int, last: int | None = None) -> None:
-        """Drop entries."""
+    def delete(self, first: int, last: int | None = None) -> None:
+        """Delete the entries from number `first` to `last`, or to the end."""
 
 
-class HybridRoles:
+class HybridRoles(PersistentRoles):
     """The roles of one home; `decoder` is None where only recall drafts."""
 
     def __init__(
@@ -77,7 +75,8 @@ class HybridRoles:
         versions: Mapping[str, str],
         embed: Embedder,
         meter: Meter,
-        records: Records,
+        lookup: Lookup,
+        rows: MemoryRows,
         decoder: Student | None,
     ) -> None:
         @functools.lru_cache(RECENT)
@@ -88,7 +87,8 @@ class HybridRoles:
 
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(f"there is no evidence {unknown[0]!r} for recall.trust_prior", "mend it in config.toml")
-        self._config, self._question, self._meter, self._records = config, question, meter, records
+        self._config, self._question, self._meter = config, question, meter
+        self._lookup, self._rows = lookup, rows
         self._versions = versions
         self._made_by = "; ".join(versions[name] for name in MADE_BY)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
@@ -116,7 +116,7 @@ class HybridRoles:
         if proposal is None:
             return None
         number = proposal.entry.number
-        original = self._records.read(number)
+        original = self._lookup(number)
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
         return Draft(text, "recall", original.request.query.row or str(number), number, features, stop)
 
@@ -161,13 +161,13 @@ class HybridRoles:
             "optimizer_state": {**optimizer, **remembered},
         }
 
-    def load(self, state: Mapping[str, Mapping[str, mx.array]], changed: Collection[str] = ()) -> bool:
-        """Continue from what `state` returned; say whether the memory is whole, or must be learnt again from replies.
-
-        `changed` names the versions that are not what they were: evidence that holds for them starts anew.
+    def load(
+        self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
+    ) -> None:
+        """Continue from what `state` returned; learn `replies` by heart again if the memory's rows are not whole.
 
         Raises:
-            ValueError: the arrays are not of such models.
+            ValueError: the arrays do not fit these models.
         """
         for role, by_source in self._classifiers.items():
             for source, classifier in by_source.items():
@@ -176,34 +176,19 @@ class HybridRoles:
         if self._decoder and "decoder" not in changed:
             self._decoder.load(state["generator"], state["optimizer_state"])
         refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
-        self._memory.load(self._records.remembered(self._made_by), ((int(a), int(n)) for a, n in refuted))
+        self._memory.load(self._rows.made_by(self._made_by), ((int(a), int(n)) for a, n in refuted))
         if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
-            return False
-        self._trust.load(_under("trust.", state["router"]))
-        return True
+            self._relearn(replies())
+        else:
+            self._trust.load(_under("trust.", state["router"]))
 
-    def relearn(self, replies: Iterable[Target]) -> None:
-        """Learn by heart again what Claude answered."""
+    def _relearn(self, replies: Iterable[Target]) -> None:
         self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
-        self._records.unremember(0)
+        self._rows.delete(0)
         for reply in replies:
             self._remember(reply)
 
-    def warm_up(self) -> None:
-        """Load what is otherwise loaded when it is first needed."""
-        self._question(Query("one"))
-        if self._decoder:
-            self._decoder.warm_up()
-
-    def decode_rate(self) -> float | None:
-        """Return how many tokens a second the decoder writes, if there is one."""
-        return self._decoder.decode_rate() if self._decoder else None
-
-    def adapter_config(self) -> bytes | None:
-        """Return what mlx-lm wants beside the decoder's adapters."""
-        return self._decoder.adapter_config() if self._decoder else None
-
-    def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
+    def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
         """Return how far the weights moved, in L2; where only recall drafts, how many answers were remembered."""
 
         def distance(now: Arrays, before: Mapping[str, mx.array]) -> float:
@@ -256,7 +241,7 @@ class HybridRoles:
     def _remember(self, target: Target) -> None:
         question, reply = self._question(target.query), target.response or ""
         for gone in self._memory.expire(target.query.at):
-            self._records.unremember(gone, gone)
+            self._rows.delete(gone, gone)
         if question is not None:
             same = (
                 answer
@@ -268,7 +253,7 @@ class HybridRoles:
             entry = Entry(question, target.number, next(same, target.number), at, until)
             if target.refuted is not None:
                 self._memory.refute(target.refuted, stood=target.stood)
-            self._records.remember(entry, self._made_by)
+            self._rows.add(entry, self._made_by)
             self._memory.add(entry)
             self._trust.fit_if_due(self._memory)
         self._weighed.cache_clear()
@@ -280,7 +265,7 @@ class HybridRoles:
         return True
 
     def _reply(self, number: int) -> str:
-        reply = self._records.read(number).reply
+        reply = self._lookup(number).reply
         return reply.text if reply else ""
 
 

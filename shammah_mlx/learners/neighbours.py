@@ -80,16 +80,22 @@ class ContextIndex:
         return len(self._entries)
 
     def add(self, entry: Entry) -> None:
+        """Add a question; the classifier sees it after the next `refit`."""
+        """Add a question; the classifier sees it after the next `refit`."""
         self._entries.append(entry)
         self._which.append(self._known.setdefault(entry.answer, len(self._known)))
         self._vectors.append(entry.question.vector)
         self._words.append(entry.question.words)
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
+        """Return the most similar questions with their cosine similarity, the nearest first."""
+        """Return the most similar questions with their cosine similarity, the nearest first."""
         alike = self._vectors.all @ question.vector
         return [(self._entries[i], float(alike[i])) for i in np.argsort(-alike, kind="stable")[:count]]
 
     def propose(self, question: Question, doubted: Collection[int]) -> Proposal | None:
+        """Return the best answer that is not in doubt, or None if too few questions have such an answer."""
+        """Return the best answer that is not in doubt, or None if too few questions have such an answer."""
         vector = question.vector[None]
         rows, columns, which = self._in_use(doubted)
         if len(rows) < self._config.fewest:
@@ -199,6 +205,8 @@ class GrowingMatrix:
         self._room: np.ndarray = np.zeros((0, 0), kind)
 
     def append(self, row: np.ndarray) -> None:
+        """Add a row."""
+        """Add a row."""
         if self._count == len(self._room):
             grown: np.ndarray = np.zeros((max(64, 2 * self._count), len(row)), self._kind)
             grown[: self._count] = self._room[: self._count] if self._count else 0
@@ -208,6 +216,8 @@ class GrowingMatrix:
 
     @property
     def all(self) -> np.ndarray:
+        """Return all rows: (rows, columns)."""
+        """Return all rows: (rows, columns)."""
         return self._room[: self._count]
 
 

@@ -1,12 +1,13 @@
 """The three models of one home: what the loop asks them, one step at a time, and all their state."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import ROLES, DecisionContext, Draft, DraftSource, Query, Role, Show, Step
+from shammah_mlx.events import ROLES, Draft, DraftSource, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
+from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.models.decoder import Decoder
 from shammah_mlx.models.encoder import EncoderClassifier
@@ -14,7 +15,7 @@ from shammah_mlx.models.tokenizers import Bytes, WordPieces
 from shammah_mlx.models.weights import Weights
 
 
-class ScratchRoles:
+class ScratchRoles(PersistentRoles):
     """Router, Generator and Validator, each a model with its learner; one object holds everything that is trained."""
 
     def __init__(self, config: Config, weights: Weights) -> None:
@@ -48,22 +49,6 @@ class ScratchRoles:
         """Return the Validator's probability that the draft is good."""
         return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
 
-    def decision_context(self, query: Query) -> DecisionContext:  # noqa: ARG002  the networks weigh nothing that could be told
-        """Return nothing."""
-        return DecisionContext()
-
-    def relearn(self, replies: Iterable[Target]) -> None:
-        """Do nothing: the networks have no evidence apart from their weights."""
-
-    def warm_up(self) -> None:
-        """Do nothing: all is loaded."""
-
-    def decode_rate(self) -> None:
-        """Return nothing: what this decoder writes need not be fast."""
-
-    def adapter_config(self) -> None:
-        """Return nothing: there are no adapters."""
-
     def step(self, target: Target, rate: float) -> Step:
         """Take one step on one example."""
         return self._learners[target.role].step(self._batch(target), rate)
@@ -78,11 +63,16 @@ class ScratchRoles:
         }
         return {**files, "optimizer_state": optimizers}
 
-    def load(self, state: Mapping[str, Mapping[str, mx.array]], changed: Collection[str] = ()) -> bool:  # noqa: ARG002
-        """Continue from what `state` returned; say that all is there. The networks have no evidence to become void.
+    def load(
+        self,
+        state: Mapping[str, Arrays],
+        changed: Collection[str],  # noqa: ARG002  only features depend on versions, and networks have none
+        replies: Callable[[], Iterable[Target]],  # noqa: ARG002  the weights hold all that replies taught
+    ) -> None:
+        """Continue from what `state` returned.
 
         Raises:
-            ValueError: the arrays are not of these models.
+            ValueError: the arrays do not fit these models.
         """
         for role, learner in self._learners.items():
             mine = {
@@ -91,9 +81,8 @@ class ScratchRoles:
                 if name.startswith(f"{role}.")
             }
             learner.load(state[role], mine)
-        return True
 
-    def distance_from(self, earlier: Mapping[str, Mapping[str, mx.array]]) -> dict[str, float]:
+    def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
         """Return how far each model's weights are, in L2, from those of an earlier `state`."""
         now = self.state()
 

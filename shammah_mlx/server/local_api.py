@@ -94,7 +94,7 @@ class LocalApi:
 
     async def _converse(self, wanted: AskRequest, show: Show, say: Callable[[Said | None], None]) -> None:
         def make(assistant: Assistant) -> Query:
-            query = wanted.query(assistant)
+            query = assistant.make_query(wanted.text, wanted.system, wanted.model, continues=wanted.continues)
             if query.history:
                 say(Continuing(query.history[-1].question))
             return query
@@ -104,7 +104,7 @@ class LocalApi:
                 if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
                 answered = await self._service.ask(
-                    make, functools.partial(self._consult, show=show), show, **wanted.how
+                    make, functools.partial(self._consult, show=show), show, wanted.options
                 )
             if isinstance(answered, Interaction):
                 self._gateway.counters.count(answered, (answered.ms or 0.0) / 1000.0)

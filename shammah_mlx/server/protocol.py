@@ -1,14 +1,8 @@
 """The messages between the command line and the service: lines of JSON over the home's socket."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from shammah_mlx.events import ForcedSource, Interaction, Outage, Query
-
-if TYPE_CHECKING:
-    from shammah_mlx.home.assistant import Assistant, How
-
+from shammah_mlx.events import AskOptions, ForcedSource, Interaction, Outage
 
 SOCKET = "shammah.sock"  # in the home
 
@@ -25,15 +19,10 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     stored: bool = True
     waits: bool = False  # until all is learnt
 
-    def query(self, assistant: "Assistant") -> Query:
-        """Return what is to be answered, with what it goes on from."""
-        make = assistant.continued if self.continues else Query
-        return make(self.text, self.system, self.model)
-
     @property
-    def how(self) -> "How":
-        """Return how."""
-        return {"forced_source": self.forced_source, "strict": self.strict, "stored": self.stored}
+    def options(self) -> AskOptions:
+        """Return how the query is to be answered."""
+        return AskOptions(self.forced_source, self.stored, self.strict)
 
 
 class Continuing(msgspec.Struct, frozen=True, tag=True):

@@ -10,13 +10,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError, ShammahError
-from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
+from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show
 from shammah_mlx.framework import loop
-from shammah_mlx.home.assistant import Assistant, How
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.models.backend import mx
 from shammah_mlx.models.weights import Weights, weights_folder
@@ -95,7 +95,11 @@ class Service:
         return self._assistant is not None
 
     async def ask(
-        self, make: Callable[[Assistant], Query], consult: Consult, show: Show | None = None, **how: Unpack[How]
+        self,
+        make: Callable[[Assistant], Query],
+        consult: Consult,
+        show: Show | None = None,
+        options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
     ) -> Interaction | Outage:
         """Answer a query, which `make` may make of what was asked before, and journal it; see `Assistant.answering`.
 
@@ -104,11 +108,11 @@ class Service:
         Raises:
             ShammahError: the home cannot be used.
         """
-        how.setdefault("since", time.perf_counter())
+        since = time.perf_counter()
 
         def begin() -> loop.Consulting[Interaction | Outage]:
             assistant = self._opened()
-            return assistant.answering(make(assistant), show, **how)
+            return assistant.answering(make(assistant), show, options, since)
 
         with self._worker.attended():
             answering = await self._do(begin)
@@ -134,7 +138,7 @@ class Service:
     async def decode_rate(self) -> float | None:
         """Return how fast the decoder writes here, tokens a second; None where there is none."""
         with self._worker.attended():
-            return await self._do(lambda: self._opened().models.decode_rate())
+            return await self._do(lambda: self._opened().decode_rate())
 
     @asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
@@ -183,7 +187,7 @@ class Service:
                 self.config,
                 Recorded(()),  # Claude is asked elsewhere
                 Weights(weights_folder()),
-                give_way=self._give_way,
+                options=AssistantOptions(give_way=self._give_way),
             )
         return self._assistant
 
@@ -234,7 +238,7 @@ class Service:
         self.pending = assistant.pending()
         if not self.pending:
             if not self._is_warm:
-                assistant.models.warm_up()
+                assistant.warm_up()
                 self._is_warm = True
             if time.monotonic() - self._used > self.config.service.unload_after_s:
                 self._close()

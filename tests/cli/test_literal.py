@@ -272,7 +272,7 @@ class TestBadInput:
     def test_a_full_disk_loses_no_answer_and_changes_no_state(self, tiny_home: Path, claude: Loopback) -> None:
         def ask(text: str, largest_file: int) -> subprocess.CompletedProcess[str]:
             program = (
-                "import resource\nfrom shammah_mlx.cli import main\n"
+                "import resource\nfrom shammah_mlx.cli.main import main\n"
                 f"resource.setrlimit(resource.RLIMIT_FSIZE, ({largest_file}, resource.RLIM_INFINITY))\n"
                 f"main(['ask', '--wait', {text!r}])"
             )
@@ -449,7 +449,7 @@ def test_options_may_stand_before_or_after_the_command(shammah: Shammah, tmp_pat
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom shammah_mlx.cli import main\n"
+        "import sys\nfrom shammah_mlx.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "sys.exit(bool({'mlx', 'anthropic', 'rich', 'numpy', 'msgspec', 'tokenizers'} & sys.modules.keys()))"
     )

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.config import PolicyConfig
-from shammah_mlx.events import Draft, DraftSource, Exchange, Query, Request, ScoredDraft, Threshold
+from shammah_mlx.config import Config, PolicyConfig
+from shammah_mlx.events import AskOptions, Draft, DraftSource, Exchange, Query, Request, ScoredDraft, Threshold
 from shammah_mlx.framework import policy
 from shammah_mlx.presets import PRESETS
 
@@ -136,27 +136,31 @@ def test_a_coin_depends_on_seed_and_number_alone() -> None:
     assert policy.audit_draw(0, 1, "") == 0.7878955115969257  # the same in every process and version
 
 
-def test_coins_are_uniform() -> None:
-    coins = [policy.audit_draw(0, number, "") for number in range(10_000)]
-    assert statistics.mean(coins) == pytest.approx(0.5, abs=0.015)
-    assert sum(audit_draw < 0.05 for audit_draw in coins) == pytest.approx(500, abs=90)
-    assert all(0 <= audit_draw < 1 for audit_draw in coins)
+def test_draws_are_uniform() -> None:
+    draws = [policy.audit_draw(0, number, "") for number in range(10_000)]
+    assert statistics.mean(draws) == pytest.approx(0.5, abs=0.015)
+    assert sum(audit_draw < 0.05 for audit_draw in draws) == pytest.approx(500, abs=90)
+    assert all(0 <= audit_draw < 1 for audit_draw in draws)
 
 
-def test_a_turn_is_sampled_when_its_coin_falls_below_the_rate_of_its_band() -> None:
+def asked(query: Query, number: int, seen: int, config: Config) -> Request:
+    return policy.make_request(query, number, policy.Standing(seen), AskOptions(), config)
+
+
+def test_a_request_is_sampled_when_its_draw_is_below_the_rate_of_its_band() -> None:
     config = PRESETS["literal"]
-    turns = [policy.make_request(Query("q"), number, 150, config) for number in range(1, 500)]
-    assert {(taken.audit_rate, taken.shadow_rates["decoder"]) for taken in turns} == {(0.2, 0.2)}
-    assert [taken.shadows("decoder") for taken in turns] == [taken.audit_draw < 0.2 for taken in turns]
-    assert {taken.shadows("decoder") for taken in turns} == {True, False}
-    assert not any(taken.shadows("recall") for taken in turns)
+    requests = [asked(Query("q"), number, 150, config) for number in range(1, 500)]
+    assert {(taken.audit_rate, taken.shadow_rates["decoder"]) for taken in requests} == {(0.2, 0.2)}
+    assert [taken.shadows("decoder") for taken in requests] == [taken.audit_draw < 0.2 for taken in requests]
+    assert {taken.shadows("decoder") for taken in requests} == {True, False}
+    assert not any(taken.shadows("recall") for taken in requests)
 
 
 def test_by_default_recall_shadows_every_forwarded_query() -> None:
     config = PRESETS["default"]
-    turns = [policy.make_request(Query("q"), number, 3000, config) for number in range(1, 500)]
-    assert all(taken.shadows("recall") for taken in turns)
-    assert 10 < sum(taken.shadows("decoder") for taken in turns) < 50
+    requests = [asked(Query("q"), number, 3000, config) for number in range(1, 500)]
+    assert all(taken.shadows("recall") for taken in requests)
+    assert 10 < sum(taken.shadows("decoder") for taken in requests) < 50
 
 
 @pytest.mark.parametrize(
@@ -168,6 +172,6 @@ def test_by_default_recall_shadows_every_forwarded_query() -> None:
     ],
 )
 def test_a_secret_is_neither_kept_nor_audited(query: Query) -> None:
-    taken = policy.make_request(query, 1, 300, PRESETS["default"])
+    taken = asked(query, 1, 300, PRESETS["default"])
     assert (taken.secret, taken.stored, taken.audit_rate) == (True, False, 0.0)
-    assert policy.make_request(Query("is it safe?"), 1, 300, PRESETS["default"]).stored
+    assert asked(Query("is it safe?"), 1, 300, PRESETS["default"]).stored

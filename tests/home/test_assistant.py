@@ -14,7 +14,7 @@ import pytest
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import DecisionContext, Draft, Interaction, Query, Route, ScoredDraft, Threshold
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.recovery import rebuild, roll_back
@@ -36,7 +36,7 @@ def at_noon() -> float:
 
 def ask_all(home: Path, config: Config, weights: Weights, rows: list[Row]) -> None:
     home.mkdir(exist_ok=True)
-    with Assistant(home, config, TEACHER, weights, clock=at_noon) as assistant:
+    with Assistant(home, config, TEACHER, weights, options=AssistantOptions(clock=at_noon)) as assistant:
         for row in rows:
             assert isinstance(assistant.ask(Query(row.query, row=row.id)), Interaction)
             assistant.learn_pending()
@@ -85,9 +85,9 @@ def test_what_was_journalled_and_not_learnt_is_learnt_once_by_the_next(
     ask_all(tmp_path / "straight", small, weights, ROWS[:4])
     home = tmp_path / "interrupted"
     ask_all(home, small, weights, ROWS[:2])
-    with Assistant(home, small, TEACHER, weights, clock=at_noon) as assistant:
+    with Assistant(home, small, TEACHER, weights, options=AssistantOptions(clock=at_noon)) as assistant:
         assistant.ask(Query(ROWS[2].query, row=ROWS[2].id))  # and then the process goes away
-    with Assistant(home, small, TEACHER, weights, clock=at_noon) as assistant:
+    with Assistant(home, small, TEACHER, weights, options=AssistantOptions(clock=at_noon)) as assistant:
         assert [interaction.request.number for interaction in assistant.learn_pending()] == [3]
         assert assistant.learn_pending() == []
         assistant.ask(Query(ROWS[3].query, row=ROWS[3].id))
@@ -362,7 +362,7 @@ def test_a_home_in_use_is_waited_for_with_a_word_and_then_refused(
     with (
         HomeLock(home, hasty.state).alone(),
         pytest.raises(BadStateError, match="another shammah"),
-        Assistant(home, hasty, TEACHER, weights, on_wait=lambda: waits.append(1)),
+        Assistant(home, hasty, TEACHER, weights, options=AssistantOptions(on_wait=lambda: waits.append(1))),
     ):
         pass
     assert waits == [1, 1]

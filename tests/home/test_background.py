@@ -185,7 +185,7 @@ def test_who_waits_to_be_alone_keeps_nobody_from_asking(home: Path) -> None:
         waiting.join()
 
 
-OPEN = "import sys, pathlib, shammah_mlx.journal as j; [j.Journal(pathlib.Path(p)).close() for p in sys.argv[1:]]"
+OPEN = "import sys, pathlib, shammah_mlx.home.journal as j; [j.Journal(pathlib.Path(p)).close() for p in sys.argv[1:]]"
 
 
 def test_many_may_open_a_new_journal_at_once(tmp_path: Path) -> None:

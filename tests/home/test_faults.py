@@ -15,8 +15,8 @@ import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Interaction, Query
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.events import AskOptions, Interaction, Query
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild, roll_back
 from shammah_mlx.home.schema import MIGRATIONS
@@ -208,15 +208,17 @@ def test_a_clock_that_is_set_back_makes_nothing_fresh_again(tmp_path: Path, conf
     rows = [*ROWS, Row("what is the weather like today?", "Rain until noon.", "now")]
     home = tmp_path / "clock"
     home.mkdir()
-    with Assistant(home, config, Recorded(rows), weights, clock=lambda: now[0]) as assistant:
+    with Assistant(home, config, Recorded(rows), weights, options=AssistantOptions(clock=lambda: now[0])) as assistant:
         for row in rows:
             assistant.ask(Query(row.query, row=row.id))
             assistant.learn_pending()
         for hours in (-24, -1):
             now[0] = 1e9 + 3600 * hours
-            asked = assistant.ask(Query("what is the weather like today?", row="now"), forced_source="local")
+            asked = assistant.ask(
+                Query("what is the weather like today?", row="now"), options=AskOptions(forced_source="local")
+            )
             assert not (isinstance(asked, Interaction) and asked.answer == "Rain until noon.")
-            again = assistant.ask(Query(ROWS[0].query, row="r0"), forced_source="local")
+            again = assistant.ask(Query(ROWS[0].query, row="r0"), options=AskOptions(forced_source="local"))
             assert isinstance(again, Interaction)
             assert again.answer == ROWS[0].reply  # what does not depend on the moment is known still
         assistant.learn_pending()

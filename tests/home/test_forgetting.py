@@ -14,8 +14,8 @@ import pytest
 
 from shammah_mlx.config import Config, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import Draft, DraftSource, Exchange, Interaction, Query, Route, ScoredDraft
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.events import AskOptions, Draft, DraftSource, Exchange, Interaction, Query, Route, ScoredDraft
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import Forgotten, finish, forget, matcher
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild, roll_back
@@ -59,9 +59,11 @@ def home(tmp_path: Path) -> Path:
 
 
 def teach(home: Path, config: Config, weights: Weights, rows: list[Row] = ROWS) -> None:
-    with Assistant(home, config, TEACHER, weights, clock=lambda: 1e9) as assistant:
+    with Assistant(home, config, TEACHER, weights, options=AssistantOptions(clock=lambda: 1e9)) as assistant:
         for row in rows:
-            assert isinstance(assistant.ask(Query(row.query, row=row.id), forced_source="claude"), Interaction)
+            assert isinstance(
+                assistant.ask(Query(row.query, row=row.id), options=AskOptions(forced_source="claude")), Interaction
+            )
             assistant.learn_pending()
 
 
@@ -147,7 +149,8 @@ def test_an_answer_that_was_forgotten_is_not_served_and_others_are_from_whoever_
     learn_rest(home, RECALL, weights)
     with Assistant(home, RECALL, TEACHER, weights) as assistant:
         asked = {
-            text: assistant.ask(Query(text), forced_source="local") for text in ("what is that bird", ROWS[13].query)
+            text: assistant.ask(Query(text), options=AskOptions(forced_source="local"))
+            for text in ("what is that bird", ROWS[13].query)
         }
         assert all(isinstance(told, Interaction) for told in asked.values())
         answers = {text: told.answer for text, told in asked.items() if isinstance(told, Interaction)}
@@ -175,7 +178,7 @@ import os, sys
 from pathlib import Path
 from shammah_mlx.config import StateConfig
 from shammah_mlx.forgetting import finish, matcher
-from shammah_mlx.journal import Journal
+from shammah_mlx.home.journal import Journal
 from shammah_mlx.states import States
 home, left = Path(sys.argv[1]), [int(sys.argv[2])]
 def dies_after(step):
@@ -191,7 +194,7 @@ for name in ("drop_checkpoints", "drop_aside", "restore", "publish"):
     setattr(States, name, dies_after(getattr(States, name)))
 journal, states = Journal(home / "journal.db"), States(home, StateConfig(checkpoint_every=5))
 matches = matcher(sys.argv[3])
-journal.erase([interaction.turn.number for interaction in journal.every() if matches(interaction)])
+journal.erasures.erase([interaction.turn.number for interaction in journal.every() if matches(interaction)])
 finish(home, journal, states)
 os._exit(9)
 """
@@ -230,15 +233,15 @@ def test_a_rollback_finishes_it_too(home: Path, weights: Weights) -> None:
 def test_while_another_reads_the_journal_it_is_not_called_done(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[FIRST - 6 : FIRST + 1])
     with closing(Journal(home / "journal.db")) as journal:
-        journal.erase([6])
+        journal.erasures.erase([6])
         with closing(sqlite3.connect(home / "journal.db")) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM interactions").fetchone()
             with pytest.raises(BadStateError, match="another process is reading"):
                 finish(home, journal, Snapshots(home, RECALL.state))
-        assert journal.erased_from() == 6
+        assert journal.erasures.unfinished_from() == 6
         finish(home, journal, Snapshots(home, RECALL.state))
-        assert journal.erased_from() is None
+        assert journal.erasures.unfinished_from() is None
 
 
 def test_what_a_rollback_set_aside_is_forgotten_and_the_models_stay(home: Path, weights: Weights) -> None:
@@ -334,11 +337,11 @@ def test_evidence_that_another_meter_measured_is_not_learnt_again(home: Path, we
     other = msgspec.structs.replace(RECALL, divergence=msgspec.structs.replace(RECALL.divergence, kind="exact"))
     teach(home, other, weights, ROWS[:2])
     with Assistant(home, other, TEACHER, weights) as assistant:
-        labels = assistant.models.state()["validator"]["recall.labels"].size
+        labels = assistant.roles.state()["validator"]["recall.labels"].size
     forget(home, other, "boil a car", everything)
     learn_rest(home, other, weights)
     with Assistant(home, other, TEACHER, weights) as assistant:
-        assert 0 < assistant.models.state()["validator"]["recall.labels"].size <= labels
+        assert 0 < assistant.roles.state()["validator"]["recall.labels"].size <= labels
 
 
 FORWARD = Route({"recall": 0.1}, 0.5)

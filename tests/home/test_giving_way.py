@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import Interaction, Query
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.events import AskOptions, Interaction, Query
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
@@ -43,7 +43,11 @@ class Home:
         self.path, self.between, self._kept = path, 0, stored
         path.mkdir()
         with Assistant(
-            path, config, Recorded(ROWS), weights, give_way=self._ask_between, clock=lambda: 1e9
+            path,
+            config,
+            Recorded(ROWS),
+            weights,
+            options=AssistantOptions(give_way=self._ask_between, clock=lambda: 1e9),
         ) as self._assistant:
             for row in ROWS:
                 self._assistant.ask(Query(row.query, row=row.id))
@@ -55,7 +59,7 @@ class Home:
         if self._kept is not None and self.between % 7 == 0:
             row = ROWS[self.between % len(ROWS)]
             is_kept = self._kept and self.between < 40
-            asked = self._assistant.ask(Query(row.query, row=row.id), stored=is_kept)
+            asked = self._assistant.ask(Query(row.query, row=row.id), options=AskOptions(stored=is_kept))
             assert isinstance(asked, Interaction)
 
     @property

@@ -51,11 +51,11 @@ def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
 def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Journal) -> None:
     for number in (1, 2, 3):
         journal.write(numbered(number))
-    assert journal.go_back(Progress(1, "of then"), archived=True) == [2, 3]
+    assert journal.go_back(Progress(1, "of then"), archive=True) == [2, 3]
     assert journal.count_after(0) == 1
     assert journal.next_number() == 4
     assert [interaction.request.number for interaction in journal.after(0)] == [1]
-    assert journal.go_back(Progress(1, "of then"), archived=True) == []
+    assert journal.go_back(Progress(1, "of then"), archive=True) == []
     assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
 
 
@@ -123,7 +123,7 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 def test_a_committed_interaction_survives_the_death_of_its_process(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     program = (
-        "import os\nfrom pathlib import Path\nfrom shammah_mlx.journal import Journal\n"
+        "import os\nfrom pathlib import Path\nfrom shammah_mlx.home.journal import Journal\n"
         "from tests.home.test_journal import numbered\n"
         f"Journal(Path({str(path)!r})).write(numbered(1))\nos._exit(0)"  # nothing closed, nothing flushed
     )

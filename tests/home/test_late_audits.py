@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from shammah_mlx.config import RiskConfig
-from shammah_mlx.events import Interaction, Outage, Query, Reply
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
@@ -53,9 +53,9 @@ class Opened:
     def __init__(self, home: Path, weights: Weights, *outcomes: Reply | Outage) -> None:
         self.home, self.clock = home, Clock()
         self.teacher = Scripted(*(reply(f"This is how: {text}.") for text in LEARNT), *outcomes)
-        self.assistant = Assistant(home, ALWAYS, self.teacher, weights, clock=self.clock)
+        self.assistant = Assistant(home, ALWAYS, self.teacher, weights, options=AssistantOptions(clock=self.clock))
         for text in LEARNT:
-            self.assistant.ask(Query(text), forced_source="claude")
+            self.assistant.ask(Query(text), options=AskOptions(forced_source="claude"))
             self.assistant.learn_pending()
 
     def ask(self, text: str) -> Interaction:
@@ -111,13 +111,13 @@ def test_a_missed_audit_stays_open_and_until_it_is_made_nothing_is_covered(opene
 def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
     home = opened(AWAY, reply("Do something else: fry it."), reply("fine"))
     missed = home.ask("how to boil an egg")
-    labels = home.assistant.models.state()["validator"]["recall.labels"].size
+    labels = home.assistant.roles.state()["validator"]["recall.labels"].size
     home.late()
     home.assistant.save()
-    assert home.assistant.models.state()["validator"]["recall.labels"].size == labels + 1
+    assert home.assistant.roles.state()["validator"]["recall.labels"].size == labels + 1
     told = account(home.journal(), ALWAYS).served
     assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
-    asked = home.assistant.ask(Query("who was Bach?"), forced_source="claude")
+    asked = home.assistant.ask(Query("who was Bach?"), options=AskOptions(forced_source="claude"))
     assert isinstance(asked, Interaction)
     assert (asked.request.seen, asked.request.number) == (len(LEARNT) + 1, missed.request.number + 2)
     assert len((home.home / "metrics" / "training.jsonl").read_bytes().splitlines()) == len(LEARNT) + 1
@@ -144,7 +144,7 @@ def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_
     journal.complete(journal.read(missed.request.number))  # as learning it again does
     journal.commit(journal.progress())
     assert journal.open_audits() == []
-    journal.go_back(Progress(missed.request.number, journal.progress().state), archived=True)
+    journal.go_back(Progress(missed.request.number, journal.progress().state), archive=True)
     assert [number for number, _ in journal.open_audits()] == [missed.request.number]
     journal.close()
 
@@ -161,10 +161,10 @@ def test_stopping_in_between_loses_nothing(opened: Open, weights: Weights) -> No
     home.ask("how to boil an egg")
     home.assistant.__exit__(None, None, None)
     found = Scripted(reply("This is how: how do I boil a egg."))
-    with Assistant(home.home, ALWAYS, found, weights, clock=home.clock) as assistant:
+    with Assistant(home.home, ALWAYS, found, weights, options=AssistantOptions(clock=home.clock)) as assistant:
         assert assistant.make_late_audits(reached=True) == 1
         assert assistant.pending() == 1
-    with Assistant(home.home, ALWAYS, Scripted(), weights, clock=home.clock) as assistant:
+    with Assistant(home.home, ALWAYS, Scripted(), weights, options=AssistantOptions(clock=home.clock)) as assistant:
         assert len(assistant.learn_pending()) == 1
         assert assistant.make_late_audits(reached=True) == 0
 
@@ -179,7 +179,7 @@ def test_an_answer_that_an_audit_refutes_is_replaced_until_claude_gives_it_again
     assert second.draft is not None
     assert second.draft.text == new
     third = home.assistant.ask(
-        Query("please tell me how to boil an egg"), forced_source="claude"
+        Query("please tell me how to boil an egg"), options=AskOptions(forced_source="claude")
     )  # Claude gives it again
     assert isinstance(third, Interaction)
     home.assistant.learn_pending()
@@ -190,10 +190,12 @@ def test_what_was_refuted_is_remembered_across_a_stop(opened: Open, weights: Wei
     new = "Do something else: fry it."
     home = opened(reply(new))
     home.ask("how to boil an egg")
-    before = home.assistant.models.state()["optimizer_state"]["refuted"].tolist()
+    before = home.assistant.roles.state()["optimizer_state"]["refuted"].tolist()
     home.assistant.__exit__(None, None, None)
-    with Assistant(home.home, ALWAYS, Scripted(reply(new)), weights, clock=home.clock) as assistant:
-        assert assistant.models.state()["optimizer_state"]["refuted"].tolist() == before
+    with Assistant(
+        home.home, ALWAYS, Scripted(reply(new)), weights, options=AssistantOptions(clock=home.clock)
+    ) as assistant:
+        assert assistant.roles.state()["optimizer_state"]["refuted"].tolist() == before
         assert str([1, ALWAYS.recall.refutations]) in str(before)
         asked = assistant.ask(Query("how to boil an egg"))
     assert isinstance(asked, Interaction)

@@ -11,8 +11,8 @@ import pytest
 
 from shammah_mlx.config import RECALLED, Config, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import DraftSource, Exchange, Interaction, Outage, Query
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.events import AskOptions, DraftSource, Exchange, Interaction, Outage, Query
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.prequential import run
@@ -52,7 +52,7 @@ def bold(**policy: object) -> Config:
 
 def teach(assistant: Assistant, rows: list[Row]) -> None:
     for row in rows:
-        assistant.ask(Query(row.query, row=row.id), forced_source="claude")
+        assistant.ask(Query(row.query, row=row.id), options=AskOptions(forced_source="claude"))
         assistant.learn_pending()
 
 
@@ -105,13 +105,15 @@ def test_a_label_is_learnt_with_the_evidence_the_draft_was_judged_by(home: Path,
     config = bold(audits=((0, 1.0),), audit_focus=0.0, first_doubt=1.0)
     with Assistant(home, config, Recorded(rows), weights) as assistant:
         teach(assistant, ROWS)
-        before = assistant.models.state()["validator"]["recall.labels"].size
-        assistant.ask(Query(first.query, row="late"), forced_source="claude")  # journalled, and not learnt yet
+        before = assistant.roles.state()["validator"]["recall.labels"].size
+        assistant.ask(
+            Query(first.query, row="late"), options=AskOptions(forced_source="claude")
+        )  # journalled, and not learnt yet
         again = assistant.ask(Query("how to boil two large eggs in the water", row="r0"))
         assert isinstance(again, Interaction)
         assert (again.outcome, again.draft and again.draft.from_id) == ("audited", "r0")
         assistant.learn_pending()
-        learnt = assistant.models.state()["validator"]
+        learnt = assistant.roles.state()["validator"]
     assert learnt["recall.labels"].size == before + 2
     assert again.draft is not None
     assert learnt["recall.examples"][-1].tolist() == pytest.approx(
@@ -128,12 +130,12 @@ def test_a_memory_without_its_journal_fails_before_claude_is_asked(home: Path, w
 
 
 def test_a_served_draft_that_nobody_audited_teaches_nothing(taught: Assistant) -> None:
-    before = taught.models.state()
+    before = taught.roles.state()
     asked = taught.ask(Query("how to boil eggs"))
     assert isinstance(asked, Interaction)
     assert asked.served_local
     taught.learn_pending()
-    after = taught.models.state()
+    after = taught.roles.state()
     for name, arrays in before.items():
         assert all(mx.array_equal(arrays[key], after[name][key]).item() for key in arrays), name
 
@@ -150,7 +152,7 @@ def test_replies_that_say_the_same_are_one_answer(home: Path, weights: Weights) 
     versions = explained(home).decision_context.versions
     made_by = f"{versions['embedder']}; {versions['meter']}"
     with closing(Journal(home / "journal.db")) as journal:
-        assert [entry.answer for entry in journal.remembered(made_by)] == [1, 1, 3]
+        assert [entry.answer for entry in journal.memory.made_by(made_by)] == [1, 1, 3]
 
 
 def test_stopping_and_going_on_is_bit_equal_and_a_rollback_forgets(tmp_path: Path, weights: Weights) -> None:
@@ -182,7 +184,9 @@ def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hund
 ) -> None:
     stream = read_stream(SAMPLE, None, 400)
     trace = io.BytesIO()
-    with Assistant(home, CONFIG, Recorded(row for row, _ in stream), weights, saves=False) as assistant:
+    with Assistant(
+        home, CONFIG, Recorded(row for row, _ in stream), weights, options=AssistantOptions(saves=False)
+    ) as assistant:
         result = run(stream, assistant, trace, lambda: None)
     late = result.bands[2]
     assert late.start == 200
@@ -201,7 +205,9 @@ def test_where_nothing_recurs_nothing_is_served(home: Path, weights: Weights) ->
         for m, ask in enumerate((*asks, *more))
         for n, subject in enumerate(subjects)
     ]
-    with Assistant(home, CONFIG, Recorded(row for row, _ in rows), weights, saves=False) as assistant:
+    with Assistant(
+        home, CONFIG, Recorded(row for row, _ in rows), weights, options=AssistantOptions(saves=False)
+    ) as assistant:
         result = run(rows, assistant, None, lambda: None)
     assert result.total.local <= 0.02 * result.total.queries
 
@@ -228,7 +234,9 @@ def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Pat
 def test_an_answer_about_this_moment_runs_out(home: Path, weights: Weights) -> None:
     rows = [*ROWS, Row("what is the weather like today?", "Rain until noon.", "now")]
     times = [0.0]
-    with Assistant(home, bold(), Recorded(rows), weights, clock=lambda: times[0]) as assistant:
+    with Assistant(
+        home, bold(), Recorded(rows), weights, options=AssistantOptions(clock=lambda: times[0])
+    ) as assistant:
         teach(assistant, rows)
         for later, source in ((CONFIG.recall.fleeting_s, "recall"), (CONFIG.recall.fleeting_s + 1, "claude")):
             times[0] = later
@@ -244,11 +252,11 @@ def test_an_answer_about_this_moment_runs_out(home: Path, weights: Weights) -> N
 def test_with_another_meter_evidence_starts_anew_from_the_replies(home: Path, weights: Weights) -> None:
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         teach(assistant, ROWS)
-        assert assistant.models.state()["validator"]["recall.labels"].size > 0
+        assert assistant.roles.state()["validator"]["recall.labels"].size > 0
     other = msgspec.structs.replace(bold(), divergence=msgspec.structs.replace(CONFIG.divergence, kind="exact"))
     for _ in range(2):  # the second finds what the first made
         with Assistant(home, other, TEACHER, weights) as assistant:
-            assert assistant.models.state()["validator"]["recall.labels"].size == 0
+            assert assistant.roles.state()["validator"]["recall.labels"].size == 0
             asked = assistant.ask(Query("what is the way to boil an egg?"))
             assert isinstance(asked, Interaction)
             assert asked.source == "recall"
@@ -258,17 +266,17 @@ def test_with_another_meter_evidence_starts_anew_from_the_replies(home: Path, we
 def test_a_meter_tried_in_vain_leaves_the_memory_as_it_was(home: Path, weights: Weights) -> None:
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         teach(assistant, ROWS)
-        labels = assistant.models.state()["validator"]["recall.labels"].size
+        labels = assistant.roles.state()["validator"]["recall.labels"].size
     other = msgspec.structs.replace(bold(), divergence=msgspec.structs.replace(CONFIG.divergence, kind="bleu"))
     with Assistant(home, other, TEACHER, weights) as assistant:
         assert isinstance(
-            assistant.ask(Query("nobody recorded this"), forced_source="claude"), Outage
+            assistant.ask(Query("nobody recorded this"), options=AskOptions(forced_source="claude")), Outage
         )  # so nothing is saved
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         asked = assistant.ask(Query("what is the way to boil an egg?"))
         assert isinstance(asked, Interaction)
         assert asked.answer == ROWS[0].reply
-        assert assistant.models.state()["validator"]["recall.labels"].size == labels
+        assert assistant.roles.state()["validator"]["recall.labels"].size == labels
 
 
 def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: Config, weights: Weights) -> None:
@@ -277,7 +285,7 @@ def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: C
     adapters = (home / "models" / "adapters.safetensors").read_bytes()
     smaller = msgspec.structs.replace(writing, lora=msgspec.structs.replace(writing.lora, rank=2))
     with Assistant(home, smaller, TEACHER, weights) as assistant:
-        state = assistant.models.state()
+        state = assistant.roles.state()
         assert state["validator"]["decoder.labels"].size == 0
         assert state["validator"]["recall.labels"].size == 1
         assert state["optimizer_state"]["remembered"].item() == 6
@@ -292,7 +300,9 @@ def test_another_decoder_starts_anew_and_the_memory_stays(home: Path, writing: C
 def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, weights: Weights) -> None:
     times = [0.0]
     rows = [*ROWS, Row("what clothes does the weather ask for", "A coat.", "coat")]
-    with Assistant(home, bold(), Recorded(rows), weights, clock=lambda: times[0]) as assistant:
+    with Assistant(
+        home, bold(), Recorded(rows), weights, options=AssistantOptions(clock=lambda: times[0])
+    ) as assistant:
         teach(assistant, rows)
         for later, source in ((CONFIG.recall.fleeting_s, "recall"), (CONFIG.recall.fleeting_s + 1, "claude")):
             times[0] = later
@@ -307,7 +317,7 @@ def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, we
 def test_drafts_the_user_insisted_on_do_not_dilute_the_usual_doubt(taught: Assistant) -> None:
     doubts = []
     for n in range(8):
-        asked = taught.ask(Query(f"who was king number {n}"), forced_source="local")
+        asked = taught.ask(Query(f"who was king number {n}"), options=AskOptions(forced_source="local"))
         assert isinstance(asked, Interaction)
         doubts.append(asked.request.usual_doubt)
         taught.learn_pending()
@@ -333,7 +343,7 @@ def test_a_conversation_goes_on_and_keeps_its_answers_to_itself(taught: Assistan
 def test_what_is_not_kept_leaves_no_trace(taught: Assistant, home: Path) -> None:
     before = (home / "journal.db-wal").read_bytes()
     for query in (Query(ROWS[3].query, row="r3"), Query("my password = hunter2hunter2", row="r4")):
-        asked = taught.ask(query, stored=query.row == "r4")
+        asked = taught.ask(query, options=AskOptions(stored=query.row == "r4"))
         assert isinstance(asked, Interaction)
         assert not asked.request.stored
         assert taught.learn_pending() == []
@@ -361,7 +371,7 @@ def test_the_decoder_drafts_in_the_shadow_and_both_kinds_of_draft_are_judged_apa
 ) -> None:
     with Assistant(home, writing, TEACHER, weights) as assistant:
         teach(assistant, ROWS[:9])
-        state = assistant.models.state()
+        state = assistant.roles.state()
     told = explained(home)
     assert {scored.draft.source for scored in told.drafts} == {"recall", "decoder"}
     written = next(scored.draft for scored in told.drafts if scored.draft.source == "decoder")
@@ -377,9 +387,9 @@ def test_the_decoder_learns_replies_and_goes_on_bit_equal(tmp_path: Path, writin
     for path in homes:
         path.mkdir()
     with Assistant(homes[0], writing, TEACHER, weights) as assistant:
-        before = assistant.models.state()
+        before = assistant.roles.state()
         teach(assistant, ROWS[:6])
-        assert assistant.models.distance_from(before)["generator"] > 0
+        assert assistant.roles.distance_from(before)["generator"] > 0
     for row in ROWS[:6]:
         with Assistant(homes[1], writing, TEACHER, weights) as assistant:
             teach(assistant, [row])
@@ -393,7 +403,7 @@ def test_a_home_is_an_adapter_that_mlx_lm_loads(
 
     with Assistant(home, writing, TEACHER, weights) as assistant:
         teach(assistant, ROWS[:5])
-        learnt = assistant.models.state()["generator"]
+        learnt = assistant.roles.state()["generator"]
     network = mlx_lm.load(str(tiny_folder), adapter_path=str(home / "models"))[0]
     loaded = dict(tree_flatten(network.trainable_parameters()))
     assert learnt.keys() <= loaded.keys()
@@ -405,28 +415,28 @@ def test_the_decoder_writes_where_the_user_wants_a_local_answer_and_memory_has_n
 ) -> None:
     shown: list[str] = []
     with Assistant(home, writing, TEACHER, weights) as assistant:
-        asked = assistant.ask(Query("how do I whistle"), shown.append, forced_source="local")
+        asked = assistant.ask(Query("how do I whistle"), shown.append, options=AskOptions(forced_source="local"))
         assert isinstance(asked, Interaction)
         assert (asked.source, asked.called_claude, asked.uncovered) == ("decoder", False, True)
         assert "".join(shown) == asked.answer
         assistant.learn_pending()  # a local answer that nobody checked teaches nothing
-        assert assistant.models.state()["validator"]["decoder.labels"].size == 0
+        assert assistant.roles.state()["validator"]["decoder.labels"].size == 0
 
 
 def test_the_router_keeps_what_the_decoder_cannot_know_from_it(home: Path, writing: Config, weights: Weights) -> None:
     with Assistant(home, writing, TEACHER, weights) as assistant:
         teach(assistant, ROWS[:3])
-        assert assistant.models.p_local(Query("how do I whistle"))["decoder"] > 0
+        assert assistant.roles.p_local(Query("how do I whistle"))["decoder"] > 0
         for query in (Query("is it raining now?"), assistant.continued("how do I whistle")):
-            assert assistant.models.p_local(query)["decoder"] == 0
-        assert assistant.models.draft(assistant.continued("how do I whistle"), "decoder") is None
+            assert assistant.roles.p_local(query)["decoder"] == 0
+        assert assistant.roles.draft(assistant.continued("how do I whistle"), "decoder") is None
 
 
 def test_answers_about_this_moment_are_no_targets_of_the_decoder(home: Path, writing: Config, weights: Weights) -> None:
     row = Row("what is the weather like today?", "Rain until noon.", "now")
     with Assistant(home, writing, Recorded([row]), weights) as assistant:
         teach(assistant, [row])
-        assert assistant.models.state()["optimizer_state"]["rehearsal.probes"].size == 0
+        assert assistant.roles.state()["optimizer_state"]["rehearsal.probes"].size == 0
 
 
 def test_a_question_that_leans_on_the_one_before_is_understood_with_it() -> None:

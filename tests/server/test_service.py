@@ -64,7 +64,7 @@ def test_ask_is_answered_by_the_service_that_runs_and_it_learns_behind(home: Pat
 
 def test_ask_does_not_load_mlx_where_a_service_answers(home: Path, claude: Loopback) -> None:
     code = (
-        "import sys; from shammah_mlx.cli import main\n"
+        "import sys; from shammah_mlx.cli.main import main\n"
         "try: main(['ask', 'what is a monad?'])\n"
         "except SystemExit as end: print(end.code, bool({'mlx', 'anthropic', 'numpy'} & sys.modules.keys()))"
     )
@@ -309,7 +309,7 @@ def test_a_home_that_is_left_takes_no_memory(home: Path, weights: Weights) -> No
         service = Service(home, {}, lambda _: None)
         await service.start()
         try:
-            models = weakref.ref(service._assistant.models)  # type: ignore[union-attr]  # it is open
+            models = weakref.ref(service._assistant.roles)  # type: ignore[union-attr]  # it is open
             async with service.away():
                 assert models() is None
         finally:

@@ -412,7 +412,7 @@ class TestScripted:
 
 
 def test_importing_the_module_does_not_import_the_sdk() -> None:
-    check = "import sys, shammah_mlx.teacher; sys.exit('anthropic' in sys.modules)"
+    check = "import sys, shammah_mlx.teacher.claude; sys.exit('anthropic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 

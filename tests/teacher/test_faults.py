@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from shammah_mlx.config import TeacherConfig
-from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
+from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.targets import make_targets
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.home.schema import open_database
@@ -145,7 +145,9 @@ class Run:
     @contextmanager
     def opened(self, config: TeacherConfig) -> Iterator[Assistant]:
         self.claude = Counted(Claude(config, CREDENTIAL, self.url))
-        with Assistant(self.home, CONFIG, self.claude, self.weights, clock=lambda: self.now) as assistant:
+        with Assistant(
+            self.home, CONFIG, self.claude, self.weights, options=AssistantOptions(clock=lambda: self.now)
+        ) as assistant:
             yield assistant
 
     def ask(self, assistant: Assistant, row: Row, **forced_source: Any) -> None:
@@ -188,7 +190,7 @@ def test_through_every_failure_each_query_is_answered_or_refused_and_no_failed_r
         assert home.due > home.late
         with home.opened(TeacherConfig()) as assistant:
             for row in ROWS[QUERIES : QUERIES + LAST_DAYS]:
-                home.ask(assistant, row, forced_source="claude")
+                home.ask(assistant, row, options=AskOptions(forced_source="claude"))
         assert home.due == home.late
 
     for asked in home.asked:

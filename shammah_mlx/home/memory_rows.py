@@ -1,0 +1,39 @@
+"""The memory's entries in the journal's file: which question had which answer, with its vector and its words."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+
+from shammah_mlx.learners.neighbours import Entry, Question
+
+Statement = tuple[str, tuple[object, ...]]
+"""SQL, and the values of its parameters."""
+
+
+class MemoryRows:
+    """The table `memory`. Changes are staged: `Journal.commit` makes them durable together with the models."""
+
+    def __init__(self, database: sqlite3.Connection, staged: list[Statement]) -> None:
+        self._db, self._staged = database, staged
+
+    def add(self, entry: Entry, made_by: str) -> None:
+        """Stage an entry; `made_by` names the embedder and the meter that made it."""
+        question = entry.question
+        row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
+        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes())
+        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
+
+    def made_by(self, versions: str) -> Iterator[Entry]:
+        """Yield the entries that this embedder and this meter made, in order."""
+        rows = self._db.execute(
+            "SELECT number, answer, context, at, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
+            (versions,),
+        )
+        for number, answer, context, at, until, vector, words in rows:
+            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
+            yield Entry(question, number, answer, at, until)
+
+    def delete(self, first: int, last: int | None = None) -> None:
+        """Stage the deletion of the entries from number `first` to `last`, or to the end."""
+        self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))

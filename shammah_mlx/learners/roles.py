@@ -1,0 +1,35 @@
+"""What a home asks of Router, Generator and Validator beside what the loop asks: their state."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+from shammah_mlx.events import DecisionContext, Query
+from shammah_mlx.framework.loop import Roles
+from shammah_mlx.framework.targets import Target
+from shammah_mlx.models.backend import Arrays
+
+
+class PersistentRoles(Roles, Protocol):
+    """The three roles with everything they have learnt: `hybrid` and `scratch` implement it."""
+
+    def decision_context(self, query: Query) -> DecisionContext:  # noqa: ARG002  a Router may read the text alone
+        """Return what the Router weighed beside the text of the query; by default nothing."""
+        return DecisionContext()
+
+    def state(self) -> dict[str, Arrays]:
+        """Return everything learnt, by file: `router`, `generator`, `validator`, `optimizer_state`."""
+
+    def load(
+        self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
+    ) -> None:
+        """Continue from what `state` returned.
+
+        `changed` names the versions that have changed since then; what was learnt under them starts anew. `replies`
+        yields Claude's past replies as targets, for roles that must learn them again.
+
+        Raises:
+            ValueError: the arrays do not fit these models.
+        """
+
+    def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
+        """Return how far each role's weights have moved since an earlier `state`, in L2."""
