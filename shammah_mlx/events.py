@@ -1,6 +1,7 @@
-"""What happened, frozen: the query, the decisions, the replies, and one Interaction that holds them.
+"""Frozen records: a query, the decisions about it, the reply, and the Interaction that holds them all.
 
-An Interaction can only be built in one of the specification's four shapes, and is what the journal stores.
+The journal stores Interactions as JSON. `rename` keeps the JSON names of earlier versions where a Python name changed.
+An Interaction can only be built in a shape that the loop can produce.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ Show = Callable[[str], None]
 """Receives each piece of an answer's text as it arrives."""
 
 COMPLETE = ("end_turn", "stop_sequence")
-"""Stop reasons of a reply that says all it had to say; any other was cut and is never a target."""
+"""Stop reasons of a complete reply. A reply that stopped for any other reason was cut, and is never a target."""
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,51 +37,51 @@ class Exchange(_Event, frozen=True):
 
 
 class Query(_Event, frozen=True):
-    """What the user asked, with what it leans on."""
+    """What the user asked, with the context that is part of the question."""
 
     text: str
     system: str | None = None
-    model: str | None = None  # the Claude model asked for; None: the config's
-    max_tokens: int | None = None  # likewise
-    row: str | None = None  # id of the recorded row, where it comes from a stream
-    history: tuple[Exchange, ...] = ()  # what was said before, oldest first
-    at: float = 0.0  # when it was asked, Unix time, seconds
-    stop_sequences: tuple[str, ...] = ()  # texts that end the answer before they occur in it
+    model: str | None = None  # Claude model to ask; None: the config's
+    max_tokens: int | None = None  # limit of the reply; None: the config's
+    row: str | None = None  # id of the recorded row, if the query comes from a stream
+    history: tuple[Exchange, ...] = ()  # earlier turns of the conversation, oldest first
+    at: float = 0.0  # time of asking, Unix time, seconds
+    stop_sequences: tuple[str, ...] = ()  # the reply ends before the first of these texts
 
     @property
     def is_plain(self) -> bool:
-        """Say whether it leans on nothing that was said before, and may be answered to the end."""
+        """Say whether the query has no history and no stop sequences."""
         return not self.history and not self.stop_sequences
 
     @property
     def context(self) -> int:
-        """Return a number that two queries share if they lean on the same things, 63 bits of a hash."""
-        leaned_on: list[object] = [self.system, self.model, self.max_tokens, self.history]
-        if self.stop_sequences:  # left out where there are none: older memories know no such thing
-            leaned_on.append(self.stop_sequences)
-        return int.from_bytes(hashlib.sha256(msgspec.json.encode(leaned_on)).digest()[:8], "big") >> 1
+        """Return a 63-bit hash of everything but the text: queries with the same hash have the same context."""
+        parts: list[object] = [self.system, self.model, self.max_tokens, self.history]
+        if self.stop_sequences:  # only if there are any: hashes stored before they existed stay valid
+            parts.append(self.stop_sequences)
+        return int.from_bytes(hashlib.sha256(msgspec.json.encode(parts)).digest()[:8], "big") >> 1
 
     @property
     def prompt(self) -> str:
-        """Return what the models read: the query after its system prompt."""
+        """Return the text that the models read: the system prompt, then the query."""
         return f"{self.system}\n\n{self.text}" if self.system else self.text
 
 
 class Route(_Event, frozen=True):
     """The Router's decision for one query."""
 
-    p_locals: dict[DraftSource, float]  # the probability that a local answer will do, for each who could draft it
-    threshold: float | None  # what p_local had to exceed; None: nothing may be served locally yet
-    tries: tuple[DraftSource, ...] = ()  # who is to draft, in this order
+    p_locals: dict[DraftSource, float]  # probability that a local answer will do, for each source of drafts
+    threshold: float | None  # p_local had to exceed it; None: nothing may be served locally yet
+    tries: tuple[DraftSource, ...] = ()  # sources that draft before Claude is asked, in this order
 
     @property
     def p_local(self) -> float:
-        """Return the probability that a local answer will do."""
+        """Return the highest probability of any source that its answer will do."""
         return max(self.p_locals.values(), default=0.0)
 
     @property
     def local(self) -> bool:
-        """Say whether a local answer is tried."""
+        """Say whether the query is tried locally before Claude is asked."""
         return bool(self.tries)
 
 
@@ -89,14 +90,14 @@ class Draft(_Event, frozen=True, rename={"features": "evidence"}):
 
     text: str
     source: DraftSource
-    from_id: str | None = None  # the recorded row a recalled answer came from
-    entry: int | None = None  # the interaction it came from
-    features: dict[str, float] = {}  # what the Validator weighs, by name
-    stop_sequence: str | None = None  # which ended it
+    from_id: str | None = None  # recalled answers: the recorded row they came from
+    entry: int | None = None  # recalled answers: number of the interaction they came from
+    features: dict[str, float] = {}  # numbers that the Validator weighs, by name
+    stop_sequence: str | None = None  # the stop sequence that ended the text
 
 
 class ScoredDraft(_Event, frozen=True):
-    """A draft with the Validator's probability that it is good, and later how far it was from Claude's reply."""
+    """A draft with its score, the Validator's p_accept, and its divergence once Claude's reply is known."""
 
     draft: Draft
     p_accept: float
@@ -104,22 +105,22 @@ class ScoredDraft(_Event, frozen=True):
 
 
 class Nearest(_Event, frozen=True):
-    """A past question like this one."""
+    """A past question that is similar to this one."""
 
-    number: int  # in the journal
-    similarity: float
+    number: int  # of its interaction
+    similarity: float  # cosine
 
 
 class DecisionContext(_Event, frozen=True, rename={"features": "evidence"}):
-    """What a decision was made on."""
+    """What the Router knew when it decided."""
 
     nearest: tuple[Nearest, ...] = ()
-    features: dict[str, float] = {}  # what the Router weighs, by name
-    versions: dict[str, str] = {}  # of embedder, meter and prompt: evidence holds for these
+    features: dict[str, float] = {}  # numbers that the Router weighs, by name
+    versions: dict[str, str] = {}  # of embedder, meter, features, prompt and decoder: labels are valid for these only
 
 
 class Reply(_Event, frozen=True):
-    """What Claude answered, whole or cut."""
+    """Claude's answer, complete or cut."""
 
     text: str
     model: str
@@ -127,16 +128,16 @@ class Reply(_Event, frozen=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None  # None: unpriced
-    stop_sequence: str | None = None  # which ended it
+    stop_sequence: str | None = None  # the stop sequence that ended it
 
     @property
     def complete(self) -> bool:
-        """Say whether this is all Claude had to say, so that it may be learnt."""
+        """Say whether Claude finished the reply, so that it may be learnt."""
         return self.stop_reason in COMPLETE and bool(self.text.strip())
 
 
 class Outage(_Event, frozen=True):
-    """Claude gave nothing: a normal outcome, with what the user can do about it."""
+    """Claude could not answer. That is a normal outcome; the hint says what the user can do."""
 
     kind: str
     message: str
@@ -144,19 +145,21 @@ class Outage(_Event, frozen=True):
 
 
 class Step(_Event, frozen=True):
-    """What one optimizer update did."""
+    """The result of one optimizer update."""
 
     role: Role
-    loss: float | None  # None: what was learnt has none
-    applied: bool  # False: nothing was changed: no finite gradient, a step taken back, an example kept for probing
+    loss: float | None  # None: this kind of learning has no loss
+    applied: (
+        bool  # False: no weight changed: the gradient was not finite, the step was undone, or the example is a probe
+    )
 
 
 class Threshold(_Event, frozen=True):
-    """What the score of a draft, its p_accept, must exceed for the sake of `max_bad_rate`; see `selection`."""
+    """The score that a draft of one source must exceed so that `max_bad_rate` holds; see `risk.threshold`."""
 
-    candidate: float  # by what was measured
-    serve: float  # after feedback: no less
-    offset: float  # of the curve: log-odds of good = offset + slope * log-odds of the score
+    candidate: float  # lowest score at which the measured labels allow serving
+    serve: float  # the same after feedback, never lower
+    offset: float  # of the fitted curve: log-odds of good = offset + slope * log-odds of the score
     slope: float
 
 
@@ -173,34 +176,34 @@ class Request(
     frozen=True,
     rename={"forced_source": "wish", "audit_draw": "coin", "thresholds": "bars", "stored": "kept"},
 ):
-    """One query about to be handled, with all that chance and time contribute to it."""
+    """One query about to be handled, with everything that chance and the past contribute to the decision."""
 
-    number: int  # place in the journal, from 1
+    number: int  # in the journal, from 1
     seen: int  # queries handled before this one
     query: Query
-    forced_source: ForcedSource | None  # who the user asked for
+    forced_source: ForcedSource | None  # who must answer, if the user said so
     audit_draw: float  # uniform in [0, 1), drawn before anything is drafted
-    audit_rate: float  # of drafts as doubtful as usual
-    shadow_rates: dict[DraftSource, float]
-    usual_doubt: float = 1.0  # of drafts that stood so far; see policy.audit_probability
-    thresholds: dict[DraftSource, Threshold] = {}  # none where nothing is promised
-    open_audits: int = 0  # that Claude could not be had for so far
-    secret: bool = False  # it looks like one
-    stored: bool = True  # False: answered, and neither stored nor learnt, so never audited
-    strict: bool = False  # whether the user wants no answer rather than one that is not covered
+    audit_rate: float  # probability of an audit for a draft of the usual doubt
+    shadow_rates: dict[DraftSource, float]  # probability of a shadow draft if the query is forwarded
+    usual_doubt: float = 1.0  # mean doubt of the drafts that stood so far; see policy.audit_probability
+    thresholds: dict[DraftSource, Threshold] = {}  # empty if max_bad_rate promises nothing
+    open_audits: int = 0  # audits that are still due because Claude could not be reached
+    secret: bool = False  # the query looks like it holds a secret
+    stored: bool = True  # False: the query is answered, and neither stored nor learnt, so never audited
+    strict: bool = False  # True: the user wants no answer rather than one that the bound does not cover
 
     @property
     def waits(self) -> bool:
-        """Say whether nothing served now is covered, because an audit is still due."""
+        """Say whether an audit is still due, so that nothing served now is covered."""
         return self.open_audits > 0 and bool(self.thresholds)
 
     @property
     def can_be_covered(self) -> bool:
-        """Say whether the promise of a `max_bad_rate` holds for what is served now, if one is made."""
+        """Say whether a draft served now would be covered by `max_bad_rate`, if a bound is promised."""
         return not self.thresholds or (self.stored and not self.waits)
 
     def shadows(self, source: DraftSource) -> bool:
-        """Say whether this source drafts too if the query is forwarded."""
+        """Say whether this source makes a shadow draft if the query is forwarded."""
         return self.audit_draw < self.shadow_rates.get(source, 0.0)
 
 
@@ -209,28 +212,28 @@ class Interaction(
     frozen=True,
     rename={"request": "turn", "audit_probability": "pi", "decision_context": "grounds"},
 ):
-    """One query from question to answer, and what was later observed of it."""
+    """One query from question to answer, and what was observed about it later."""
 
     request: Request
     route: Route
     outcome: Outcome
     served_local: bool
-    drafts: tuple[ScoredDraft, ...] = ()  # the best first: it is the one that stood, or would have
-    accepted: bool = False  # whether the Validator let the best one stand
-    audit_probability: float | None = None  # probability that the draft that stood was audited; None: none stood
+    drafts: tuple[ScoredDraft, ...] = ()  # best first: the first one stood, or would have
+    accepted: bool = False  # whether the Validator accepted the best draft
+    audit_probability: float | None = None  # of the draft that stood; None: none stood
     reply: Reply | None = None
     decision_context: DecisionContext = DecisionContext()
-    ms: float | None = None  # until the user had the answer
-    late_for: int | None = None  # the interaction whose audit this is, made or given up after the fact
+    ms: float | None = None  # milliseconds until the user had the answer
+    late_for: int | None = None  # late audits: number of the interaction they measure
 
     @classmethod
     def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:
-        """Record a query that went straight to Claude, or that there was nothing to answer with."""
+        """Record a query that Claude answered without any draft before."""
         return cls(request, route, "forwarded", served_local=False, reply=reply)
 
     @classmethod
     def rejected(cls, request: Request, route: Route, drafts: tuple[ScoredDraft, ...], reply: Reply) -> Self:
-        """Record drafts the Validator refused, and Claude's reply in their place."""
+        """Record drafts that the Validator rejected, and Claude's reply in their place."""
         return cls(request, route, "rejected", served_local=False, drafts=drafts, reply=reply)
 
     @classmethod
@@ -242,7 +245,7 @@ class Interaction(
         audit_probability: float,
         reply: Reply | None = None,
     ) -> Self:
-        """Record a draft that was served unmeasured; `reply` is what an audit got, if that was not complete."""
+        """Record a draft that was served unmeasured; `reply` is the cut reply of an audit, if there was one."""
         return cls(
             request,
             route,
@@ -256,7 +259,7 @@ class Interaction(
 
     @classmethod
     def unchecked(cls, request: Request, route: Route, drafts: tuple[ScoredDraft, ...], *, accepted: bool) -> Self:
-        """Record a draft that was served because the user wanted a local answer, whatever the Validator says."""
+        """Record a draft that was served because the user insisted on a local answer."""
         return cls(
             request, route, "approved", served_local=True, drafts=drafts, accepted=accepted, audit_probability=0.0
         )
@@ -272,7 +275,7 @@ class Interaction(
         *,
         good: bool,
     ) -> Self:
-        """Record a draft that was measured against Claude's reply; the better of the two was served."""
+        """Record a draft that an audit measured; `good` says whether it was served, or else Claude's reply."""
         return cls(
             request,
             route,
@@ -286,7 +289,7 @@ class Interaction(
 
     @classmethod
     def late(cls, request: Request, served: Self, drafts: tuple[ScoredDraft, ...], reply: Reply | None) -> Self:
-        """Record the audit of a draft that was served when Claude could not be had; `reply` None: it was given up."""
+        """Record the late audit of a draft that was served unmeasured; without a `reply` the audit was given up."""
         return cls(
             request,
             served.route,
@@ -301,7 +304,7 @@ class Interaction(
         )
 
     def __post_init__(self) -> None:
-        """Refuse what no path through the loop can produce.
+        """Check that the loop can produce these fields together.
 
         Raises:
             ValueError: the fields contradict each other.
@@ -331,7 +334,7 @@ class Interaction(
 
     @property
     def divergence(self) -> float | None:
-        """Return how far the best draft was from Claude's reply, once that is known."""
+        """Return the divergence of the best draft from Claude's reply, or None if it was not measured."""
         return self.drafts[0].divergence if self.drafts else None
 
     @property
@@ -342,15 +345,15 @@ class Interaction(
 
     @property
     def source(self) -> Source:
-        """Return who wrote the answer the user got."""
+        """Return the source of the answer that the user got."""
         return self.draft.source if self.draft and self.served_local else "claude"
 
     def p_measured(self, source: DraftSource) -> float:
-        """Return how probable it was, once there was a draft of that source, that it would be measured."""
-        asked = 1.0 if self.audit_probability is None else self.audit_probability  # certain but for a draft that stood
-        return (
-            asked if source in self.route.tries else min(asked, self.request.shadow_rates.get(source, 0.0))
-        )  # one coin
+        """Return the probability with which a draft of this source was to be measured."""
+        p_asked = 1.0 if self.audit_probability is None else self.audit_probability  # 1 unless a draft stood
+        if source in self.route.tries:
+            return p_asked
+        return min(p_asked, self.request.shadow_rates.get(source, 0.0))  # one draw decides about audit and shadow
 
     @property
     def called_claude(self) -> bool:
@@ -359,24 +362,25 @@ class Interaction(
 
     @property
     def audit(self) -> bool:
-        """Say whether Claude was due only to measure a draft that stood."""
+        """Say whether a draft stood and Claude was to be called only to measure it."""
         return self.audit_probability is not None and self.request.audit_draw < self.audit_probability
 
     @property
     def audit_open(self) -> bool:
-        """Say whether a draft was served whose audit was due and could not be had."""
+        """Say whether a draft was served although its audit was due and could not be made."""
         return self.outcome == "approved" and self.audit
 
     @property
     def uncovered(self) -> bool:
-        """Say whether a draft was served that was refused, or while an audit was due that could not be had."""
+        """Say whether the answer is a draft that the Validator rejected, or was served while an audit was due."""
         return self.outcome == "approved" and (self.audit or not self.accepted or self.request.waits)
 
     @property
     def covered(self) -> bool | None:
-        """Say whether the promise of a `max_bad_rate` holds for this answer; None where none is made.
+        """Say whether `max_bad_rate` covers this answer; None if nothing is promised for it.
 
-        What is not kept can't be audited, and what the user insists on is not chosen: nothing is promised of either.
+        Nothing is promised for a query that is not stored, since it can't be audited, nor for an answer that the user
+        insisted on, since the program did not choose it.
         """
         promised = bool(self.request.thresholds) and self.request.stored and self.request.forced_source != "local"
         return False if self.uncovered else True if promised else None

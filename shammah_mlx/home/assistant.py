@@ -1,4 +1,4 @@
-"""One home, open: answer a query and journal it; learn from what is journalled, and save."""
+"""One home, open: answer a query and journal it, learn from the journal, and save."""
 
 import math
 import time
@@ -25,7 +25,7 @@ from shammah_mlx.models.weights import Weights
 from shammah_mlx.text.divergence import Meter
 
 Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Is told how many interactions are to be learnt; gives what is called after each."""
+"""Receives how many interactions will be learnt; yields the function to call after each of them."""
 
 
 def _do_nothing() -> None:
@@ -86,7 +86,7 @@ class Assistant:
                 self.save()
 
     def _adopt(self, snapshots: Snapshots) -> None:
-        """Let the journal name the models that are there: it is new, they are not."""
+        """Record the models that are there as the current ones: the journal is new and does not know them."""
         with self._lock.learning():
             found = snapshots.adopt()
             if found and self._journal.progress().state is None:
@@ -99,17 +99,17 @@ class Assistant:
 
     @property
     def meter(self) -> Meter:
-        """Return what measures divergence."""
+        """Return the function that measures divergence."""
         return self._training.meter
 
     @property
     def spent(self) -> Spent:
-        """Return what this process has spent on learning so far."""
+        """Return how long this process has spent on learning so far."""
         return self._training.spent
 
     @property
     def saved(self) -> str | None:
-        """Return the name of what was saved last, by whoever."""
+        """Return the name of the state that was saved last, by any process."""
         return self._training.base.state
 
     def ask(
@@ -119,7 +119,7 @@ class Assistant:
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
     ) -> Interaction | Outage:
-        """Answer one query, asking the teacher where it is needed, and journal it; see `answering`."""
+        """Answer one query, asking the teacher where needed, and journal it; see `answering`."""
         return loop.consult(self.answering(query, show, options, since), self._teacher, show)
 
     def answering(
@@ -168,21 +168,19 @@ class Assistant:
         return written
 
     def has_reached_claude(self) -> bool:
-        """Say whether the last question was answered by Claude, in full."""
+        """Say whether Claude replied in full to the last query."""
         last = self._journal.last()
         return last is not None and last.reply is not None and last.reply.complete
 
     def make_late_audits(self, *, reached: bool) -> int:
-        """Make the audits that were due when Claude could not be had, and journal them; return how many.
-
-        `reached`: Claude can be asked now; see `auditing_late`.
-        """
+        """Make the audits that are due, journal them, and return how many were journalled; see `auditing_late`."""
         return loop.consult(self.auditing_late(reached=reached), self._teacher)
 
     def auditing_late(self, *, reached: bool) -> loop.Consulting[int]:
-        """Audit what was served when Claude could not be had, and journal it; return how many that were.
+        """Make the audits that are due since Claude could not be reached; return how many were journalled.
 
-        One that is too old, or of other parts than today's, is given up, and counts as bad.
+        Claude is asked only if it was `reached` again. An audit that is too old, or whose draft was scored under other
+        versions, is given up and counts as bad.
         """
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
@@ -212,7 +210,7 @@ class Assistant:
         return self.continued(text, system, model) if continues else Query(text, system, model)
 
     def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
-        """Return a query that goes on from the last one asked, with its system prompt and model if no others are given.
+        """Return a query that continues the last conversation; its system prompt and model are the defaults.
 
         Raises:
             BadInputError: nothing was asked yet.
@@ -221,21 +219,18 @@ class Assistant:
         if last is None:
             raise BadInputError("there is no conversation to continue", "ask without -c first")
         before = last.request.query
-        said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal says nothing
+        said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
         history = (*before.history, *said)[-self.config.max_history :]
-        while (
-            history
-            and sum(len(request.question) + len(request.answer) for request in history) > self.config.max_query_bytes
-        ):
+        while history and sum(len(turn.question) + len(turn.answer) for turn in history) > self.config.max_query_bytes:
             history = history[1:]
         return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
 
     def pending(self) -> int:
-        """Return how many interactions are journalled and not yet learnt."""
+        """Return how many journalled interactions are not learnt yet."""
         return self._journal.count_after(self._training.cursor)
 
     def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
-        """Observe, train on and count all that is journalled and not yet learnt; return it as observed.
+        """Learn every journalled interaction that is not learnt yet; return them as observed.
 
         `advance` is called after each.
         """
@@ -253,16 +248,16 @@ class Assistant:
         return learnt
 
     def learn_all(self, begin: Begin, *, wait: bool) -> int | None:
-        """Make the audits that are due, learn until nothing is pending, and save; return how much that was.
+        """Make the audits that are due, learn until nothing is pending, and save; return how many were learnt.
 
-        `begin` is told how much is pending, and gives what is called after each. None: another process learns; it looks
-        again before it ends, so unless this one is to `wait` all is left to it.
+        If another process is learning, `wait` for it, or else return None: that process looks for pending interactions
+        again before it ends.
         """
         self.make_late_audits(reached=self.has_reached_claude())
         return self.learn_rest(begin, wait=wait)
 
     def learn_rest(self, begin: Begin, *, wait: bool) -> int | None:
-        """Do the same without audits: nobody is asked anything."""
+        """Learn until nothing is pending, as `learn_all` does, without making audits."""
         learnt = 0
         while pending := self.pending():
             self._training.check_home()
@@ -285,14 +280,14 @@ class Assistant:
         return self._training.decode_rate()
 
     def save(self) -> str:
-        """Write all that was learnt to the home, as one; return its name."""
+        """Save everything that was learnt as one state; return its name."""
         with self._learning():
             return self._training.save()
 
     @contextmanager
     def _learning(self) -> Iterator[None]:
-        """Be the one who learns, from where learning has come."""
-        self._training.check_home()  # a lock would make the folder again
+        """Hold the learner's lock, and continue from the state that was saved last."""
+        self._training.check_home()  # taking the lock would create the folder again
         with self._lock.learning():
             self._training.take_over()
             yield

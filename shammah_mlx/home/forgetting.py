@@ -1,7 +1,7 @@
-"""Erase what the user asked to forget: which interactions that is, and what has to go with them.
+"""Erase what the user asked to forget: the interactions, and everything that was learnt from them.
 
-The journal goes first, and notes in the same transaction that models are to follow. Whoever opens the home next
-finishes what a process that died has left: no model is asked that was made from what is gone.
+The journal is erased first, and records in the same transaction that the models must follow. If the process dies in
+between, the next process that opens the home finishes the job, so no answer comes from a model that knew the text.
 """
 
 import unicodedata
@@ -21,11 +21,11 @@ from shammah_mlx.home.snapshots import Snapshots
 
 
 class Forgotten(msgspec.Struct, frozen=True):
-    """What is gone."""
+    """The result of forgetting."""
 
     interactions: int
-    checkpoints: list[int]  # query counts that cannot be gone back to any more
-    resumed: bool = False  # whether an earlier forgetting had been interrupted
+    checkpoints: list[int]  # query counts whose checkpoints were deleted
+    resumed: bool = False  # an earlier, interrupted erasure was finished too
 
 
 def forget(
@@ -38,8 +38,9 @@ def forget(
 ) -> Forgotten | None:
     """Erase the interactions that hold `pattern`, and all that was learnt after the first of them.
 
-    What remains is then pending, from there on: an Assistant learns it again. `confirm` is shown what would go; None
-    comes back if it says no. `keeping_out` is held while nobody else may be in the home.
+    The remaining interactions from there on are pending afterwards: an Assistant learns them again. `confirm` is shown
+    the matching interactions; if it returns False nothing happens, and None is returned. `keeping_out` is a context
+    held while the home must be empty.
 
     Raises:
         BadInputError: the pattern is empty.
@@ -51,40 +52,39 @@ def forget(
     snapshots, lock = Snapshots(home, config.state), HomeLock(home, config.state, on_wait)
     with closing(Journal(home / "journal.db")) as journal:
         if manifest := snapshots.find(journal.progress().state):
-            snapshots.check_preset(manifest, config.preset)  # it will be the one to learn again
+            snapshots.check_preset(manifest, config.preset)  # this preset will learn the rest again
         found = [interaction for interaction in journal.every() if holds(interaction)]
         if found and not confirm(found):
             return None
         with keeping_out or nullcontext(), lock.alone():
             resumed, dropped = journal.erasures.unfinished_from() is not None, finish(home, journal, snapshots)
-            numbers = [
-                interaction.request.number for interaction in journal.every() if holds(interaction)
-            ]  # some are new
+            now_found = (interaction for interaction in journal.every() if holds(interaction))  # some are new
+            numbers = [interaction.request.number for interaction in now_found]
             journal.erasures.erase(numbers)
             return Forgotten(len(numbers), [*dropped, *finish(home, journal, snapshots)], resumed)
 
 
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
-    """Return what says whether an interaction holds the pattern in any of its texts.
+    """Return a function that says whether any text of an interaction contains the pattern.
 
-    Plain text; upper and lower case, line breaks and ways to write one character make no difference: better a row too
-    many than one too few.
+    The pattern is plain text. Case, line breaks and Unicode forms make no difference: erasing a row too many is better
+    than one too few.
 
     Raises:
-        BadInputError: there is nothing to look for.
+        BadInputError: the pattern is empty.
     """
     sought = _plain(pattern)
     if not sought:
-        raise BadInputError("the pattern is empty", "to forget everything, delete the home")
+        raise BadInputError("the pattern is empty", "give a text to look for; to forget everything, delete the home")
     return lambda interaction: any(sought in _plain(text) for text in _texts(interaction))
 
 
 @contextmanager
 def all_forgotten(home: Path, journal: Journal, snapshots: Snapshots, lock: HomeLock) -> Iterator[None]:
-    """Share the home, after finishing what a process that died has left to forget.
+    """Share the home; first finish an erasure that a dead process left unfinished.
 
     Raises:
-        BadStateError: the home is in use by one that must be alone.
+        BadStateError: another process holds the home alone.
     """
     while True:
         with lock.shared():
@@ -96,9 +96,9 @@ def all_forgotten(home: Path, journal: Journal, snapshots: Snapshots, lock: Home
 
 
 def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
-    """Remove every trace of what was erased from the journal; return the checkpoints that were dropped.
+    """Remove every trace of what was erased from the journal; return the checkpoints that were deleted.
 
-    Each step may be done again: should the process die in between, the next one does. The home is to be held alone.
+    The caller holds the home alone. Every step may be repeated: if the process dies, the next one starts over.
 
     Raises:
         BadStateError: another process is reading the journal.

@@ -1,7 +1,8 @@
-"""The private record of every interaction, in SQLite: written before anything is trained, in the order of training.
+"""The private record of every interaction, in SQLite, in the order of training.
 
-What training adds to it (interactions as observed, entries of the memory) is staged, and becomes durable in one
-transaction with the name of the state that the training made: a reader sees all of it or none.
+An interaction is written before anything is trained on it. What training adds (the interaction as observed, entries of
+the memory) is staged and committed in one transaction with the name of the state that training made: readers see all
+of it or none.
 """
 
 import json
@@ -32,31 +33,31 @@ class Progress(msgspec.Struct, frozen=True):
     """How far training has come."""
 
     cursor: int = 0  # number of the last interaction trained on
-    state: str | None = None  # what that made, by its name; None: nothing yet
+    state: str | None = None  # name of the state that this made; None: nothing was trained yet
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What the whole journal adds up to; rows set aside count for money only."""
+    """Sums over the whole journal; archived rows count for money only."""
 
     journalled: int = 0
-    pending: int = 0  # after the last one trained on
+    pending: int = 0  # not trained on yet
     forwarded: int = 0
     calls: int = 0
     spent_usd: float = 0.0
     unpriced_calls: int = 0
-    open_audits: int = 0  # due, and not made yet
+    open_audits: int = 0  # audits that are due
 
 
 class Journal:
-    """Open the journal at `path`, creating or migrating it.
+    """The journal at `path`, created or migrated when it is opened.
 
     Raises:
-        BadStateError: the file is no journal, is damaged, or was written by a newer version.
+        BadStateError: the file is not a journal, is damaged, or was written by a newer version.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._staged: list[tuple[str, tuple[object, ...]]] = []  # statements, with what to fill in
+        self._staged: list[tuple[str, tuple[object, ...]]] = []  # SQL with its parameters
         self._db = open_database(path)
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
@@ -67,12 +68,12 @@ class Journal:
         self._db.close()
 
     def is_in_place(self) -> bool:
-        """Say whether the file is still where it was opened: a home may have been deleted."""
+        """Say whether the opened file is still in the home: the home may have been deleted."""
         return self._path.exists() and self._path.stat().st_ino == self._inode
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """See one moment of the journal for as long as this is held, whatever others write."""
+        """Read from one moment of the journal, whatever other processes write meanwhile."""
         self._db.execute("BEGIN")
         try:
             yield
@@ -80,13 +81,13 @@ class Journal:
             self._db.execute("COMMIT")
 
     def check(self) -> None:
-        """Pass if the file is whole.
+        """Check that the file is intact.
 
         Raises:
             BadStateError: it is damaged.
         """
-        (told,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        if told != "ok":
+        (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
             raise BadStateError(f"{self._path} is damaged", "restore it from a backup, or use another --home")
 
     def progress(self) -> Progress:
@@ -95,7 +96,7 @@ class Journal:
         return Progress(*row) if row else Progress()
 
     def of_current(self, read: Callable[[Progress], Read]) -> Read:
-        """Return what is read of the state that training has come to; again if another replaces it meanwhile.
+        """Read something that belongs to the current state; read again if another process replaces the state meanwhile.
 
         Raises:
             BadStateError: it cannot be read.
@@ -111,21 +112,21 @@ class Journal:
                 raise damage
 
     def next_number(self) -> int:
-        """Return the number of the interaction that is written next, if none is written meanwhile."""
+        """Return the number that the next interaction gets, unless another process writes one first."""
         tables = ("number) FROM interactions", "last) FROM forgotten", "cursor) FROM learnt")
         last = ", ".join(f"coalesce((SELECT max({table}), 0)" for table in tables)
         (taken,) = self._db.execute(f"SELECT max({last})").fetchone()
         return int(taken) + 1
 
     def count_after(self, number: int) -> int:
-        """Return how many interactions come after `number`, but for those set aside."""
+        """Return how many interactions come after `number`, without archived ones."""
         (count,) = self._db.execute(
             "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside", (number,)
         ).fetchone()
         return int(count)
 
     def queries_after(self, number: int) -> int:
-        """Return how many of these are queries, not audits of earlier ones."""
+        """Return how many queries come after `number`, without archived ones and late audits."""
         (count,) = self._db.execute(
             "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside AND record ->> '$.late_for' IS NULL",
             (number,),
@@ -133,20 +134,20 @@ class Journal:
         return int(count)
 
     def open_audits(self) -> list[tuple[int, float]]:
-        """Return the interactions whose audits are due, and when they were asked, Unix time; the oldest first."""
+        """Return the numbers of the interactions whose audits are due, with the time they were asked, oldest first."""
         return self._db.execute(f"SELECT number, at {_OPEN_AUDITS} ORDER BY number").fetchall()
 
     def write(self, interaction: Interaction) -> Interaction:
-        """Store a new interaction, at once, and note an audit that was missed; return it as it is stored.
+        """Store a new interaction durably, and record an audit that it missed; return the interaction as stored.
 
-        Its number is another if its own was taken while it was answered.
+        It gets another number if another process took its own meanwhile.
         """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             return self._insert(interaction)
 
     def write_late(self, late: Interaction) -> bool:
-        """Store the audit of an earlier interaction, unless another process has done so; say whether it was stored."""
+        """Store the late audit of an interaction unless another process has; say whether it was stored."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             is_open = any(number == late.late_for for number, _ in self.open_audits())
@@ -164,12 +165,12 @@ class Journal:
         return stored
 
     def complete(self, interaction: Interaction) -> None:
-        """Stage an interaction as observed, in place of what was written."""
+        """Stage an interaction as observed, to replace the one that was written."""
         row = (_encoded(interaction), interaction.request.number)
         self._staged.append(("UPDATE interactions SET record = ? WHERE number = ?", row))
 
     def commit(self, progress: Progress) -> None:
-        """Store all that was staged, and how far training has come with it, as one."""
+        """Store everything that was staged, and the progress that it belongs to, in one transaction."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             for statement, row in self._staged:
@@ -178,11 +179,11 @@ class Journal:
         self._staged.clear()
 
     def unstage(self) -> None:
-        """Drop what was staged."""
+        """Drop everything that was staged."""
         self._staged.clear()
 
     def go_back(self, progress: Progress, *, archive: bool) -> list[int]:
-        """Return training to an earlier state; return which interactions are set aside, if that is wanted."""
+        """Return training to an earlier state; `archive` the later interactions if wanted, and return their numbers."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM memory WHERE number > ?", (progress.cursor,))
@@ -197,7 +198,7 @@ class Journal:
             self._db.execute("INSERT INTO learnt VALUES (?, ?)", (progress.cursor, progress.state))
 
     def after(self, number: int) -> Iterator[Interaction]:
-        """Yield the interactions that count and come after `number`, in order.
+        """Yield the interactions after `number` in order, without archived ones.
 
         Raises:
             BadStateError: one is damaged.
@@ -212,7 +213,8 @@ class Journal:
             return msgspec.json.decode(record, type=Interaction)
         except msgspec.DecodeError as error:
             raise BadStateError(
-                f"{self._path}: interaction {number} cannot be read", "restore the file, or use another --home"
+                f"{self._path}: interaction {number} is damaged",
+                "restore the file from a backup, or use another --home",
             ) from error
 
     def read(self, number: int) -> Interaction:
@@ -224,7 +226,8 @@ class Journal:
         found = self.find(number)
         if found is None:
             raise BadStateError(
-                f"{self._path}: interaction {number} is missing", "restore the file, or use another --home"
+                f"{self._path} lacks interaction {number}",
+                "restore the file from a backup, or use another --home",
             )
         return found
 
@@ -238,12 +241,12 @@ class Journal:
         return None if row is None else self._decoded(*row)
 
     def is_archived(self, number: int) -> bool:
-        """Say whether a rollback went back to before this interaction."""
+        """Say whether a rollback archived this interaction."""
         row = self._db.execute("SELECT set_aside FROM interactions WHERE number = ?", (number,)).fetchone()
         return row is not None and bool(row[0])
 
     def questions(self, numbers: Iterable[int]) -> dict[int, str]:
-        """Return what was asked in those interactions that are still there, by number."""
+        """Return the questions of those interactions that still exist, by number."""
         rows = self._db.execute(
             "SELECT number, record ->> '$.turn.query.text' FROM interactions"
             " WHERE number IN (SELECT value FROM json_each(?))",
@@ -252,7 +255,7 @@ class Journal:
         return dict(rows.fetchall())
 
     def last(self) -> Interaction | None:
-        """Return the latest query that counts."""
+        """Return the latest query, without archived ones and late audits."""
         row = self._db.execute(
             "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
             " ORDER BY number DESC LIMIT 1"
@@ -260,7 +263,7 @@ class Journal:
         return None if row is None else self._decoded(*row)
 
     def every(self) -> Iterator[Interaction]:
-        """Yield all interactions, those set aside too, in order.
+        """Yield all interactions in order, archived ones too.
 
         Raises:
             BadStateError: one is damaged.
@@ -269,7 +272,7 @@ class Journal:
         return (self._decoded(*row) for row in rows)
 
     def totals(self, cursor: int) -> Totals:
-        """Add up the journal; `cursor` is the number of the last interaction trained on."""
+        """Return sums over the journal; `cursor` is the number of the last interaction trained on."""
         row = self._db.execute(
             f"""
             SELECT

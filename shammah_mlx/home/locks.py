@@ -1,7 +1,7 @@
-"""Who may do what in a home at the same time.
+"""Two locks of a home: one for being in it, one for learning in it.
 
-Any number of processes ask and learn: they share the home. One of them at a time learns. Who takes something back, a
-time or a text, is alone. What a process held is free when it dies.
+Any number of processes may share the home to ask and to learn; only one of them learns at a time. Commands that take
+something back (`rollback`, `forget`) need the home alone. The operating system releases the locks of a dead process.
 """
 
 import time
@@ -14,8 +14,8 @@ from filelock import FileLock, ReadWriteLock, Timeout
 from shammah_mlx.config import StateConfig
 from shammah_mlx.errors import BadStateError
 
-ASK_AGAIN_S = 0.05
-A_LOOK_S = 0.5  # longer than anyone holds a lock who only looks whether it is held
+RETRY_S = 0.05  # between two attempts to take a lock
+A_LOOK_S = 0.5  # longer than `is_learning` holds the lock to see whether it is free
 
 
 class HomeLock:
@@ -27,32 +27,32 @@ class HomeLock:
         self._learning = FileLock(home / "learning")
 
     def shared(self) -> AbstractContextManager[bool]:
-        """Hold the home with others that ask and learn.
+        """Share the home with other processes that ask and learn.
 
         Raises:
-            BadStateError: who is alone in it stayed too long.
+            BadStateError: a process that needs the home alone did not finish in time.
         """
         return self._held(self._presence.acquire_read)
 
     def alone(self) -> AbstractContextManager[bool]:
-        """Hold the home with nobody else in it.
+        """Hold the home alone.
 
         Raises:
-            BadStateError: the others stayed too long.
+            BadStateError: another process did not leave the home in time.
         """
         return self._held(self._presence.acquire_write)
 
     def learning(self, patience_s: float | None = None) -> AbstractContextManager[bool]:
-        """Be the one that learns; may be nested. `patience_s` is how long another is waited for, if not the usual time.
+        """Hold the learner's lock; calls may be nested. Wait up to `patience_s` seconds, by default `lock_wait_s`.
 
         Raises:
-            BadStateError: another learnt for too long.
+            BadStateError: another process held it for longer.
         """
         return self._held(self._learning.acquire, patience_s)
 
     @contextmanager
     def learning_if_free(self) -> Iterator[bool]:
-        """Be the one that learns, unless another process is; say which."""
+        """Hold the learner's lock if it is free; yield whether it was."""
         try:
             proxy = self._learning.acquire(A_LOOK_S)
         except Timeout:
@@ -62,7 +62,7 @@ class HomeLock:
             yield True
 
     def is_learning(self) -> bool:
-        """Say whether a process learns now."""
+        """Say whether some process is learning now."""
         try:
             self._learning.acquire(blocking=False).__exit__(None, None, None)
         except Timeout:
@@ -75,17 +75,17 @@ class HomeLock:
     ) -> Iterator[bool]:
         until = time.monotonic() + (self._wait_s if patience_s is None else patience_s)
         is_waiting = False
-        while True:  # asking again and again: who waits to be alone must not keep others out meanwhile
+        while True:  # polling: a process that waits to be alone must not keep others out meanwhile
             try:
                 proxy = acquire(blocking=False)
                 break
             except Timeout as error:
                 if time.monotonic() > until:
-                    hint = "wait for it, or use another --home"
+                    hint = "wait until it is done, or use another --home"
                     raise BadStateError(f"another shammah is using {self._home}", hint) from error
             if not is_waiting:
                 self._on_wait()
                 is_waiting = True
-            time.sleep(ASK_AGAIN_S)
+            time.sleep(RETRY_S)
         with proxy:
             yield True

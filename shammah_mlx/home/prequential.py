@@ -1,6 +1,6 @@
-"""Run the loop over a recorded stream, and score what was served against the stream's truth.
+"""Run the loop over a recorded stream, then score the answers by the stream's truth.
 
-The program is handed rows without their truth; truth and trace meet here, after the fact.
+The loop sees rows without their truth; truth and trace meet only here, after the run.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ BANDS = (0, 50, 200, 500, 1000, 2000, 5000)
 
 
 class Trace(msgspec.Struct, frozen=True, rename={"audit_probability": "pi"}):
-    """What the program did with one row; read by other programs, so the names are fixed."""
+    """What the program did with one row; other programs read it, so its JSON names are fixed."""
 
     id: str
     source: Source
@@ -28,7 +28,7 @@ class Trace(msgspec.Struct, frozen=True, rename={"audit_probability": "pi"}):
     p_local: float
     p_accept: float | None
     threshold: float | None
-    audit_probability: float | None  # probability that a served draft was audited
+    audit_probability: float | None  # of the draft that stood
     audit: bool
     called_claude: bool
     divergence: float | None
@@ -41,9 +41,9 @@ class Band(msgspec.Struct, frozen=True, rename={"start": "from"}):
     to: int
     queries: int
     calls: int  # queries that called Claude for any reason
-    local: int  # queries whose served answer was local
-    bad_local: int  # those of them that were wrong by the stream's truth
-    mean_divergence: float | None  # of what was measured
+    local: int  # queries that were answered locally
+    bad_local: int  # local answers that were wrong by the stream's truth
+    mean_divergence: float | None  # of the drafts that were measured
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -57,14 +57,14 @@ class Result(msgspec.Struct, frozen=True):
 def run(
     stream: Sequence[tuple[Row, Truth]], assistant: Assistant, trace_out: BinaryIO | None, advance: Callable[[], None]
 ) -> Result:
-    """Ask every row in turn, learning after each, then score; write a line of trace a row, and call `advance`."""
+    """Ask every row in turn and learn after each, then score; write one trace line a row, and call `advance`."""
     initial = assistant.roles.state()
     traces = []
     for (row, _), interaction in zip(stream, play(stream, assistant), strict=True):
-        told = trace(row, interaction)
-        traces.append(told)
+        line = trace(row, interaction)
+        traces.append(line)
         if trace_out:
-            trace_out.write(msgspec.json.encode(told) + b"\n")
+            trace_out.write(msgspec.json.encode(line) + b"\n")
         advance()
     moved = assistant.roles.distance_from(initial)
     bands, total = score(stream, traces, assistant.meter, assistant.config.divergence.threshold)
@@ -72,17 +72,17 @@ def run(
 
 
 def play(stream: Sequence[tuple[Row, Truth]], assistant: Assistant) -> Iterator[Interaction]:
-    """Ask every row in turn, learning after each; yield what happened, as observed."""
+    """Ask every row in turn and learn after each; yield each interaction as observed."""
     for row, _ in stream:
         asked = assistant.ask(Query(row.query, row=row.id))
         if isinstance(asked, Outage):
             raise BadInputError(f"row {row.id}: {asked.message}", asked.hint)
         learnt = assistant.learn_pending()
-        yield learnt[-1] if learnt else asked  # what looks like a secret is answered, and never learnt
+        yield learnt[-1] if learnt else asked  # what looks like a secret is answered and never learnt
 
 
 def trace(row: Row, interaction: Interaction) -> Trace:
-    """Return what is told of one interaction."""
+    """Return the trace line of one interaction."""
     draft = interaction.draft
     return Trace(
         id=row.id,
@@ -105,16 +105,16 @@ def score(
     """Return the bands of a run and its total."""
     topics = {row.id: truth.topic for row, truth in stream}
 
-    def is_bad(told: Trace, row: Row, truth: Truth) -> bool:
-        """Right is the recorded reply, or one from a row with an accepted topic; without topics the meter decides."""
-        if told.source == "claude" or told.answer == row.reply:
+    def is_bad(line: Trace, row: Row, truth: Truth) -> bool:
+        """Decide by the recorded reply, then by the accepted topics; by the meter if there are none."""
+        if line.source == "claude" or line.answer == row.reply:
             return False
-        topic = topics.get(told.from_id) if told.from_id else None
+        topic = topics.get(line.from_id) if line.from_id else None
         if topic is not None and truth.topic is not None:
             return topic not in truth.accepted
-        return meter(told.answer, row.reply) >= threshold
+        return meter(line.answer, row.reply) >= threshold
 
-    bad = [is_bad(told, row, truth) for told, (row, truth) in zip(traces, stream, strict=True)]
+    bad = [is_bad(line, row, truth) for line, (row, truth) in zip(traces, stream, strict=True)]
     starts = [start for start in BANDS if start < len(traces)]
     ends = [*starts[1:], len(traces)]
     bands = [_band(start, end, traces, bad) for start, end in zip(starts, ends, strict=True)]
@@ -123,13 +123,13 @@ def score(
 
 def _band(start: int, end: int, traces: Sequence[Trace], bad: Sequence[bool]) -> Band:
     inside = traces[start:end]
-    measured = [told.divergence for told in inside if told.divergence is not None]
+    measured = [line.divergence for line in inside if line.divergence is not None]
     return Band(
         start=start,
         to=end,
         queries=len(inside),
-        calls=sum(told.called_claude for told in inside),
-        local=sum(told.source != "claude" for told in inside),
+        calls=sum(line.called_claude for line in inside),
+        local=sum(line.source != "claude" for line in inside),
         bad_local=sum(bad[start:end]),
         mean_divergence=sum(measured) / len(measured) if measured else None,
     )

@@ -1,4 +1,4 @@
-"""Ways back: to a checkpoint, or to models made again from the journal."""
+"""Roll back to a checkpoint, or rebuild all models from the journal."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -19,18 +19,18 @@ from shammah_mlx.teacher.recordings import Recorded
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """What was made again."""
+    """The result of a rebuild."""
 
     interactions: int
-    before: str | None  # name of the state there was; None: none
+    before: str | None  # name of the state it replaced; None: there was none
     after: str
-    pending: int  # asked meanwhile
+    pending: int  # interactions that were journalled meanwhile
 
 
 def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> list[int]:
-    """Return to the checkpoint of that query count; return which later interactions were set aside.
+    """Return to the checkpoint made after `queries` queries; archive later interactions and return their numbers.
 
-    Later checkpoints go: what they were made from is no longer part of the home's past.
+    Later checkpoints are deleted, because they were made from archived interactions.
 
     Raises:
         BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
@@ -38,7 +38,9 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     snapshots = Snapshots(home, config.state)
     snapshots.check_is_checkpoint(queries)
     if not (home / "journal.db").exists():
-        raise BadStateError(f"there is no journal in {home}", "restore journal.db: models alone cannot be gone back to")
+        raise BadStateError(
+            f"there is no journal in {home}", "restore journal.db: a rollback needs the journal and the checkpoint"
+        )
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
         manifest = snapshots.restore(queries)
@@ -56,9 +58,9 @@ def rebuild(
     begin: Callable[[int], Callable[[], None]],
     on_wait: Callable[[], None] = lambda: None,
 ) -> Rebuilt:
-    """Make all models again from the journal, then put them in place of what is there.
+    """Make all models again from the journal, then replace the current ones; until then nothing changes.
 
-    Until then nothing changes. `begin` is told how many interactions those are, and returns what is called after each.
+    `begin` receives how many interactions will be learnt, and returns the function to call after each.
     """
     with Assistant(
         home, config, Recorded(()), weights, options=AssistantOptions(afresh=True, on_wait=on_wait)

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, how they came to be, and how it is opened so that what is committed stays."""
+"""The journal's file: its tables, their migrations, and the pragmas that make commits durable."""
 
 import sqlite3
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shammah_mlx.errors import BadStateError
 
-BUSY_S = 30.0  # to wait for another process's transaction; the longest is a VACUUM
+BUSY_S = 30.0  # seconds to wait for another process's transaction; VACUUM takes longest
 MIGRATIONS = (
     """
     CREATE TABLE interactions (
@@ -56,7 +56,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     """Open the journal at `path`, creating or migrating it.
 
     Raises:
-        BadStateError: the file is no journal, is damaged, or was written by a newer version.
+        BadStateError: the file is not a journal, is damaged, or was written by a newer version.
     """
     database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
     try:
@@ -67,7 +67,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         _migrate(database, path)
     except sqlite3.DatabaseError as error:
         database.close()
-        hint = "make room on the disk if it is full, see that you may write there, or use another --home"
+        hint = "make room on the disk if it is full, check that you may write there, or use another --home"
         if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             hint = "restore it from a backup, or use another --home"
         raise BadStateError(f"{path} cannot be used: {error}", hint) from error
@@ -78,7 +78,10 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def _use_log(database: sqlite3.Connection) -> None:
-    """Write ahead to a log: others read meanwhile. Where two open a new file at once SQLite does not wait by itself."""
+    """Use a write-ahead log, so that others can read while one writes.
+
+    SQLite does not wait by itself when two processes create the file at the same time, so wait here.
+    """
     until = time.monotonic() + BUSY_S
     while True:
         try:

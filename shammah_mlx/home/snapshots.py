@@ -1,8 +1,8 @@
-"""What was learnt, on disk: sets of safetensors files, each with a manifest, written once and never changed.
+"""Snapshots of the models on disk: folders of safetensors files with a manifest, written once and never changed.
 
-A set is known by its name, the sha256 of its manifest, which holds that of every file: the same name is the same state,
-bit for bit. Which set is the current one the journal says; `models` is a link to it, for people and for mlx-lm. A
-checkpoint is a folder of hard links and costs no copy.
+The name of a snapshot is the sha256 of its manifest, which holds the sha256 of every file: equal names are equal
+states, bit for bit. The journal says which snapshot is the current one; the link `models` points to it, for people and
+for mlx-lm. A checkpoint is a folder of hard links, so it costs no copy.
 """
 
 import hashlib
@@ -23,71 +23,74 @@ from shammah_mlx.framework.metrics import Tally
 from shammah_mlx.risk.threshold import ScoreCounts
 
 FILES = (*(f"{role}.safetensors" for role in ROLES), "optimizer_state.safetensors")
-ADAPTER_CONFIG, ADAPTERS = "adapter_config.json", "adapters.safetensors"  # beside which mlx-lm finds what it loads
+ADAPTER_CONFIG, ADAPTERS = (
+    "adapter_config.json",
+    "adapters.safetensors",
+)  # the files that mlx-lm loads
 MANIFEST = "manifest.json"
-FORMAT = 3  # 1: before drafts had sources and evidence; 2: while the link `models` said which set was current
-_SHOWN = 16  # characters of a name that name its folder
+FORMAT = 3  # 1: before drafts had sources and features; 2: while the link `models` named the current state
+_SHOWN = 16  # characters of a snapshot's name that name its folder
 
 
 class _Format(msgspec.Struct, frozen=True):
-    """What is read of a manifest first: whether the rest can be."""
+    """The version of a manifest, which is read before the rest."""
 
     format: int
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"score_counts": "selection"}):
-    """What a set of model files is; written last, so its presence says the set is whole."""
+    """The description of a snapshot; it is written last, so its presence means that the snapshot is complete."""
 
     preset: str
     cursor: int  # number of the last interaction trained on
     tally: Tally
-    sha256: dict[str, str]  # by file name: damage is found before it is learnt from
-    versions: dict[str, str] = {}  # of what the evidence in it holds for
-    score_counts: dict[DraftSource, ScoreCounts] = {}  # what the thresholds follow from
+    sha256: dict[str, str]  # by file name, to find damage before learning from it
+    versions: dict[str, str] = {}  # of the parts that its features and labels depend on
+    score_counts: dict[DraftSource, ScoreCounts] = {}  # the thresholds are computed from these
     format: int = FORMAT
 
     @property
     def name(self) -> str:
-        """Return the set's name."""
+        """Return the name of the snapshot."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class Snapshots:
-    """The model files of one home."""
+    """The snapshots and checkpoints of one home."""
 
     def __init__(self, home: Path, config: StateConfig) -> None:
         self._home = home
         self._link = home / "models"
         self._states = home / "states"
         self._checkpoints = home / "checkpoints"
-        self._archive = home / "aside"
+        self._archive = home / "aside"  # its name on disk since 0.2.0
         self._config = config
 
     def manifest(self, name: str | None) -> Manifest | None:
-        """Return the manifest of a set; None if there is none yet.
+        """Return the manifest of the snapshot that the journal names; None if it names none.
 
         Raises:
-            BadStateError: it is not there, or is another's, or none is named while a good checkpoint is there.
+            BadStateError: the snapshot is missing or damaged, or the journal names none although checkpoints exist.
         """
         if name is None:
             if self.last_good() is None:
                 return None
-            hint = "restore journal.db; to start anew move models, states and checkpoints away"
-            raise BadStateError(f"{self._home} has models, and no journal that knows of them", hint)
+            hint = "restore journal.db; to start anew, move the folders models, states and checkpoints away"
+            raise BadStateError(f"{self._home} has models that its journal does not know", hint)
         if (manifest := self.find(name)) is None:
             raise self._damaged(self._folder(name) / MANIFEST)
         return manifest
 
     def find(self, name: str | None) -> Manifest | None:
-        """Return the manifest of a set, if it is there and whole."""
+        """Return the manifest of a snapshot, or None if it is missing or damaged."""
         manifest = None if name is None else _read(self._folder(name) / MANIFEST)
         return manifest if manifest and manifest.name == name else None
 
     def check_preset(self, manifest: Manifest, preset: str) -> None:
-        """Pass if a set is of the preset in use.
+        """Check that a snapshot was made by the preset in use.
 
         Raises:
-            BadStateError: it is of another.
+            BadStateError: another preset made it.
         """
         if manifest.preset != preset:
             raise BadStateError(
@@ -96,10 +99,10 @@ class Snapshots:
             )
 
     def files(self, manifest: Manifest) -> dict[str, Path]:
-        """Return the files of a set by stem, after checking that each is as it was written.
+        """Return the files of a snapshot by stem, after checking their sha256.
 
         Raises:
-            BadStateError: one is not; the message names it, the hint a way out.
+            BadStateError: a file is missing or damaged; the message names it, the hint says how to repair it.
         """
         folder = self._folder(manifest.name)
         self._check_files(folder, manifest)
@@ -111,27 +114,28 @@ class Snapshots:
         manifest: Manifest,
         adapter_config: bytes | None = None,
     ) -> Manifest:
-        """Write a set, to be there when this returns: `write[stem]` writes that file to the open one it is given.
+        """Write a snapshot durably, and return its complete manifest.
 
-        `manifest` lacks the sha256 only; it comes back whole. With `adapter_config` mlx-lm can load the folder.
+        `write[stem]` writes one file to the open file it receives. `manifest` lacks only the sha256 of the files. With
+        `adapter_config` mlx-lm can load the folder as an adapter.
         """
         partial = self._new_folder()
         try:
             for name in FILES:
                 write_synced(partial / name, write[Path(name).stem])
-            whole = msgspec.structs.replace(manifest, sha256={name: sha256(partial / name) for name in FILES})
+            complete = msgspec.structs.replace(manifest, sha256={name: sha256(partial / name) for name in FILES})
             if adapter_config is not None:
                 (partial / ADAPTER_CONFIG).write_bytes(adapter_config)
                 os.link(partial / "generator.safetensors", partial / ADAPTERS)
-            write_synced(partial / MANIFEST, lambda file: file.write(msgspec.json.encode(whole)))
-            self._put_in_place(partial, whole)
+            write_synced(partial / MANIFEST, lambda file: file.write(msgspec.json.encode(complete)))
+            self._put_in_place(partial, complete)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        return whole
+        return complete
 
     def publish(self, manifest: Manifest | None) -> None:
-        """Do what follows once the journal names a set: the checkpoint if one is due, the link, and clearing up."""
+        """Publish the snapshot that the journal now names: make a due checkpoint, set the link, and clean up."""
         if manifest is None:
             self._unlink()
         else:
@@ -140,7 +144,7 @@ class Snapshots:
         self.sweep(manifest.name if manifest else None)
 
     def keep_checkpoint(self, manifest: Manifest) -> None:
-        """Make a checkpoint of a set if one is due, and drop those that are kept no longer."""
+        """Make a checkpoint of a snapshot if one is due, and delete expired ones."""
         queries = manifest.tally.queries
         if queries == 0 or queries % self._config.checkpoint_every:
             return
@@ -151,45 +155,45 @@ class Snapshots:
                 shutil.rmtree(self._checkpoints / f"query_{old}")
 
     def sweep(self, current: str | None) -> None:
-        """Remove the sets that are not current, and what a process that died left half written."""
+        """Delete snapshots that are not current, and folders that a dead process left unfinished."""
         for other in self._states.glob("*"):
             if other.is_dir() and (current is None or other != self._folder(current)):
                 shutil.rmtree(other)
         for left in self._checkpoints.glob(".query_*"):
             shutil.rmtree(left)
 
-    def archived(self, manifest: Manifest) -> None:
-        """Keep a set that nothing will make again where nothing applies it."""
+    def archive(self, manifest: Manifest) -> None:
+        """Keep a snapshot that can't be made again, in a folder that nothing loads."""
         kept = self._archive / manifest.name[:_SHOWN]
         if not kept.exists():
             self._copy(self._folder(manifest.name), kept)
 
     def adopt(self) -> Manifest | None:
-        """Return what the link says: the current set where the journal, being another, does not know of any."""
+        """Return the snapshot that the link `models` points to, for a journal that does not name one."""
         folder = self._link.resolve()
         manifest = _read(folder / MANIFEST)
         return manifest if manifest and folder == self._folder(manifest.name).resolve() else None
 
     def checkpoints(self) -> list[int]:
-        """Return the query counts that can be gone back to, oldest first."""
+        """Return the query counts of the checkpoints, oldest first."""
         names = [path.name.removeprefix("query_") for path in self._checkpoints.glob("query_*")]
         return sorted(int(name) for name in names if name.isdigit())
 
     def check_is_checkpoint(self, queries: int) -> None:
-        """Pass if there is a checkpoint of that query count.
+        """Check that there is a checkpoint of that query count.
 
         Raises:
-            BadStateError: there is none; the hint lists those there are.
+            BadStateError: there is none; the hint lists the existing ones.
         """
         if queries not in self.checkpoints():
             known = ", ".join(map(str, self.checkpoints())) or "none yet"
             raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
 
     def restore(self, queries: int) -> Manifest:
-        """Make the set of a checkpoint one that the journal may name; later checkpoints are left.
+        """Make a snapshot of a checkpoint, for the journal to name; later checkpoints stay.
 
         Raises:
-            BadStateError: there is none of that query count, or it is damaged.
+            BadStateError: there is no such checkpoint, or it is damaged.
         """
         self.check_is_checkpoint(queries)
         source = self._checkpoints / f"query_{queries}"
@@ -203,7 +207,7 @@ class Snapshots:
         return manifest
 
     def drop_checkpoints(self, is_dropped: Callable[[int, Manifest | None], bool]) -> list[int]:
-        """Drop the checkpoints of which that is true, by query count and manifest (None: it cannot be read)."""
+        """Delete checkpoints by query count and manifest (None: unreadable); return their query counts."""
         folders = {queries: self._checkpoints / f"query_{queries}" for queries in self.checkpoints()}
         dropped = [queries for queries, folder in folders.items() if is_dropped(queries, _read(folder / MANIFEST))]
         for queries in dropped:
@@ -211,13 +215,13 @@ class Snapshots:
         return dropped
 
     def drop_archived(self, is_dropped: Callable[[Manifest | None], bool]) -> None:
-        """Drop the sets kept aside of which that is true."""
+        """Delete archived snapshots by their manifest (None: unreadable)."""
         for folder in self._archive.glob("*"):
             if is_dropped(_read(folder / MANIFEST)):
                 shutil.rmtree(folder)
 
     def last_good(self) -> int | None:
-        """Return the query count of the newest checkpoint that is whole."""
+        """Return the query count of the newest checkpoint that is intact."""
         good = (n for n in reversed(self.checkpoints()) if self._is_good(self._checkpoints / f"query_{n}"))
         return next(good, None)
 
@@ -230,11 +234,11 @@ class Snapshots:
         return self._states / name[:_SHOWN]
 
     def _new_folder(self) -> Path:
-        self._states.mkdir(exist_ok=True)  # not its parents: a home that was deleted meanwhile stays so
+        self._states.mkdir(exist_ok=True)  # without parents: a home that was deleted meanwhile stays deleted
         return Path(tempfile.mkdtemp(prefix=".partial_", dir=self._states))
 
     def _put_in_place(self, partial: Path, manifest: Manifest) -> None:
-        """Give a whole folder its name, unless there is one of that name: that is the same, if it is not damaged."""
+        """Give a complete folder its name, unless an intact folder of that name is already there: it is the same."""
         sync(partial)
         folder = self._folder(manifest.name)
         if _is_whole(folder, manifest):
@@ -246,7 +250,7 @@ class Snapshots:
         sync(self._states)
 
     def _copy(self, source: Path, target: Path) -> None:
-        """Fill a folder with links to the files of another: at once, or not at all."""
+        """Make a folder of hard links to the files of another, atomically."""
         partial = target.with_name(f".{target.name}")
         for left in (partial, target):
             shutil.rmtree(left, ignore_errors=True)
@@ -267,14 +271,14 @@ class Snapshots:
         link.replace(self._link)
 
     def _unlink(self) -> None:
-        if self._link.is_dir() and not self._link.is_symlink():  # in a home that was copied with its links followed
+        if self._link.is_dir() and not self._link.is_symlink():  # a home that was copied with its links resolved
             shutil.rmtree(self._link)
         else:
             self._link.unlink(missing_ok=True)
 
     def _damaged(self, path: Path, preset: str | None = None) -> BadStateError:
         option = f" --preset {preset}" if preset else ""
-        hint = f"make the models again from the journal, nothing is lost: shammah rebuild --home {self._home}{option}"
+        hint = f"make the models again from the journal (nothing is lost): shammah rebuild --home {self._home}{option}"
         if (queries := self.last_good()) is not None:
             hint += f"; or return to the last good checkpoint: shammah rollback {queries} --home {self._home}"
         return BadStateError(f"{path} is damaged or missing", hint)
@@ -285,17 +289,17 @@ class Snapshots:
 
 
 def _is_whole(folder: Path, manifest: Manifest) -> bool:
-    """Say whether a folder holds this set, as it was written."""
+    """Say whether a folder holds this snapshot, undamaged."""
     known = _read(folder / MANIFEST)
-    is_it = known is not None and known.name == manifest.name
-    return is_it and all(is_intact(folder / name, manifest.sha256.get(name)) for name in FILES)
+    is_same = known is not None and known.name == manifest.name
+    return is_same and all(is_intact(folder / name, manifest.sha256.get(name)) for name in FILES)
 
 
 def _read(path: Path) -> Manifest | None:
-    """Return the manifest at `path`; None if it is missing or none.
+    """Return the manifest at `path`; None if it is missing, damaged, or of an older format.
 
     Raises:
-        BadStateError: another version wrote it.
+        BadStateError: a newer version wrote it.
     """
     try:
         content = path.read_bytes()
@@ -310,6 +314,6 @@ def _read(path: Path) -> Manifest | None:
 
 
 def expired(checkpoints: list[int], config: StateConfig) -> list[int]:
-    """Return the checkpoints to drop: all but the most recent few and every thousandth."""
+    """Return the checkpoints to delete: all but the most recent few and every thousandth."""
     recent = set(checkpoints[-config.keep_recent :])
     return [queries for queries in checkpoints if queries not in recent and queries % config.keep_every]

@@ -1,6 +1,6 @@
-"""What training has made of a home: models, counts and evidence, in memory and as they are saved.
+"""Everything that training produces in a home: the roles, the counts and the score counts, in memory and saved.
 
-They are a function of the journal, bit for bit: whoever learns, and however often it was saved or broken off.
+The result is a function of the journal, bit for bit, whichever processes learnt it and wherever they stopped.
 """
 
 import time
@@ -34,21 +34,22 @@ from shammah_mlx.text.divergence import make_meter
 
 
 class Spent(msgspec.Struct):
-    """What this process spent on learning, seconds."""
+    """How long this process spent on learning, in seconds."""
 
-    steps_s: float = 0.0  # of all models
+    steps_s: float = 0.0  # training steps of all roles
     saves_s: float = 0.0
-    journal_s: float = 0.0  # on making questions durable
+    journal_s: float = 0.0  # writing interactions to the journal
 
 
 class Training:
-    """All that is trained in a home, and everything the next step depends on; starts from what was saved last.
+    """The trained state of a home, and everything that the next step depends on.
 
-    `afresh`: from nothing instead. Who learns or saves must be the only one to do so.
+    It starts from the state that was saved last, or from nothing if `afresh`. Only the process that holds the learner's
+    lock may call `learn`, `save` or `keep_checkpoint`.
 
     Raises:
-        BadStateError: what was saved is damaged, or was made by another preset.
-        WeightsError: there are no such pretrained weights.
+        BadStateError: the saved state is damaged, or was made by another preset.
+        WeightsError: the pretrained weights are missing.
     """
 
     roles: PersistentRoles
@@ -56,11 +57,11 @@ class Training:
     cursor: int  # number of the last interaction trained on
     tally: Tally
     score_counts: CountsBySource
-    base: Progress  # what was saved last, by whoever
-    _torn: bool  # whether a step was broken off
-    _count: int  # interactions learnt since
-    _learning_s: float  # what that took
-    _lines: list[dict[str, object]]  # what it adds to the metrics
+    base: Progress  # the state that was saved last, by any process
+    _torn: bool  # a step was interrupted, so memory differs from any saved state
+    _count: int  # interactions learnt since `base`
+    _learning_s: float  # seconds spent on them
+    _lines: list[dict[str, object]]  # their lines of metrics, not written yet
     _saved: Manifest | None  # of `base`
     _is_published: bool
 
@@ -73,7 +74,7 @@ class Training:
         self.versions = versions(config, embedder)
         self._embed = LazyEmbedder(embedder)
         self.meter = make_meter(config.divergence, self._embed)
-        self._save_s = 0.0  # what the last save took
+        self._save_s = 0.0  # seconds that the last save took
         self.spent = Spent()
         self.base = journal.of_current(self._take_up)
 
@@ -88,9 +89,9 @@ class Training:
         return self._student.decode_rate() if self._student else None
 
     def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.go_on) -> Interaction:
-        """Observe an interaction, train on it and count it; return it as observed. Nothing of it is saved yet.
+        """Observe an interaction, train on it and count it; return it as observed. Nothing is saved yet.
 
-        Between two steps, and while a shadow is drafted, `give_way` is called: it may read from these models.
+        `give_way` is called between two steps and while a shadow is drafted; it may ask these roles.
         """
         try:
             return self._learn(pending, give_way)
@@ -108,29 +109,29 @@ class Training:
         self.cursor = interaction.request.number
         self.tally = metrics.count(self.tally, interaction, steps, self._config)
         self.score_counts = threshold.updated(self.score_counts, interaction, self._config, self._void(interaction))
-        if interaction.late_for is None:  # a line a query
+        if interaction.late_for is None:  # one line for each query
             self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
         self._count += 1
         self._learning_s += time.perf_counter() - started
         return interaction
 
     def check_home(self) -> None:
-        """Pass if the home is still the one that was opened.
+        """Check that the home is still the one that was opened.
 
         Raises:
-            BadStateError: it was deleted.
+            BadStateError: it was deleted or replaced.
         """
         if not self._journal.is_in_place():
-            raise BadStateError(f"{self._home} was deleted or replaced", "nothing is written there; start again")
+            raise BadStateError(f"{self._home} was deleted or replaced", "nothing was written; run the command again")
 
     def catch_up(self) -> None:
-        """Start again from what was saved, if another process has saved since, or learning was broken off."""
+        """Load the saved state again if another process has saved since, or if a step was interrupted."""
         self.check_home()
         if self._torn or self._journal.progress() != self.base:
             self.base = self._journal.of_current(self._take_up)
 
     def take_over(self) -> None:
-        """Catch up, and finish what a process that died after saving has left undone."""
+        """Catch up, and publish the state if the process that saved it died before doing so."""
         self.catch_up()
         if self._saved and not self._is_published and not self._afresh:
             cursor = self._saved.cursor
@@ -139,35 +140,35 @@ class Training:
             self._is_published = True
 
     def score_counts_now(self) -> CountsBySource:
-        """Return the evidence, with what was served since: the bound does not wait for the learner."""
+        """Return the score counts, including answers served since the last learning: the bound must not lag behind."""
         found = self.score_counts
         for pending in self._journal.after(self.cursor):
-            if pending.audit_probability is not None:  # of others it is not known yet what they show
+            if pending.audit_probability is not None:  # the others are not compared with the reply yet
                 found = threshold.updated(found, pending, self._config, self._void(pending))
         return found
 
     @property
     def is_unsaved(self) -> bool:
-        """Say whether there is something to save: a step that was broken off is not."""
+        """Say whether there is something to save; an interrupted step is not saved."""
         return self._count > 0 and not self._torn
 
     @property
     def is_save_due(self) -> bool:
-        """Say whether a save would take little of the time that was spent on learning, or makes a checkpoint."""
+        """Say whether a checkpoint is due, or a save is cheap beside the time spent on learning."""
         state = self._config.state
         is_checkpoint = self.tally.queries % state.checkpoint_every == 0
         return not self._afresh and (is_checkpoint or self._save_s <= state.save_share * self._learning_s)
 
     def save(self) -> str:
-        """Write all that was learnt to the home, as one; return its name."""
+        """Save everything that was learnt as one state; return its name."""
         started = time.perf_counter()
         self.check_home()
         manifest = self._write()
         if self._saved and self._is_to_be_kept(self._saved, manifest):
-            self._snapshots.archived(self._saved)
+            self._snapshots.archive(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
         progress = Progress(self.cursor, manifest.name)
-        self._journal.commit(progress)  # from here on it is saved
+        self._journal.commit(progress)  # from this commit on the new state is the current one
         self.base, self._saved, self._count, self._learning_s, self._lines = progress, manifest, 0, 0.0, []
         self._snapshots.publish(manifest)
         self._is_published = True
@@ -176,7 +177,7 @@ class Training:
         return manifest.name
 
     def keep_checkpoint(self) -> None:
-        """Make the checkpoint that is due, while what is learnt from nothing is not in its place yet."""
+        """Make a checkpoint if one is due, during a rebuild, which saves only at its end."""
         if self.tally.queries % self._config.state.checkpoint_every == 0:
             self._snapshots.keep_checkpoint(self._write())
 
@@ -186,13 +187,13 @@ class Training:
         return self._snapshots.write(write, unsealed, self._student.adapter_config() if self._student else None)
 
     def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
-        """Say whether a set goes aside: nothing will make it again, and its adapters are not in the new one."""
+        """Say whether an old state must be archived: it cannot be made again, and the new one lacks its adapters."""
         decoder = old.versions.get("decoder", "")
-        is_of_another = "decoder" in decoder.split(" ")[0] and decoder != self.versions["decoder"]
-        return old.name != new.name and (self._afresh or is_of_another)
+        is_another_decoder = "decoder" in decoder.split(" ")[0] and decoder != self.versions["decoder"]
+        return old.name != new.name and (self._afresh or is_another_decoder)
 
     def drop_lines(self) -> None:
-        """Forget what a save would write beside the models, where nothing is saved."""
+        """Drop staged rows and metrics lines, in a home that is never saved."""
         self._journal.unstage()
         self._lines.clear()
 
@@ -221,7 +222,7 @@ class Training:
             self.roles.load(arrays, changed, lambda: self._replies(manifest.cursor))
         except (ValueError, RuntimeError) as error:
             raise BadStateError(
-                f"the models in {self._home} do not fit the settings: {error}",
+                f"the saved models in {self._home} do not fit the settings: {error}",
                 "undo the change in config.toml, or use another --home",
             ) from error
         kept = {source: found for source, found in manifest.score_counts.items() if not CONCERNS[source] & changed}
@@ -236,14 +237,14 @@ class Training:
         has_decoder = self._config.generator == "recall+decoder"
         folder = self._config.lora.model
         if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
-            raise BadInputError(f"there is no folder {folder}", "mend lora.model in config.toml")
+            raise BadInputError(f"lora.model names no folder: {folder}", "correct lora.model in config.toml")
         if has_decoder:
             self._student = Student(self._weights.decoder, self._config, self._journal.read)
         lookup, rows = self._journal.read, self._journal.memory
         return HybridRoles(self._config, self.versions, self._embed, self.meter, lookup, rows, self._student)
 
     def _void(self, interaction: Interaction) -> list[DraftSource]:
-        """Return the sources whose drafts were scored or measured by other parts than today's."""
+        """Return the sources whose drafts were scored or measured under other versions than today's."""
         recorded = interaction.decision_context.versions
         return [
             source
@@ -265,7 +266,7 @@ class Training:
 
 
 def versions(config: Config, embedder: Path) -> dict[str, str]:
-    """Return what evidence holds for: with another of these it starts anew."""
+    """Return the versions that features and labels depend on: when one changes, what depends on it starts anew."""
     size = (embedder / "model.safetensors").stat().st_size
     meter, lora = config.divergence, config.lora
     return {
@@ -278,8 +279,8 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
 
 
 def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:
-    """Write arrays so that the same arrays give the same bytes.
+    """Write arrays to an open file, so that equal arrays give equal bytes.
 
-    Through a Python file a full disk is an OSError; given a path, MLX makes it a RuntimeError like any other.
+    On a full disk, writing through a Python file raises OSError; MLX alone would raise RuntimeError.
     """
     mx.save_safetensors(file, dict(sorted(arrays.items())))

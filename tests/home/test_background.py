@@ -88,7 +88,7 @@ def test_while_another_learns_a_question_is_answered_all_the_same(home: Path, cl
     with HomeLock(home, PRESETS["default"].state).learning():
         assert ask("what is a monad?").returncode == 0
         told = subprocess.run([*SHAMMAH, "learn"], capture_output=True, text=True, check=False)
-        assert (told.returncode, told.stdout) == (0, "Another shammah is learning, and will learn all there is.\n")
+        assert (told.returncode, told.stdout) == (0, "Another shammah process is already learning and will learn everything.\n")
         assert pending(home) == 1
         assert "0 learnt, 1 being learnt" in run("status").stdout
         assert "not yet: being learnt now" in run("why").stdout

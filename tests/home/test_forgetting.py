@@ -177,9 +177,10 @@ DIE_AFTER = """
 import os, sys
 from pathlib import Path
 from shammah_mlx.config import StateConfig
-from shammah_mlx.forgetting import finish, matcher
+from shammah_mlx.home.erasures import Erasures
+from shammah_mlx.home.forgetting import finish, matcher
 from shammah_mlx.home.journal import Journal
-from shammah_mlx.states import States
+from shammah_mlx.home.snapshots import Snapshots
 home, left = Path(sys.argv[1]), [int(sys.argv[2])]
 def dies_after(step):
     def stepped(*args, **kwargs):
@@ -188,14 +189,17 @@ def dies_after(step):
         left[0] -= 1
         return step(*args, **kwargs)
     return stepped
-for name in ("erase", "scrub", "go_back", "note_all_gone"):
-    setattr(Journal, name, dies_after(getattr(Journal, name)))
-for name in ("drop_checkpoints", "drop_aside", "restore", "publish"):
-    setattr(States, name, dies_after(getattr(States, name)))
-journal, states = Journal(home / "journal.db"), States(home, StateConfig(checkpoint_every=5))
+for owner, names in (
+    (Erasures, ("erase", "scrub", "finish")),
+    (Journal, ("go_back",)),
+    (Snapshots, ("drop_checkpoints", "drop_archived", "restore", "publish")),
+):
+    for name in names:
+        setattr(owner, name, dies_after(getattr(owner, name)))
+journal, snapshots = Journal(home / "journal.db"), Snapshots(home, StateConfig(checkpoint_every=5))
 matches = matcher(sys.argv[3])
-journal.erasures.erase([interaction.turn.number for interaction in journal.every() if matches(interaction)])
-finish(home, journal, states)
+journal.erasures.erase([interaction.request.number for interaction in journal.every() if matches(interaction)])
+finish(home, journal, snapshots)
 os._exit(9)
 """
 
