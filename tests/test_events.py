@@ -41,7 +41,7 @@ def test_an_interaction_survives_the_journal(outcome: str) -> None:
         ("audited", {"reply": reply("half", None)}),
     ],
 )
-def test_what_no_path_through_the_loop_produces_cannot_be_built(outcome: Outcome, changes: dict[str, object]) -> None:
+def test_shapes_that_the_loop_cannot_produce_are_refused(outcome: Outcome, changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=outcome):
         msgspec.structs.replace(LEGAL[outcome], **changes)
 
@@ -58,11 +58,11 @@ def test_what_no_path_through_the_loop_produces_cannot_be_built(outcome: Outcome
         (None, "yes", False),
     ],
 )
-def test_only_a_reply_that_ended_by_itself_is_complete(stop_reason: str | None, text: str, complete: bool) -> None:
+def test_only_a_reply_that_claude_finished_is_complete(stop_reason: str | None, text: str, complete: bool) -> None:
     assert Reply(text, "m", stop_reason).complete is complete
 
 
-def test_an_audit_is_what_the_coin_said() -> None:
+def test_an_audit_is_due_when_the_draw_is_below_its_probability() -> None:
     for audit_draw, audit in ((0.09, True), (0.1, False)):
         happened = Interaction.approved(
             msgspec.structs.replace(make_request(), audit_draw=audit_draw), LOCAL, SCORED, 0.1
@@ -75,6 +75,6 @@ def test_a_local_answer_that_the_validator_refused_is_not_covered() -> None:
     assert not Interaction.unchecked(make_request(), LOCAL, SCORED, accepted=True).uncovered
 
 
-def test_what_was_said_before_is_part_of_the_question() -> None:
+def test_the_conversation_so_far_is_part_of_the_context() -> None:
     alone, before = Query("how many are there?"), Exchange("which moons has Mars?", "Phobos and Deimos.")
     assert msgspec.structs.replace(alone, history=(before,)).context != alone.context

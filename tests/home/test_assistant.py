@@ -79,7 +79,7 @@ def test_saving_rarely_ends_in_the_same_state_as_saving_always(tmp_path: Path, s
     assert named(tmp_path / "always") == named(tmp_path / "rarely")
 
 
-def test_what_was_journalled_and_not_learnt_is_learnt_once_by_the_next(
+def test_pending_interactions_are_learnt_once_by_the_next_process(
     tmp_path: Path, small: Config, weights: Weights
 ) -> None:
     ask_all(tmp_path / "straight", small, weights, ROWS[:4])
@@ -130,7 +130,7 @@ def test_a_save_that_fails_leaves_the_old_state_whole(tmp_path: Path, small: Con
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
-def test_damage_is_told_with_the_file_and_the_last_good_checkpoint(
+def test_damage_is_reported_with_the_file_and_the_last_good_checkpoint(
     tmp_path: Path, small: Config, weights: Weights, name: str, damage: str
 ) -> None:
     home = tmp_path / "home"
@@ -151,7 +151,7 @@ def test_damage_is_told_with_the_file_and_the_last_good_checkpoint(
     ask_all(home, small, weights, ROWS[12:13])
 
 
-def test_rolling_back_returns_to_the_state_of_then_and_sets_the_rest_aside(
+def test_a_rollback_restores_the_old_state_and_archives_the_rest(
     tmp_path: Path, small: Config, weights: Weights
 ) -> None:
     ask_all(tmp_path / "five", small, weights, ROWS[:5])
@@ -175,9 +175,7 @@ def seen_and_checkpoints(home: Path, config: Config, weights: Weights) -> tuple[
     return answered.request.seen, Snapshots(home, config.state).checkpoints()
 
 
-def test_after_a_rollback_there_is_no_way_into_the_future_it_left(
-    tmp_path: Path, small: Config, weights: Weights
-) -> None:
+def test_a_rollback_deletes_later_checkpoints(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:12])
     assert len(roll_back(home, small, 5)) == 7
@@ -189,7 +187,7 @@ def test_after_a_rollback_there_is_no_way_into_the_future_it_left(
     assert seen_and_checkpoints(home, small, weights) == (5, [5])
 
 
-def test_without_its_journal_a_home_goes_on_learning(tmp_path: Path, small: Config, weights: Weights) -> None:
+def test_a_home_that_lost_its_journal_goes_on_learning(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:3])
     (home / "journal.db").unlink()
@@ -210,7 +208,7 @@ def test_lost_models_are_not_taken_for_a_fresh_home(tmp_path: Path, small: Confi
     assert seen_and_checkpoints(home, small, weights)[0] == 5
 
 
-def test_a_link_that_is_lost_is_made_again(tmp_path: Path, small: Config, weights: Weights) -> None:
+def test_a_lost_link_is_made_again(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:3])
     before = stored(home)
@@ -225,7 +223,7 @@ def no_progress(interactions: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("queries", [3, 5])  # before the first checkpoint; and with it damaged, for it shares the bytes
-def test_without_a_good_checkpoint_the_journal_heals(
+def test_a_rebuild_repairs_a_home_without_a_good_checkpoint(
     tmp_path: Path, small: Config, weights: Weights, queries: int
 ) -> None:
     home = tmp_path / "home"
@@ -241,7 +239,7 @@ def test_without_a_good_checkpoint_the_journal_heals(
     assert_same(before, stored(home))
 
 
-def test_to_save_the_same_again_leaves_it_where_others_read_it(tmp_path: Path, small: Config, weights: Weights) -> None:
+def test_saving_the_same_state_again_leaves_its_files_in_place(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:2])
     before = {path: path.stat().st_ino for path in (home / "models").resolve().iterdir()}
@@ -263,7 +261,7 @@ def test_a_rebuild_is_refused_to_another_preset(tmp_path: Path, small: Config, w
         rebuild(home, msgspec.structs.replace(small, preset="other"), weights, no_progress)
 
 
-def test_a_rebuild_makes_the_checkpoints_again_and_keeps_what_it_replaces(
+def test_a_rebuild_makes_the_checkpoints_again_and_archives_the_old_state(
     tmp_path: Path, small: Config, weights: Weights
 ) -> None:
     home = tmp_path / "home"
@@ -298,7 +296,7 @@ def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weight
         assert training.score_counts["recall"] == training.score_counts_now()["recall"] == now
 
 
-def test_a_home_copied_with_its_links_followed_works(tmp_path: Path, small: Config, weights: Weights) -> None:
+def test_a_home_copied_with_its_links_resolved_works(tmp_path: Path, small: Config, weights: Weights) -> None:
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:3])
     shutil.copytree(home, tmp_path / "copy", symlinks=False)
@@ -307,7 +305,7 @@ def test_a_home_copied_with_its_links_followed_works(tmp_path: Path, small: Conf
     assert_same(stored(home), stored(tmp_path / "copy"))
 
 
-def test_a_checkpoint_that_was_due_when_the_process_died_is_made_by_the_next(
+def test_a_checkpoint_due_when_the_process_died_is_made_by_the_next(
     tmp_path: Path, small: Config, weights: Weights
 ) -> None:
     home = tmp_path / "home"
@@ -326,7 +324,7 @@ def test_models_of_a_newer_version_are_not_called_damaged(tmp_path: Path, small:
         Assistant(home, small, TEACHER, weights)
 
 
-def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path, small: Config, weights: Weights) -> None:
+def test_a_missing_checkpoint_is_refused(tmp_path: Path, small: Config, weights: Weights) -> None:
     ask_all(tmp_path / "home", small, weights, ROWS[:6])
     with pytest.raises(BadStateError) as told:
         roll_back(tmp_path / "home", small, 7)
@@ -351,7 +349,7 @@ def test_another_preset_and_other_shapes_are_refused(tmp_path: Path, small: Conf
         Assistant(tmp_path / "home", wider, TEACHER, weights)
 
 
-def test_a_home_in_use_is_waited_for_with_a_word_and_then_refused(
+def test_a_home_in_use_is_waited_for_with_a_message_and_then_refused(
     tmp_path: Path, small: Config, weights: Weights
 ) -> None:
     hasty = msgspec.structs.replace(small, state=StateConfig(lock_wait_s=0.1))
@@ -396,9 +394,7 @@ def test_the_metrics_file_has_a_line_a_query_and_no_text(tmp_path: Path, small: 
     assert "topic" not in text
 
 
-def test_checkpoints_share_their_bytes_with_the_state_they_are_of(
-    tmp_path: Path, small: Config, weights: Weights
-) -> None:
+def test_checkpoints_are_hard_links_to_the_state(tmp_path: Path, small: Config, weights: Weights) -> None:
     ask_all(tmp_path / "home", small, weights, ROWS[:5])
     current, kept = (tmp_path / "home" / "models", tmp_path / "home" / "checkpoints" / "query_5")
     for name in FILES:

@@ -57,7 +57,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_the_prompt_is_back_before_it_is_learnt_and_it_is_learnt_all_the_same(home: Path, claude: Loopback) -> None:
+def test_ask_returns_before_the_answer_is_learnt(home: Path, claude: Loopback) -> None:
     asked = ask("what is a monad?")
     left = pending(home)
     assert (asked.returncode, asked.stdout) == (0, "You asked: what is a monad?\n")
@@ -84,11 +84,14 @@ def test_questions_asked_at_once_are_all_answered_and_each_is_learnt_once(
     assert (rebuilt.interactions, rebuilt.before) == (4, rebuilt.after)
 
 
-def test_while_another_learns_a_question_is_answered_all_the_same(home: Path, claude: Loopback) -> None:
+def test_a_question_is_answered_while_another_process_learns(home: Path, claude: Loopback) -> None:
     with HomeLock(home, PRESETS["default"].state).learning():
         assert ask("what is a monad?").returncode == 0
         told = subprocess.run([*SHAMMAH, "learn"], capture_output=True, text=True, check=False)
-        assert (told.returncode, told.stdout) == (0, "Another shammah process is already learning and will learn everything.\n")
+        assert (told.returncode, told.stdout) == (
+            0,
+            "Another shammah process is already learning and will learn everything.\n",
+        )
         assert pending(home) == 1
         assert "0 learnt, 1 being learnt" in run("status").stdout
         assert "not yet: being learnt now" in run("why").stdout
@@ -96,7 +99,7 @@ def test_while_another_learns_a_question_is_answered_all_the_same(home: Path, cl
     assert pending(home) == 0
 
 
-def test_what_a_learner_that_was_killed_has_left_the_next_one_learns(home: Path, claude: Loopback) -> None:
+def test_the_next_process_learns_what_a_killed_one_left(home: Path, claude: Loopback) -> None:
     with HomeLock(home, PRESETS["default"].state).learning():
         ask("what is a monad?")
     with subprocess.Popen([*SHAMMAH, "learn"], stdout=subprocess.DEVNULL) as learner:
@@ -106,7 +109,7 @@ def test_what_a_learner_that_was_killed_has_left_the_next_one_learns(home: Path,
     wait_until(lambda: pending(home) == 0)
 
 
-def test_why_learning_stopped_is_in_the_status_and_in_no_text_of_the_user(home: Path, claude: Loopback) -> None:
+def test_status_says_why_learning_stopped_without_any_text_of_the_user(home: Path, claude: Loopback) -> None:
     (home / "states").touch()  # where a folder should be
     ask("what is a monad?")
     wait_until(lambda: (home / LOG).read_bytes() != b"")
@@ -120,7 +123,7 @@ def test_why_learning_stopped_is_in_the_status_and_in_no_text_of_the_user(home: 
     assert json.loads(run("status", "--json").stdout)["learning_failed"] is None
 
 
-def test_the_background_has_the_settings_of_the_question(home: Path, claude: Loopback) -> None:
+def test_background_learning_has_the_settings_of_the_question(home: Path, claude: Loopback) -> None:
     other = home.with_name("other")
     command = [*SHAMMAH, "ask", "--home", str(other), "--preset", "literal", "--seed", "7", "hello"]
     (home / "config.toml").rename(home.with_name("config.toml"))
@@ -135,19 +138,19 @@ def test_the_background_has_the_settings_of_the_question(home: Path, claude: Loo
     assert not (home / "journal.db").exists()
 
 
-def test_nothing_is_started_for_what_is_not_kept(home: Path, claude: Loopback) -> None:
+def test_no_process_is_started_for_a_query_that_is_not_stored(home: Path, claude: Loopback) -> None:
     claude.default_to(reply("It is a secret."))
     told = subprocess.run([*SHAMMAH, "ask", "--no-store", "who am I?"], capture_output=True, text=True, check=False)
     assert told.stdout == "It is a secret.\n"
     assert not (home / LOG).exists()
 
 
-def test_nothing_asked_is_nothing_to_learn(home: Path) -> None:
+def test_learn_says_so_when_nothing_was_asked(home: Path) -> None:
     assert run("learn").stdout == "Nothing was asked yet.\n"
     assert [path.name for path in home.iterdir()] == ["config.toml"]
 
 
-def test_nothing_of_the_users_folder_is_run(home: Path, claude: Loopback, tmp_path: Path) -> None:
+def test_no_module_of_the_current_folder_is_imported(home: Path, claude: Loopback, tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "click.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
@@ -157,7 +160,7 @@ def test_nothing_of_the_users_folder_is_run(home: Path, claude: Loopback, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-def test_a_home_deleted_while_it_learns_stays_deleted(home: Path, claude: Loopback, weights: Weights) -> None:
+def test_a_home_deleted_during_learning_stays_deleted(home: Path, claude: Loopback, weights: Weights) -> None:
     config = load_config(home / "config.toml", {})
     with Assistant(home, config, Claude(config.teacher, find_credential(home)), weights) as assistant:
         assistant.ask(Query("what is a monad?"))
@@ -167,7 +170,7 @@ def test_a_home_deleted_while_it_learns_stays_deleted(home: Path, claude: Loopba
     assert not home.exists()
 
 
-def test_who_waits_to_be_alone_keeps_nobody_from_asking(home: Path) -> None:
+def test_a_process_that_waits_to_be_alone_does_not_block_questions(home: Path) -> None:
     here, there = (HomeLock(home, msgspec.structs.replace(PRESETS["default"].state, lock_wait_s=1.0)) for _ in range(2))
     refused = threading.Event()
 
@@ -188,7 +191,7 @@ def test_who_waits_to_be_alone_keeps_nobody_from_asking(home: Path) -> None:
 OPEN = "import sys, pathlib, shammah_mlx.home.journal as j; [j.Journal(pathlib.Path(p)).close() for p in sys.argv[1:]]"
 
 
-def test_many_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
+def test_many_processes_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{number}.db") for number in range(30)]
     started = [subprocess.Popen([sys.executable, "-c", OPEN, *paths]) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]

@@ -126,7 +126,7 @@ def test_a_disk_that_is_full_at_any_write_loses_nothing(tmp_path: Path, home: Pa
 
 
 @needs_mount
-def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path, home: Path) -> None:
+def test_a_read_only_home_is_reported(tmp_path: Path, home: Path) -> None:
     asked = ask_in_a_mount(tmp_path / "disk", home, tmp_path / "out", -1)
     assert asked.returncode == 1
     assert asked.stdout == ""
@@ -137,7 +137,7 @@ def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path, home: Path) ->
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_of_another_home_is_not_taken_for_ours(home: Path, config: Config, weights: Weights, name: str) -> None:
+def test_a_file_of_another_home_is_not_accepted(home: Path, config: Config, weights: Weights, name: str) -> None:
     (home / "models" / name).unlink()
     mx.save_safetensors(str(home / "models" / name), {"weights": mx.zeros((3,))})
     failed = run("ask", LAST)
@@ -149,7 +149,7 @@ def test_a_file_of_another_home_is_not_taken_for_ours(home: Path, config: Config
     assert run("ask", LAST).exit_code == 0
 
 
-def test_a_whole_set_of_another_home_is_not_taken_for_ours(tmp_path: Path, home: Path, claude: Loopback) -> None:
+def test_a_snapshot_of_another_home_is_not_accepted(tmp_path: Path, home: Path, claude: Loopback) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "config.toml").write_text(SETTINGS)
@@ -166,7 +166,7 @@ def test_a_whole_set_of_another_home_is_not_taken_for_ours(tmp_path: Path, home:
 
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
-def test_a_journal_of_any_earlier_version_is_taken_up_and_learnt(
+def test_a_journal_of_any_earlier_version_is_migrated_and_learnt(
     tmp_path: Path, home: Path, config: Config, weights: Weights, version: int
 ) -> None:
     old, before = tmp_path / "old", state_of(home)
@@ -203,7 +203,7 @@ def test_models_of_an_earlier_version_are_made_again_from_the_journal(home: Path
     assert len(list((home / "states").iterdir())) == 1
 
 
-def test_a_clock_that_is_set_back_makes_nothing_fresh_again(tmp_path: Path, config: Config, weights: Weights) -> None:
+def test_setting_the_clock_back_makes_no_answer_fresh_again(tmp_path: Path, config: Config, weights: Weights) -> None:
     now = [1e9]
     rows = [*ROWS, Row("what is the weather like today?", "Rain until noon.", "now")]
     home = tmp_path / "clock"
@@ -226,9 +226,7 @@ def test_a_clock_that_is_set_back_makes_nothing_fresh_again(tmp_path: Path, conf
     assert rebuilt.before == rebuilt.after
 
 
-def test_a_checkpoint_that_is_damaged_is_no_way_back_until_it_is_made_again(
-    home: Path, config: Config, claude: Loopback
-) -> None:
+def test_a_damaged_checkpoint_is_refused_until_it_is_made_again(home: Path, config: Config, claude: Loopback) -> None:
     assert run("ask", LAST).exit_code == 0
     for path in (home / "checkpoints" / "query_5").iterdir():
         path.unlink()  # not written to: the current set shares its bytes

@@ -113,7 +113,7 @@ def config(request: pytest.FixtureRequest, tiny: Config, tiny_folder: Path) -> C
     return msgspec.structs.replace(RECALL, generator=request.param, lora=lora, rehearsal=rehearsal, policy=policy)
 
 
-def test_what_is_left_is_what_the_rest_of_the_journal_makes_bit_for_bit(
+def test_forgetting_leaves_the_state_that_the_rest_of_the_journal_makes(
     home: Path, config: Config, weights: Weights
 ) -> None:
     teach(home, config, weights)
@@ -130,7 +130,7 @@ def test_what_is_left_is_what_the_rest_of_the_journal_makes_bit_for_bit(
     assert holding(home) == []
 
 
-def test_only_what_came_after_the_first_of_them_is_learnt_again(home: Path, weights: Weights) -> None:
+def test_only_interactions_after_the_first_erased_one_are_learnt_again(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     snapshots = Snapshots(home, RECALL.state)
     assert snapshots.checkpoints() == [5, 10, 15]
@@ -141,9 +141,7 @@ def test_only_what_came_after_the_first_of_them_is_learnt_again(home: Path, weig
     assert (manifest.cursor, manifest.tally.queries) == (10, 10)
 
 
-def test_an_answer_that_was_forgotten_is_not_served_and_others_are_from_whoever_still_had_them(
-    home: Path, weights: Weights
-) -> None:
+def test_a_forgotten_answer_is_not_served_and_shared_answers_stay(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     forget(home, RECALL, SECRET, everything)
     learn_rest(home, RECALL, weights)
@@ -160,7 +158,7 @@ def test_an_answer_that_was_forgotten_is_not_served_and_others_are_from_whoever_
         assert db.execute("SELECT answer FROM memory WHERE number = ?", (FIRST + 1,)).fetchone() == (FIRST + 1,)
 
 
-def test_the_file_keeps_nothing_of_what_was_replaced_before_deletion_overwrote(home: Path, weights: Weights) -> None:
+def test_scrubbing_removes_text_deleted_before_secure_delete_was_on(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[:6])
     with closing(sqlite3.connect(home / "journal.db")) as db, db:  # as versions before this one wrote
         db.execute("PRAGMA secure_delete = OFF")
@@ -205,7 +203,7 @@ os._exit(9)
 
 
 @pytest.mark.parametrize("steps", range(9))
-def test_a_process_that_dies_on_the_way_leaves_the_next_to_finish(home: Path, weights: Weights, steps: int) -> None:
+def test_the_next_process_finishes_an_erasure_that_a_dead_one_began(home: Path, weights: Weights, steps: int) -> None:
     teach(home, RECALL, weights)
     died = subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), str(steps), SECRET], check=False)
     assert died.returncode == 9
@@ -217,16 +215,14 @@ def test_a_process_that_dies_on_the_way_leaves_the_next_to_finish(home: Path, we
     assert forget(home, RECALL, "nothing like it", everything) == Forgotten(0, [])
 
 
-def test_forgetting_goes_on_where_it_was_interrupted_though_nothing_matches_any_more(
-    home: Path, weights: Weights
-) -> None:
+def test_an_interrupted_erasure_is_finished_even_if_nothing_matches_now(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), "1", SECRET], check=False)
     assert forget(home, RECALL, SECRET, everything) == Forgotten(0, [15], resumed=True)
     assert holding(home) == []
 
 
-def test_a_rollback_finishes_it_too(home: Path, weights: Weights) -> None:
+def test_a_rollback_finishes_an_interrupted_erasure_too(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     subprocess.run([sys.executable, "-c", DIE_AFTER, str(home), "1", SECRET], check=False)
     with pytest.raises(BadStateError, match="no checkpoint 15"):
@@ -234,7 +230,7 @@ def test_a_rollback_finishes_it_too(home: Path, weights: Weights) -> None:
     assert holding(home) == []
 
 
-def test_while_another_reads_the_journal_it_is_not_called_done(home: Path, weights: Weights) -> None:
+def test_forgetting_fails_while_another_process_reads_the_journal(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[FIRST - 6 : FIRST + 1])
     with closing(Journal(home / "journal.db")) as journal:
         journal.erasures.erase([6])
@@ -248,7 +244,7 @@ def test_while_another_reads_the_journal_it_is_not_called_done(home: Path, weigh
         assert journal.erasures.unfinished_from() is None
 
 
-def test_what_a_rollback_set_aside_is_forgotten_and_the_models_stay(home: Path, weights: Weights) -> None:
+def test_archived_interactions_are_forgotten_and_the_models_stay(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     roll_back(home, RECALL, 10)
     before = contents(home)[:2]
@@ -258,7 +254,7 @@ def test_what_a_rollback_set_aside_is_forgotten_and_the_models_stay(home: Path, 
     assert learn_rest(home, RECALL, weights) == 0
 
 
-def test_a_number_that_was_forgotten_stays_taken(home: Path, weights: Weights) -> None:
+def test_forgotten_numbers_are_not_used_again(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[:FIRST])
     forget(home, RECALL, SECRET, everything)
     with Assistant(home, RECALL, TEACHER, weights) as assistant:
@@ -267,7 +263,7 @@ def test_a_number_that_was_forgotten_stays_taken(home: Path, weights: Weights) -
     assert (asked.request.number, asked.request.seen) == (FIRST + 1, FIRST - 1)
 
 
-def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) -> None:
+def test_a_home_that_forgot_everything_is_as_new(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[:6])
     assert forget(home, RECALL, "how", everything) == Forgotten(6, [5])
     assert not (home / "models").exists()
@@ -277,7 +273,7 @@ def test_a_home_that_is_all_forgotten_is_as_new(home: Path, weights: Weights) ->
     assert Snapshots(home, RECALL.state).manifest(named(home)) is not None
 
 
-def test_in_a_home_copied_with_its_links_followed_too(home: Path, weights: Weights) -> None:
+def test_forgetting_works_in_a_home_copied_with_its_links_resolved(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[:3])
     copy = home.with_name("copy")
     shutil.copytree(home, copy, symlinks=False)
@@ -286,7 +282,7 @@ def test_in_a_home_copied_with_its_links_followed_too(home: Path, weights: Weigh
     assert list((copy / "states").iterdir()) == []
 
 
-def test_sets_that_a_process_left_unfinished_go_too(home: Path, weights: Weights) -> None:
+def test_unfinished_snapshots_are_deleted_too(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     for left in (home / "states" / "query_16_left", home / "checkpoints" / ".query_15"):
         left.mkdir()
@@ -299,7 +295,7 @@ def test_sets_that_a_process_left_unfinished_go_too(home: Path, weights: Weights
 
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
-def test_damaged_models_are_no_reason_to_keep_it(home: Path, weights: Weights, name: str) -> None:
+def test_forgetting_works_with_damaged_models(home: Path, weights: Weights, name: str) -> None:
     teach(home, RECALL, weights)
     (home / "models" / name).write_bytes(b"damaged")
     (home / "checkpoints" / "query_10" / "manifest.json").unlink()
@@ -310,7 +306,7 @@ def test_damaged_models_are_no_reason_to_keep_it(home: Path, weights: Weights, n
     assert contents(home) == contents(from_the_journal_alone(home, RECALL, weights))
 
 
-def test_what_the_user_is_shown_is_what_would_go_and_no_means_no(home: Path, weights: Weights) -> None:
+def test_the_user_sees_what_would_be_erased_and_may_refuse(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     before = contents(home)
     shown: list[int] = []
@@ -324,19 +320,19 @@ def test_what_the_user_is_shown_is_what_would_go_and_no_means_no(home: Path, wei
     assert contents(home) == before
 
 
-def test_another_preset_may_not_make_the_models_again(home: Path, weights: Weights, tiny: Config) -> None:
+def test_another_preset_may_not_rebuild_the_models(home: Path, weights: Weights, tiny: Config) -> None:
     teach(home, RECALL, weights)
     with pytest.raises(BadStateError, match="made by the preset 'default'"):
         forget(home, tiny, SECRET, everything)
     assert holding(home)
 
 
-def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_forgetting_does_not_create_a_missing_home(tmp_path: Path) -> None:
     assert forget(tmp_path / "none", RECALL, SECRET, everything) == Forgotten(0, [])
     assert not (tmp_path / "none").exists()
 
 
-def test_evidence_that_another_meter_measured_is_not_learnt_again(home: Path, weights: Weights) -> None:
+def test_labels_of_another_meter_are_not_learnt_again(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights)
     other = msgspec.structs.replace(RECALL, divergence=msgspec.structs.replace(RECALL.divergence, kind="exact"))
     teach(home, other, weights, ROWS[:2])

@@ -73,7 +73,9 @@ class Home:
             return [msgspec.structs.replace(one, ms=None) for one in journal.after(0)]
 
 
-def test_what_is_learnt_is_the_same_as_if_nobody_had_asked(tmp_path: Path, config: Config, weights: Weights) -> None:
+def test_answering_between_steps_does_not_change_what_is_learnt(
+    tmp_path: Path, config: Config, weights: Weights
+) -> None:
     quiet = Home(tmp_path / "quiet", config, weights, stored=None)
     busy = Home(tmp_path / "busy", config, weights, stored=False)
     assert busy.between == quiet.between > 2 * len(ROWS)  # between steps, and while shadows are written
@@ -81,7 +83,7 @@ def test_what_is_learnt_is_the_same_as_if_nobody_had_asked(tmp_path: Path, confi
     assert busy.state == quiet.state
 
 
-def test_what_was_asked_in_between_is_learnt_in_its_turn(tmp_path: Path, config: Config, weights: Weights) -> None:
+def test_queries_asked_between_steps_are_learnt_afterwards(tmp_path: Path, config: Config, weights: Weights) -> None:
     home = Home(tmp_path / "home", config, weights, stored=True)
     numbers = [interaction.request.number for interaction in home.records]
     assert numbers == list(range(1, len(numbers) + 1))

@@ -48,7 +48,7 @@ def test_writing_again_completes_the_same_interaction(journal: Journal) -> None:
     assert list(journal.after(0)) == [observed]
 
 
-def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Journal) -> None:
+def test_archived_interactions_do_not_count_but_keep_their_numbers(journal: Journal) -> None:
     for number in (1, 2, 3):
         journal.write(numbered(number))
     assert journal.go_back(Progress(1, "of then"), archive=True) == [2, 3]
@@ -59,13 +59,13 @@ def test_what_is_set_aside_counts_no_more_but_its_numbers_stay_taken(journal: Jo
     assert journal.totals(0).spent_usd == pytest.approx(0.003)  # the money is gone all the same
 
 
-def test_of_two_asked_at_once_the_later_to_be_answered_gets_the_next_number(journal: Journal) -> None:
+def test_of_two_concurrent_queries_the_one_written_later_gets_the_next_number(journal: Journal) -> None:
     first, second = (journal.write(numbered(1)) for _ in range(2))
     assert (first.request.number, second.request.number) == (1, 2)
     assert list(journal.after(1)) == [second]
 
 
-def test_what_is_staged_and_not_committed_is_gone(journal: Journal) -> None:
+def test_staged_rows_that_are_not_committed_are_lost(journal: Journal) -> None:
     journal.write(numbered(1))
     journal.complete(msgspec.structs.replace(numbered(1), ms=7.0))
     journal.unstage()
@@ -73,7 +73,7 @@ def test_what_is_staged_and_not_committed_is_gone(journal: Journal) -> None:
     assert list(journal.after(0)) == [numbered(1)]
 
 
-def test_what_is_read_of_a_state_that_is_replaced_meanwhile_is_read_again(journal: Journal, tmp_path: Path) -> None:
+def test_reading_starts_over_when_the_state_is_replaced_meanwhile(journal: Journal, tmp_path: Path) -> None:
     journal.commit(Progress(1, "old"))
     read = []
 
@@ -103,7 +103,7 @@ def test_totals_add_up_calls_and_money(journal: Journal) -> None:
     )
 
 
-def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_named_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(b"this is not a database" * 100)
     with pytest.raises(BadStateError, match=r"journal\.db"):
@@ -132,7 +132,7 @@ def test_a_committed_interaction_survives_the_death_of_its_process(tmp_path: Pat
         assert journal.totals(0).journalled == 1
 
 
-def test_a_damaged_record_is_told_by_file_and_number(journal: Journal, tmp_path: Path) -> None:
+def test_a_damaged_record_is_reported_with_file_and_number(journal: Journal, tmp_path: Path) -> None:
     journal.write(numbered(1))
     with sqlite3.connect(tmp_path / "journal.db") as db:
         db.execute("UPDATE interactions SET record = replace(record, 'outcome', 'outcame')")

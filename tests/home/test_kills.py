@@ -65,7 +65,7 @@ def contents(home: Path) -> tuple[str | None, list[Interaction], list[tuple[obje
     return state, records, memory, (home / "metrics" / "training.jsonl").read_bytes()
 
 
-def test_a_home_whose_processes_are_killed_ends_as_if_they_were_not(
+def test_kills_do_not_change_the_final_state(
     tmp_path: Path, config: Config, weights: Weights, kills: int, told: Callable[[str], None]
 ) -> None:
     chance = random.Random(kills)

@@ -94,7 +94,7 @@ def opened(tmp_path: Path, weights: Weights) -> Iterator[Open]:
         one.assistant.__exit__(None, None, None)
 
 
-def test_a_missed_audit_stays_open_and_until_it_is_made_nothing_is_covered(opened: Open) -> None:
+def test_nothing_is_covered_until_a_missed_audit_is_made(opened: Open) -> None:
     home = opened(AWAY, AWAY, reply("This is how: how do I boil a egg."), reply("This is how: how do I sell a car."))
     missed = home.ask("how to boil an egg")
     assert (missed.outcome, missed.audit_open, missed.uncovered) == ("approved", True, True)
@@ -108,7 +108,7 @@ def test_a_missed_audit_stays_open_and_until_it_is_made_nothing_is_covered(opene
     assert home.late() == 0
 
 
-def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
+def test_a_late_audit_gives_labels_and_counts_as_no_query(opened: Open) -> None:
     home = opened(AWAY, reply("Do something else: fry it."), reply("fine"))
     missed = home.ask("how to boil an egg")
     labels = home.assistant.roles.state()["validator"]["recall.labels"].size
@@ -123,7 +123,7 @@ def test_a_late_audit_is_evidence_and_no_query(opened: Open) -> None:
     assert len((home.home / "metrics" / "training.jsonl").read_bytes().splitlines()) == len(LEARNT) + 1
 
 
-def test_after_a_day_it_is_given_up_and_counts_as_bad(opened: Open) -> None:
+def test_an_audit_is_given_up_after_a_day_and_counts_as_bad(opened: Open) -> None:
     home = opened(AWAY)
     home.ask("how to boil an egg")
     home.clock.now += DAY + 1
@@ -135,7 +135,7 @@ def test_after_a_day_it_is_given_up_and_counts_as_bad(opened: Open) -> None:
     assert home.late() == 0
 
 
-def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_it_again(opened: Open) -> None:
+def test_learning_again_reopens_no_audit_and_a_rollback_does(opened: Open) -> None:
     home = opened(AWAY, reply("This is how: how do I boil a egg."))
     missed = home.ask("how to boil an egg")
     home.late()
@@ -149,14 +149,14 @@ def test_what_is_learnt_again_opens_no_audit_that_was_made_and_a_rollback_opens_
     journal.close()
 
 
-def test_a_reply_that_was_cut_leaves_it_open(opened: Open) -> None:
+def test_a_cut_reply_leaves_the_audit_open(opened: Open) -> None:
     home = opened(AWAY, reply("This is", stop_reason=None), reply("This is how: how do I boil a egg."))
     home.ask("how to boil an egg")
     assert home.late() == 0
     assert home.late() == 1
 
 
-def test_stopping_in_between_loses_nothing(opened: Open, weights: Weights) -> None:
+def test_stopping_before_a_late_audit_loses_nothing(opened: Open, weights: Weights) -> None:
     home = opened(AWAY)
     home.ask("how to boil an egg")
     home.assistant.__exit__(None, None, None)
@@ -186,7 +186,7 @@ def test_an_answer_that_an_audit_refutes_is_replaced_until_claude_gives_it_again
     assert home.ask("how do I boil a egg").drafts[0].draft.text == old
 
 
-def test_what_was_refuted_is_remembered_across_a_stop(opened: Open, weights: Weights) -> None:
+def test_refuted_answers_are_remembered_across_a_restart(opened: Open, weights: Weights) -> None:
     new = "Do something else: fry it."
     home = opened(reply(new))
     home.ask("how to boil an egg")
@@ -216,7 +216,7 @@ def test_an_answer_loses_trust_with_age(opened: Open) -> None:
 TOML = BOLD.replace("audits = []", "audits = [[0, 1.0]]") + "[teacher]\nmax_retries = 0\n"
 
 
-def test_at_the_command_line(tmp_path: Path, claude: Loopback) -> None:
+def test_the_command_line_makes_a_missed_audit(tmp_path: Path, claude: Loopback) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     (home / "config.toml").write_text(TOML)

@@ -41,7 +41,7 @@ def bad(trace: Trace, truth: Truth, divergence: float = 0.9) -> int:
         (told("recall", "other reply", "o"), Truth(None), 0.9, 1),
     ],
 )
-def test_wrong_is_what_the_streams_truth_says(trace: Trace, truth: Truth, divergence: float, wrong: int) -> None:
+def test_answers_are_scored_by_the_streams_truth(trace: Trace, truth: Truth, divergence: float, wrong: int) -> None:
     assert bad(trace, truth, divergence) == wrong
 
 
