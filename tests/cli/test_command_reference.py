@@ -1,0 +1,30 @@
+"""docs/commands.md says what the program's own help says."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from shammah_mlx.cli.main import main
+from tools.command_reference import PAGE, render
+
+
+def paths(group: click.Group, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        yield f"{path} {name}"
+        if isinstance(command, click.Group):
+            yield from paths(command, f"{path} {name}")
+
+
+def test_the_page_is_what_the_tool_renders() -> None:
+    assert PAGE.read_text("utf-8") == render(main), "docs/commands.md is out of date: run `make docs`"
+
+
+def test_the_page_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert render(main) == PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(paths(main, "shammah")))
+def test_every_command_is_on_the_page(path: str) -> None:
+    assert f"\n## `{path}`\n" in PAGE.read_text("utf-8")
