@@ -40,7 +40,7 @@ class Claude:
             for piece in pieces:
                 if show:
                     show(piece)
-        return builder.outcome(self._config.prices)
+        return builder.build(self._config.prices)
 
     def _pieces(self, query: Query, shown: Credential, builder: "ReplyBuilder") -> Generator[str, None, None]:
         """Yield the text as it arrives; the rest, and what goes wrong on the way, is left in `heard`."""
@@ -70,7 +70,7 @@ class Claude:
                 ) as stream,
             ):
                 for event in stream:
-                    if piece := builder.take(event):
+                    if piece := builder.add_event(event):
                         yield piece
         except failures as error:
             builder.failure = kind_of(error)

@@ -30,7 +30,7 @@ class ReplyBuilder:
         self.tokens: dict[str, int] = {}
         self.failure: str | None = None  # kind of outage
 
-    def take(self, event: "RawMessageStreamEvent") -> str:
+    def add_event(self, event: "RawMessageStreamEvent") -> str:
         """Note one event; return the text it brings.
 
         Raises:
@@ -51,7 +51,7 @@ class ReplyBuilder:
             self._count(_part(event, "usage"))
         return ""
 
-    def take_whole(self, message: object) -> None:
+    def set_message(self, message: object) -> None:
         """Note a message that was not streamed.
 
         Raises:
@@ -75,7 +75,7 @@ class ReplyBuilder:
             if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is none
                 self.tokens[kind] = number  # totals, not differences
 
-    def outcome(self, prices: Mapping[str, Price]) -> Reply | Outage:
+    def build(self, prices: Mapping[str, Price]) -> Reply | Outage:
         """Return the reply, cut if the stream was, or the outage if nothing came."""
         if self.model.startswith(OUR_MODELS):
             return outage("itself")
