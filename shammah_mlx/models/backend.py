@@ -36,10 +36,10 @@ Arrays = dict[str, mx.array]
 
 
 def load_arrays(path: Path) -> Arrays:
-    """Read a safetensors file into memory; `mx.load` alone is lazy and would read it when it may be gone.
+    """Read a safetensors file into memory; `mx.load` alone is lazy and may read it after it is gone.
 
     Raises:
-        RuntimeError: it is not one.
+        RuntimeError: the file is not in safetensors format.
     """
     arrays = mx.load(str(path), format="safetensors")
     mx.eval(arrays)

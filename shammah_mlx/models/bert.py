@@ -1,4 +1,4 @@
-"""Load others' weights into our modules."""
+"""Load a BERT checkpoint into our encoder."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from shammah_mlx.config import EncoderConfig
 from shammah_mlx.models.backend import load_arrays
 from shammah_mlx.models.encoder import Encoder
 
-_RENAMED = (  # a BERT checkpoint's names, as transformers writes them, and ours
+_RENAMED = (  # a BERT checkpoint's names, as transformers writes them, to our names
     (r"^bert\.", ""),
     (r"^embeddings\.word_embeddings\.", "words."),
     (r"^embeddings\.position_embeddings\.", "positions."),
@@ -45,7 +45,7 @@ class _BertShape(msgspec.Struct):
 
 
 def load_bert(folder: Path) -> Encoder:
-    """Return the encoder stored in `folder` (`config.json`, `model.safetensors`), its weights in memory."""
+    """Return the frozen encoder stored in `folder` (`config.json`, `model.safetensors`), its weights in memory."""
     shape = msgspec.json.decode((folder / "config.json").read_bytes(), type=_BertShape)
     encoder = Encoder(
         EncoderConfig(

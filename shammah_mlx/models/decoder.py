@@ -59,7 +59,7 @@ class Layer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Tokens to the logits of the token after each."""
+    """Map tokens to the logits of the token after each."""
 
     def __init__(self, config: DecoderConfig, key: mx.array) -> None:
         super().__init__()
@@ -69,11 +69,11 @@ class Decoder(nn.Module):
         initialize(self, key)
 
     def make_cache(self) -> list[Cache]:
-        """Return an empty cache, one part a layer."""
+        """Return an empty cache for each layer."""
         return [Cache() for _ in self.layers]
 
     def __call__(self, tokens: mx.array, cache: list[Cache] | None = None) -> mx.array:
-        """Map (batch, tokens) of ids to (batch, tokens, vocab) of logits; a cache holds what came before."""
+        """Map (batch, tokens) of ids to (batch, tokens, vocab) of logits; `cache` holds the tokens before."""
         x = self.words(tokens)
         for layer, part in zip(self.layers, cache or self.make_cache(), strict=True):
             x = layer(x, part)

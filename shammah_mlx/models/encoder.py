@@ -1,13 +1,14 @@
-"""A BERT-style transformer encoder (Devlin et al., 2018), and the same with a one-logit head.
+"""A BERT-style transformer encoder (Devlin et al., 2018), and a classifier made of it.
 
-With MiniLM's weights it embeds text; from scratch it is the Router, f(query), and the Validator, f(query, response).
+The encoder with MiniLM's weights embeds text. The classifier, trained from scratch, is the Router, f(query), and the
+Validator, f(query, response), of the `literal` preset.
 """
 
 from shammah_mlx.config import EncoderConfig
 from shammah_mlx.models.backend import mx, nn
 from shammah_mlx.models.initial import initialize
 
-SEGMENTS = 2  # BERT's: 0 for the first text of a pair, 1 for the second
+SEGMENTS = 2  # as in BERT: 0 for the first text of a pair, 1 for the second
 
 
 class Layer(nn.Module):
@@ -39,7 +40,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Tokens to one contextual vector each."""
+    """Map each token to one contextual vector."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class Encoder(nn.Module):
         self.layers = [Layer(config) for _ in range(config.layers)]
 
     def __call__(self, tokens: mx.array, segments: mx.array, real: mx.array) -> mx.array:
-        """Map (batch, tokens) of ids, segment ids and "is no padding" to (batch, tokens, width)."""
+        """Map ids, segment ids and the padding mask, (batch, tokens) each, to (batch, tokens, width)."""
         x = self.words(tokens) + self.positions(mx.arange(tokens.shape[1])) + self.segments(segments)
         x = self.norm(x)
         mask = real.astype(mx.bool_)[:, None, None, :]
@@ -60,7 +61,7 @@ class Encoder(nn.Module):
 
 
 class EncoderClassifier(nn.Module):
-    """An encoder whose first token (BERT's [CLS]) carries one logit."""
+    """Map a text, or a pair of texts, to one logit: a linear head on the encoder's first token (BERT's [CLS])."""
 
     def __init__(self, config: EncoderConfig, key: mx.array) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class EncoderClassifier(nn.Module):
         self.head.bias = mx.full((1,), config.head_bias)
 
     def __call__(self, tokens: mx.array, segments: mx.array, real: mx.array) -> mx.array:
-        """Map (batch, tokens) to (batch,) logits."""
+        """Map ids, segment ids and the padding mask, (batch, tokens) each, to (batch,) logits."""
         return self.head(self.encoder(tokens, segments, real)[:, 0]).squeeze(-1)
 
 

@@ -1,6 +1,6 @@
-"""From llama.cpp's one file to the folder that mlx-lm loads as an ordinary local model.
+"""Convert llama.cpp's one file to the folder that mlx-lm loads as an ordinary local model.
 
-Knows SmolLM2's layout: a llama whose input and output embeddings are one, read by a byte-level BPE. Weights stay
+Knows SmolLM2's layout: a llama with tied input and output embeddings and a byte-level BPE tokenizer. Weights stay
 quantized as they are: Q4_1 is MLX's own format with groups of 32, the embedding Q8_0.
 """
 
@@ -16,7 +16,7 @@ from shammah_mlx.models.backend import mx
 
 GROUP, BITS, EMBEDDING_BITS = 32, 4, 8
 CONTROL = 3  # llama.cpp's type for tokens that are not text
-_NAMES = (  # llama.cpp's, and those of a llama in transformers and mlx-lm
+_NAMES = (  # llama.cpp's names to those of a llama in transformers and mlx-lm
     (r"^blk\.", "model.layers."),
     (r"^token_embd\.", "model.embed_tokens."),
     (r"^output_norm\.", "model.norm."),
@@ -91,7 +91,7 @@ def make_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
 
 
 def make_tokenizer_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what transformers wants to know beside the tokenizer itself."""
+    """Return the `tokenizer_config.json` that transformers reads beside the tokenizer."""
     words = metadata["tokenizer.ggml.tokens"]
     kinds = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
     special = {

@@ -12,7 +12,7 @@ def xavier_uniform(shape: tuple[int, int], key: mx.array) -> mx.array:
 
 
 def initialize(model: nn.Module, key: mx.array) -> None:
-    """Set every parameter of `model`: matrices by Xavier, biases to 0, the scales of norms stay 1.
+    """Set every parameter of `model`: matrices by Xavier, biases to 0, the scales of norms to 1.
 
     The result depends on `key` and the names of the parameters only; MLX's global generator is not used.
     """

@@ -1,7 +1,7 @@
 """A pretrained causal language model with low-rank adapters, through mlx-lm: the decoder of the `default` preset.
 
-The only module that imports mlx-lm, and only inside functions: that takes more than a second, and most queries are
-answered without. Knows neither optimizer nor what is worth learning.
+The only module that imports mlx-lm, and only inside functions: the import takes more than a second, and most queries
+are answered without it. Knows no optimizer and does not choose what to learn.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ UNFINISHED = "\ufffd"  # what an incomplete character decodes to
 
 
 class Text(msgspec.Struct, frozen=True):
-    """What the model wrote."""
+    """A text that the model wrote."""
 
     text: str
     mean_log_p: float  # of its tokens, each the most probable one
@@ -33,12 +33,12 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class LanguageModel:
-    """A frozen network whose adapters are trained; `network` is what a Learner takes."""
+    """A frozen network with trainable adapters; a Learner takes `network`."""
 
     def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
         local = config.model.startswith(("/", ".", "~"))
         self.source = str(Path(config.model).expanduser()) if local else config.model or str(folder)
-        with _global_random_kept():
+        with _random_state_restored():
             self.network, tokenizer = _load(self.source)
             add_adapters(self.network, config)
         draw_adapters(self.network, seed)
@@ -54,21 +54,21 @@ class LanguageModel:
     ) -> Text:
         """Return the greedy answer; `on_text` gets it piece by piece.
 
-        `guess` is a text that the answer may share long runs with: it changes the time taken, never the answer, but
+        `guess` is a text that may share long runs with the answer. It changes the time taken and not the answer, except
         where two tokens are equally probable to within rounding.
         """
         reader = _CachedReader(self.network)
         guessed = [*self.chat.encode(guess), self.chat.end] if guess is not None and reader.forgets else []
         room = self._config.max_tokens - len(prompt)
         most = min(room, self._config.max_draft_tokens if limit is None else limit)
-        stream = _Stream(self.chat.decode, on_text)
-        written = write_greedily(reader, prompt, Guess(guessed, self._config), self._stops, most, stream.tell)
+        stream = TextStream(self.chat.decode, on_text)
+        written = write_greedily(reader, prompt, Guess(guessed, self._config), self._stops, most, stream.update)
         text = stream.close(written.ids)
         return Text(text, math.fsum(written.log_p) / max(1, len(written.log_p)), written)
 
 
 def decode_rate(model: LanguageModel) -> float:
-    """Return how many tokens a second a model writes here, after it has warmed up."""
+    """Measure how many tokens a second the model writes on this machine, after a warm-up."""
     prompt = model.chat.prompt("Count from one to a hundred.", None)
     model.write(prompt, limit=WARM_UP)
     since = time.perf_counter()
@@ -85,7 +85,7 @@ def add_adapters(network: nn.Module, config: LoraConfig) -> None:
 
 
 def draw_adapters(network: nn.Module, seed: int) -> None:
-    """Give all adapters the numbers they start from: they change nothing yet, and depend on the seed alone.
+    """Initialise all adapters from the seed alone; they do not change the output yet.
 
     They are fp32: in half precision small steps round to nothing.
     """
@@ -109,8 +109,8 @@ def _lora_parameters(config: LoraConfig) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _global_random_kept() -> Iterator[None]:
-    """Put MLX's global generator back, which every layer draws from when it is made."""
+def _random_state_restored() -> Iterator[None]:
+    """Restore MLX's global generator on exit: every new layer draws from it."""
     high, low = cast("list[int]", cast("list[mx.array]", mx.random.state)[0].tolist())
     try:
         yield
@@ -119,7 +119,7 @@ def _global_random_kept() -> Iterator[None]:
 
 
 def _load(model: str) -> tuple[nn.Module, Any]:
-    """Return network and tokenizer; on a CPU all in fp32, where quantized and half-precision products are slow."""
+    """Return network and tokenizer, on a CPU in fp32: quantized and half-precision products are slow there."""
     import mlx_lm
     from mlx_lm.utils import dequantize_model
 
@@ -128,9 +128,9 @@ def _load(model: str) -> tuple[nn.Module, Any]:
     except (OSError, ValueError) as error:
         raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", "check `lora.model` in config.toml") from error
     if not tokenizer.has_chat_template:
-        raise WeightsError(f"{model!r} has no chat template", "give an instruct model as `lora.model` in config.toml")
+        raise WeightsError(f"{model!r} has no chat template", "set `lora.model` in config.toml to an instruct model")
     if mx.default_device() == mx.cpu:
-        network.set_dtype(mx.float32)  # before: or weights would be rounded to the precision of their scales
+        network.set_dtype(mx.float32)  # first, or weights would be rounded to the precision of their scales
         network = dequantize_model(network)
     return network, tokenizer
 
@@ -158,21 +158,23 @@ class _CachedReader:
             self._trim(self._cache, count)
 
 
-class _Stream:
-    """Tell a growing text piece by piece, never half a character."""
+class TextStream:
+    """Pass a growing text on piece by piece, never half a character."""
 
     def __init__(self, decode: Callable[[list[int]], str], on_text: Callable[[str], None]) -> None:
-        self._decode, self._on_text, self._told = decode, on_text, ""
+        self._decode, self._on_text, self._sent = decode, on_text, ""
 
-    def tell(self, ids: list[int]) -> None:
+    def update(self, ids: list[int]) -> None:
+        """Pass on what all ids so far add to the text, except an incomplete character at its end."""
         self._advance(self._decode(ids).rstrip(UNFINISHED))
 
     def close(self, ids: list[int]) -> str:
+        """Pass on the rest; return the whole text."""
         text = self._decode(ids)
         self._advance(text)
         return text
 
     def _advance(self, text: str) -> None:
-        if len(text) > len(self._told) and text.startswith(self._told):
-            self._on_text(text[len(self._told) :])
-            self._told = text
+        if len(text) > len(self._sent) and text.startswith(self._sent):
+            self._on_text(text[len(self._sent) :])
+            self._sent = text

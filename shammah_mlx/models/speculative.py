@@ -1,8 +1,8 @@
-"""Write greedily, several tokens at once where a guess of the text is at hand.
+"""Write greedily, several tokens at once where there is a guess of the text.
 
 A pass over the last token and some guessed ones gives the most probable token after each of them. Guessed tokens that
-agree stand, so what is written is what plain greedy decoding writes, and the pass cost little more than one token
-(Leviathan et al. 2023, arXiv 2211.17192, with the guess for a draft model). Where model and guess part, the guess is
+agree are accepted, so the text is the one plain greedy decoding writes, and a pass costs little more than one token
+(Leviathan et al. 2023, arXiv 2211.17192, with the guess as the draft model). Where model and guess part, the guess is
 followed again from where the last written tokens occur in it (Saxena 2023, prompt lookup decoding).
 """
 
@@ -19,23 +19,23 @@ class Reader(Protocol):
     """A network that remembers what it has read."""
 
     def skim(self, ids: list[int]) -> None:
-        """Read, not caring what comes next."""
+        """Read tokens without computing what comes next."""
 
     def read(self, ids: list[int]) -> mx.array:
-        """Read at least one token; return the logits of what comes after each, (tokens, vocabulary)."""
+        """Read at least one token; return the logits of the token after each, (tokens, vocabulary)."""
 
     def forget(self, count: int) -> None:
-        """Unread the last tokens."""
+        """Forget the last `count` tokens."""
 
 
 class Written(msgspec.Struct, frozen=True):
     """A greedy continuation, and how it came about."""
 
     ids: list[int]
-    log_p: list[float]  # of each token, and of the end where it came
-    finished: bool  # the network ended it; else the limit did
+    log_p: list[float]  # of each token, and of the end token if it came
+    finished: bool  # the network ended it, not the limit
     checked: int  # guessed tokens that were verified
-    accepted: int  # of these, the ones that stood
+    accepted: int  # of these, those the network agreed with
     passes: int  # over the network, after the prompt
 
 
@@ -44,16 +44,16 @@ class Guess:
 
     def __init__(self, ids: list[int], config: LoraConfig) -> None:
         self._ids, self._config = ids, config
-        self._place: int | None = 0  # of what comes next; None: lost
-        self._passed = 0  # how far it was followed last
+        self._place: int | None = 0  # of the next token in it; None if lost
+        self._passed = 0  # how far it was last followed
         self._block = config.first_block
 
     def next_block(self, room: int) -> list[int]:
-        """Return what to check next, at most `room` tokens."""
+        """Return the tokens to check next, at most `room`."""
         return [] if self._place is None else self._ids[self._place :][: min(self._block, room)]
 
     def settle(self, written: list[int], checked: int, accepted: int) -> None:
-        """Go on after a pass in which `accepted` of `checked` guessed tokens, and one more token, were written."""
+        """Update the place after a pass that wrote `accepted` of `checked` guessed tokens, and one more token."""
         if self._place is not None:
             self._passed = self._place + accepted
             if accepted == checked and self._ids[self._passed : self._passed + 1] == written[-1:]:
@@ -76,11 +76,11 @@ def write_greedily(
     guess: Guess,
     stops: Collection[int],
     limit: int,
-    tell: Callable[[list[int]], None],
+    on_ids: Callable[[list[int]], None],
 ) -> Written:
     """Return the most probable continuation of `prompt`, up to a token of `stops` or `limit` tokens.
 
-    `reader` has read nothing yet. `tell` gets all ids so far whenever there are more of them.
+    `reader` has read nothing yet. `on_ids` gets all ids so far after each pass.
     """
     ids: list[int] = []
     log_p: list[float] = []
@@ -89,23 +89,23 @@ def write_greedily(
     reader.skim(prompt[:-1])
     while len(ids) < limit and not finished:
         block = guess.next_block(limit - len(ids) - 1)
-        chosen, sure = _most_probable(reader.read([*(ids or prompt)[-1:], *block]))
+        chosen, new_log_p = _most_probable(reader.read([*(ids or prompt)[-1:], *block]))
         agreed = next((i for i, token in enumerate(block) if token != chosen[i]), len(block))
         reader.forget(len(block) - agreed)
         new = chosen[: agreed + 1]
         stop = next((i for i, token in enumerate(new) if token in stops), None)
         finished = stop is not None
         ids += new[:stop]
-        log_p += sure[: agreed + 1 if stop is None else stop + 1]
+        log_p += new_log_p[: agreed + 1 if stop is None else stop + 1]
         passes, checked, accepted = passes + 1, checked + len(block), accepted + agreed
         guess.settle(ids, len(block), agreed)
-        tell(ids)
+        on_ids(ids)
     return Written(ids, log_p, finished, checked, accepted, passes)
 
 
 def _most_probable(logits: mx.array) -> tuple[list[int], list[float]]:
     """Return the most probable token after each position, and its log-probability."""
     logits = logits.astype(mx.float32)
-    chosen, sure = mx.argmax(logits, axis=-1), logits.max(axis=-1) - mx.logsumexp(logits, axis=-1)
-    mx.eval(chosen, sure)
-    return chosen.tolist(), sure.tolist()  # type: ignore[return-value] # mlx's stubs: any nesting of numbers
+    chosen, log_p = mx.argmax(logits, axis=-1), logits.max(axis=-1) - mx.logsumexp(logits, axis=-1)
+    mx.eval(chosen, log_p)
+    return chosen.tolist(), log_p.tolist()  # type: ignore[return-value] # mlx's stubs: any nesting of numbers

@@ -1,4 +1,4 @@
-"""Text to arrays of token ids, and back. The only module that knows tokenizers."""
+"""Convert text to token ids and back."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,14 @@ from shammah_mlx.config import LoraConfig
 from shammah_mlx.models.backend import mx
 
 Encoded = tuple[mx.array, mx.array, mx.array]
-"""Ids, segment ids, and 1 where a token is no padding: (batch, tokens) each."""
+"""Ids, segment ids, and the padding mask, 1 where a token is not padding: (batch, tokens) each."""
 
 MESSAGE_START, MESSAGE_END = "<|im_start|>", "<|im_end|>"
 
-
-PROMPT = "1"  # the version of how `Chat` puts a question: drafts made from another are no evidence
+PROMPT = "1"  # version of the prompt that `Chat` makes: drafts made with another version do not count
 
 Example = tuple[list[int], list[int]]
-"""Ids of prompt and reply, and 1 where one is to be learnt."""
+"""Ids of prompt and reply, and the target mask: 1 on the reply's ids, which are trained on."""
 
 
 class WordPieces:
@@ -44,8 +43,8 @@ class WordPieces:
             mx.array([row.attention_mask for row in rows]),
         )
 
-    def holds(self, text: str) -> bool:
-        """Say whether the text is encoded whole."""
+    def fits(self, text: str) -> bool:
+        """Say whether the text is encoded whole, without truncation."""
         return not self._tokenizer.encode(text).overflowing
 
 
@@ -71,13 +70,13 @@ class Bytes:
         return [*without_middle(ids, self._max_tokens // 2 - 1), self.start]
 
     def example(self, text: str, reply: str) -> tuple[mx.array, mx.array]:
-        """Return query + boundary + reply + end, and 1 where a token is to be learnt: (1, tokens) each.
+        """Return query + boundary + reply + end, and the target mask, 1 on reply and end: (1, tokens) each.
 
         A reply that does not fit is cut without an end, so that stopping early is never taught.
         """
         prompt = self.prompt(text)
-        learnt = [*self._ids(reply), self.end][: self._max_tokens - len(prompt)]
-        return mx.array([prompt + learnt]), mx.array([[0] * len(prompt) + [1] * len(learnt)])
+        target = [*self._ids(reply), self.end][: self._max_tokens - len(prompt)]
+        return mx.array([prompt + target]), mx.array([[0] * len(prompt) + [1] * len(target)])
 
     def decode(self, ids: list[int]) -> str:
         """Return the text of `ids`."""
@@ -96,15 +95,15 @@ class Chat:
         self._tokenizer, self._config = tokenizer, config
         self.end = int(tokenizer.eos_token_id)
         self._room = config.max_tokens - config.max_draft_tokens  # of a prompt: the rest is the draft's
-        self._bare, self._led = self._template(["question"]), self._template(["known", "answer", "question"])
+        self._bare, self._with_past = self._template(["question"]), self._template(["known", "answer", "question"])
 
     def prompt(self, text: str, known: tuple[str, str] | None) -> list[int]:
         """Return the ids of a chat in which `text` is asked; `known` is a past question and its answer.
 
-        What is long loses its middle: the question beyond half the room, then the past question beyond a quarter of
+        Long parts lose their middle: the question beyond half the room, then the past question beyond a quarter of
         what is left, then the past answer. At least `max_draft_tokens` stay for the reply.
         """
-        template = self._led if known else self._bare
+        template = self._with_past if known else self._bare
         room = self._room - sum(len(piece) for piece in template if isinstance(piece, list))
         parts = {"question": without_middle(self.encode(text), room // 2)}
         if known:
@@ -116,8 +115,8 @@ class Chat:
     def example(self, text: str, known: tuple[str, str] | None, reply: str) -> Example:
         """Return prompt + reply + end. A reply that does not fit is cut without an end, as in `Bytes.example`."""
         prompt = self.prompt(text, known)
-        learnt = [*self.encode(reply), self.end][: self._config.max_tokens - len(prompt)]
-        return prompt + learnt, [0] * len(prompt) + [1] * len(learnt)
+        target = [*self.encode(reply), self.end][: self._config.max_tokens - len(prompt)]
+        return prompt + target, [0] * len(prompt) + [1] * len(target)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text; "<|im_end|>" in it is text."""
@@ -130,14 +129,14 @@ class Chat:
         return text
 
     def _template(self, parts: list[str]) -> list[list[int] | str]:
-        """Return the chat template as runs of ids, where control tokens are such, and the names of what they enclose.
+        """Return the chat template as runs of ids, where control tokens are such, and the names of the parts between.
 
-        The past exchange is an earlier turn: replies are likelier so than with a reference in the system message.
+        The past exchange comes as earlier messages: replies are more probable so than with it in the system message.
         """
         marks = {f"\ue000{name}\ue001": name for name in parts}  # private use: no template has them
         roles = ("user", "assistant", "user")[: len(parts)]
-        turns = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-        rendered: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+        rendered: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         pieces = re.split("(\ue000[a-z]+\ue001)", rendered)
         return [
             marks.get(piece) or list(self._tokenizer.encode(piece, add_special_tokens=False))
@@ -152,11 +151,11 @@ def without_middle(ids: list[int], room: int) -> list[int]:
 
 
 def pad_together(examples: list[Example]) -> tuple[mx.array, mx.array]:
-    """Return one batch: ids (B, T), and of each id its share of what is learnt from its example, 0 in padding.
+    """Return one batch: ids (B, T) and their weights in the loss (B, T), 0 on prompts and padding.
 
-    So every example weighs the same, however long its reply.
+    The weights of an example sum to 1: every example counts the same, however long its reply.
     """
     longest = max(len(ids) for ids, _ in examples)
     ids = [row + [0] * (longest - len(row)) for row, _ in examples]
-    shares = [[one / sum(learnt) for one in learnt] + [0.0] * (longest - len(learnt)) for _, learnt in examples]
-    return mx.array(ids), mx.array(shares)
+    weights = [[flag / sum(mask) for flag in mask] + [0.0] * (longest - len(mask)) for _, mask in examples]
+    return mx.array(ids), mx.array(weights)

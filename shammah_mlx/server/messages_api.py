@@ -188,10 +188,10 @@ class Listener:
         """Return what has come of it: a reply, whole or cut, or nothing that can be called one."""
         if not self._streams:
             try:
-                self._builder.take_whole(_decoded(self._rest))
+                self._builder.set_message(_decoded(self._rest))
             except ValueError:
                 return outage("cut")
-        return self._builder.outcome(prices)
+        return self._builder.build(prices)
 
     def _take(self, event: bytes) -> None:
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
@@ -199,7 +199,7 @@ class Listener:
             return
         try:
             told = _decoded(data)
-            self._builder.take(told)
+            self._builder.add_event(told)
         except ValueError:
             self._builder.failure = "cut"
             return

@@ -1,7 +1,7 @@
-"""Who knows: Claude over the network, a recording of it, or a script.
+"""Ask Claude over the network.
 
-This module knows nothing about drafts, learning or storing. A teacher that cannot be reached is a normal
-outcome, an `Outage`, whose words are all ours: what a server says may repeat the key or the query.
+Knows nothing about drafts, learning or storage. If Claude cannot be reached, that is a normal outcome, an `Outage`. Its
+words are ours, since a server's message may repeat the key or the query.
 """
 
 import re
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @final
 class Claude:
-    """Claude through Anthropic's SDK, one client a question: nothing to close, nothing stale after a sleep."""
+    """Claude through Anthropic's SDK, one client per question: nothing to close, no stale connection after a sleep."""
 
     def __init__(self, config: TeacherConfig, credential: Credential | None, base_url: str | None = None) -> None:
         self._config, self._credential, self._base_url = config, credential, base_url
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
-        """Return what Claude answered, whole or cut, or why there is nothing.
+        """Return Claude's reply, whole or cut, or the outage if there is none.
 
-        What `show` raises is passed on, after the connection is closed.
+        An exception of `show` is raised again after the connection is closed.
         """
         if self._credential is None:
             return outage("no_key")
@@ -40,20 +40,20 @@ class Claude:
             for piece in pieces:
                 if show:
                     show(piece)
-        return builder.outcome(self._config.prices)
+        return builder.build(self._config.prices)
 
-    def _pieces(self, query: Query, shown: Credential, builder: "ReplyBuilder") -> Generator[str, None, None]:
-        """Yield the text as it arrives; the rest, and what goes wrong on the way, is left in `heard`."""
-        import anthropic  # 1.8 s: only who asks Claude pays for it
+    def _pieces(self, query: Query, credential: Credential, builder: ReplyBuilder) -> Generator[str, None, None]:
+        """Yield the text as it arrives; `builder` collects the rest of the reply, and any failure."""
+        import anthropic  # takes 1.8 s, so imported only when Claude is asked
         import httpx2
 
-        # The built-in ones: broken JSON, a query that is not text, a proxy or certificate file that cannot be used.
+        # The built-in exceptions: broken JSON, a query that is not text, an unusable proxy or certificate file.
         failures = (anthropic.AnthropicError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError, ImportError)
         try:
             with (
                 anthropic.Anthropic(
-                    api_key=None if shown.is_token else shown.secret,
-                    auth_token=shown.secret if shown.is_token else None,
+                    api_key=None if credential.is_token else credential.secret,
+                    auth_token=credential.secret if credential.is_token else None,
                     base_url=self._base_url,
                     max_retries=self._config.max_retries,
                     timeout=self._config.timeout_s,
@@ -70,7 +70,7 @@ class Claude:
                 ) as stream,
             ):
                 for event in stream:
-                    if piece := builder.take(event):
+                    if piece := builder.add_event(event):
                         yield piece
         except failures as error:
             builder.failure = kind_of(error)
@@ -78,15 +78,15 @@ class Claude:
 
 def _messages(query: Query) -> "list[MessageParam]":
     """Return the conversation so far and the question."""
-    said: list[MessageParam] = []
+    messages: list[MessageParam] = []
     for exchange in query.history:
-        said.append({"role": "user", "content": exchange.question})
-        said.append({"role": "assistant", "content": exchange.answer})
-    return [*said, {"role": "user", "content": query.text}]
+        messages.append({"role": "user", "content": exchange.question})
+        messages.append({"role": "assistant", "content": exchange.answer})
+    return [*messages, {"role": "user", "content": query.text}]
 
 
 def _refuse_waits_over(longest_s: float) -> "MiddlewareCallable":
-    """Make the SDK fail at once when told to wait longer than this: a spent monthly limit asks for days."""
+    """Make the SDK fail at once if the server asks it to wait longer: for a spent monthly limit, that is days."""
 
     def handle(request: "APIRequest", call_next: "CallNext") -> "APIResponse[Any]":
         response = call_next(request)

@@ -1,8 +1,8 @@
 """The names by which this program recognises itself on the wire."""
 
-OUR_VIA = "1.1 shammah"  # so that a service of ours knows that it would be asked for Claude's answer, and declines
-SOURCE, ITSELF = "shammah-source", "itself"  # the header of the service that says who answered, and how it declines
-OUR_MODELS = "shammah-"  # how the names begin under which this machine answers: never to be learnt from
+OUR_VIA = "1.1 shammah"  # by this our own service knows that we want Claude's answer, and declines
+SOURCE, ITSELF = "shammah-source", "itself"  # the service's header for who answered; its value when it declines
+OUR_MODELS = "shammah-"  # prefix of this machine's model names: their answers are never learnt from
 
 
 def local_model(preset: str) -> str:

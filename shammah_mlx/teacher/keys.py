@@ -1,4 +1,4 @@
-"""Claude's key: where it is kept, and where it is looked for. It is shown to nobody."""
+"""Store and find Claude's key, and never show it."""
 
 import os
 import sys
@@ -15,20 +15,20 @@ KEYCHAIN_SERVICE = "shammah-mlx"
 
 @dataclass(frozen=True)
 class Credential:
-    """What Claude is shown; no text of it is in its repr."""
+    """A key or token for Claude; its repr does not show the secret."""
 
     secret: str = field(repr=False)
-    is_token: bool  # an OAuth token, shown as Bearer; else a key
+    is_token: bool  # an OAuth token, sent as Bearer; otherwise an API key
     found_in: str
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return what a request carries."""
+        """Return the headers that carry it in a request."""
         return {"authorization": f"Bearer {self.secret}"} if self.is_token else {"x-api-key": self.secret}
 
 
 class KeyStore(Protocol):
-    """A place that keeps one key."""
+    """A place that stores one key."""
 
     name: str
 
@@ -36,10 +36,10 @@ class KeyStore(Protocol):
         """Return the key, if there is one."""
 
     def set(self, key: str) -> None:
-        """Keep it."""
+        """Store the key."""
 
     def unset(self) -> bool:
-        """Drop it; say whether there was one."""
+        """Delete the key; say whether there was one."""
 
 
 @final
@@ -52,7 +52,7 @@ class Keychain:
         """Return the key, if there is one.
 
         Raises:
-            BadStateError: the Keychain is locked, or refuses.
+            BadStateError: the Keychain is locked or refuses access.
         """
         import keyring.errors  # imported here: most commands need no key, or find it in the environment
 
@@ -62,10 +62,10 @@ class Keychain:
             raise _refused() from error
 
     def set(self, key: str) -> None:
-        """Keep it.
+        """Store the key.
 
         Raises:
-            BadStateError: the Keychain is locked, or refuses.
+            BadStateError: the Keychain is locked or refuses access.
         """
         import keyring.errors
 
@@ -75,10 +75,10 @@ class Keychain:
             raise _refused() from error
 
     def unset(self) -> bool:
-        """Drop it; say whether there was one.
+        """Delete the key; say whether there was one.
 
         Raises:
-            BadStateError: the Keychain is locked, or refuses.
+            BadStateError: the Keychain is locked or refuses access.
         """
         import keyring.errors
 
@@ -92,7 +92,7 @@ class Keychain:
 
 
 def _refused() -> BadStateError:
-    return BadStateError("the Keychain does not give access", "unlock it, or export ANTHROPIC_API_KEY=…")
+    return BadStateError("the Keychain refused access", "unlock it, or export ANTHROPIC_API_KEY=…")
 
 
 @final
@@ -110,40 +110,43 @@ class KeyFile:
         """
         try:
             if self._path.stat().st_mode & 0o077:
-                raise BadStateError(f"others can read {self._path}", f"chmod 600 {self._path}, and get another key")
+                raise BadStateError(
+                    f"others can read {self._path}",
+                    f"run chmod 600 {self._path}, and replace the key: others may have seen it",
+                )
             key = self._path.read_text("utf-8").strip()
         except FileNotFoundError:
             return None
         except UnicodeDecodeError as error:
-            raise BadStateError(f"{self._path} holds no key", "shammah key set") from error
+            raise BadStateError(f"{self._path} holds no key", "run `shammah key set`") from error
         return key or None
 
     def set(self, key: str) -> None:
-        """Keep it; a file that is there is replaced."""
+        """Store the key, in place of any earlier one."""
         replace_synced(self._path, key.encode(), private=True)
 
     def unset(self) -> bool:
-        """Drop it; say whether there was one."""
+        """Delete the key; say whether there was one."""
         existed = self._path.exists()
         self._path.unlink(missing_ok=True)
         return existed
 
 
 def key_store(home: Path) -> KeyStore:
-    """Return where this platform keeps the key."""
+    """Return this platform's store for the key."""
     return Keychain() if sys.platform == "darwin" else KeyFile(home / "key")
 
 
 def find_credential(home: Path) -> Credential | None:
-    """Return what the environment has, or else the store.
+    """Return the credential from the environment, or else from the store.
 
     Raises:
         BadStateError: the store cannot be read.
     """
     for name in (API_KEY, AUTH_TOKEN):
-        # Stripped: a key read from a file brings a newline, which no header may hold.
+        # Stripped: a key read from a file ends in a newline, which a header may not contain.
         if secret := os.environ.get(name, "").strip():
             return Credential(secret, name == AUTH_TOKEN, f"the environment ({name})")
     store = key_store(home)
-    kept = store.get()
-    return None if kept is None else Credential(kept, is_token=False, found_in=store.name)
+    key = store.get()
+    return None if key is None else Credential(key, is_token=False, found_in=store.name)

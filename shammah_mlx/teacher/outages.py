@@ -1,4 +1,4 @@
-"""Why Claude gave no answer, in our own words: what a server says may repeat the key or the query."""
+"""Describe why Claude gave no answer, in our own words: a server's message may repeat the key or the query."""
 
 import json
 import re
@@ -9,22 +9,31 @@ from shammah_mlx.teacher.identity import ITSELF, SOURCE
 _OUTAGES = {
     "no_key": (
         "There is no Anthropic API key.",
-        "shammah key set, or export ANTHROPIC_API_KEY=…, with a key from platform.claude.com",
+        "get one at platform.claude.com, then run `shammah key set` or export ANTHROPIC_API_KEY=…",
     ),
     "key_refused": (
         "Anthropic refused the API key.",
-        "see `shammah key status`, and whether that key may use this model",
+        "run `shammah key status` to see where the key is, and check that it may use this model",
     ),
-    "billing": ("The Anthropic account is out of credit or over its limit.", "see Billing at platform.claude.com"),
-    "rate_limited": ("Claude was asked too often.", "wait a minute, then ask again"),
+    "billing": ("The Anthropic account is out of credit or over its limit.", "check Billing at platform.claude.com"),
+    "rate_limited": ("Claude was asked too often in a short time.", "wait a minute, then ask again"),
     "overloaded": ("Claude is overloaded.", "ask again in a few minutes"),
-    "server": ("Anthropic's server failed.", "ask again later; status.claude.com tells of incidents"),
-    "unknown_model": ("Anthropic does not know the model asked for.", "check its name, and ANTHROPIC_BASE_URL if set"),
+    "server": ("Anthropic's server failed.", "ask again later; status.claude.com lists incidents"),
+    "unknown_model": (
+        "Anthropic does not know the model asked for.",
+        "check the model's name, and ANTHROPIC_BASE_URL if it is set",
+    ),
     "bad_request": ("Anthropic rejected the request.", "check the query's length and the model's limits"),
     "timeout": ("Claude did not answer in time.", "ask again, or raise teacher.timeout_s in config.toml"),
-    "unreachable": ("Claude could not be reached.", "check network, proxy, certificates, ANTHROPIC_BASE_URL if set"),
+    "unreachable": (
+        "Claude could not be reached.",
+        "check network, proxy and certificates, and ANTHROPIC_BASE_URL if it is set",
+    ),
     "cut": ("The connection to Claude ended before any text came.", "ask again"),
-    "itself": ("ANTHROPIC_BASE_URL leads to shammah's own service.", "unset it here; it is for other programs"),
+    "itself": (
+        "ANTHROPIC_BASE_URL points to shammah's own service.",
+        "unset it for shammah; only other programs need it",
+    ),
     "not_recorded": ("The recording has no answer to this query.", "ask a query that was recorded"),
 }
 _KIND_OF_STATUS = {
@@ -45,7 +54,7 @@ def outage(kind: str) -> Outage:
 
 
 def kind_of(error: Exception) -> str:
-    """Return which kind of outage an error of the SDK, or of what lies below it, means."""
+    """Return the kind of outage that an error of the SDK, or of the HTTP library below it, means."""
     import anthropic
     import httpx2
 
@@ -53,13 +62,13 @@ def kind_of(error: Exception) -> str:
         case anthropic.APIStatusError() if error.response.headers.get(SOURCE) == ITSELF:
             return "itself"
         case anthropic.APIStatusError():
-            told = (error.type, error.error_code, error.api_message)
-            return kind_of_status(error.status_code, *(part if isinstance(part, str) else None for part in told))
+            details = (error.type, error.error_code, error.api_message)
+            return kind_of_status(error.status_code, *(part if isinstance(part, str) else None for part in details))
         case anthropic.APITimeoutError() | httpx2.TimeoutException():
             return "timeout"
         case httpx2.ConnectError():
             return "unreachable"
-        case UnicodeEncodeError():  # the query is not text
+        case UnicodeEncodeError():  # the query is not valid text
             return "bad_request"
         case httpx2.HTTPError() | json.JSONDecodeError():  # before the headers it would be an APIConnectionError
             return "cut"
@@ -67,9 +76,9 @@ def kind_of(error: Exception) -> str:
 
 
 def kind_of_status(status: int, error_type: str | None, code: str | None, message: str | None) -> str:
-    """Return which kind of outage an error response means; `message` is the server's and goes no further.
+    """Return the kind of outage that an error response means; the server's `message` is not passed on.
 
-    An error inside a stream has the stream's status, 200, and is known by its type.
+    An error inside a stream has the stream's status, 200, so its type decides.
     """
     if status < 400:
         status = _STATUS_INSIDE_A_STREAM.get(error_type or "", 500)

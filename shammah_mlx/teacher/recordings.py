@@ -1,4 +1,4 @@
-"""Recorded streams: rows of query and reply to run the loop over, and the truth that only the scorer may see."""
+"""Read recorded streams of queries and replies; give recorded and scripted teachers that stand in for Claude."""
 
 import random
 from codecs import BOM_UTF8
@@ -14,7 +14,7 @@ from shammah_mlx.teacher.outages import outage
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One recorded question and its teacher's answer: all that the program sees."""
+    """One recorded query and the teacher's reply: all that the program sees."""
 
     query: str
     reply: str
@@ -22,7 +22,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Truth(msgspec.Struct, frozen=True):
-    """What makes another row's answer right for this one: for scoring only."""
+    """The topics whose replies are right for a row: for scoring only, never shown to the program."""
 
     topic: str | None = None
     also: tuple[str, ...] = ()
@@ -44,10 +44,10 @@ class _Line(msgspec.Struct):
 def read_stream(path: Path, shuffle: int | None, limit: int | None) -> list[tuple[Row, Truth]]:
     """Return the rows of a JSONL file, shuffled by a seed if one is given, then cut to `limit`.
 
-    A row without an id is known by its line number.
+    A row without an id gets its line number as id.
 
     Raises:
-        BadInputError: a line is not a row; the message has its number. Nothing is returned then.
+        BadInputError: the file cannot be read, or a line is not a row; the message has the line's number.
     """
     try:
         content = path.read_bytes()
@@ -64,12 +64,12 @@ def read_stream(path: Path, shuffle: int | None, limit: int | None) -> list[tupl
 
 
 def _check_ids(rows: list[tuple[Row, Truth]], path: Path) -> None:
-    """Pass if every id stands for one row; a stream may ask the same row again."""
+    """Check that each id stands for one row; the same row may come again."""
     known: dict[str, Row] = {}
     for row, _ in rows:
         if known.setdefault(row.id, row) != row:
             raise BadInputError(
-                f"{path}: two different rows have the id {row.id!r}", "give each its own; nothing was run"
+                f"{path}: two different rows have the id {row.id!r}", "give each row its own id; nothing was run"
             )
 
 
@@ -87,12 +87,12 @@ def _parse(line: bytes, number: int, path: Path) -> tuple[Row, Truth]:
 
 @final
 class Recorded:
-    """A recorded teacher: free, and the same every time."""
+    """A teacher that replays recorded replies: free, and the same every time."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._replies: dict[tuple[str, str], str] = {}
         for row in rows:
-            self._replies["text", row.query] = row.reply  # recorded twice: the later answer
+            self._replies["text", row.query] = row.reply  # the later reply, if recorded twice
             if row.id:
                 self._replies["row", row.id] = row.reply
 
@@ -108,7 +108,7 @@ class Recorded:
 
 @final
 class Scripted:
-    """A teacher for tests: gives what it was told to, in order, and remembers what it was asked."""
+    """A teacher for tests: returns the given outcomes in order and remembers the queries."""
 
     def __init__(self, *outcomes: Reply | Outage) -> None:
         self._left = list(outcomes)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
 CACHE_READ_RATE = 0.1  # likewise
-MOST_TOKENS = 2**53  # no reply has more: a number that is larger is none
+MOST_TOKENS = 2**53  # no reply has more; a larger number is not a count
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
 class ReplyBuilder:
-    """What has come of one reply so far; events and messages may be the SDK's, or anything with the same names."""
+    """Collect one reply from its events, or from one whole message: the SDK's, or objects with the same attributes."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -28,20 +28,20 @@ class ReplyBuilder:
         self.stop_reason: str | None = None
         self.stop_sequence: str | None = None
         self.tokens: dict[str, int] = {}
-        self.failure: str | None = None  # kind of outage
+        self.failure: str | None = None  # the kind of outage that ended the stream
 
-    def take(self, event: "RawMessageStreamEvent") -> str:
-        """Note one event; return the text it brings.
+    def add_event(self, event: "RawMessageStreamEvent") -> str:
+        """Add one event of a stream; return the text that it adds.
 
         Raises:
-            ValueError: it is not as Claude sends them; the SDK lets anything through.
+            ValueError: the event does not have the shape of Claude's; the SDK does not check it.
         """
         kind = _part(event, "type")
         if kind == "message_start":
             message = _part(event, "message")
             self.model = _text(message, "model")
             self._count(_part(message, "usage"))
-            self.tokens.pop("output_tokens", None)  # a first token or so; the total comes at the end
+            self.tokens.pop("output_tokens", None)  # only the first token or so; the total comes at the end
         elif kind == "content_block_delta" and _part(event, "delta", "type") == "text_delta":
             piece = _text(event, "delta", "text")
             self.text += piece
@@ -51,11 +51,11 @@ class ReplyBuilder:
             self._count(_part(event, "usage"))
         return ""
 
-    def take_whole(self, message: object) -> None:
-        """Note a message that was not streamed.
+    def set_message(self, message: object) -> None:
+        """Take the whole reply from a message that was not streamed.
 
         Raises:
-            ValueError: it is not as Claude sends them.
+            ValueError: the message does not have the shape of Claude's.
         """
         self.model = _text(message, "model")
         blocks = _part(message, "content")
@@ -65,18 +65,18 @@ class ReplyBuilder:
         self._stop(message)
         self._count(_part(message, "usage"))
 
-    def _stop(self, told: object) -> None:
+    def _stop(self, source: object) -> None:
         for name in ("stop_reason", "stop_sequence"):
-            setattr(self, name, None if _part(told, name) is None else _text(told, name))
+            setattr(self, name, None if _part(source, name) is None else _text(source, name))
 
     def _count(self, usage: object) -> None:
         for kind in _TOKEN_KINDS:
             number = _part(usage, kind)
-            if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is none
+            if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is an int, but not a count
                 self.tokens[kind] = number  # totals, not differences
 
-    def outcome(self, prices: Mapping[str, Price]) -> Reply | Outage:
-        """Return the reply, cut if the stream was, or the outage if nothing came."""
+    def build(self, prices: Mapping[str, Price]) -> Reply | Outage:
+        """Return the reply, incomplete if the stream was cut, or the outage if nothing came."""
         if self.model.startswith(OUR_MODELS):
             return outage("itself")
         stop_reason = None if self.failure else self.stop_reason
@@ -95,26 +95,26 @@ class ReplyBuilder:
 
 
 def _part(whole: object, *names: str) -> Any:
-    """Return what is found under these names, one in the other; None if there is none."""
+    """Return the attribute at this path of names, or None if there is none."""
     for name in names:
         whole = getattr(whole, name, None)
     return whole
 
 
 def _text(whole: object, *names: str) -> str:
-    """Return the text that is found there.
+    """Return the text at this path of names.
 
     Raises:
-        ValueError: there is something else, or half a character.
+        ValueError: there is not valid text, or it holds half of a surrogate pair.
     """
     text = _part(whole, *names)
     if not isinstance(text, str) or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"{'.'.join(names)} is no text")
+        raise ValueError(f"{'.'.join(names)} is not valid text")
     return text
 
 
 def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price]) -> float | None:
-    """Return what the tokens cost, None where price or count is unknown; a dated model has its family's price."""
+    """Return the cost of the tokens, None if price or count is unknown; a dated model has its family's price."""
     price = prices.get(model) or prices.get(re.sub(r"-\d{8}$", "", model))
     if price is None or not {"input_tokens", "output_tokens"} <= tokens.keys():
         return None

@@ -1,1 +1,1 @@
-"""What words alone tell: no model, no disk."""
+"""Rules over text alone: no model, no disk."""

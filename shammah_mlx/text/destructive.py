@@ -1,12 +1,12 @@
-"""Find commands that destroy in an answer: what deletes, overwrites or kills is never served lightly.
+"""Recognise answers that hold a destructive command: one that deletes, overwrites or kills.
 
-Reads commands, runs none, and knows shells by their words only: no alias, variable or script is followed.
+Matches text and runs nothing. Does not expand aliases, variables or scripts.
 """
 
 import re
 from collections.abc import Iterator
 
-# Commands that destroy: for each command what its arguments hold when it does.
+# Destructive commands, each with the pattern that its arguments match when it destroys something.
 _FORCE = r"(?:^|\s)(?:-[a-zA-Z]*f[a-zA-Z]*|--force)(?=\s|$)"
 _DESTROYS = {
     "rm rmdir shred unlink srm userdel deluser groupdel dropdb killall pkill wipefs blkdiscard del Remove-Item": r"\S",
@@ -52,7 +52,7 @@ _SPLIT = re.compile(
     r"\|\||&&|(?<!>)\||(?<!\\);|(?<!>)&(?!>)|(?<!\\)[()`]|(?<=\s)[{}](?=\s)|\s-(?:exec|ok)(?:dir)?\s"
     r"|\b(?:do|then|else)\s"
 )
-_PREFIX = re.compile(  # what runs another command, and its options
+_PREFIX = re.compile(  # a command that runs another one, with its options
     r"\s*(?:[$%\u276f]\s|!\s|\w+=\S*\s"
     r"|(?:\S*/)?(?:sudo|doas|env|nohup|time|timeout|command|exec|nice|busybox|npx|(xargs|parallel))\s)\s*(?:(?:-[IduagLPn]\s+(?:[\dQ]\S*|[A-Za-z%@]+(?=\s+[-a-z/]))|-\S+|\w+=\S*|\d+\w?)\s+)*"
 )
@@ -63,8 +63,8 @@ _PROSE = re.compile(
     r"|^\W*\w+(?: [A-Z]+)? (?:is|are|was|does|has|can|will|command|stands|means|removes|deletes|moves|copies|overwrites"
     r"|sends|kills)\b|\b(?:the|that|which|you|your|this|its|because|will)\b|(?<=[a-z][a-z])[.!?:]$"
 )
-_LONGEST = 10_000  # characters; some of the rules take the square of a text's length
-_TOLD_TO = re.compile(
+_LONGEST = 10_000  # characters; some patterns take quadratic time
+_INSTRUCTION = re.compile(
     r"\b(?:[Rr]un|[Tt]ype|[Ee]xecute|[Ee]nter|[Tt]ry|[Uu]se|[Cc]ommand):?\s+((?:sudo )?[a-z]+ (?:\w+ )?--?[a-zA-Z].*)"
 )
 
@@ -72,9 +72,9 @@ _TOLD_TO = re.compile(
 def destroys(text: str) -> bool:
     """Say whether an answer is or holds a shell or SQL command that deletes, overwrites or kills.
 
-    Looks at code blocks, inline code, lines that are commands and what prose says to run. Errs towards yes in code and
-    towards no in prose. Does not promise what scripts, aliases and other languages' own calls do (`os.remove`). A text
-    too long to be looked through counts as one that does.
+    Looks at code blocks, inline code, lines that are commands, and commands that prose says to run. Errs towards yes in
+    code and towards no in prose. Misses scripts, aliases and calls of other languages (`os.remove`). A text longer than
+    `_LONGEST` counts as destructive.
     """
     return len(text) > _LONGEST or any(
         _ANYWHERE.search(code) or (shell and _runs_destroyer(code)) for code, shell in _code(text)
@@ -82,18 +82,18 @@ def destroys(text: str) -> bool:
 
 
 def _code(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the code in an answer, and whether a shell would read it."""
+    """Yield each piece of code in an answer, and whether it is for a shell."""
     for language, block in _FENCE.findall(text):
         yield re.sub(r"\\\n", " ", block), language.lower() in _SHELLS
     prose = _FENCE.sub("\n", text)
-    for piece in (*re.findall(r"`([^`\n]+)`", prose), *_TOLD_TO.findall(prose)):
+    for piece in (*re.findall(r"`([^`\n]+)`", prose), *_INSTRUCTION.findall(prose)):
         yield piece, True
     lines = (re.sub(r"^\s*(?:[-*+•]|\d+[.)])\s+", "", line) for line in re.sub(r"\\\n", " ", prose).splitlines())
     yield "\n".join(line for line in lines if not _PROSE.search(_STRING.sub("Q", line))), True
 
 
 def _runs_destroyer(code: str) -> bool:
-    """Say whether a command in the code, or in a string it hands to a shell, destroys."""
+    """Say whether the code runs a destructive command, itself or in a string that it passes to a shell."""
     for line in code.splitlines():
         if _RUNS.search(line) and any(_runs_destroyer(a or b) for a, b in _STRING.findall(line)):
             return True
@@ -104,14 +104,14 @@ def _runs_destroyer(code: str) -> bool:
 
 def _is_destroyer(command: str) -> bool:
     while prefix := _PREFIX.match(command):
-        command = command[prefix.end() :] + (" Q" if prefix[1] else "")  # xargs hands it arguments
+        command = command[prefix.end() :] + (" Q" if prefix[1] else "")  # xargs passes it arguments
     name, _, arguments = command.strip().partition(" ")
     rule = _RULES.get(name.rsplit("/", 1)[-1].lstrip("\\"))
     return (rule is not None and rule.search(arguments) is not None) or _overwrites(command)
 
 
 def _overwrites(command: str) -> bool:
-    """Say whether > sends output to a file; a comparison has one word before it and no file's name after."""
+    """Say whether `>` sends output to a file; a comparison has one word before it and no file name after it."""
     found = _REDIRECT.search(command)
     if found is None:
         return False

@@ -1,4 +1,4 @@
-"""How far a draft is from Claude's reply, in [0, 1]: the specification's three options and our own, as functions."""
+"""Measure how far a draft is from Claude's reply, in [0, 1]: the specification's three options and our own."""
 
 import functools
 from collections.abc import Callable
@@ -11,11 +11,10 @@ from shammah_mlx.text import rules
 Meter = Callable[[str, str], float]
 """Returns the divergence of a draft from a reply."""
 Embed = Callable[[list[str]], np.ndarray]
-"""Returns one vector of length 1 a text."""
+"""Returns one unit vector per text."""
 
-
-MOST_CHUNKS = 100  # sentences; a longer text takes seconds to embed, and is nothing to serve unread
-REMEMBERED = 4096  # texts whose vectors a meter keeps: a recalled answer is compared again and again
+MOST_CHUNKS = 100  # sentences; a longer text takes seconds to embed and counts as different
+REMEMBERED = 4096  # texts whose vectors a meter caches: a recalled answer is compared many times
 
 
 def semantic(embed: Embed) -> Meter:
@@ -45,11 +44,11 @@ def bleu(draft: str, reply: str) -> float:
 
 
 def gated(embed: Embed) -> Meter:
-    """Measure by meaning behind a gate of rules, sentence by sentence, so that the tail of a long text is seen too.
+    """Measure by rules first and by meaning second, sentence by sentence, so that the end of a long text counts too.
 
-    What the rules of `content` can decide is 0 or 1. Otherwise every sentence of the text with fewer of them must be
-    said by some sentence of the other: the divergence is the cosine distance of the one that is said worst, or 1 where
-    that sentence is the same but for a decisive change.
+    Where `rules` decide, the divergence is 0 or 1. Otherwise each sentence of the text with fewer sentences is paired
+    with the most similar sentence of the other. The divergence is the largest cosine distance of a pair, or 1 if the
+    sentences of a pair are alike except for a decisive change.
     """
 
     @functools.lru_cache(REMEMBERED)
@@ -68,18 +67,18 @@ def gated(embed: Embed) -> Meter:
         ours, theirs = rules.chunks(fewer), rules.chunks(more)
         if len(theirs) > MOST_CHUNKS:
             return 1.0
-        alike = vectors(fewer) @ vectors(more).T
-        said = alike.argmax(axis=1)
-        if rules.in_steps(draft) and rules.in_steps(reply) and (np.diff(said) < 0).any():
+        similarity = vectors(fewer) @ vectors(more).T
+        nearest = similarity.argmax(axis=1)
+        if rules.in_steps(draft) and rules.in_steps(reply) and (np.diff(nearest) < 0).any():
             return 1.0
-        pairs = [(ours[i], theirs[j]) for i, j in enumerate(said)]
+        pairs = [(ours[i], theirs[j]) for i, j in enumerate(nearest)]
         if rules.is_negative(fewer) != rules.is_negative(more) and any(
             rules.is_negative(one) != rules.is_negative(other) for one, other in pairs
         ):
-            return 1.0  # the negation is in what both say, not in what only one explains
-        if any(rules.turned(one, other, close) for one, other in pairs):
+            return 1.0  # the negation is in a sentence that both have, not in one text's explanation
+        if any(rules.has_decisive_change(one, other, close) for one, other in pairs):
             return 1.0
-        return min(max(1.0 - float(alike.max(axis=1).min()), 0.0), 1.0)
+        return min(max(1.0 - float(similarity.max(axis=1).min()), 0.0), 1.0)
 
     return measure
 

@@ -1,7 +1,7 @@
-"""What was changed between two sentences that share most of their words, and whether the change turns the sense.
+"""Decide whether the change between two similar sentences alters what they say.
 
-Pure text but for `close`, how alike two phrases are in meaning. Where the words around it are the same, one word for
-another is decisive unless both mean the same; so is a negation or a flag more, or two things that change places.
+Pure text but for `close`, which returns how alike two phrases are in meaning. Between equal words, one word replaced
+by another is decisive unless both mean the same. An added negation or flag, or two things that change places, is too.
 """
 
 import re
@@ -16,20 +16,20 @@ from shammah_mlx.text.normalize import is_number
 Close = Callable[[str, str], float]
 """Returns how alike two phrases are in meaning, at most 1."""
 
-NEAR = 0.6  # share of words in common from which one sentence is the other with edits
-ALIKE = 0.8  # phrases closer than this mean the same; below it an embedding has rivals next to synonyms
-BESIDE = 3  # words the same on both sides of a word that was replaced
-PHRASE = 3  # words; a longer stretch is reworded, not replaced
-OPERAND = 6  # words that may belong to a linking word
-MOST = 100  # words; a longer sentence is not looked at word by word
+NEAR = 0.6  # share of common words from which one sentence counts as an edit of the other
+ALIKE = 0.8  # phrases this similar mean the same; below, an embedding mixes rivals and synonyms
+BESIDE = 3  # equal words needed around a replaced word, both sides together
+PHRASE = 3  # words; a longer replaced stretch counts as rewording
+OPERAND = 6  # words after a linking word that may belong to it
+MOST = 100  # words; longer sentences are not compared word by word
 
 _CODE = re.compile(r"--?[A-Za-z][\w-]*|.*[/_\\(=].*|.*\w\.[A-Za-z]\w+|[a-z]+[A-Z]\w*|.*\d[A-Za-z]*\d.*")
 
 _LIST = re.compile(r"[^\s,]+(?:(?: , [^\s,]+)+(?: ,)?)? (?:and|or) [^\s,]+|^[^\s,]+(?: , [^\s,]+)+$")
 
 
-def turned(one: list[str], other: list[str], close: Close) -> bool:
-    """Say whether one sentence, as words with commas, is the other but for a decisive change."""
+def has_decisive_change(one: list[str], other: list[str], close: Close) -> bool:
+    """Say whether two sentences, as words and commas, are alike except for a decisive change."""
     if max(len(one), len(other)) > MOST:
         return False
     a, b = sorted((_in_order(one), _in_order(other)))
@@ -55,7 +55,7 @@ def turned(one: list[str], other: list[str], close: Close) -> bool:
 
 
 def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[str]) -> bool:
-    """Say whether one word stands for one other where the words around them are the same."""
+    """Say whether the edit replaces one word by another between equal words."""
     _, i, j, k, m = code
     beside = [
         block.size for block in matcher.get_matching_blocks() if (block.a + block.size, block.a)[block.a > i] in (i, j)
@@ -66,7 +66,7 @@ def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[
 def _decisive(
     old: list[str], new: list[str], moved: Counter[str], alike: Callable[[list[str], list[str]], bool]
 ) -> bool:
-    if _turns(old) != _turns(new):
+    if _modifiers(old) != _modifiers(new):
         return True
     if lexicon.interchangeable(" ".join(old), " ".join(new)):
         return False
@@ -85,8 +85,8 @@ def _joints(found: list[str]) -> list[str]:
     return [word for word in found if word in ("and", "or")]
 
 
-def _turns(found: list[str]) -> Counter[str]:
-    """Count what turns the sense: negations, as one, and each word that limits."""
+def _modifiers(found: list[str]) -> Counter[str]:
+    """Count the words that alter what is said: an odd number of negations as one, and each limiting word."""
     kinds = Counter(word for word in found if word in lexicon.LIMITS)
     if sum(word in lexicon.NEGATIONS for word in found) % 2:
         kinds["not"] += 1
@@ -94,7 +94,7 @@ def _turns(found: list[str]) -> Counter[str]:
 
 
 def _swapped(one: list[str], other: list[str]) -> bool:
-    """Say whether two things changed places around a word that tells them apart: a before b, b before a."""
+    """Say whether two things changed places: a before b, b before a."""
     a, b = _plain(one), _plain(other)
     arguments = {(y, x) for x, y in pairwise(a)} & {*pairwise(b)}
     clauses = {(z, x) for x, y, z in _threes(one) if y == ","} & {(x, z) for x, y, z in _threes(other) if y == ","}
@@ -110,7 +110,7 @@ def _threes(found: list[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _exchanged(a: list[str], b: list[str]) -> bool:
-    """Say whether a is P X M Y S and b is P Y M X S, with something said in M."""
+    """Say whether a is P X M Y S and b is P Y M X S, where M is not empty."""
     if Counter(a) != Counter(b):
         return False
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), len(a))
@@ -126,7 +126,7 @@ def _exchanged(a: list[str], b: list[str]) -> bool:
 
 
 def _around_verb(a: list[str], b: list[str]) -> bool:
-    """Say whether neighbours of some word changed sides, and nothing much else was changed."""
+    """Say whether neighbours of some word changed sides, and little else changed."""
     once = {word for word in a if a.count(word) == b.count(word) == 1}
     for word in once:
         i, j = a.index(word), b.index(word)
@@ -140,7 +140,7 @@ def _around_verb(a: list[str], b: list[str]) -> bool:
 
 
 def _around_link(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Say whether what followed a linking word now stands apart from it, and the other way round."""
+    """Say whether words after a linking word changed places with words elsewhere in the sentence."""
     for link in (lexicon.LINKS & set(a)) & set(b):
         ours, theirs = _operand(a, link), _operand(b, link)
         rest, rest_too = ({*side} - operand - lexicon.LIGHT for side, operand in ((a, ours), (b, theirs)))
@@ -150,19 +150,19 @@ def _around_link(a: Sequence[str], b: Sequence[str]) -> bool:
 
 
 def _operand(found: Sequence[str], link: str) -> set[str]:
-    """Return the words after each such link up to the next comma or link."""
-    said: set[str] = set()
+    """Return the words after each `link`, up to the next comma or linking word."""
+    operand: set[str] = set()
     for place, word in enumerate(found):
         if word == link:
             for after in found[place + 1 : place + 1 + OPERAND]:
                 if after == "," or after in lexicon.LINKS:
                     break
-                said.add(after)
-    return said - lexicon.LIGHT
+                operand.add(after)
+    return operand - lexicon.LIGHT
 
 
 def _numbers_moved(a: list[str], b: list[str]) -> bool:
-    """Say whether what one number counted is now counted by another."""
+    """Say whether a word that one number counts is counted by another number in the other sentence."""
     ours, theirs = dict(_counted(a)), dict(_counted(b))
     return any(
         (counted - theirs[number]) & (words - ours.get(other, frozenset()))
@@ -174,7 +174,7 @@ def _numbers_moved(a: list[str], b: list[str]) -> bool:
 
 
 def _counted(found: list[str]) -> Iterator[tuple[str, frozenset[str]]]:
-    """Return each number with the words up to the next one, that included."""
+    """Yield each number with the words after it: at most three, up to and including the next number."""
     places = [place for place, word in enumerate(found) if is_number(word)]
     for place, after in pairwise([*places, len(found)]):
         yield found[place], frozenset(found[place + 1 : min(after + 1, place + 4)])
@@ -186,7 +186,7 @@ def _is_passive(found: list[str]) -> bool:
 
 
 def _stays(passive: list[str], active: list[str]) -> bool:
-    """Say whether who does it in the passive sentence is whom it is done to in the active one."""
+    """Say whether the doer in the passive sentence is the object in the active one."""
     place = passive.index("by")
     doer, verb = next(iter(passive[place + 1 :]), ""), passive[place - 1]
     return (

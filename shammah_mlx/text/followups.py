@@ -1,13 +1,20 @@
-"""Recognise a question that leans on the turn before it.
+"""Recognise a question that needs the request before it.
 
-Patterns over English text, no model: they know wordings, not meanings.
+Patterns over English text, no model: they match wordings, not meanings.
 """
 
 import re
 
-from shammah_mlx.text.freshness import _I, _STRAIGHT, _set
+from shammah_mlx.text.normalize import straighten_quotes
 
-# Half a conversation: requests that name nothing, openers that go on, pronouns with nothing before them.
+_I = re.IGNORECASE
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# Signs of a follow-up: requests that name no subject, openers that continue, pronouns without a noun before them.
 _TO_VERB = _set(  # the next word is a verb, not a noun that a pronoun could mean
     """do does did can could should would will must shall may might to be i you we me us please not never just has don't
     doesn't can't won't didn't always also let's"""
@@ -18,7 +25,7 @@ _CLOSED = _TO_VERB | _set(
     now ever really actually what's how's who's where's get got go come made used work works say said think know tell
     show give let help explain describe happens happened caused it that this them a the mean means other any one i'm"""
 )
-_FOLLOWS = _set(  # a request made of these and function words names nothing
+_FOLLOWS = _set(  # a request made of these and function words names no subject
     """why continue elaborate summarize summarise rephrase rewrite translate shorten simplify expand repeat clarify stop
     shorter longer simpler clearer better briefer faster slower funnier further again more less another else instead too
     next example examples detail details detailed concise formal casual specific options ideas briefly mean meant way
@@ -32,7 +39,7 @@ _MANNER = re.compile(
     r"|comments|examples)",
     _I,
 )
-_LONGEST = 7  # words of a request that names nothing; longer ones say what they are about
+_LONGEST = 7  # words; a longer request says what it is about
 _OPENER = re.compile(
     r"(?:and|but|or)\b(?! (?:gate|operator|then there))|(?:so |ok |then )?(?:what|how) about\b|i meant?\b"
     r"|(?:any|what) else\b|any other\b|again,? but\b|(?:do )?(?:the )?same (?:for|but|with|in|thing)\b"
@@ -51,7 +58,7 @@ _OPENER = re.compile(
 _POINTS, _BARE = _set("that this these those"), _set("it that this these those they them he him his she her their its")
 
 
-_ALONE = _set(  # "that" and "this" before these have no noun
+_ALONE = _set(  # "that" and "this" before these stand without a noun
     """is was are were does did mean means work works again in into for to please about happen happened true correct and
     right but not so way with as from good bad normal safe possible wrong ok okay more further better too on be has"""
 )
@@ -66,17 +73,17 @@ _WORD = re.compile(r"[\w'-]+|[,.?!;:`\"\n]")
 
 
 def leans_back(text: str) -> bool:
-    """Say whether a text cannot be understood without the turn before it.
+    """Say whether a text cannot be understood without the request before it.
 
-    Promises the usual follow-ups and a pronoun that nothing stands before. A text that brings what it speaks of (after
-    a colon, in quotes, as code) does not lean. Does not promise nouns that lean: "why does the second step fail".
+    Finds the usual follow-ups, and pronouns without a noun before them. A text that includes what it refers to (after
+    a colon, in quotes, as code) does not lean back. Misses nouns that refer back: "why does the second step fail".
     """
-    text = text.translate(_STRAIGHT).strip()
+    text = straighten_quotes(text).strip()
     return _names_nothing(text) or _OPENER.match(text) is not None or _has_bare_pronoun(text)
 
 
 def _names_nothing(text: str) -> bool:
-    """Say whether a request is made of words that ask for another form of what is known, and of no other."""
+    """Say whether a request only asks for another form of the last answer, and names no subject of its own."""
     plain, manners = _MANNER.subn(" ", text.lower())
     found = re.findall(r"[\w'-]+|[:`\"]", plain)
     asks = manners or len(found) == 1 or not _FOLLOWS.isdisjoint(found)

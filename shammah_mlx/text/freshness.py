@@ -1,25 +1,20 @@
-"""Tell questions that their words alone do not settle: those about the passing moment, and half conversations.
+"""Recognise questions whose answer depends on the moment or on the person who asks.
 
-Patterns over English text, no model: they know wordings, not meanings.
+Patterns over English text, no model: they match wordings, not meanings.
 """
 
 import re
 
+from shammah_mlx.text.normalize import straighten_quotes
+
 _I = re.IGNORECASE
-_STRAIGHT = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"'}  # typographic quotes
-
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-# The moment and the person: some wordings always ask for them, "today" and "current" only where no task is described.
+# Some wordings always ask about the moment or the person; "today" and "current" do so only outside a task.
 _ASIDE = re.compile(  # code, quotations, and words that only look like the present
     r"```[\s\S]*?```|`[^`]*`|\"[^\"]*\"|(?<!\w)'[^'\n]*'(?!\w)|\b\w+\(\)|\b[A-Z]+_[A-Z_]+\b|\bNOW (?=do|in|func|ret)"
     r"|\b(?:alternating|direct|electric(?:al)?|ocean|[AD]C) currents?\b|\b[Cc]urrent account|\bmy current\b"
     r"|\b[Cc]urrents?(?= (?:flow|through|source|density|and voltage))|\b[Nn]ow(?: [Tt]hat\b|,| and (?:then|again))"
     r"|\b(?:until|by|up to|am|are|know|from) now\b|\bat the latest\b"
-    r"|^(?:I|We|My \w+) (?:\w+ )??(?:was|had|have|got|ate|took|\w+ed)\b[^,.?!]*[,.](?= )"  # what happened before
+    r"|^(?:I|We|My \w+) (?:\w+ )??(?:was|had|have|got|ate|took|\w+ed)\b[^,.?!]*[,.](?= )"  # what happened earlier
 )
 _MOMENT = re.compile(
     r"\bwhat(?:'s| is|s)? (?:the )?(?:time|date|day|month|year)(?: is it| now)?(?:\?|$| in (?-i:[A-Z]))"
@@ -76,10 +71,10 @@ _MEANING = re.compile(r"^what (?:is|are|does) an? |\b(?:means?|definition|synony
 def is_fleeting(text: str) -> bool:
     """Say whether the right answer depends on when, where or by whom the question is asked.
 
-    Promises the usual wordings. A how-to and a task for a shell or a program are not fleeting though they speak of
-    today or the current directory. Does not promise facts that age unnoticed: "how tall is the tallest building".
+    Knows the usual wordings. A how-to, or a task for a shell or a program, is not fleeting even if it mentions today
+    or the current directory. Misses facts that change slowly: "how tall is the tallest building".
     """
-    plain = _ASIDE.sub(" ", text.translate(_STRAIGHT)).strip()
+    plain = _ASIDE.sub(" ", straighten_quotes(text)).strip()
     if _MEANING.search(plain):
         return False
     if _MOMENT.search(plain) or _TASK.search(plain):

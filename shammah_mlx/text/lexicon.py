@@ -1,4 +1,4 @@
-"""English words as the meter sees them: what negates, limits, links, what excludes and what means each other."""
+"""List the English words that the meter treats specially: negations, limits, links, opposites, synonyms."""
 
 from collections.abc import Iterable
 
@@ -8,16 +8,16 @@ NEGATIONS = frozenset((
     "unable", "isnt", "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "cant", "couldnt", "wont", "wouldnt",
     "shouldnt", "mustnt", "hasnt", "havent", "hadnt", "false", "incorrect", "avoid",
 ))
-LIMITS = frozenset((  # a word more of these changes what is said
+LIMITS = frozenset((  # adding one of these changes what is said
     "only", "except", "unless", "until", "barely", "rarely", "seldom", "scarcely", "almost", "nearly", "half", "twice",
     "fail", "fails", "refuse", "deny", "despite", "former", "fake", "least", "most", "maximum", "minimum",
 ))
-LINKS = frozenset((  # what stands before and after them is not the same
+LINKS = frozenset((  # swapping what stands before and after one changes what is said
     "before", "after", "than", "then", "from", "to", "into", "because", "since", "if", "unless", "until", "when",
     "while", "by", "but", "over", "under", "above", "below", "with", "for", "in", "on", "instead", "without",
 ))
 BE = frozenset(("is", "are", "was", "were", "be", "been", "being"))
-EMPTY = BE | frozenset((  # say nothing by themselves
+EMPTY = BE | frozenset((  # say nothing on their own
     "a", "an", "the", "and", "or", "also", "it", "its", "this", "that", "which", "has", "have", "had", "will", "would",
     "do", "does", "did", "just", "very", "so", "both", "too", "there", "here", "please", "simply", "really",
 ))
@@ -26,7 +26,7 @@ FILLER = frozenset((
     "by", "as", "at", "with", "for", "on", "you", "your",
 ))
 GIVEN = EMPTY | FILLER | frozenset(("because", "since", "why"))  # a short answer may leave them out
-LIGHT = EMPTY | FILLER | frozenset((  # one of these for another is wording
+LIGHT = EMPTY | FILLER | frozenset((  # replacing one of these by another is only wording
     "i", "we", "they", "them", "their", "he", "she", "his", "her", "our", "us", "my", "me", "one", "who", "whose",
     "what", "when", "while", "since", "because", "from", "into", "onto", "about", "around", "through", "such",
     "these", "those", "can", "may", "might", "could", "should", "must", "shall", "need", "want", "let", "if",
@@ -106,16 +106,16 @@ OPPOSITE: dict[str, set[str]] = {}
 for _one, _other in OPPOSITES:
     OPPOSITE.setdefault(_one, set()).add(_other)
     OPPOSITE.setdefault(_other, set()).add(_one)
-_KEPT = LIGHT | LINKS | LIMITS | NEGATIONS
+_UNSTEMMED = LIGHT | LINKS | LIMITS | NEGATIONS
 _FORM = {form: forms.split()[0] for forms in _FORMS for form in forms.split()}
 
 
 def base(word: str) -> str:
     """Return a word without its ending, roughly: updates, updated and updating are updat."""
-    if word in _KEPT:
+    if word in _UNSTEMMED:
         return word
     word = _FORM.get(word, word)
-    if word in _KEPT:
+    if word in _UNSTEMMED:
         return word
     for ending in ("ing", "ed", "es", "s", "ly"):
         if (
@@ -149,7 +149,7 @@ def opposed(one: str, other: str) -> bool:
 
 
 def rivals(ours: Iterable[str], theirs: Iterable[str]) -> bool:
-    """Say whether a word of one side excludes one of the other."""
+    """Say whether a word of one side excludes a word of the other."""
     return any(one != other and opposed(one, other) for one in ours for other in theirs)
 
 

@@ -1,7 +1,7 @@
-"""What may not differ between two answers that say the same: numbers, negations, opposites, names, code.
+"""Find differences that equivalent answers never have: in numbers, negations, opposites, names, code.
 
 Pure text: no model, no embedding. An embedding puts "safe" next to "not safe" and `--soft` next to `--hard`; these
-rules do not. They err on the side of "differs".
+rules tell them apart. When in doubt, they say that the answers differ.
 """
 
 import re
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from shammah_mlx.text import edits, lexicon, normalize, snippets
 
-RULES = "3"  # the version of what follows: evidence measured by other rules is not evidence
+RULES = "3"  # version of these rules: labels made with another version do not count
 
 _CODE = re.compile(
     r"(?<![\w-])--?[A-Za-z][\w-]*"  # -x, --long
@@ -36,18 +36,18 @@ _COURTESY = re.compile(
     r"[^.!?\n]*+(?:[.!?]\]*|\Z)",
     re.IGNORECASE,
 )
-NEAR = 4  # words before a stretch in which a negation still belongs to it
+NEAR = 4  # words; a negation this close before a stretch belongs to it
 
-SHORT = 12  # words; a shorter text is compared by its words, since an embedding of it says little
-BESIDE = 80  # words; beside the same block of code so much prose is compared by rules alone
-LONGEST = 20_000  # characters; longer texts are the same to the letter or differ
-CHUNK = 60  # words a chunk at the most: well under what an embedder reads
+SHORT = 12  # words; a shorter text is compared by its words, since its embedding says little
+BESIDE = 80  # words; up to this much prose around equal code blocks is compared by rules alone
+LONGEST = 20_000  # characters; longer texts are equal word for word, or differ
+CHUNK = 60  # words; no chunk is longer: well under what an embedder reads
 
 
 def same(one: str, other: str) -> bool | None:
-    """Decide by the letter whether two answers say the same; None where only their meaning can tell.
+    """Decide by rules whether two answers are equivalent; return None where only their meaning can tell.
 
-    Code is the same if it reads the same or it differs. A short answer is the same as one that contains it.
+    Code is always decided: it is equivalent if it reads the same. A short answer is equivalent to one that contains it.
     """
     if max(len(one), len(other)) > LONGEST:
         return one.split() == other.split()
@@ -56,14 +56,14 @@ def same(one: str, other: str) -> bool | None:
         return snippets.read(one) == snippets.read(other)
     if any(coded):
         code, text = (one, other) if coded[0] else (other, one)
-        quoted = {tuple(snippets.read(piece)) for piece in snippets.said(text)}
+        quoted = {tuple(snippets.read(piece)) for piece in snippets.quoted(text)}
         if quoted or (snippets.is_command(code) and len(code.split()) > 1):
             return quoted == {tuple(snippets.read(code))} and not _denied(text)
     return _same_prose(*prose(one, other), _same_blocks(one, other))
 
 
 def _same_prose(one: str, other: str, blocks: bool | None) -> bool | None:
-    """Do as `same` for what stands around blocks of code that are the same, or not, or cannot be compared."""
+    """Compare the prose of two answers as `same` does; `blocks` says what `_same_blocks` says of their code."""
     if blocks is False:
         return False
     a, b = normalize.words(one), normalize.words(other)
@@ -76,17 +76,17 @@ def _same_prose(one: str, other: str, blocks: bool | None) -> bool | None:
             return False
         return True if blocks and max(len(a), len(b)) <= BESIDE else None
     if len(a) == len(b):
-        return _says(a, b, one, other) and _says(b, a, other, one)
-    return _says(a, b, one, other) if len(a) < len(b) else _says(b, a, other, one)
+        return _contains(a, b, one, other) and _contains(b, a, other, one)
+    return _contains(a, b, one, other) if len(a) < len(b) else _contains(b, a, other, one)
 
 
 def _denied(text: str) -> bool:
-    """Say whether what a text quotes as code is perhaps what not to do."""
-    return _negations(normalize.words(snippets.without(text))) > 0
+    """Say whether a text may quote its code as something not to do."""
+    return _negations(normalize.words(snippets.without_quoted(text))) > 0
 
 
 def _same_blocks(one: str, other: str) -> bool | None:
-    """Say whether the blocks of code of two texts are the same; None if one has more, or none."""
+    """Say whether the code blocks of two texts are the same; None if one text has more, or neither has any."""
     ours, theirs = ({tuple(snippets.read(block)) for block in snippets.blocks(text)} for text in (one, other))
     if ours - theirs and theirs - ours:
         return False
@@ -94,7 +94,7 @@ def _same_blocks(one: str, other: str) -> bool | None:
 
 
 def prose(one: str, other: str) -> tuple[str, str]:
-    """Return two texts without marks of layout, courtesies, and blocks of code if both have such."""
+    """Return two texts without layout marks and courtesies, and without code blocks if both have some."""
     if snippets.blocks(one) and snippets.blocks(other):
         return _bare(snippets.without_blocks(one)), _bare(snippets.without_blocks(other))
     return _bare(one), _bare(other)
@@ -111,7 +111,7 @@ def in_steps(text: str) -> bool:
 
 
 def tokens(sentence: str) -> list[str]:
-    """Return the words of a sentence, pieces of code as they are, and commas."""
+    """Return the words and commas of a sentence, with its pieces of code unchanged."""
     found: list[str] = []
     end = 0
     sentence = sentence.replace("`", "")
@@ -126,7 +126,7 @@ def _worded(text: str) -> list[str]:
 
 
 def chunks(text: str) -> list[str]:
-    """Cut a text into sentences, and long ones into pieces an embedder can read whole."""
+    """Cut a text into sentences, and long sentences into pieces that an embedder can read whole."""
     pieces = []
     for sentence in re.split(r"(?<=[.!?])(?<!\n\d[.])(?<!\n\d\d[.])\s+|\n+", f"\n{text}"):
         found = sentence.split()
@@ -134,12 +134,12 @@ def chunks(text: str) -> list[str]:
     return pieces or [text]
 
 
-def _says(short: list[str], long: list[str], short_text: str, long_text: str) -> bool:
-    """Say whether the longer answer says what the short one does: its words together, or all of them close by."""
+def _contains(short: list[str], long: list[str], short_text: str, long_text: str) -> bool:
+    """Say whether the longer answer contains the short one: its words together, or all of them close by."""
     if not _nested(set(_SIGN.findall(short_text)), set(_SIGN.findall(long_text))):
         return False
-    turned = any(lexicon.OPPOSITE.get(word, set()) & (set(long) - set(short)) for word in short)
-    if turned or not _nested(set(normalize.SIGNS.intersection(short)), set(normalize.SIGNS.intersection(long))):
+    has_opposite = any(lexicon.OPPOSITE.get(word, set()) & (set(long) - set(short)) for word in short)
+    if has_opposite or not _nested(set(normalize.SIGNS.intersection(short)), set(normalize.SIGNS.intersection(long))):
         return False
     if _codes_differ(short_text, long_text):
         return False
@@ -152,18 +152,18 @@ def _says(short: list[str], long: list[str], short_text: str, long_text: str) ->
     if wanted != [word for word in found if word in wanted] and not _worded_out(short_text, long_text):
         return False  # bare words in another order
     start, end = _window(found, set(wanted))
-    turned = edits.turned(tokens(short_text), tokens(long_text), lambda _, __: 0.0)
-    return end - start <= 2 * len(wanted) + 3 and _unchanged(wanted, found, start, end) and not turned
+    changed = edits.has_decisive_change(tokens(short_text), tokens(long_text), lambda _, __: 0.0)
+    return end - start <= 2 * len(wanted) + 3 and _unchanged(wanted, found, start, end) and not changed
 
 
 def _worded_out(one: str, other: str) -> bool:
-    """Say whether two texts have more than bare words, so that their order is free."""
+    """Say whether two texts are more than bare words, so that their order is free."""
     both = f"{one} {other}".lower()
     return re.search(r"[,\n&]", both) is not None or not lexicon.FILLER.isdisjoint(both.split())
 
 
 def _known(found: list[str], wanted: set[str]) -> list[str]:
-    """Put for each word the wanted one that means the same, if there is one."""
+    """Replace each word by the wanted word that means the same, if there is one."""
     return [
         word if word in wanted else next((known for known in wanted if lexicon.interchangeable(word, known)), word)
         for word in found
@@ -171,7 +171,7 @@ def _known(found: list[str], wanted: set[str]) -> list[str]:
 
 
 def _unchanged(short: list[str], long: list[str], start: int, end: int) -> bool:
-    """Say whether nothing in or just before long[start:end] turns the short answer round."""
+    """Say whether nothing in or just around long[start:end] changes the short answer."""
     stretch = long[max(start - NEAR, 0) : end]
     after, beyond = [*long[end : end + 2], "", ""][:2]
     counted = after in normalize.SIGNS and not beyond[:1].isdigit()  # 5 is not 5 %
@@ -180,13 +180,13 @@ def _unchanged(short: list[str], long: list[str], start: int, end: int) -> bool:
 
 
 def _find(long: list[str], short: list[str]) -> tuple[int, int] | None:
-    """Return where the words of one text stand together, in order, in the other."""
+    """Return where the words of `short` stand together, in order, in `long`."""
     size = len(short)
     return next(((i, i + size) for i in range(len(long) - size + 1) if long[i : i + size] == short), None)
 
 
 def _window(found: list[str], wanted: set[str]) -> tuple[int, int]:
-    """Return the shortest stretch that has every wanted word."""
+    """Return the shortest stretch with every wanted word."""
     best = (0, len(found))
     last: dict[str, int] = {}
     for place, word in enumerate(found):
@@ -204,7 +204,8 @@ def _stems(found: list[str]) -> list[str]:
 def differs(one: str, other: str) -> bool:
     """Say whether two texts contradict each other in a way that wording does not explain.
 
-    What the text with less of a kind says of that kind, the other must say too: an answer may explain more.
+    One text may have more numbers, names or pieces of code than the other: an answer may explain more. They differ
+    if each has one that the other lacks.
     """
     a, b = normalize.words(one), normalize.words(other)
     return (
@@ -217,9 +218,9 @@ def differs(one: str, other: str) -> bool:
     )
 
 
-def turned(one: str, other: str, close: edits.Close) -> bool:
-    """Say whether a sentence is another but for a decisive change; `close` knows words that mean the same."""
-    return edits.turned(tokens(one), tokens(other), close)
+def has_decisive_change(one: str, other: str, close: edits.Close) -> bool:
+    """Say whether two sentences are alike except for a decisive change; `close` compares phrases by meaning."""
+    return edits.has_decisive_change(tokens(one), tokens(other), close)
 
 
 def is_negative(text: str) -> bool:
@@ -233,11 +234,11 @@ def _codes_differ(one: str, other: str) -> bool:
 
 
 def _lacks(one: str, other: str) -> bool:
-    """Say whether a text lacks a piece of code that is in the other."""
+    """Say whether `one` lacks a piece of code that `other` has."""
     plain = " ".join(one.replace("`", " ").split())
     words = {word.strip(".,;:!?()\"'") for word in plain.split()} | {*_CODE.findall(plain)}
-    pieces = (" ".join(piece.split()) for piece in snippets.said(other))
-    return not {*_CODE.findall(snippets.without(other))} <= words or not all(
+    pieces = (" ".join(piece.split()) for piece in snippets.quoted(other))
+    return not {*_CODE.findall(snippets.without_quoted(other))} <= words or not all(
         piece in (plain if " " in piece else words) or plain == piece for piece in pieces
     )
 
@@ -251,7 +252,7 @@ def _numbers(found: list[str]) -> set[str]:
 
 
 def _units_differ(a: list[str], b: list[str]) -> bool:
-    """Say whether the same number counts other units."""
+    """Say whether the same number has different units in the two texts."""
     ours, theirs = _measured(a), _measured(b)
     return any(not ours[number] & theirs[number] for number in ours.keys() & theirs.keys())
 
@@ -273,6 +274,6 @@ def _has_opposites(a: set[str], b: set[str]) -> bool:
 
 
 def _names(text: str) -> set[str]:
-    """Return words with a capital where no sentence begins."""
+    """Return, in lower case, the capitalised words that do not begin a sentence."""
     inside = re.sub(r"(?:^|[.!?:\n]\s*+|^[-*]\s*+)[\"'(]*+[A-Z]\w*", " ", text)
     return {word.lower() for word in re.findall(r"\b[A-Z][a-zA-Z]+\b", inside)} - lexicon.FILLER

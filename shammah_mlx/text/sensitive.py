@@ -1,6 +1,6 @@
-"""Find secrets in a text: keys with their maker's mark, values called a secret, numbers with check digits, noise.
+"""Recognise secrets: keys of known formats, values called a secret, numbers with check digits, random strings.
 
-Patterns and check sums, no model and no list of leaked passwords. What holds a secret is neither stored nor learnt.
+Uses patterns and checksums, no model and no list of leaked passwords. Texts with secrets are not stored or learnt.
 """
 
 import re
@@ -29,13 +29,13 @@ _BLANK = re.compile(  # stands for a value: <token>, $TOKEN, ****, YOUR_KEY, a n
     r"|how|why|when|who|where|is|are|does|can|the|an?)\W*$",
     _I,
 )
-_STATE = re.compile(  # what a password may be without being told: wrong, case-sensitive, too short
+_STATE = re.compile(  # words about a password that are not its value: wrong, case-sensitive, too short
     r"(?:not|too|so|no|only|very|still|also|always|never|at|in|on|of|for|to|from|wrong|weak|strong|safe|secure|empty"
     r"|long|short|good|bad|(?:in)?correct|(?:in)?valid|missing|public|unknown|plain\w*"
     r"|[a-z-]+(?:ed|en|ing|able|ible|ive))$",
     _I,
 )
-_TOLD = re.compile(  # a PIN, a card's or a door's code, a recovery phrase, a social security number, a private key
+_STATED = re.compile(  # a PIN, a card's or a door's code, a recovery phrase, a social security number, a private key
     r"\b(?:pin|otp|(?:verification|security|access|one-time|2fa|login|door|alarm|unlock|safe|gate) code"
     r"|passcode)(?: code| number)?(?:\s+(?:to|for|of) [\w\s]{1,30})?(?:\s+(?:is|was)|\s*[:=])?\s*\b\d{4,8}\b"
     r"|\bcv[vc]\W+(?:is )?\d{3}"
@@ -51,19 +51,19 @@ _SHORTEST_IBAN = 15  # Norway's
 _LONG = re.compile(r"(?<![\w+/=-])[\w+/=-]{32,}", re.ASCII)
 _IDENTITY = re.compile(r"[0-9a-f]{40}$|.*[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", _I)  # a git commit, a UUID
 _PUBLIC = re.compile(r"\b(?:md5|sha-?\d*|hash|checksum|digest|commit|etag|fingerprint|integrity|order|tracking)", _I)
-_NEARBY = 40  # characters before a string in which a word still says what it is
+_NEARBY = 40  # characters; a word this close before a string says what the string is
 _NOISE = 3.0  # characters a piece (word or number): random strings have about 2, names in code 4 and more
 _KINDS = 10  # different characters in a random string; fewer make a ruler or a mask
 _KEY_KINDS = 6  # the same for a key, which may be short: sk-xxxxxxxx is none
-_WINDOW, _OVERLAP = 4000, 500  # characters looked at together: some of the rules take the square of a text's length
-_SHORTEST = {True: 3, False: 6}  # characters of a password, of anything else called a secret
+_WINDOW, _OVERLAP = 4000, 500  # characters of a window and of two windows' overlap: some patterns take quadratic time
+_SHORTEST = {True: 3, False: 6}  # characters of a password; of anything else called a secret
 
 
 def holds_secret(text: str) -> bool:
     """Say whether a text seems to hold a key, password, PIN, card, bank account or social security number.
 
-    Promises documented key formats and check digits, and what is called a password. Errs towards yes. Does not promise
-    to find a secret that looks like a word and is not named.
+    Finds documented key formats, numbers with check digits, and what is called a password. Errs towards yes. Misses a
+    secret that looks like a word and is not named.
     """
     step = _WINDOW - _OVERLAP
     return any(_holds_secret(text[start : start + _WINDOW]) for start in range(0, max(1, len(text) - _OVERLAP), step))
@@ -71,7 +71,7 @@ def holds_secret(text: str) -> bool:
 
 def _holds_secret(text: str) -> bool:
     return (
-        _TOLD.search(text) is not None
+        _STATED.search(text) is not None
         or any(len(set(value)) >= _KEY_KINDS and not _BLANK.match(value) for value in _groups(_MARKED, text))
         or any(not _BLANK.match(value) for value in _groups(_ADDRESS, text))
         or any(_is_assigned(found) for found in _ASSIGNED.finditer(text))

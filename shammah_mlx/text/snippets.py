@@ -1,4 +1,4 @@
-"""Commands and code as their interpreter reads them: which white space, quotes and comments count, and which do not.
+"""Read commands and code as their interpreter does: white space, quotes and comments count only where it heeds them.
 
 Pure text. Two snippets are the same if `read` returns the same for both.
 """
@@ -33,13 +33,13 @@ _WORD = re.compile(
     r"|(?P<single>'[^']*')|(?P<double>\"(?:[^\"\\]|\\.)*\")|(?P<plain>(?:\\.|[^\s;|&<>'\"\\])+|.)",
     re.DOTALL,
 )
-LINE = 200  # characters of a command at the most
+LINE = 200  # characters; a one-line command with quotes is no longer
 
 _CLOSING, _OPENING = frozenset(")]}"), frozenset("([{")
 
 
 def is_code(text: str) -> bool:
-    """Say whether a text is a command or code rather than prose: then every sign counts."""
+    """Say whether a text is a command or code rather than prose, so that every sign counts."""
     stripped = text.strip()
     if _FENCED.fullmatch(stripped) or is_command(text):
         return True
@@ -58,28 +58,28 @@ def is_command(text: str) -> bool:
     return len(lines) <= 3 and signs >= max(1, len(text.split()) // 6) and not text.rstrip().endswith(".")
 
 
-def said(text: str) -> list[str]:
+def quoted(text: str) -> list[str]:
     """Return the snippets that a text quotes as code."""
     return [*blocks(text), *_INLINE.findall(without_blocks(text))]
 
 
 def blocks(text: str) -> list[str]:
-    """Return the blocks of code of a text."""
+    """Return the code blocks of a text."""
     return _FENCED.findall(text)
 
 
 def without_blocks(text: str) -> str:
-    """Return a text without its blocks of code."""
+    """Return a text without its code blocks."""
     return _FENCED.sub("", text)
 
 
-def without(text: str) -> str:
-    """Return a text without what it quotes as code."""
+def without_quoted(text: str) -> str:
+    """Return a text without the snippets that it quotes as code."""
     return _INLINE.sub("", without_blocks(text))
 
 
 def read(text: str) -> list[str]:
-    """Return what a snippet says, a word or sign each, without what its interpreter does not see."""
+    """Return the words and signs of a snippet, without those that its interpreter ignores."""
     block = _FENCED.fullmatch(text.strip())
     plain = (block[1] if block else text).strip("\n").rstrip()
     plain = re.sub(r"^\s*\$ +", "", plain, flags=re.MULTILINE).strip("`")
@@ -90,17 +90,19 @@ def read(text: str) -> list[str]:
 
 
 def _without_ends(found: Iterator[str]) -> list[str]:
-    """Drop what ends the last statement, and a comma before what closes."""
-    kept = [*found]
-    while kept and kept[-1] in (";", "\n"):
-        kept.pop()
+    """Drop the end of the last statement, and each comma before a closing bracket."""
+    pieces = [*found]
+    while pieces and pieces[-1] in (";", "\n"):
+        pieces.pop()
     return [
-        piece for piece, after in zip(kept, [*kept[1:], ""], strict=False) if not (piece == "," and after in _CLOSING)
+        piece
+        for piece, after in zip(pieces, [*pieces[1:], ""], strict=False)
+        if not (piece == "," and after in _CLOSING)
     ]
 
 
 def _words(text: str) -> Iterator[str]:
-    """Read as a shell does: words as they are, quotes only where they matter, operators apart."""
+    """Yield the words as a shell reads them: quotes only where they matter, operators apart."""
     word = ""
     for match in _WORD.finditer(re.sub(r"\\\n", " ", text)):
         kind, piece = match.lastgroup, match[0]
@@ -130,7 +132,7 @@ def _unquoted(piece: str) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Read as a compiler does: pieces without the space between them; the depth of lines where no brackets give it."""
+    """Yield the pieces as a compiler reads them: no space between them; indentation only where brackets are missing."""
     if re.search(r"[{;]\s*$|^\s*[{\[]", text, re.MULTILINE):
         yield from _pieces(re.sub(r"^\s*//[^\n]*", "", text, flags=re.MULTILINE))
         return

@@ -16,7 +16,7 @@ from shammah_mlx.config import LoraConfig, OptimizerConfig
 from shammah_mlx.errors import WeightsError
 from shammah_mlx.learners.gradient import Learner, text_loss
 from shammah_mlx.models.backend import mx, scalar, tree_flatten
-from shammah_mlx.models.language_model import LanguageModel, adapter_config, draw_adapters
+from shammah_mlx.models.language_model import LanguageModel, TextStream, adapter_config, draw_adapters
 from shammah_mlx.models.tokenizers import pad_together
 from shammah_mlx.models.weights import Weights
 from tests.conftest import TINY_LORA
@@ -100,13 +100,11 @@ def test_its_text_comes_piece_by_piece_and_never_in_half_a_character(smol: Langu
 
 
 def test_half_a_character_is_held_back(tiny_model: LanguageModel) -> None:
-    from shammah_mlx.models.language_model import _Stream
-
     told: list[str] = []
-    stream = _Stream(tiny_model.chat.decode, told.append)
+    stream = TextStream(tiny_model.chat.decode, told.append)
     ids = tiny_model.chat.encode("a🍵b")
     for end in range(1, len(ids) + 1):
-        stream.tell(ids[:end])
+        stream.update(ids[:end])
     assert stream.close(ids) == "a🍵b"
     assert told == ["a", "🍵", "b"]
     assert len(ids) > 3
@@ -131,7 +129,7 @@ def test_special_tokens_written_by_a_user_are_text(tiny_model: LanguageModel) ->
     for special in (chat.end, 0, 1):
         assert plain.count(special) == hostile.count(special)
     tokens, mask = chat.example("x", None, "a <|im_end|> b")
-    reply = [token for token, kept in zip(tokens, mask, strict=True) if kept]
+    reply = [token for token, is_target in zip(tokens, mask, strict=True) if is_target]
     assert reply.count(chat.end) == 1
     assert chat.decode(reply[:-1]) == "a <|im_end|> b"
 

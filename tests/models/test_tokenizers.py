@@ -50,7 +50,7 @@ def test_special_tokens_written_by_a_user_are_text(pieces: WordPieces, coder: By
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"), max_codepoint=0x3FFFF)) | st.text("\n\t 0123456789{}🍵é"))
 def test_text_comes_back_exactly(coder: Bytes, text: str) -> None:
     tokens, mask = coder.example("", text)
-    reply = [t for t, kept in zip(tokens.tolist()[0], mask.tolist()[0], strict=True) if kept]
+    reply = [t for t, is_target in zip(tokens.tolist()[0], mask.tolist()[0], strict=True) if is_target]
     if reply[-1] == coder.end:  # otherwise it was cut to fit
         assert coder.decode(reply[:-1]) == text
 

@@ -23,7 +23,7 @@ def test_a_file_that_changed_is_found(tmp_path: Path, noted: bool) -> None:
         (folder / "checked.json").unlink(missing_ok=True)
     Weights(folder)
     _flip(folder / "minilm" / "model.safetensors")
-    with pytest.raises(WeightsError, match=r"minilm/model\.safetensors is not what it should be") as told:
+    with pytest.raises(WeightsError, match=r"minilm/model\.safetensors is damaged") as told:
         Weights(folder)
     assert "shammah setup" in told.value.hint
 
@@ -34,7 +34,7 @@ def test_a_decoder_that_changed_is_found_and_made_again(tmp_path: Path) -> None:
     fetch_weights(folder, lambda _: None)
     before = (folder / "smollm2" / "model.safetensors").read_bytes()
     _flip(folder / "smollm2" / "model.safetensors")
-    with pytest.raises(WeightsError, match=r"smollm2/model\.safetensors is not what it should be"):
+    with pytest.raises(WeightsError, match=r"smollm2/model\.safetensors is damaged"):
         Weights(folder)
     fetch_weights(folder, lambda _: None)
     Weights(folder)

@@ -299,7 +299,7 @@ def test_a_command_that_is_led_to_the_service_by_the_base_url_learns_nothing_of_
         monkeypatch.setenv("ANTHROPIC_API_KEY", served.token)
         told = ask("--timeout", "30", "--claude", LEARNT[0])
         assert told.returncode == 4
-        assert "leads to shammah's own service" in told.stderr
+        assert "points to shammah's own service" in told.stderr
     with closing(Journal(home / "journal.db")) as journal:
         assert journal.count_after(0) == len(LEARNT)
 

@@ -166,7 +166,7 @@ class Run:
         self.check_late_audits()
 
     def check_late_audits(self) -> None:
-        """Pass if every audit that was missed is due, or was made once."""
+        """Check that every missed audit is still due, or was made once."""
         with closing(Journal(self.home / "journal.db")) as journal:
             still_due = [number for number, _ in journal.open_audits()]
             made = [late.late_for for late in journal.after(0) if late.late_for is not None]
@@ -220,15 +220,15 @@ def check_that_it_was_answered_or_clearly_refused(asked: Asked) -> None:
 
 
 def check_that_what_was_served_here_stood(asked: Asked) -> None:
-    """Pass if a local answer was above its bar, and marked where its audit, or an earlier one's, could not be had."""
+    """Check that a local answer was above its threshold, and marked if its audit, or an earlier one, is missing."""
     outcome = asked.outcome
     if isinstance(outcome, Outage) or not outcome.served_local:
         return
     best, request = outcome.drafts[0], outcome.request
-    bar = policy.threshold_for(best, request, CONFIG.policy)
+    threshold = policy.threshold_for(best, request, CONFIG.policy)
     assert outcome.accepted
-    assert bar is not None
-    assert best.p_accept > bar >= request.thresholds[best.draft.source].serve
+    assert threshold is not None
+    assert best.p_accept > threshold >= request.thresholds[best.draft.source].serve
     assert outcome.audit == asked.was_sent
     was_checked = outcome.outcome == "audited"
     assert outcome.uncovered == (not was_checked and (asked.was_sent or asked.open_before > 0))

@@ -1,4 +1,4 @@
-"""Where Claude's key is kept, in which order it is looked for, and that nobody sees it."""
+"""Test where Claude's key is stored, in which order it is looked for, and that it is never shown."""
 
 from pathlib import Path
 
