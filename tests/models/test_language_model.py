@@ -6,11 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import mlx_lm
 import msgspec
 import numpy as np
 import pytest
-from mlx_lm.generate import generate_step
 
 from shammah_mlx.config import LoraConfig, OptimizerConfig
 from shammah_mlx.errors import WeightsError
@@ -58,6 +56,8 @@ def test_it_knows_the_capital_of_france_and_reads_english(smol: LanguageModel, p
 
 
 def test_it_writes_what_mlx_lm_writes(smol: LanguageModel, prompts: list[list[int]]) -> None:
+    from mlx_lm.generate import generate_step
+
     for prompt in prompts:
         theirs = [
             (token, log_p[token].item())
@@ -111,6 +111,8 @@ def test_half_a_character_is_held_back(tiny_model: LanguageModel) -> None:
 
 
 def test_a_chat_is_what_the_template_says_with_the_past_exchange_before(smol: LanguageModel) -> None:
+    import mlx_lm
+
     tokenizer: Any = mlx_lm.load(smol.source)[1]
     rendered = tokenizer.apply_chat_template(
         [
@@ -159,6 +161,8 @@ def test_examples_of_a_batch_weigh_the_same_and_padding_nothing(tiny_model: Lang
 
 
 def test_adapters_start_at_no_change_from_the_seed_alone(tiny_folder: Path) -> None:
+    import mlx_lm
+
     mx.random.seed(7)
     expected = mx.random.uniform().item()
     mx.random.seed(7)
@@ -182,6 +186,8 @@ def test_writing_changes_nothing(tiny_folder: Path) -> None:
 
 
 def test_trained_adapters_load_through_mlx_lm(weights: Weights, smol: LanguageModel, tmp_path: Path) -> None:
+    import mlx_lm
+
     learner = Learner("generator", smol.network, text_loss, OptimizerConfig())
     ids = mx.array([smol.chat.prompt("hello", None)])
     before = smol.network(ids)

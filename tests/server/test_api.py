@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +20,10 @@ from shammah_mlx.events import Interaction
 from shammah_mlx.home.journal import Journal
 from tests.loopback import Loopback, Wire, cut, fail, reply, stall
 from tests.served import BOLD, WITHIN_S, Place, Served
+
+if TYPE_CHECKING:
+    import anthropic
+
 
 KEY = "sk-test-upstream"
 MODEL, LIMIT = "claude-x", 300
@@ -55,7 +58,9 @@ def usual_claude(upstream: Loopback) -> Iterator[None]:
 
 
 @pytest.fixture
-def client(served: Served) -> Iterator[anthropic.Anthropic]:
+def client(served: Served) -> Iterator["anthropic.Anthropic"]:
+    import anthropic
+
     with anthropic.Anthropic(api_key=served.token, base_url=served.url, max_retries=0) as client:
         yield client
 
@@ -82,7 +87,7 @@ def journalled(served: Served) -> list[Interaction]:
 
 
 class TestTheSdk:
-    def test_gets_what_is_known_from_here(self, client: anthropic.Anthropic, upstream: Loopback) -> None:
+    def test_gets_what_is_known_from_here(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
         before = len(upstream.requests)
         raw = client.messages.with_raw_response.create(**body(KNOWN))
         message = raw.parse()
@@ -93,14 +98,14 @@ class TestTheSdk:
         assert raw.headers["shammah-query-id"].isdigit()
         assert len(upstream.requests) == before
 
-    def test_gets_what_is_known_in_a_stream(self, client: anthropic.Anthropic) -> None:
+    def test_gets_what_is_known_in_a_stream(self, client: "anthropic.Anthropic") -> None:
         with client.messages.stream(**body(KNOWN)) as stream:
             assert "".join(stream.text_stream) == "You asked: how do I boil a egg"
             final = stream.get_final_message()
         assert (final.model, final.stop_reason) == ("shammah-default", "end_turn")
 
     def test_gets_the_rest_from_claude_and_it_is_learnt(
-        self, client: anthropic.Anthropic, served: Served, upstream: Loopback
+        self, client: "anthropic.Anthropic", served: Served, upstream: Loopback
     ) -> None:
         raw = client.messages.with_raw_response.create(**new("which moons has Mars?", system="be brief"))
         assert raw.parse().content[0].text == "You asked: which moons has Mars?"
@@ -112,7 +117,7 @@ class TestTheSdk:
         assert last.reply is not None
         assert (last.reply.text, last.reply.output_tokens) == ("You asked: which moons has Mars?", 20)
 
-    def test_gets_claudes_stream(self, client: anthropic.Anthropic, served: Served) -> None:
+    def test_gets_claudes_stream(self, client: "anthropic.Anthropic", served: Served) -> None:
         with client.messages.stream(**new("which moons has Venus?")) as stream:
             assert "".join(stream.text_stream) == "You asked: which moons has Venus?"
         last = journalled(served)[-1]  # it was, before the stream ended
@@ -121,6 +126,8 @@ class TestTheSdk:
         assert last.reply.complete
 
     def test_works_without_blocking_too(self, served: Served) -> None:
+        import anthropic
+
         async def ask() -> list[str]:
             async with anthropic.AsyncAnthropic(api_key=served.token, base_url=served.url) as client:
                 message = await client.messages.create(**body(KNOWN))
@@ -130,14 +137,18 @@ class TestTheSdk:
 
         assert asyncio.run(ask()) == ["You asked: how do I boil a egg", "You asked: which moons has Saturn?"]
 
-    def test_is_shown_claudes_errors_as_they_are(self, client: anthropic.Anthropic, upstream: Loopback) -> None:
+    def test_is_shown_claudes_errors_as_they_are(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
+        import anthropic
+
         upstream.default_to(fail(429, "Slowly.", retry_after=7))
         with pytest.raises(anthropic.RateLimitError) as told:
             client.messages.create(**new("which moons has Pluto?"))
         assert told.value.response.headers["retry-after"] == "7"
         assert told.value.body["error"]["message"] == "Slowly."  # type: ignore[index]
 
-    def test_is_not_shown_what_claude_said_of_our_key(self, client: anthropic.Anthropic, upstream: Loopback) -> None:
+    def test_is_not_shown_what_claude_said_of_our_key(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
+        import anthropic
+
         upstream.default_to(fail(401, f"{KEY} is no key"))
         with pytest.raises(anthropic.AuthenticationError) as told:
             client.messages.create(**new("which moons has Pluto?"))
@@ -146,7 +157,7 @@ class TestTheSdk:
             client.messages.create(**new("which moons has Pluto?"), extra_body={"temperature": 0.5})
         assert KEY not in str(told.value)
 
-    def test_lists_claudes_models(self, client: anthropic.Anthropic) -> None:
+    def test_lists_claudes_models(self, client: "anthropic.Anthropic") -> None:
         assert [model.id for model in client.models.list()] == ["claude-x"]
 
     def test_may_talk_to_the_homes_own_socket_without_a_token(self, served: Served) -> None:
@@ -508,6 +519,7 @@ def test_the_log_has_no_word_of_a_question_an_answer_or_a_key(web: httpx2.Client
 
 def test_many_at_once_get_one_right_answer_each(served: Served) -> None:
     """A short form of what `make load` does."""
+    import anthropic
 
     async def ask_all() -> list[str]:
         async with anthropic.AsyncAnthropic(api_key=served.token, base_url=served.url, max_retries=0) as client:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from statistics import quantiles
+from typing import TYPE_CHECKING
 
-import anthropic
 import httpx2
 import pytest
 
@@ -23,6 +23,10 @@ from shammah_mlx.presets import load_config
 from shammah_mlx.teacher.recordings import read_stream
 from tests.loopback import Loopback, reply
 from tests.served import BOLD, Place, Served
+
+if TYPE_CHECKING:
+    import anthropic
+
 
 ROOT = Path(__file__).parents[2]
 KEY = "sk-test-upstream"
@@ -52,8 +56,10 @@ def environment(upstream: Loopback) -> dict[str, str]:
     return {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
 
 
-async def ask(client: anthropic.AsyncAnthropic, asked: Asked, *, streams: bool) -> tuple[str, str]:
+async def ask(client: "anthropic.AsyncAnthropic", asked: Asked, *, streams: bool) -> tuple[str, str]:
     """Return the text, and which model wrote it."""
+    import anthropic
+
     text, limit = asked
     body = {"model": "claude-x", "max_tokens": limit, "messages": [{"role": "user", "content": text}]}
     if not streams:
@@ -81,7 +87,9 @@ async def taught(served: Served) -> list[Asked]:
     ]
 
 
-def connected(served: Served) -> anthropic.AsyncAnthropic:
+def connected(served: Served) -> "anthropic.AsyncAnthropic":
+    import anthropic
+
     return anthropic.AsyncAnthropic(api_key=served.token, base_url=served.url, max_retries=0, timeout=60)
 
 
@@ -134,6 +142,8 @@ def _spread(took_s: dict[str, list[float]]) -> str:
 
 
 def test_where_there_is_no_room_it_is_said_and_the_others_are_answered(upstream: Loopback) -> None:
+    import anthropic
+
     outcomes: Counter[str] = Counter()
     counted = itertools.count()
 
@@ -161,6 +171,8 @@ def test_what_a_client_was_told_outlives_any_kill(
     upstream: Loopback, kills: int, weights: Weights, told: Callable[[str], None]
 ) -> None:
     """Kill the service among its clients, a fifth as often as `--kills` says; then learn the rest, twice."""
+    import anthropic
+
     chance = random.Random(kills)
     builder: Counter[str] = Counter()
     counted = itertools.count()

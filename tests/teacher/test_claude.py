@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import anthropic
 import pytest
 
 from shammah_mlx.config import LIST_PRICES, TeacherConfig
@@ -420,6 +419,8 @@ class TestTheLoopbackServer:
     """What the other tests take for granted."""
 
     def test_answers_without_a_stream_too_and_by_the_question(self) -> None:
+        import anthropic
+
         with (
             Loopback(default=reply(lambda asked: asked.upper(), thinking="Hm.")) as server,
             anthropic.Anthropic(api_key=KEY, base_url=server.url) as client,
@@ -431,6 +432,8 @@ class TestTheLoopbackServer:
         assert message.content[1].to_dict()["text"] == "LIMA"
 
     def test_streams_in_claudes_order(self) -> None:
+        import anthropic
+
         with (
             Loopback(reply("Lima, Peru")) as server,
             anthropic.Anthropic(api_key=KEY, base_url=server.url) as client,
