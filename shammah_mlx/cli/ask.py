@@ -24,7 +24,6 @@ from shammah_mlx.cli.console import (
 from shammah_mlx.cli.options import given_settings, home_and_config, settings
 from shammah_mlx.errors import TeacherError
 from shammah_mlx.events import ForcedSource, Interaction, Outage, Show
-from shammah_mlx.home.assistant import AssistantOptions
 from shammah_mlx.home.background import start_learning
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.server import client
@@ -122,9 +121,7 @@ def _ask_here(
     Raises:
         ShammahError: it cannot be answered.
     """
-    from shammah_mlx.home.assistant import (
-        Assistant,  # brings MLX, which who is served does not pay for, AssistantOptions
-    )
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions  # loads MLX: needless where a service answers
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
