@@ -1,4 +1,4 @@
-"""What commands share and none of what they do: settings, standard input and output, how failures look there."""
+"""What all commands share: standard input and output, progress, and how failures are shown."""
 
 import errno
 import os
@@ -15,8 +15,8 @@ import click
 from shammah_mlx.errors import BadInputError, ShammahError, as_told
 
 INTERRUPTED = 130  # exit code, as shells have it
-PUT_OFF = "Learning was put off; the next question does it."
-LONGEST = 1000  # characters of an error: it may repeat what was given
+PUT_OFF = "Learning was put off. The next question will do it."
+LONGEST = 1000  # characters of an error shown: it may repeat the input
 
 
 class _Failure(click.ClickException):
@@ -33,7 +33,7 @@ class _Failure(click.ClickException):
 
 
 class Group(click.Group):
-    """Turn what a user can act on into one clear line; let everything else be the bug it is."""
+    """Print errors that a user can act on as one line and a hint; let bugs raise."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -52,7 +52,7 @@ class Group(click.Group):
 
 @contextmanager
 def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error; yield what moves it by one."""
+    """Show a progress bar on standard error; yield a function that advances it by one."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -71,7 +71,7 @@ def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def learning(pending: int) -> Iterator[Callable[[], None]]:
-    """Yield what is to be called after each interaction that is learnt; show how far it is if those are many."""
+    """Yield a function to call after each interaction learnt; show a progress bar if there are several."""
     if pending <= 1:
         yield lambda: None
     else:
@@ -80,19 +80,19 @@ def learning(pending: int) -> Iterator[Callable[[], None]]:
 
 
 def say_waiting() -> None:
-    """Say why nothing happens."""
+    """Print that another process makes this one wait."""
     click.echo("Waiting for another shammah to finish …", err=True)
 
 
 def check_outputs(stream: Path, *outputs: Path | None) -> None:
-    """Find out before a long run, and without touching what they hold, that the outputs can be written.
+    """Check before a long run that the output files can be written, without changing them.
 
     Raises:
-        BadInputError: two of the files are one.
+        BadInputError: two of the files are the same.
     """
     paths = [path for path in outputs if path]
     if len({path.resolve() for path in (stream, *paths)}) <= len(paths):
-        raise BadInputError("the stream and the outputs must be different files", "name each once")
+        raise BadInputError("the stream and the outputs must be different files", "give each its own path")
     for path in paths:
         existed = path.exists()
         path.open("ab").close()
@@ -104,7 +104,7 @@ def read_query(argument: str | None, limit: int) -> str:
     """Return the question, from the argument or standard input.
 
     Raises:
-        BadInputError: it is empty, too long, or no text.
+        BadInputError: it is empty, too long, or not valid UTF-8.
     """
     if argument in (None, "-"):
         if sys.stdin is None or sys.stdin.isatty():
@@ -117,20 +117,20 @@ def read_query(argument: str | None, limit: int) -> str:
 
 
 def check_text(name: str, text: str, limit: int) -> None:
-    """Pass if `text` is of a size and kind that can be asked.
+    """Check that `text` can be asked.
 
     Raises:
-        BadInputError: it is too long, or no text.
+        BadInputError: it is too long, or not valid UTF-8.
     """
-    if len(text.encode("utf-8", "replace")) > limit:  # a byte that is no text counts as one
-        hint = "ask about a part of it, or set max_query_bytes at the top of config.toml"
+    if len(text.encode("utf-8", "replace")) > limit:  # an invalid byte counts as one
+        hint = "shorten it, or raise max_query_bytes at the top of config.toml"
         raise BadInputError(f"{name} is longer than {limit:,} bytes", hint)
     if not is_text(text):
         raise BadInputError(f"{name} is not valid UTF-8", "convert it first, with iconv for example")
 
 
 def is_text(given: str) -> bool:
-    """Say whether what was given holds whole characters only."""
+    """Say whether the string is valid Unicode, without half a character."""
     try:
         given.encode("utf-8")
     except UnicodeEncodeError:
@@ -139,28 +139,28 @@ def is_text(given: str) -> bool:
 
 
 def write(text: str) -> None:
-    """Write to standard output at once: as it is, but to a terminal without the control characters that steer it."""
+    """Write to standard output and flush; for a terminal, remove control characters first."""
     if sys.stdout.isatty():
-        text = _steerless(text)
+        text = _without_controls(text)
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` say, has had enough; what was answered is learnt all the same
+    except BrokenPipeError:  # the reader, `head` for example, has closed the pipe; the answer is learnt all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(text: str, width: int = 70) -> str:
-    """Return the beginning of a text as it may be shown in a list."""
-    plain = " ".join(_steerless(text).split())
+    """Return the beginning of a text, on one line and without control characters."""
+    plain = " ".join(_without_controls(text).split())
     return plain if len(plain) <= width else plain[: width - 1] + "…"
 
 
-def _steerless(text: str) -> str:
+def _without_controls(text: str) -> str:
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
 
 
-class Shown:
-    """What of an answer was written as it came."""
+class StreamedText:
+    """Write an answer as it arrives, and remember what was written."""
 
     def __init__(self) -> None:
         self.text = ""

@@ -9,7 +9,6 @@ import click
 
 from shammah_mlx.cli.options import home_and_config, home_of, settings
 from shammah_mlx.errors import ShammahError
-from shammah_mlx.server import protocol
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
@@ -20,7 +19,7 @@ TRIES = 3  # in turn, the best of each: other programs take their share too
 DECODING_S = 120.0  # with cold files, on a slow CPU
 
 
-class Finding(NamedTuple):
+class Check(NamedTuple):
     """One thing that was looked at."""
 
     name: str
@@ -38,15 +37,15 @@ def doctor(ctx: click.Context, /, **given: Any) -> None:
     Nothing is changed, and nothing leaves this machine: whether Claude takes the key is found out by asking.
     """
     bad = 0
-    for finding in _findings(ctx, given):
-        click.echo(f"{'ok ' if finding.is_well else 'BAD'}  {finding.name:<9} {finding.told}")
-        if not finding.is_well:
+    for check in _checks(ctx, given):
+        click.echo(f"{'ok ' if check.is_well else 'BAD'}  {check.name:<9} {check.told}")
+        if not check.is_well:
             bad += 1
-            click.echo(f"     {'':<9} {finding.hint}")
+            click.echo(f"     {'':<9} {check.hint}")
     ctx.exit(bad > 0)
 
 
-def _findings(ctx: click.Context, given: dict[str, Any]) -> Iterator[Finding]:
+def _checks(ctx: click.Context, given: dict[str, Any]) -> Iterator[Check]:
     home = home_of(ctx, given)
     for name, look in (
         ("settings", lambda: _settings(home_and_config(ctx, given)[0])),
@@ -61,40 +60,40 @@ def _findings(ctx: click.Context, given: dict[str, Any]) -> Iterator[Finding]:
         yield _look(name, look)
 
 
-def _look(name: str, look: Callable[[], Finding]) -> Finding:
+def _look(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except ShammahError as error:
-        return Finding(name, error.message, is_well=False, hint=error.hint)
+        return Check(name, error.message, is_well=False, hint=error.hint)
     except OSError as error:
-        return Finding(name, str(error), is_well=False, hint="see whether you may read and write there")
+        return Check(name, str(error), is_well=False, hint="see whether you may read and write there")
 
 
-def _settings(home: Path) -> Finding:
+def _settings(home: Path) -> Check:
     path = home / "config.toml"
-    return Finding("settings", str(path) if path.exists() else "the preset's own")
+    return Check("settings", str(path) if path.exists() else "the preset's own")
 
 
-def _key(home: Path) -> Finding:
+def _key(home: Path) -> Check:
     from shammah_mlx.teacher.keys import find_credential
 
     found = find_credential(home)
     if found is None:
-        return Finding("key", "there is none", is_well=False, hint="shammah key set")
-    return Finding("key", f"in {found.found_in} (not tried: nothing leaves this machine)")
+        return Check("key", "there is none", is_well=False, hint="shammah key set")
+    return Check("key", f"in {found.found_in} (not tried: nothing leaves this machine)")
 
 
-def _weights() -> Finding:
+def _weights() -> Check:
     from shammah_mlx.models.weights import check_weights, weights_folder
 
     folder = weights_folder()
     check_weights(folder)
-    return Finding("weights", f"in {folder}, all as they should be (sha256)")
+    return Check("weights", f"in {folder}, all as they should be (sha256)")
 
 
-def _home(home: Path, config: "Config") -> Finding:
+def _home(home: Path, config: "Config") -> Check:
     if not (home / "journal.db").exists():
-        return Finding("home", f"{home}: nothing asked yet")
+        return Check("home", f"{home}: nothing asked yet")
     from contextlib import closing
 
     from shammah_mlx.home.journal import Journal
@@ -108,49 +107,49 @@ def _home(home: Path, config: "Config") -> Finding:
     if (manifest := snapshots.manifest(progress.state)) is not None:
         snapshots.files(manifest)
     if home.stat().st_mode & 0o077:
-        return Finding("home", f"others can read {home}", is_well=False, hint=f"chmod 700 {home}")
-    return Finding("home", f"{home}: journal and models whole, {pending} to learn")
+        return Check("home", f"others can read {home}", is_well=False, hint=f"chmod 700 {home}")
+    return Check("home", f"{home}: journal and models whole, {pending} to learn")
 
 
-def _disk(home: Path) -> Finding:
+def _disk(home: Path) -> Check:
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     hint = f"make room where {place} is"
-    return Finding("disk", f"{free / 1e9:,.1f} GB free", is_well=free >= LEAST_FREE, hint=hint)
+    return Check("disk", f"{free / 1e9:,.1f} GB free", is_well=free >= LEAST_FREE, hint=hint)
 
 
-def _mlx() -> Finding:
+def _mlx() -> Check:
     from shammah_mlx.models.backend import HAS_FAST_BLAS, mx
 
     if mx.metal.is_available():
-        return Finding("MLX", f"Metal, {mx.device_info().get('device_name', 'unnamed')}")
+        return Check("MLX", f"Metal, {mx.device_info().get('device_name', 'unnamed')}")
     hint = "install OpenBLAS (Debian: libopenblas0-pthread)"
     blas = "a fast BLAS" if HAS_FAST_BLAS else "no fast BLAS"
-    return Finding("MLX", f"no Metal; the CPU, with {blas}", is_well=HAS_FAST_BLAS, hint=hint)
+    return Check("MLX", f"no Metal; the CPU, with {blas}", is_well=HAS_FAST_BLAS, hint=hint)
 
 
-def _service(home: Path) -> Finding:
+def _service(home: Path) -> Check:
     from shammah_mlx.daemon.native import supervisor
-    from shammah_mlx.server import client
+    from shammah_mlx.server import client, protocol
 
     path, health = home / protocol.SOCKET, client.told(home, "/health")
     if health is None and path.exists():
         hint = "one that was killed left it: start the service again (shammah serve, or shammah service start)"
-        return Finding("service", "its socket is there, and nobody answers", is_well=False, hint=hint)
+        return Check("service", "its socket is there, and nobody answers", is_well=False, hint=hint)
     if health is None:
         if supervisor().place.exists():
-            return Finding("service", "installed, and not running", is_well=False, hint="shammah service start")
-        return Finding("service", "not installed: questions are answered without it")
+            return Check("service", "installed, and not running", is_well=False, hint="shammah service start")
+        return Check("service", "not installed: questions are answered without it")
     if path.stat().st_mode & 0o077:
-        return Finding("service", f"others can use {path}", is_well=False, hint="shammah service restart")
+        return Check("service", f"others can use {path}", is_well=False, hint="shammah service restart")
     if health["status"] != "ok":
-        return Finding("service", health["status"], is_well=False, hint="shammah service logs")
-    return Finding("service", f"answers; models {health['models']}, {health['pending']} to learn")
+        return Check("service", health["status"], is_well=False, hint="shammah service logs")
+    return Check("service", f"answers; models {health['models']}, {health['pending']} to learn")
 
 
-def _decoder(home: Path, config: "Config") -> Finding:
+def _decoder(home: Path, config: "Config") -> Check:
     if config.generator != "recall+decoder":
-        return Finding("decoder", "none in use")
+        return Check("decoder", "none in use")
     from shammah_mlx.models.language_model import LanguageModel, decode_rate
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.server import client
@@ -165,4 +164,4 @@ def _decoder(home: Path, config: "Config") -> Finding:
             break
     said = f"{here:,.0f} tokens a second here" + (f", {there:,.0f} in the service" if there else "")
     hint = "something slows the service down: if the system runs it, shammah service install, once more"
-    return Finding("decoder", said, is_well=not there or there >= LEAST_SHARE * here, hint=hint)
+    return Check("decoder", said, is_well=not there or there >= LEAST_SHARE * here, hint=hint)

@@ -1,34 +1,56 @@
-"""What is said of one answer, for people and programs: fixed JSON names, and a line. Pure formatting."""
+"""Describe one answer, for people and programs: JSON with fixed names, and one line. Pure formatting."""
 
-from typing import Any
+import json
 
-from shammah_mlx.events import Interaction
+import msgspec
+
+from shammah_mlx.events import Interaction, Source
 from shammah_mlx.teacher.identity import local_model
 
 
-def fields(interaction: Interaction, preset: str) -> dict[str, Any]:
-    """Return the object `ask --json` prints."""
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ask --json` prints of one answer, in this order."""
+
+    answer: str
+    source: Source
+    model: str
+    p_local: float
+    p_accept: float | None  # None: nothing was drafted
+    called_claude: bool
+    audit: bool
+    covered: bool | None  # None: this preset makes no promise
+    ms: float | None
+    cost_usd: float | None  # None: unpriced
+    query_id: int | None  # None: not stored
+
+
+def provenance(interaction: Interaction, preset: str) -> Provenance:
+    """Return where an answer came from, and what it cost."""
     reply = interaction.reply
-    return {
-        "answer": interaction.answer,
-        "source": interaction.source,
-        "model": reply.model if reply and interaction.source == "claude" else local_model(preset),
-        "p_local": interaction.route.p_local,
-        "p_accept": interaction.p_accept,
-        "called_claude": interaction.called_claude,
-        "audit": interaction.audit,
-        "covered": interaction.covered,  # null: this preset makes no promise
-        "ms": interaction.ms,
-        "cost_usd": reply.cost_usd if reply else 0.0,
-        "query_id": interaction.request.number if interaction.request.stored else None,
-    }
+    return Provenance(
+        answer=interaction.answer,
+        source=interaction.source,
+        model=reply.model if reply and interaction.source == "claude" else local_model(preset),
+        p_local=interaction.route.p_local,
+        p_accept=interaction.p_accept,
+        called_claude=interaction.called_claude,
+        audit=interaction.audit,
+        covered=interaction.covered,
+        ms=interaction.ms,
+        cost_usd=reply.cost_usd if reply else 0.0,
+        query_id=interaction.request.number if interaction.request.stored else None,
+    )
 
 
-def line(interaction: Interaction, preset: str) -> str:
-    """Return one line: who answered, the probabilities, how long it took, what it cost."""
-    told = fields(interaction, preset)
-    probabilities = f"p_local {told['p_local']:.2f}"
-    if interaction.p_accept is not None:
-        probabilities += f", p_accept {interaction.p_accept:.2f}"
-    cost = "unpriced" if told["cost_usd"] is None else f"${told['cost_usd']:.4f}"
-    return f"{told['source']} ({told['model']}) · {probabilities} · {interaction.ms or 0.0:,.0f} ms · {cost}"
+def as_json(shown: Provenance) -> str:
+    """Return it as one line of JSON, in the style of Python's own encoder."""
+    return json.dumps(msgspec.to_builtins(shown), ensure_ascii=False)
+
+
+def line(shown: Provenance) -> str:
+    """Return one line for people: who answered, the probabilities, how long it took, what it cost."""
+    probabilities = f"p_local {shown.p_local:.2f}"
+    if shown.p_accept is not None:
+        probabilities += f", p_accept {shown.p_accept:.2f}"
+    cost = "unpriced" if shown.cost_usd is None else f"${shown.cost_usd:.4f}"
+    return f"{shown.source} ({shown.model}) · {probabilities} · {shown.ms or 0.0:,.0f} ms · {cost}"

@@ -1,78 +1,54 @@
-"""What people and programs read: fixed JSON names, a line of provenance, tables. Pure formatting."""
+"""Format what people and programs read: tables, and JSON with fixed names. Pure formatting."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.table import Table
 
-from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import Interaction, ScoredDraft
-from shammah_mlx.framework import policy
-from shammah_mlx.framework.metrics import Tally, usual_doubt
-from shammah_mlx.framework.policy import threshold_for
-from shammah_mlx.framework.schedules import band_value
-from shammah_mlx.home.journal import Totals
+from shammah_mlx.cli.console import one_line
+from shammah_mlx.events import DraftSource, Outcome
+from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, Overview
 from shammah_mlx.home.prequential import Band, Result
-from shammah_mlx.home.snapshots import Manifest
-from shammah_mlx.risk.accounts import Accounts
-from shammah_mlx.risk.threshold import bad_rate, no_counts
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
 
-
-def status_fields(config: Config, manifest: Manifest | None, totals: Totals, accounts: Accounts) -> dict[str, Any]:
-    """Return the object `status --json` prints."""
-    trained = manifest.tally.queries if manifest else 0
-    seen = trained + totals.pending
-    served, promised = accounts.served, config.risk.max_bad_rate if config.risk.promises else None
-    low, high = served.interval or (None, None)
-    thresholds = _thresholds(config, manifest, seen)
-    return {
-        "seen": seen,
-        "journalled": totals.journalled,
-        "trained": trained,
-        "pending": totals.pending,
-        "preset": manifest.preset if manifest else config.preset,
-        "threshold": policy.accept_threshold(seen, config.policy),
-        "bars": thresholds,
-        "max_bad_rate": promised,  # null: this preset makes no promise
-        "slack": None if promised is None else accounts.slack,
-        "bad_rate": {"estimate": served.rate, "low": low, "high": high, "audits": served.audits},
-        "served_local": served.local,
-        "audits_missed": served.uncovered,
-        "covered": None if promised is None else not totals.open_audits,
-        "router_accuracy": accounts.router,
-        "validator_accuracy": accounts.validator,
-        "forward_rate": totals.forwarded / totals.journalled if totals.journalled else None,
-        "spent_usd": totals.spent_usd,
-        "unpriced_calls": totals.unpriced_calls,
-    }
+OUTCOMES: dict[Outcome, str] = {
+    "forwarded": "Claude was asked, and nothing was drafted before",
+    "rejected": "a draft was rejected, and Claude was asked",
+    "approved": "a draft was served without an audit",
+    "audited": "a draft was accepted and compared with Claude's answer; the better of the two was served",
+    "late": "this is the audit of an earlier answer, made once Claude could be reached again, or given up",
+}
 
 
-def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[int]) -> Table:
-    """Return the same for people."""
-    threshold, forward_rate = fields["threshold"], fields["forward_rate"]
-    spent = f"${fields['spent_usd']:.4f}"
-    if fields["unpriced_calls"]:
-        spent += f", unpriced calls: {fields['unpriced_calls']}"
+def as_json(shown: Overview | Explanation) -> str:
+    """Return a struct as one line of JSON, in the style of Python's own encoder."""
+    return json.dumps(msgspec.to_builtins(shown))
+
+
+def status_table(home: Path, overview: Overview, checkpoints: Sequence[int]) -> Table:
+    """Return a home's overview as a table."""
+    spent = f"${overview.spent_usd:.4f}"
+    if overview.unpriced_calls:
+        spent += f", unpriced calls: {overview.unpriced_calls}"
+    accuracy = f"Router {_share(overview.router_accuracy)}, Validator {_share(overview.validator_accuracy)}"
+    pending = f"{overview.pending} {'being learnt' if overview.is_learning else 'pending'}"
+    forwarded = "-" if overview.forward_rate is None else f"{overview.forward_rate:.1%} of all queries"
     table = Table(show_header=False, box=None)
     for name, value in (
-        ("home", str(home) if fields["journalled"] or fields["seen"] else f"{home} (nothing asked yet)"),
-        ("preset", fields["preset"]),
-        ("queries seen", f"{fields['seen']} ({fields['trained']} learnt, {_pending(fields)})"),
-        *([("learning", f"stopped: {fields['learning_failed']}")] if fields["learning_failed"] else []),
-        ("to Claude", "-" if forward_rate is None else f"{forward_rate:.1%} of all queries"),
-        ("local bar", _bar(threshold, fields["bars"])),
-        ("bad local answers", _bad_rate(fields["bad_rate"], fields["served_local"])),
-        ("allowed", _allowed(fields["max_bad_rate"], fields["slack"], covered=fields["covered"])),
-        ("audits", f"{fields['bad_rate']['audits']}, missed: {fields['audits_missed']}"),
-        (
-            "right decisions",
-            f"Router {_share(fields['router_accuracy'])}, Validator {_share(fields['validator_accuracy'])}",
-        ),
+        ("home", str(home) if overview.journalled or overview.seen else f"{home} (nothing asked yet)"),
+        ("preset", overview.preset),
+        ("queries seen", f"{overview.seen} ({overview.trained} learnt, {pending})"),
+        *([("learning", f"stopped: {overview.learning_failed}")] if overview.learning_failed else []),
+        ("to Claude", forwarded),
+        ("local threshold", _threshold(overview.accept_threshold, overview.thresholds)),
+        ("bad local answers", _bad_rate(overview.bad_rate, overview.served_local)),
+        ("allowed", _allowed(overview)),
+        ("audits", f"{overview.bad_rate.audits}, missed: {overview.audits_missed}"),
+        ("right decisions", accuracy),
         ("spent", spent),
         ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
     ):
@@ -80,147 +56,83 @@ def status_table(home: Path, fields: Mapping[str, Any], checkpoints: Sequence[in
     return table
 
 
-def _pending(fields: Mapping[str, Any]) -> str:
-    return f"{fields['pending']} {'being learnt' if fields['learning'] else 'pending'}"
-
-
-def _thresholds(config: Config, manifest: Manifest | None, seen: int) -> dict[str, float | None]:
-    """Return what the next draft of each source must exceed; None: nothing is served."""
-    known = manifest.score_counts if manifest else {}
-    score_counts = {source: known.get(source, nothing) for source, nothing in no_counts(config).items()}
-    usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
-    rate = band_value(config.policy.audits, seen) or 0.0
-    found = policy.thresholds(score_counts, rate, usual, config)
-    return {source: threshold.serve if threshold.serve < 1.0 else None for source, threshold in found.items()}
-
-
-def _bar(threshold: float | None, thresholds: Mapping[str, float | None]) -> str:
-    if threshold is None:
+def _threshold(accept_threshold: float | None, thresholds: Mapping[DraftSource, float | None]) -> str:
+    """Return what p_accept must exceed: both the policy's threshold and the one of the source."""
+    if accept_threshold is None:
         return "nothing is served locally yet"
     if not thresholds:
-        return f"p_accept above {threshold}"
-    told = {
-        source: "nothing yet" if threshold is None else f"p_accept above {max(threshold, threshold):.3f}"
+        return f"p_accept above {accept_threshold}"
+    needed = {
+        source: "nothing yet" if threshold is None else f"p_accept above {max(threshold, accept_threshold):.3f}"
         for source, threshold in thresholds.items()
     }
-    return "; ".join(f"{source}: {needed}" for source, needed in told.items())
+    return "; ".join(f"{source}: {needs}" for source, needs in needed.items())
 
 
-def _allowed(promised: float | None, slack: float | None, *, covered: bool | None) -> str:
-    if promised is None:
-        return "any number: nothing is promised"
-    state = "covered" if covered else "not covered: an audit is still due"
-    return f"{promised:.1%} in the long run, and {slack:.0f} answers beyond that; {state}"
+def _allowed(overview: Overview) -> str:
+    if overview.max_bad_rate is None:
+        return "any number: this preset promises nothing"
+    state = "covered" if overview.covered else "not covered: an audit is still due"
+    return f"{overview.max_bad_rate:.1%} in the long run, and {overview.slack:.0f} answers beyond that; {state}"
 
 
-def _bad_rate(rate: Mapping[str, float | None], served: int) -> str:
-    if rate["estimate"] is None:
+def _bad_rate(rate: BadRate, served: int) -> str:
+    if rate.estimate is None:
         return "- (nothing served yet)"
-    interval = f"{rate['low']:.1%} to {rate['high']:.1%} of {served} served (95 % interval, whenever you look)"
-    if rate["estimate"] > 1.0:  # one bad audit stands for many answers, of few
+    interval = f"{rate.low:.1%} to {rate.high:.1%} of {served} served (95 % interval, valid whenever you look)"
+    if rate.estimate > 1.0:  # one bad audit stands for many answers, and few were served
         return interval
-    return f"about {rate['estimate']:.1%}; {interval}"
+    return f"about {rate.estimate:.1%}; {interval}"
 
 
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def why_fields(
-    interaction: Interaction, questions: Mapping[int, str], learnt: str, policy: PolicyConfig
-) -> dict[str, Any]:
-    """Return the object `why --json` prints; `questions` are the nearest past ones that are still there.
-
-    The Validator's bar is that of `policy`: today's.
-    """
-    route, decision_context = interaction.route, interaction.decision_context
-    return {
-        "query_id": interaction.request.number,
-        "source": interaction.source,
-        "outcome": interaction.outcome,
-        "wish": interaction.request.forced_source,
-        "nearest": [
-            {"query_id": near.number, "similarity": near.similarity, "query": questions.get(near.number)}
-            for near in decision_context.nearest
-        ],
-        "p_locals": route.p_locals,
-        "threshold": route.threshold,
-        "evidence": decision_context.features,
-        "drafts": [
-            {
-                "source": scored.draft.source,
-                "from_id": scored.draft.from_id,
-                "from_query": scored.draft.entry,
-                "p_accept": scored.p_accept,
-                "bar": threshold_for(scored, interaction.request, policy),
-                "bad_rate": _said(interaction, scored),
-                "divergence": scored.divergence,
-                "evidence": scored.draft.features,
-            }
-            for scored in interaction.drafts
-        ],
-        "accepted": interaction.accepted,
-        "pi": interaction.audit_probability,
-        "coin": interaction.request.audit_draw,
-        "audit": interaction.audit,
-        "covered": interaction.covered,  # null: this preset makes no promise
-        "learnt": learnt,
-        "versions": decision_context.versions,
-    }
-
-
-def _said(interaction: Interaction, scored: ScoredDraft) -> float | None:
-    """Return how often drafts of this score are bad, by what was known then."""
-    threshold = interaction.request.thresholds.get(scored.draft.source)
-    return None if threshold is None else bad_rate(scored.p_accept, threshold)
-
-
-OUTCOMES = {
-    "forwarded": "Claude was asked, and nothing drafted before",
-    "rejected": "a draft was refused, and Claude asked",
-    "approved": "a draft was served unmeasured",
-    "audited": "a draft stood and was measured against Claude's answer; the better of the two was served",
-    "late": "the audit of an earlier answer, made when Claude could be reached again, or given up",
-}
-
-
-def why_table(query: str, told: Mapping[str, Any]) -> Table:
-    """Return the same for people."""
-    table = Table(show_header=False, box=None, title=f"#{told['query_id']}: {query}", title_justify="left")
-    table.add_row("answered by", f"{told['source']}: {OUTCOMES[told['outcome']]}")
-    if told["wish"]:
-        table.add_row("asked for", told["wish"])
-    for near in told["nearest"]:
-        table.add_row("alike", f"{near['similarity']:.2f}  #{near['query_id']}: {near['query'] or '(gone)'}")
-    routed = ", ".join(f"{source} {p:.2f}" for source, p in told["p_locals"].items()) or "-"
-    needed = (
-        "nothing was to be served locally yet" if told["threshold"] is None else f"above {told['threshold']} to try"
-    )
+def why_table(question: str, explanation: Explanation) -> Table:
+    """Return an explanation as a table, under the question."""
+    title = f"#{explanation.query_id}: {one_line(question)}"
+    table = Table(show_header=False, box=None, title=title, title_justify="left")
+    table.add_row("answered by", f"{explanation.source}: {OUTCOMES[explanation.outcome]}")
+    if explanation.forced_source:
+        table.add_row("asked for", explanation.forced_source)
+    for near in explanation.nearest:
+        text = one_line(near.query or "") or "(erased)"
+        table.add_row("nearest", f"{near.similarity:.2f}  #{near.query_id}: {text}")
+    routed = ", ".join(f"{source} {p:.2f}" for source, p in explanation.p_locals.items()) or "-"
+    needed = "nothing was served locally yet"
+    if explanation.threshold is not None:
+        needed = f"a local answer is tried above {explanation.threshold}"
     table.add_row("Router", f"{routed} ({needed})")
-    for draft in told["drafts"]:
-        needs = "nothing may be served yet" if draft["bar"] is None else f"needs more than {draft['bar']:.3f}"
-        if draft["bad_rate"] is not None:
-            needs += f"; of drafts this sure {draft['bad_rate']:.0%} are bad, by what is known here"
-        divergence = "not measured" if draft["divergence"] is None else f"divergence {draft['divergence']:.3f}"
-        origin = f" from #{draft['from_query']}" if draft["from_query"] else ""
-        table.add_row("draft", f"{draft['source']}{origin}: p_accept {draft['p_accept']:.2f} ({needs}), {divergence}")
-    if told["pi"] is not None:
-        made = "so it was due" if told["audit"] else "so none was made"
-        table.add_row("audit", f"with probability {told['pi']:.3f}; the coin was {told['coin']:.3f}, {made}")
-    if told["covered"] is not None:
-        table.add_row("covered", "yes" if told["covered"] else "no")
-    table.add_row("learnt", told["learnt"])
+    for draft in explanation.drafts:
+        table.add_row("draft", _draft(draft))
+    if explanation.audit_probability is not None:
+        due = "so it was due" if explanation.audit else "so none was made"
+        drawn = f"the number drawn was {explanation.audit_draw:.3f}, {due}"
+        table.add_row("audit", f"with probability {explanation.audit_probability:.3f}; {drawn}")
+    if explanation.covered is not None:
+        table.add_row("covered", "yes" if explanation.covered else "no")
+    table.add_row("learnt", explanation.learnt)
     return table
+
+
+def _draft(draft: ExplainedDraft) -> str:
+    origin = f" from #{draft.entry}" if draft.entry else ""
+    needs = "nothing may be served yet" if draft.threshold is None else f"needs more than {draft.threshold:.3f}"
+    if draft.bad_rate is not None:
+        needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what was measured here"
+    divergence = "not measured" if draft.divergence is None else f"divergence {draft.divergence:.3f}"
+    return f"{draft.source}{origin}: p_accept {draft.p_accept:.2f} ({needs}), {divergence}"
 
 
 def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -> bytes:
     """Return the object `replay --json` writes."""
-    told = {"stream": stream, "preset": preset, "shuffle": shuffle, "queries": result.total.queries}
-    return msgspec.json.format(msgspec.json.encode({**told, **msgspec.to_builtins(result)})) + b"\n"
+    run = {"stream": stream, "preset": preset, "shuffle": shuffle, "queries": result.total.queries}
+    return msgspec.json.format(msgspec.json.encode({**run, **msgspec.to_builtins(result)})) + b"\n"
 
 
 def band_table(result: Result) -> Table:
-    """Return the run by the specification's query bands, with the forward rate it expects beside the one measured."""
+    """Return the run by the specification's query bands, with its expected forward rate beside the measured one."""
     moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
     table = Table(caption=f"moved: {moved}")
     for name in ("queries", "calls", "local", "bad local", "divergence", "forwarded", "specified"):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.options import given_settings, home_and_config, home_of, settings
-from shammah_mlx.daemon.native import supervisor
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.home.background import command_line
 from shammah_mlx.home.folder import make_home
@@ -46,7 +45,7 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
     command = command_line("serve", make_home(home), {**given_settings(ctx, given), "tcp": tcp})
     environment = {name: value for name in KEPT if (value := os.environ.get(name))}
     _check_environment(environment, tcp)
-    runner = supervisor()
+    runner = _supervisor()
     if is_served(home) and not runner.state().running:
         raise BadStateError(
             "another process serves this home already", "`shammah service status` says which: end it first"
@@ -61,7 +60,7 @@ def install(ctx: click.Context, /, tcp: int | None, **given: Any) -> None:
 @service.command()
 def uninstall() -> None:
     """End the service and take it away. The home and all that was learnt stay."""
-    click.echo("Taken away." if supervisor().uninstall() else "It was not installed.")
+    click.echo("Taken away." if _supervisor().uninstall() else "It was not installed.")
 
 
 @service.command()
@@ -70,7 +69,7 @@ def uninstall() -> None:
 def start(ctx: click.Context, /, **given: Any) -> None:
     """Start the service."""
     home = home_of(ctx, given)
-    runner = supervisor()
+    runner = _supervisor()
     runner.start()
     _wait_until_up(home, runner)
     click.echo("Running.")
@@ -79,7 +78,7 @@ def start(ctx: click.Context, /, **given: Any) -> None:
 @service.command()
 def stop() -> None:
     """End the service until it is started, or you log in again. What is learnt is saved first."""
-    supervisor().stop()
+    _supervisor().stop()
     click.echo("Ended.")
 
 
@@ -89,7 +88,7 @@ def stop() -> None:
 def restart(ctx: click.Context, /, **given: Any) -> None:
     """End the service and start it anew."""
     home = home_of(ctx, given)
-    runner = supervisor()
+    runner = _supervisor()
     runner.restart()
     _wait_until_up(home, runner)
     click.echo("Running.")
@@ -103,7 +102,7 @@ def status(ctx: click.Context, /, **given: Any) -> None:
     home = home_of(ctx, given)
     from shammah_mlx.server import client
 
-    runner = supervisor()
+    runner = _supervisor()
     state = runner.state()
     click.echo(f"installed  {runner.place if state.installed else 'no'}")
     ended = "" if state.last_exit is None else f" (last exit code {state.last_exit})"
@@ -127,6 +126,12 @@ def logs(lines: int) -> None:
     with path.open(encoding="utf-8", errors="replace") as log:
         for line in deque(log, lines):
             click.echo(line, nl=False)
+
+
+def _supervisor() -> "Supervisor":
+    from shammah_mlx.daemon.native import supervisor
+
+    return supervisor()
 
 
 def _log() -> Path:

@@ -72,7 +72,7 @@ def nothing_here() -> Response:
     return refusal("not_found_error", "There is nothing here.")
 
 
-TOKEN, LOCK = "token", "serving"  # in the home: what TCP clients must know; who serves
+TOKEN = "token"  # file in the home that holds what TCP clients must send
 
 
 def token_of(home: Path) -> str:

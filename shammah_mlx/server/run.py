@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shammah_mlx.errors import BadInputError, BadStateError, ShammahError
-from shammah_mlx.server.auth import LOCK, token_of
+from shammah_mlx.server.auth import token_of
 
 if TYPE_CHECKING:
     import uvicorn
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 A_LOOK_S = 1.0  # from one look whether the home is there to the next
 LOOPBACK = "127.0.0.1"
+LOCK = "serving"  # file in the home, locked by the process that serves it
 
 
-async def _serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
+async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
     """Put the parts together, and serve until a signal ends it."""
     import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
 
@@ -101,7 +102,12 @@ async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *lasting:
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
+def hold_serving_lock(home: Path) -> Iterator[None]:
+    """Hold the lock of the one process that serves a home.
+
+    Raises:
+        BadStateError: another process holds it.
+    """
     from filelock import FileLock, Timeout
 
     try:
@@ -116,11 +122,16 @@ def _only_one(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening_on(port: int) -> Iterator[socket.socket]:
+    """Yield a socket bound to this port of 127.0.0.1; 0 lets the system choose the port.
+
+    Raises:
+        BadInputError: the port cannot be used.
+    """
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((host, port))
+            listening.bind((LOOPBACK, port))
         except OSError as error:
             raise BadInputError(f"port {port} cannot be used: {error.strerror}", "give --tcp another") from error
         yield listening

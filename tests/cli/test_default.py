@@ -92,7 +92,7 @@ def test_what_is_not_to_be_stored_is_answered_and_gone(shammah: Shammah, claude:
 def test_a_secret_is_answered_and_gone(shammah: Shammah, claude: Loopback, home: Path) -> None:
     asked = shammah("ask", "why is my password = hunter2hunter2 refused?")
     assert asked.exit_code == 0
-    assert "nothing of it is kept" in asked.stderr
+    assert "neither stored nor learnt" in asked.stderr
     assert not any(b"hunter2" in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
@@ -101,7 +101,7 @@ def test_a_recalled_command_that_destroys_is_marked(shammah: Shammah, claude: Lo
     learnt(shammah)
     asked = shammah("ask", LEARNT[0])
     assert asked.stdout == "Run `rm -rf build`.\n"
-    assert "Careful: this has a command that deletes" in asked.stderr
+    assert "Careful: this answer has a command that deletes" in asked.stderr
 
 
 def test_claude_and_local_exclude_each_other(shammah: Shammah, claude: Loopback) -> None:

@@ -236,7 +236,7 @@ def test_an_outage_is_told_as_it_is_without_a_service(home: Path, claude: Loopba
         told = ask("what is a monad?")
     assert told.returncode == 4
     assert "Anthropic refused the API key" in told.stderr
-    assert "--local gives what this machine has" in told.stderr
+    assert "--local answers from this machine" in told.stderr
 
 
 def test_who_breaks_off_leaves_nothing_that_waits(home: Path, claude: Loopback) -> None:

@@ -1,0 +1,233 @@
+"""Read what a home has to tell its user: how it does as a whole (`status`), and how one answer came about (`why`).
+
+The structs are what `--json` prints; the fields that are renamed have the names the output has always had.
+"""
+
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.config import Config
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import DraftSource, ForcedSource, Interaction, Outcome, ScoredDraft, Source
+from shammah_mlx.framework import policy
+from shammah_mlx.framework.metrics import Tally, usual_doubt
+from shammah_mlx.framework.schedules import band_value
+from shammah_mlx.home.background import is_learning, last_failure
+from shammah_mlx.home.journal import Journal, Totals
+from shammah_mlx.home.snapshots import Manifest, Snapshots
+from shammah_mlx.risk.accounts import account
+from shammah_mlx.risk.threshold import bad_rate, no_counts
+
+
+class BadRate(msgspec.Struct, frozen=True):
+    """The share of bad answers among those served locally, as far as audits tell."""
+
+    estimate: float | None  # None: nothing was served yet
+    low: float | None  # of the interval
+    high: float | None
+    audits: int
+
+
+class Overview(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"accept_threshold": "threshold", "thresholds": "bars", "is_learning": "learning"},
+):
+    """How a home does: what `status --json` prints, in this order."""
+
+    seen: int  # queries handled
+    journalled: int
+    trained: int
+    pending: int
+    preset: str
+    accept_threshold: float | None  # what p_accept must exceed for any source; None: nothing is served locally yet
+    thresholds: dict[DraftSource, float | None]  # what it must exceed for `max_bad_rate`; None: nothing is served
+    max_bad_rate: float | None  # None: this preset makes no promise
+    slack: float | None
+    bad_rate: BadRate
+    served_local: int
+    audits_missed: int
+    covered: bool | None  # None: this preset makes no promise
+    router_accuracy: float | None
+    validator_accuracy: float | None
+    forward_rate: float | None
+    spent_usd: float
+    unpriced_calls: int
+    is_learning: bool
+    learning_failed: str | None  # why the last process that learnt stopped early
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """A past question like the one that is explained."""
+
+    query_id: int
+    similarity: float
+    query: str | None  # None: it was erased
+
+
+class ExplainedDraft(
+    msgspec.Struct,
+    frozen=True,
+    rename={"entry": "from_query", "threshold": "bar", "features": "evidence"},
+):
+    """A draft and what it was held against."""
+
+    source: DraftSource
+    from_id: str | None
+    entry: int | None  # the interaction that a recalled answer came from
+    p_accept: float
+    threshold: float | None  # what p_accept must exceed by today's policy; None: nothing is served locally yet
+    bad_rate: float | None  # how often drafts of this score are bad, by what was known then
+    divergence: float | None
+    features: dict[str, float]
+
+
+class Explanation(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"forced_source": "wish", "features": "evidence", "audit_probability": "pi", "audit_draw": "coin"},
+):
+    """How one answer came about: what `why --json` prints, in this order."""
+
+    query_id: int
+    source: Source
+    outcome: Outcome
+    forced_source: ForcedSource | None
+    nearest: tuple[Neighbour, ...]
+    p_locals: dict[DraftSource, float]
+    threshold: float | None  # what p_local had to exceed; None: nothing was to be served locally yet
+    features: dict[str, float]
+    drafts: tuple[ExplainedDraft, ...]
+    accepted: bool
+    audit_probability: float | None
+    audit_draw: float
+    audit: bool
+    covered: bool | None  # None: this preset makes no promise
+    learnt: str
+    versions: dict[str, str]
+
+
+def read_overview(home: Path, config: Config) -> Overview:
+    """Read how a home does; a home that does not exist has done nothing, and is not made.
+
+    Raises:
+        BadInputError: the path is not a folder.
+        BadStateError: journal or models are damaged.
+    """
+    snapshots, path = Snapshots(home, config.state), home / "journal.db"
+    if home.exists() and not home.is_dir():
+        raise BadInputError(f"{home} is not a folder", "give --home a folder")
+    if path.exists():
+        with closing(Journal(path)) as journal:
+            manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
+            totals = journal.totals(manifest.cursor if manifest else 0)
+            accounts = account(journal.after(0), config)
+    else:
+        manifest, totals, accounts = snapshots.manifest(None), Totals(), account([], config)
+    trained = manifest.tally.queries if manifest else 0
+    seen = trained + totals.pending
+    low, high = accounts.served.interval or (None, None)
+    learns = bool(totals.pending) and is_learning(home, config)
+    return Overview(
+        seen=seen,
+        journalled=totals.journalled,
+        trained=trained,
+        pending=totals.pending,
+        preset=manifest.preset if manifest else config.preset,
+        accept_threshold=policy.accept_threshold(seen, config.policy),
+        thresholds=_thresholds(config, manifest, seen),
+        max_bad_rate=config.risk.max_bad_rate if config.risk.promises else None,
+        slack=accounts.slack if config.risk.promises else None,
+        bad_rate=BadRate(accounts.served.rate, low, high, accounts.served.audits),
+        served_local=accounts.served.local,
+        audits_missed=accounts.served.uncovered,
+        covered=not totals.open_audits if config.risk.promises else None,
+        router_accuracy=accounts.router,
+        validator_accuracy=accounts.validator,
+        forward_rate=totals.forwarded / totals.journalled if totals.journalled else None,
+        spent_usd=totals.spent_usd,
+        unpriced_calls=totals.unpriced_calls,
+        is_learning=learns,
+        learning_failed=last_failure(home) if totals.pending and not learns else None,
+    )
+
+
+def _thresholds(config: Config, manifest: Manifest | None, seen: int) -> dict[DraftSource, float | None]:
+    """Return what the next draft of each source must exceed for `max_bad_rate`; None: nothing is served."""
+    known = manifest.score_counts if manifest else {}
+    score_counts = {source: known.get(source, nothing) for source, nothing in no_counts(config).items()}
+    usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
+    audit_rate = band_value(config.policy.audits, seen) or 0.0
+    found = policy.thresholds(score_counts, audit_rate, usual, config)
+    return {source: threshold.serve if threshold.serve < 1.0 else None for source, threshold in found.items()}
+
+
+def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:
+    """Return the text of a question, the last one if there is no `number`, and how its answer came about.
+
+    Raises:
+        BadInputError: there is no such question.
+        BadStateError: the journal is damaged.
+    """
+    path = home / "journal.db"
+    if not path.exists():
+        raise BadInputError("nothing was asked yet", "ask something first")
+    with closing(Journal(path)) as journal:
+        interaction = journal.last() if number is None else journal.find(number)
+        if interaction is None:
+            raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
+        questions = journal.questions(near.number for near in interaction.decision_context.nearest)
+        learnt = _learnt(interaction, journal, home, config)
+    explanation = Explanation(
+        query_id=interaction.request.number,
+        source=interaction.source,
+        outcome=interaction.outcome,
+        forced_source=interaction.request.forced_source,
+        nearest=tuple(
+            Neighbour(near.number, near.similarity, questions.get(near.number))
+            for near in interaction.decision_context.nearest
+        ),
+        p_locals=interaction.route.p_locals,
+        threshold=interaction.route.threshold,
+        features=interaction.decision_context.features,
+        drafts=tuple(_explained(interaction, scored, config) for scored in interaction.drafts),
+        accepted=interaction.accepted,
+        audit_probability=interaction.audit_probability,
+        audit_draw=interaction.request.audit_draw,
+        audit=interaction.audit,
+        covered=interaction.covered,
+        learnt=learnt,
+        versions=interaction.decision_context.versions,
+    )
+    return interaction.request.query.text, explanation
+
+
+def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Config) -> str:
+    """Say whether an interaction was learnt, and if not, why."""
+    if journal.is_archived(interaction.request.number):
+        return "no: set aside by a rollback"
+    if interaction.reply is not None and not interaction.reply.complete:
+        return "nothing: Claude's reply was not whole"
+    if interaction.request.number <= journal.progress().cursor:
+        return "yes"
+    if is_learning(home, config):
+        return "not yet: being learnt now"
+    return "not yet: `shammah learn` does it, or the next question"
+
+
+def _explained(interaction: Interaction, scored: ScoredDraft, config: Config) -> ExplainedDraft:
+    threshold = interaction.request.thresholds.get(scored.draft.source)
+    return ExplainedDraft(
+        source=scored.draft.source,
+        from_id=scored.draft.from_id,
+        entry=scored.draft.entry,
+        p_accept=scored.p_accept,
+        threshold=policy.threshold_for(scored, interaction.request, config.policy),
+        bad_rate=None if threshold is None else bad_rate(scored.p_accept, threshold),
+        divergence=scored.divergence,
+        features=scored.draft.features,
+    )
