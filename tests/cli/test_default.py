@@ -117,7 +117,7 @@ def test_a_decoder_that_is_not_there_is_told_before_claude_is_asked(
     (home / "config.toml").write_text('[lora]\nmodel = "/nowhere"\n')
     failed = shammah("ask", "hello")
     assert (failed.exit_code, claude.requests) == (1, [])
-    assert "there is no folder /nowhere" in failed.stderr
+    assert "lora.model names no folder: /nowhere" in failed.stderr
 
 
 def test_why_explains_a_local_answer(shammah: Shammah, claude: Loopback) -> None:

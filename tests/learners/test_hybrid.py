@@ -125,7 +125,7 @@ def test_a_memory_without_its_journal_fails_before_claude_is_asked(home: Path, w
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         teach(assistant, ROWS[:6])
     (home / "journal.db").unlink()
-    with pytest.raises(BadStateError, match=r"journal\.db: interaction 6 is missing"):
+    with pytest.raises(BadStateError, match=r"journal\.db lacks interaction 6"):
         Assistant(home, bold(), TEACHER, weights)
 
 
