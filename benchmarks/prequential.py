@@ -38,6 +38,7 @@ from benchmarks.scores import (
     totals_table,
 )
 from shammah_mlx.cli.report import EXPECTED_FORWARD
+from shammah_mlx.files import replacing
 from shammah_mlx.models.embedder import LazyEmbedder
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
@@ -128,8 +129,8 @@ class Bench:
         bands, total = measure(stream, done, self._judge)
         cell = Cell(self._where, *task, seconds, done.threshold, bands, total)
         path = self._cells / task.file
-        path.with_suffix(".part").write_bytes(msgspec.json.format(msgspec.json.encode(cell)) + b"\n")
-        path.with_suffix(".part").replace(path)
+        with replacing(path) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(cell)) + b"\n")
         return cell
 
 

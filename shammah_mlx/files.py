@@ -1,9 +1,10 @@
-"""Files that are on the disk when they are said to be, and are checked when they are read."""
+"""Files that are replaced whole, reach the disk when they must, and are checked when they are read."""
 
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ def link_all(source: Path, target: Path) -> None:
 
 
 def is_intact(path: Path, expected: str | None) -> bool:
-    """Say whether a file is there with this sha256."""
+    """Say whether a file exists and has this sha256."""
     try:
         return sha256(path) == expected
     except OSError:
@@ -30,34 +31,58 @@ def sha256(path: Path) -> str:
 
 
 def write_synced(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file that is on the disk when this returns."""
+    """Write a file and return when its content is on the disk. A crash in between leaves half a file."""
     with path.open("wb") as file:
         write(file)
-        file.flush()
-        _flush_to_disk(file.fileno())
+        _flush(file)
 
 
-def replace_synced(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Put a file in place of what is there, if anything: the old one or the new one is on the disk, whole."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.unlink(missing_ok=True)
-    partial.touch(0o600 if private else 0o666)  # private before there is anything in it
-    write_synced(partial, lambda file: file.write(content))
-    partial.replace(path)
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends without an error.
+
+    A process that dies leaves the old file or the new one, whole. After a power failure the new one may be empty: use
+    this for what can be made again, and `replacing_synced` for the rest.
+    """
+    with _partial(path, 0o666) as partial, partial.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def replacing_synced(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Do what `replacing` does, and return when the new file is on the disk; a power failure does it no harm either."""
+    with _partial(path, mode) as partial, partial.open("wb") as file:
+        yield file
+        _flush(file)
     sync(path.parent)
 
 
+@contextmanager
+def _partial(path: Path, mode: int) -> Iterator[Path]:
+    """Give an empty file beside `path`; rename it to `path` when the block ends without an error."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode)  # a private file is private before it has any content
+    yield partial
+    partial.replace(path)
+
+
 def sync(path: Path) -> None:
-    """Return when what a folder lists is on the disk."""
+    """Return when a folder's list of files is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        _flush_to_disk(descriptor)
+        _flush_descriptor(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _flush_to_disk(descriptor: int) -> None:
-    """Sync; on macOS `fsync` leaves the data in the drive's own cache, so ask for more there."""
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    _flush_descriptor(file.fileno())
+
+
+def _flush_descriptor(descriptor: int) -> None:
+    """Sync; on macOS `fsync` leaves the data in the drive's own cache, so F_FULLFSYNC is used there."""
     if hasattr(fcntl, "F_FULLFSYNC"):
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:

@@ -1,15 +1,14 @@
-"""The presets, and how a home's settings replace single values of one.
+"""The presets, and how config.toml and flags replace single settings of one.
 
-Nothing in the program asks which preset it runs.
+No other module asks which preset is in use.
 """
 
 import json
-import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect
@@ -20,44 +19,38 @@ from shammah_mlx.errors import BadInputError
 DEFAULT = Config(
     preset="default",
     generator="recall+decoder",
-    targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only what was measured is evidence
+    targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only a measured divergence is a label
     policy=PolicyConfig(
-        route_thresholds=((50, 0.5),),  # a try costs milliseconds: the Validator's bar is the one that matters
-        accept_thresholds=((50, 0.5),),  # what is served must be likelier good than bad, whatever `risk` allows
+        route_thresholds=((50, 0.5),),  # a draft costs milliseconds: the Validator's threshold is the one that matters
+        accept_thresholds=((50, 0.5),),  # a served draft must be likelier good than bad, whatever `risk` allows
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
-        audit_focus=2.0,  # most is learnt, and most bad answers are caught, where the doubt is greatest
-        audit_evenly=0.2,  # what is hardly measured can hardly be claimed; half costs more calls
-        audit_floor=0.02,  # the interval's width is its inverse
-        first_doubt=0.005,  # about what it comes to on covid_faq
+        audit_focus=2.0,  # audits teach most, and catch most bad answers, where the doubt is greatest
+        audit_evenly=0.2,  # enough to measure drafts of little doubt too; 0.5 costs more calls
+        audit_floor=0.02,  # the interval on bad answers is as wide as its inverse
+        first_doubt=0.005,  # about the mean doubt on covid_faq
         shadows={
             "recall": ((0, 1.0),),  # Claude's reply is paid for already
             "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
         },
     ),
     risk=RiskConfig(max_bad_rate=0.05),
-    optimizer=OptimizerConfig(
-        generator_lr=1e-3
-    ),  # adapters: loss on recurring topics fell 3.5 to 1.7 within 200 queries of covid_faq
+    optimizer=OptimizerConfig(generator_lr=1e-3),  # of the adapters: 200 queries of covid_faq halved the loss
     divergence=DivergenceConfig(kind="gated"),
 )
 PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}
 DEFAULT_PRESET = "default"
 
-_ERROR = re.compile(  # of msgspec: a problem, and the path to it
-    r"(?P<problem>.*?)(?: - at (?P<of_key>`key` in )?`\$(?P<place>(?:\.\w+|\[(?:\d+|\.\.\.)\])*)`)?", re.DOTALL
-)
-
 
 def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
-    """Return the preset, with what the file at `path` (if any) and then `flags` replace.
+    """Return the preset with the settings of the file at `path`, if it exists, and then of `flags`.
 
-    `flags` has the file's shape; a value of None is a flag not given.
+    `flags` is nested like the file; None stands for a flag that was not given.
 
     Raises:
-        BadInputError: the file is not TOML, names a preset or setting that does not exist, or gives one of the
-            wrong type; the message says which.
+        BadInputError: the file is not TOML, or a preset or setting is unknown or has a wrong value; the message names
+            it.
     """
-    chosen = _given(flags)
+    chosen = _without_none(flags)
     given = _merge(_read(path), chosen)
     name = given.get("preset", DEFAULT_PRESET)
     if not isinstance(name, str) or name not in PRESETS:
@@ -66,76 +59,90 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
     try:
         config = msgspec.convert(_merge(base, given), Config)
     except msgspec.ValidationError as error:
-        wrong = _wrong(str(error), base)
-        where = path if not wrong.setting or _found(chosen, wrong.setting) is None else "the options"
-        raise BadInputError(f"{where}: {wrong.message}", wrong.hint) from error
+        fault = next(_faults(_merge(base, given), Config, (), base))
+        where = path if not fault.setting or _find(chosen, fault.setting) is None else "the options"
+        raise BadInputError(f"{where}: {fault.message}", fault.hint) from error
     for setting, folder in (("embedder", config.embedder), ("lora.model", config.lora.model)):
         try:
             Path(folder).expanduser()
         except RuntimeError as error:
-            raise BadInputError(f"{path}: {setting} names no user: {folder}", "write the folder in full") from error
+            raise BadInputError(
+                f"{path}: {setting} names an unknown user: {folder}", "write the folder in full"
+            ) from error
     return config
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig")) if path.exists() else {}
-    except ValueError as error:  # bytes that are no text, numbers of 5,000 digits, and whatever else TOML is not
-        raise BadInputError(f"{path} is not valid TOML: {error}", "mend or remove the file") from error
+    except ValueError as error:  # not UTF-8, not TOML, or a number of 5,000 digits
+        raise BadInputError(f"{path} is not valid TOML: {error}", "correct or remove the file") from error
     except RecursionError as error:
-        raise BadInputError(f"{path} is nested too deep", "mend or remove the file") from error
+        raise BadInputError(f"{path} is nested too deep", "correct or remove the file") from error
 
 
-class _Wrong(msgspec.Struct, frozen=True):
-    """What is wrong with the settings, in the file's own words."""
+class _Fault(msgspec.Struct, frozen=True):
+    """One fault in the settings."""
 
-    setting: tuple[str, ...]  # names, one in the other; a * where any is possible
+    setting: tuple[str, ...]  # the names of its sections, and its own
     message: str
     hint: str
 
 
-def _wrong(said: str, base: Mapping[str, Any]) -> _Wrong:
-    """Return what an error of msgspec's means: a problem, and where it is; `base` is what stands without the file."""
-    found = _ERROR.fullmatch(said)
-    problem, place, of_key = (found["problem"], found["place"], found["of_key"]) if found else (said, "", None)
-    setting, kind = _at(re.findall(r"\w+|\[", place or ""))
-    name, mend = ".".join(setting) or "the settings", "mend or remove what it says there"
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL)
-    if of_key:
-        unknown = re.fullmatch(r"Invalid enum value '(.*)'", problem, re.DOTALL)
-    if unknown:
-        return _unknown(setting, unknown[1], _names(kind))
-    if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
-        return _Wrong(setting, f"{name} has no {missing[1]}", f"give it one: {missing[1]} = …")
-    if problem.startswith(("Expected ", "Invalid enum value ")):
-        stands = _found(base, setting)
-        hint = mend if stands is None or isinstance(stands, Mapping) else f"without it, it is {json.dumps(stands)}"
-        return _Wrong(setting, f"{name} must be {_described(kind)}", hint)
-    return _Wrong(setting, f"{name}: {problem}", mend)
+def _faults(value: object, annotation: Any, setting: tuple[str, ...], preset: Mapping[str, Any]) -> Iterator[_Fault]:
+    """Yield the faults of a setting or section that should be of this type; those of its parts come first.
+
+    `preset` holds what applies where the user sets nothing.
+    """
+    kind = inspect.type_info(annotation)
+    if isinstance(value, Mapping):
+        known, parts = _names(kind), _parts(kind, annotation, value)
+        for name in value:
+            if name not in parts:
+                yield _unknown(setting, name, known)
+        for name, part in parts.items():
+            if name in value:
+                yield from _faults(value[name], part, (*setting, name), preset)
+    if isinstance(value, Mapping) and isinstance(kind, inspect.StructType):
+        for field in kind.fields:
+            if field.required and field.encode_name not in value:
+                message = f"{_dotted(setting)} has no {field.encode_name}"
+                yield _Fault(setting, message, f"give it one: {field.encode_name} = …")
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError as error:
+        correct = "correct or remove it"
+        if isinstance(error.__cause__, ValueError):  # by a `__post_init__` in config.py: a sentence of ours
+            yield _Fault(setting, f"{_dotted(setting)}: {error.__cause__}", correct)
+        else:
+            usual = _find(preset, setting)
+            hint = correct if usual is None or isinstance(usual, Mapping) else f"without it, it is {json.dumps(usual)}"
+            yield _Fault(setting, f"{_dotted(setting)} must be {_described(kind)}", hint)
 
 
-def _unknown(section: tuple[str, ...], name: str, known: list[str]) -> _Wrong:
-    """Return that there is no such setting, and which there are."""
+def _parts(kind: inspect.Type, annotation: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type of every setting that a section can have; of those in `value` where it can have any."""
+    if isinstance(kind, inspect.StructType):
+        return {field.encode_name: field.type for field in msgspec.structs.fields(kind.cls)}
+    if isinstance(kind, inspect.DictType):
+        return dict.fromkeys(_names(kind) or value, get_args(annotation)[1])
+    return {}
+
+
+def _unknown(section: tuple[str, ...], name: str, known: list[str]) -> _Fault:
+    """Return the fault of a setting that does not exist, with the settings that do."""
     setting = (*section, name)
     meant = "".join(f"did you mean {near}? " for near in get_close_matches(name, known, 1))
     of = f" of {'.'.join(section)}" if section else ""
-    return _Wrong(setting, f"there is no setting {'.'.join(setting)}", f"{meant}Settings{of}: {', '.join(known)}")
+    return _Fault(setting, f"there is no setting {'.'.join(setting)}", f"{meant}Settings{of}: {', '.join(known)}")
 
 
-def _at(place: Sequence[str]) -> tuple[tuple[str, ...], inspect.Type]:
-    """Return the setting's names and its type; a list is one setting, whatever is wrong in it."""
-    setting: tuple[str, ...] = ()
-    kind: inspect.Type = inspect.type_info(Config)
-    for step in place:
-        if isinstance(kind, inspect.StructType):
-            setting, kind = (*setting, step), {field.encode_name: field.type for field in kind.fields}[step]
-        elif isinstance(kind, inspect.DictType):
-            setting, kind = (*setting, "*"), kind.value_type
-    return setting, kind
+def _dotted(setting: tuple[str, ...]) -> str:
+    return ".".join(setting) or "the settings"
 
 
 def _names(kind: inspect.Type) -> list[str]:
-    """Return which names a section can have, where not every name will do."""
+    """Return the names that a section can have; none if it can have any."""
     if isinstance(kind, inspect.StructType):
         return [field.encode_name for field in kind.fields]
     names = kind.key_type if isinstance(kind, inspect.DictType) else None
@@ -143,7 +150,7 @@ def _names(kind: inspect.Type) -> list[str]:
 
 
 def _described(kind: inspect.Type) -> str:
-    """Return what a setting of this type must be."""
+    """Describe the values that a setting of this type can have."""
     match kind:
         case inspect.BoolType():
             return "true or false"
@@ -153,8 +160,8 @@ def _described(kind: inspect.Type) -> str:
             return "text in quotes" + (", and not empty" if kind.min_length else "")
         case inspect.IntType() | inspect.FloatType():
             bounds = (("above", kind.gt), ("at least", kind.ge), ("below", kind.lt), ("at most", kind.le))
-            told = " and ".join(f"{word} {bound:,}".removesuffix(".0") for word, bound in bounds if bound is not None)
-            return f"{'a whole' if isinstance(kind, inspect.IntType) else 'a'} number, {told}"
+            limits = " and ".join(f"{word} {bound:,}".removesuffix(".0") for word, bound in bounds if bound is not None)
+            return f"{'a whole' if isinstance(kind, inspect.IntType) else 'a'} number, {limits}"
         case inspect.VarTupleType():
             return f"a list, each item {_described(kind.item_type)}"
         case inspect.TupleType():
@@ -162,16 +169,16 @@ def _described(kind: inspect.Type) -> str:
     return "a section" + "".join(f", with the settings {', '.join(names)}" for names in [_names(kind)] if names)
 
 
-def _found(settings: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """Return what stands under these names, one in the other; None if nothing does."""
+def _find(settings: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Return the value or section that these nested names lead to; None if there is none."""
     found: Any = settings
     for name in names:
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
 
 
-def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
-    nested = {name: _given(value) if isinstance(value, Mapping) else value for name, value in flags.items()}
+def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {name: _without_none(value) if isinstance(value, Mapping) else value for name, value in flags.items()}
     return {name: value for name, value in nested.items() if value is not None and value != {}}
 
 

@@ -83,10 +83,10 @@ def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> Non
             "policy.audits must be a list, each item [a whole number, ",
             "it is [[0, 0.5], ",
         ),
-        ("teacher = 3", "teacher must be a section, with the settings model, max_tokens, ", "mend or remove"),
-        ("teacher.prices = 3", "teacher.prices must be a section", "mend or remove"),
-        ("teacher.prices.x.input = 'y'", "teacher.prices.*.input must be a number, at least 0", "mend or remove"),
-        ("teacher.prices.x.input = 1", "teacher.prices.* has no output", "output = "),
+        ("teacher = 3", "teacher must be a section, with the settings model, max_tokens, ", "correct or remove"),
+        ("teacher.prices = 3", "teacher.prices must be a section", "correct or remove"),
+        ("teacher.prices.x.input = 'y'", "teacher.prices.x.input must be a number, at least 0", "correct or remove"),
+        ("teacher.prices.x.input = 1", "teacher.prices.x has no output", "output = "),
         ("sede = 1", "there is no setting sede", "did you mean seed? Settings: preset, seed, "),
         (
             "[teacher]\nmodle = 'x'",
@@ -94,7 +94,7 @@ def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> Non
             "did you mean model? Settings of teacher: model, ",
         ),
         ("policy.shadows.recal = []", "there is no setting policy.shadows.recal", "did you mean recall? "),
-        ("[router]\nheads = 3", "router: `width` must be a multiple of `heads`", "mend or remove"),
+        ("[router]\nheads = 3", "router: `width` must be a multiple of `heads`", "correct or remove"),
     ],
 )
 def test_what_is_wrong_is_told_in_the_files_words_with_what_would_be_right(

@@ -20,7 +20,7 @@ from shammah_mlx.daemon.supervisor import (
     wait_while,
 )
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.files import replace_synced
+from shammah_mlx.files import replacing_synced
 
 LABEL = "dev.shammah.serve"
 INPUT_OUTPUT = 5  # exit code of `bootstrap`, while the service before is on its way out
@@ -60,7 +60,8 @@ class Launchd:
         self._check_domain()
         self.place.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        replace_synced(self.place, plistlib.dumps(plist(job)))
+        with replacing_synced(self.place) as file:
+            plistlib.dump(plist(job), file)
         self._take_out()
         self._put_in()
 

@@ -6,7 +6,7 @@ from typing import final
 
 from shammah_mlx.daemon.supervisor import END_WITHIN_S, Job, State, check, check_installed, run
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.files import replace_synced
+from shammah_mlx.files import replacing_synced
 
 UNIT = "shammah.service"
 
@@ -53,7 +53,8 @@ class Systemd:
         self.place.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
         self._do("daemon-reload")  # before there is a file: is there a systemd at all?
-        replace_synced(self.place, unit(job).encode())
+        with replacing_synced(self.place) as file:
+            file.write(unit(job).encode())
         self._do("daemon-reload")
         self._do("enable", UNIT)
         self._do("restart", UNIT)

@@ -7,6 +7,7 @@ import msgspec
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import Interaction, Step
+from shammah_mlx.files import replacing
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import learning_rate
 
@@ -114,13 +115,17 @@ def append(path: Path, queries: int, lines: Sequence[Mapping[str, object]]) -> N
         with path.open("ab") as file:
             file.write(added)
     else:
-        _replace(path, _first_lines(path, queries) + added)
+        kept = _first_lines(path, queries)
+        with replacing(path) as file:
+            file.write(kept + added)
 
 
 def trim(path: Path, queries: int) -> None:
     """Drop what lies behind the line of that query: of queries that a crash or a rollback took back."""
     if path.exists() and not _is_trimmed(path, queries):
-        _replace(path, _first_lines(path, queries))
+        kept = _first_lines(path, queries)
+        with replacing(path) as file:
+            file.write(kept)
 
 
 def _is_trimmed(path: Path, queries: int) -> bool:
@@ -130,12 +135,6 @@ def _is_trimmed(path: Path, queries: int) -> bool:
 def _first_lines(path: Path, queries: int) -> bytes:
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     return b"".join(line for line in lines if (number := _query_of(line)) is not None and number <= queries)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _last_query(path: Path) -> int | None:

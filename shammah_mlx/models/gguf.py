@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from shammah_mlx.files import replacing
 from shammah_mlx.models.backend import mx
 
 GROUP, BITS, EMBEDDING_BITS = 32, 4, 8
@@ -34,16 +35,15 @@ def write_model(gguf: Path, folder: Path) -> None:
     shape = make_config(metadata)
     heads = {"q": shape["num_attention_heads"], "k": shape["num_key_value_heads"]}
     weights = {_renamed(name): _unpermuted(name, array, heads) for name, array in arrays.items()}
-    partial = folder / "part.safetensors"  # no name that mlx-lm would take for weights
-    mx.save_safetensors(str(partial), weights, {"format": "mlx"})
-    partial.replace(folder / "model.safetensors")
+    with replacing(folder / "model.safetensors") as file:
+        mx.save_safetensors(file, weights, {"format": "mlx"})
     for name, written in (
         ("tokenizer.json", make_tokenizer(metadata).to_str().encode()),
         ("tokenizer_config.json", msgspec.json.encode(make_tokenizer_config(metadata))),
         ("config.json", msgspec.json.encode(shape)),
     ):
-        (folder / f"{name}.part").write_bytes(written)
-        (folder / f"{name}.part").replace(folder / name)
+        with replacing(folder / name) as file:
+            file.write(written)
 
 
 def make_config(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from platformdirs import user_cache_path
 
 from shammah_mlx.errors import WeightsError
-from shammah_mlx.files import sha256
+from shammah_mlx.files import replacing, sha256
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -205,9 +205,8 @@ def _write_seen(folder: Path) -> None:
     for place in _expected({}):
         stat = (folder / place).stat()
         seen[place] = _Seen(stat.st_size, stat.st_mtime_ns, sha256(folder / place))
-    partial = folder / f"{_SEEN}.part"
-    partial.write_bytes(msgspec.json.encode(seen))
-    partial.replace(folder / _SEEN)
+    with replacing(folder / _SEEN) as file:
+        file.write(msgspec.json.encode(seen))
 
 
 def _is_as_seen(path: Path, seen: _Seen | None, expected: str | None) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.files import replace_synced
+from shammah_mlx.files import replacing_synced
 
 API_KEY, AUTH_TOKEN, BASE_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"
 KEYCHAIN_SERVICE = "shammah-mlx"
@@ -123,7 +123,8 @@ class KeyFile:
 
     def set(self, key: str) -> None:
         """Store the key, in place of any earlier one."""
-        replace_synced(self._path, key.encode(), private=True)
+        with replacing_synced(self._path, mode=0o600) as file:
+            file.write(key.encode())
 
     def unset(self) -> bool:
         """Delete the key; say whether there was one."""
