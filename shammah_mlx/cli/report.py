@@ -11,19 +11,21 @@ from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
-from shammah_mlx.framework.policy import threshold_for
+from shammah_mlx.framework.policy import required_p_accept
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.journal import Totals
 from shammah_mlx.home.prequential import Band, Result
 from shammah_mlx.home.snapshots import Manifest
-from shammah_mlx.risk.accounts import Accounts
+from shammah_mlx.risk.accounts import JournalSummary
 from shammah_mlx.risk.threshold import bad_rate, no_counts
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
 
 
-def status_fields(config: Config, manifest: Manifest | None, totals: Totals, accounts: Accounts) -> dict[str, Any]:
+def status_fields(
+    config: Config, manifest: Manifest | None, totals: Totals, accounts: JournalSummary
+) -> dict[str, Any]:
     """Return the object `status --json` prints."""
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
@@ -152,7 +154,7 @@ def why_fields(
                 "from_id": scored.draft.from_id,
                 "from_query": scored.draft.entry,
                 "p_accept": scored.p_accept,
-                "bar": threshold_for(scored, interaction.request, policy),
+                "bar": required_p_accept(scored, interaction.request, policy),
                 "bad_rate": _said(interaction, scored),
                 "divergence": scored.divergence,
                 "evidence": scored.draft.features,

@@ -24,7 +24,7 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     from shammah_mlx.cli import report
     from shammah_mlx.home.journal import Journal, Totals
     from shammah_mlx.home.snapshots import Snapshots
-    from shammah_mlx.risk.accounts import account
+    from shammah_mlx.risk.accounts import summarise
 
     snapshots, path = Snapshots(home, config.state), home / "journal.db"
     if home.exists() and not home.is_dir():
@@ -33,9 +33,9 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
         with closing(Journal(path)) as journal:
             manifest = journal.of_current(lambda learnt: snapshots.manifest(learnt.state))
             totals = journal.totals(manifest.cursor if manifest else 0)
-            accounts = account(journal.after(0), config)
+            accounts = summarise(journal.after(0), config)
     else:
-        manifest, totals, accounts = snapshots.manifest(None), Totals(), account([], config)
+        manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
     fields = report.status_fields(config, manifest, totals, accounts)
     fields["learning"] = bool(totals.pending) and is_learning(home, config)
     fields["learning_failed"] = last_failure(home) if totals.pending and not fields["learning"] else None
