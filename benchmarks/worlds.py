@@ -25,8 +25,8 @@ from shammah_mlx.events import Draft, Query, Request, ScoredDraft, Threshold
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.risk.audits import MISS, Finding, Stood, estimate
-from shammah_mlx.risk.threshold import HONEST, Observation, ScoreCounts, record, slack
+from shammah_mlx.risk.audits import MISS, AcceptedDraft, AuditResult, estimate
+from shammah_mlx.risk.threshold import SERVE_NOTHING, Observation, ScoreCounts, record, slack
 
 CONFIG = PRESETS["default"]
 RECENT = 50  # queries: what recovery is judged by
@@ -129,7 +129,7 @@ class _Run:
         self._world, self._fate, self._queries, self._config, self._bounded = world, fate, queries, config, bounded
         self._evidence = ScoreCounts()
         self._doubt, self._stood = config.policy.first_doubt * config.policy.first_drafts, config.policy.first_drafts
-        self._found: list[Stood] = []
+        self._found: list[AcceptedDraft] = []
         self._late: dict[int, list[tuple[int, ScoredDraft, bool, float, Threshold]]] = {}
         self._outcomes: list[tuple[bool, bool]] = []  # served, bad; of each query
         self._calls = self._waiting = self._given_up = 0
@@ -155,7 +155,7 @@ class _Run:
         rate = band_value(self._config.policy.audits, number) or 0.0
         usual = self._doubt / self._stood
         chosen = policy.thresholds({"recall": self._evidence}, rate, usual, self._config) if self._bounded else {}
-        threshold = chosen.get("recall", HONEST)
+        threshold = chosen.get("recall", SERVE_NOTHING)
         asked = self._world(self._chance, number / self._queries, threshold)
         request = Request(number, number, Query("q"), None, self._chance.random(), rate, {}, usual, chosen)
         scored = ScoredDraft(Draft("a draft", "recall"), asked.score)
@@ -175,7 +175,7 @@ class _Run:
         due = request.audit_draw < audit_probability
         if due and (away or self._chance.random() < self._fate.lost):
             self._outcomes.append((True, asked.bad))
-            self._found.append(Stood(audit_probability, "open"))
+            self._found.append(AcceptedDraft(audit_probability, "open"))
             self._learn(asked.score, "missed", None, audit_probability, threshold)
             if self._fate.late_after:
                 later = (len(self._found) - 1, scored, asked.bad, audit_probability, threshold)
@@ -185,14 +185,14 @@ class _Run:
             return
         self._calls += due
         self._outcomes.append((not (due and asked.bad), asked.bad))
-        finding: Finding = "unaudited" if not due else "bad" if asked.bad else "good"
-        self._found.append(Stood(audit_probability, finding))
-        self._learn(asked.score, "stood", asked.bad if due else None, audit_probability, threshold)
+        finding: AuditResult = "unaudited" if not due else "bad" if asked.bad else "good"
+        self._found.append(AcceptedDraft(audit_probability, finding))
+        self._learn(asked.score, "accepted", asked.bad if due else None, audit_probability, threshold)
 
     def _make_late(self, number: int) -> None:
         for place, scored, bad, audit_probability, threshold in self._late.pop(number, []):
             self._calls += 1
-            self._found[place] = Stood(audit_probability, "late" if bad else "good")
+            self._found[place] = AcceptedDraft(audit_probability, "late" if bad else "good")
             self._learn(scored.p_accept, "late", bad, audit_probability, threshold)
 
     def _learn(self, score: float, how: str, bad: bool | None, p: float, threshold: Threshold) -> None:

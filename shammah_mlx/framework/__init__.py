@@ -1,1 +1,1 @@
-"""The specification: the loop, who answers, labels, schedules, metrics. No model, no disk."""
+"""The specification: training loop, policy, labels, schedules and metrics. Loads no model."""

@@ -1,8 +1,8 @@
-"""The specification's complete training loop: `answer` decides for the user, `learn` is the only writer.
+"""The specification's complete training loop: `answer` decides for the user, `observe` measures, `learn` trains.
 
-They meet in the frozen Interaction alone, so predict-before-train holds by construction: a draft is made, judged and
-compared by models that have not seen the reply it is compared with. Where Claude is needed `answer` says so and waits
-to be told what came of it: whoever runs it asks, here (`consult`) or while the models do something else.
+`answer` changes no model. It passes a frozen Interaction to `observe` and `learn`, so every draft is made, scored and
+compared by models that have not yet seen the reply. Where `answer` needs Claude it yields a ClaudeCall and is sent the
+reply. So its caller chooses how to wait: `run_consultation` blocks, and the service lets other work run meanwhile.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -31,41 +31,18 @@ from shammah_mlx.text.divergence import Meter
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
 
-
-def go_on() -> None:
-    """Let nobody in between."""
+Result = TypeVar("Result")
 
 
-class Call(msgspec.Struct, frozen=True):
+class ClaudeCall(msgspec.Struct, frozen=True):
     """A question for Claude."""
 
     query: Query
-    is_answer: bool  # what Claude says is what the user gets, and may be shown as it comes; else it measures a draft
+    is_answer: bool  # True: the reply is the user's answer, and may be shown as it arrives; False: it measures a draft
 
 
-Result = TypeVar("Result")
-Consulting = Generator[Call, Reply | Outage, Result]
-"""What needs Claude now and then: gives the calls, is sent what came of them, and returns a result."""
-
-
-class Teacher(Protocol):
-    """Whoever knows the answers: Claude, a recording of it, or a script."""
-
-    def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
-        """Return the answer, or why there is none; `show` receives its text as it arrives."""
-
-
-def consult(consulting: Consulting[Result], teacher: Teacher, show: Show | None = None) -> Result:
-    """Ask the teacher whatever is to be asked, and return the result.
-
-    `show` receives the teacher's words where they are the answer.
-    """
-    try:
-        call = next(consulting)
-        while True:
-            call = consulting.send(teacher.ask(call.query, show if call.is_answer else None))
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # it is the generator's, but the exception does not say so
+Consultation = Generator[ClaudeCall, Reply | Outage, Result]
+"""A computation that may need Claude: it yields calls, is sent the reply or outage of each, and returns a result."""
 
 
 class Roles(Protocol):
@@ -81,26 +58,37 @@ class Roles(Protocol):
         """Return the Validator's probability that the draft is good."""
 
     def step(self, target: Target, rate: float) -> Step:
-        """Update one model once."""
+        """Train one model on one example."""
+
+
+class Teacher(Protocol):
+    """A source of right answers: Claude, a recording of it, or a script."""
+
+    def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
+        """Return the reply, or the reason why there is none; `show` receives its text as it arrives."""
+
+
+def do_nothing() -> None:
+    """Do nothing: the default `give_way`."""
 
 
 def answer(
     request: Request, roles: Roles, meter: Meter, config: Config, show: Show | None = None
-) -> Consulting[Interaction | Outage]:
+) -> Consultation[Interaction | Outage]:
     """Decide who answers, and get the answer; change nothing.
 
-    `show` receives a draft's words as they come, where they are sure to be the answer. An Outage comes back when Claude
-    was needed and gave nothing: then nothing was handled.
+    `show` receives a draft's text as it is written, where that is sure to be the answer. Return an Outage if Claude was
+    needed and could not answer; the query then counts as not handled.
     """
     query = request.query
     route = policy.route(roles.p_local(query), request, config.policy)
-    drafts = _try(request, route, roles, config.policy, show)
-    stands = policy.stands(drafts, route, request, config.policy)
+    drafts = _draft_locally(request, route, roles, config.policy, show)
+    is_accepted = policy.accepts_best(drafts, route, request, config.policy)
     if request.forced_source == "local":
-        return Interaction.unchecked(request, route, drafts, accepted=stands) if drafts else NOTHING_LOCAL
+        return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
 
-    if not stands:
-        reply = yield Call(query, is_answer=True)
+    if not is_accepted:
+        reply = yield ClaudeCall(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply
         if not drafts:
@@ -110,42 +98,66 @@ def answer(
     audit_probability = policy.audit_probability(drafts[0], request, config.policy)
     if request.audit_draw >= audit_probability:
         return Interaction.approved(request, route, drafts, audit_probability)
-    reply = yield Call(query, is_answer=False)
-    if isinstance(reply, Outage):
-        return reply if request.strict else Interaction.approved(request, route, drafts, audit_probability)
-    if not reply.complete:
-        if request.strict:  # what came of it was paid for, and is shown, marked
-            return Interaction.rejected(request, route, drafts, reply)
-        return Interaction.approved(request, route, drafts, audit_probability, reply)
+
+    reply = yield ClaudeCall(query, is_answer=False)
+    if isinstance(reply, Outage) or not reply.complete:
+        return _audit_failed(request, route, drafts, audit_probability, reply)
     best, *others = _compare(drafts, reply, meter)
     good = best.divergence is not None and config.divergence.is_good(best.divergence)
     return Interaction.audited(request, route, (best, *others), audit_probability, reply, good=good)
 
 
-def observe(
-    interaction: Interaction, roles: Roles, meter: Meter, config: Config, give_way: Callable[[], None] = go_on
-) -> Interaction:
-    """Complete an interaction with what the user need not wait for: shadow drafts and the comparison.
+def learn(
+    interaction: Interaction, roles: Roles, config: Config, give_way: Callable[[], None] = do_nothing
+) -> tuple[Step, ...]:
+    """Train each model on what the interaction shows, one step per example; call `give_way` before each step."""
+    steps = []
+    for target in make_targets(interaction, config):
+        give_way()
+        rate = learning_rate(config.optimizer.base_rates[target.role], interaction.request.seen, config.optimizer)
+        steps.append(roles.step(target, rate))
+    return tuple(steps)
 
-    `give_way` is called while a draft is written, so that whoever waits for an answer need not wait for that.
+
+def observe(
+    interaction: Interaction, roles: Roles, meter: Meter, config: Config, give_way: Callable[[], None] = do_nothing
+) -> Interaction:
+    """Add what the user need not wait for: make the shadow drafts, and compare all drafts with the reply.
+
+    `give_way` is called while a draft is written, so that waiting requests can be answered in between.
     """
     request, drafts, reply = interaction.request, interaction.drafts, interaction.reply
     if reply is None or not reply.complete:
         return interaction
     drafted = {scored.draft.source for scored in drafts}
-    shadows = [source for source in interaction.route.p_locals if source not in drafted and request.shadows(source)]
-    made = [scored for source in shadows if (scored := _judge(request.query, source, roles, lambda _: give_way()))]
-    drafts = (*drafts, *policy.best_first(made, request, config.policy))  # what stood, or was refused, stays first
+    missing = [source for source in interaction.route.p_locals if source not in drafted and request.shadows(source)]
+    shadows = [
+        scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
+    ]
+    drafts = (*drafts, *policy.best_first(shadows, request, config.policy))  # the draft that was decided on stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
 
 
-def _try(
+def run_consultation(consultation: Consultation[Result], teacher: Teacher, show: Show | None = None) -> Result:
+    """Run a consultation to its end: ask the teacher for each call, and return the result.
+
+    `show` receives the teacher's text where it is the user's answer.
+    """
+    try:
+        call = next(consultation)
+        while True:
+            call = consultation.send(teacher.ask(call.query, show if call.is_answer else None))
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]  # StopIteration does not carry the generator's type
+
+
+def _draft_locally(
     request: Request, route: Route, roles: Roles, config: PolicyConfig, show: Show | None
 ) -> tuple[ScoredDraft, ...]:
-    """Return the drafts of the sources to try, the best first; after one that will be served no other is made."""
+    """Return the drafts of the sources to try, best first; stop at the first one that is sure to be served."""
     drafts: list[ScoredDraft] = []
     for source in route.tries:
-        scored = _judge(request.query, source, roles, show if request.forced_source == "local" else None)
+        scored = _draft_and_score(request.query, source, roles, show if request.forced_source == "local" else None)
         if scored is not None:
             drafts.append(scored)
             if request.forced_source == "local" or policy.accepts(scored, request, config):
@@ -153,9 +165,20 @@ def _try(
     return policy.best_first(drafts, request, config)
 
 
-def _judge(query: Query, source: DraftSource, roles: Roles, show: Show | None = None) -> ScoredDraft | None:
+def _draft_and_score(query: Query, source: DraftSource, roles: Roles, show: Show | None = None) -> ScoredDraft | None:
     draft = roles.draft(query, source, show)
     return None if draft is None else ScoredDraft(draft, roles.p_accept(query, draft))
+
+
+def _audit_failed(
+    request: Request, route: Route, drafts: tuple[ScoredDraft, ...], audit_probability: float, reply: Reply | Outage
+) -> Interaction | Outage:
+    """Serve the accepted draft although its audit got no complete reply, unless the user is strict."""
+    if isinstance(reply, Outage):
+        return reply if request.strict else Interaction.approved(request, route, drafts, audit_probability)
+    if request.strict:  # the cut reply was paid for: it is shown, marked as cut
+        return Interaction.rejected(request, route, drafts, reply)
+    return Interaction.approved(request, route, drafts, audit_probability, reply)
 
 
 def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple[ScoredDraft, ...]:
@@ -167,15 +190,3 @@ def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple
         return msgspec.structs.replace(scored, divergence=meter(scored.draft.text, reply.text))
 
     return tuple(compared(scored) for scored in drafts)
-
-
-def learn(
-    interaction: Interaction, roles: Roles, config: Config, give_way: Callable[[], None] = go_on
-) -> tuple[Step, ...]:
-    """Train each model on what the interaction shows, one step an example; `give_way` is called before each."""
-    steps = []
-    for target in make_targets(interaction, config):
-        give_way()
-        rate = learning_rate(config.optimizer.base_rates[target.role], interaction.request.seen, config.optimizer)
-        steps.append(roles.step(target, rate))
-    return tuple(steps)

@@ -1,4 +1,4 @@
-"""The specification's TrainingMetrics: counted from what was observed, one line a query, no word of any query."""
+"""The specification's TrainingMetrics: one JSON line per query, with counts and losses but no text of any query."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from shammah_mlx.files import replacing
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import learning_rate
 
-LONGEST_LINE = 4096  # bytes; they have no text, and about 700
+LONGEST_LINE = 4096  # bytes; a line has about 700
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Running counts; saved with the models, so that a rollback takes them back too."""
+    """Running counts; saved with the models, so that a rollback undoes them too. Field names are stored."""
 
     queries: int = 0
     served_local: int = 0
@@ -32,15 +32,15 @@ class Tally(msgspec.Struct, frozen=True):
     compared: int = 0
     divergence_sum: float = 0.0
     skipped_steps: int = 0
-    stood: int = 0  # drafts that the Validator let stand
+    stood: int = 0  # drafts that the Validator accepted
     doubt_sum: float = 0.0  # of those
 
 
 def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
-    """Add one interaction. Only a measured divergence says whether Router and Validator were right.
+    """Add one interaction to the tally.
 
-    A late audit is no query of its own. The Router is judged where the decision was its own: not in the first queries,
-    nor where the user asked for Claude.
+    Router and Validator are counted as right or wrong only where a divergence was measured, and the Router only where
+    it decided: not in the first queries, nor where the user chose who answers. A late audit is not counted as a query.
     """
     add = {
         "queries": int(interaction.late_for is None),
@@ -50,9 +50,9 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
     if interaction.divergence is not None and interaction.p_accept is not None:
         good = config.divergence.is_good(interaction.divergence)
         if interaction.route.threshold is not None and interaction.request.forced_source is None:
-            add[_verdict("router", interaction.route.local, good, "local", "forward")] = 1
+            add[_outcome_name("router", interaction.route.local, good, "local", "forward")] = 1
         accepted = policy.accepts(interaction.drafts[0], interaction.request, config.policy)
-        add[_verdict("validator", accepted, good, "approve", "reject")] = 1
+        add[_outcome_name("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
     sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
@@ -67,18 +67,19 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
 
 
 def usual_doubt(tally: Tally, config: PolicyConfig) -> float:
-    """Return the mean doubt of the drafts that stood, on top of what is supposed of the first."""
+    """Return the mean doubt of accepted drafts; a home starts as if it had `first_drafts` drafts of `first_doubt`."""
     return (tally.doubt_sum + config.first_doubt * config.first_drafts) / (tally.stood + config.first_drafts)
 
 
-def _verdict(role: str, said_yes: bool, good: bool, yes: str, no: str) -> str:
-    if said_yes != good:
+def _outcome_name(role: str, decided_yes: bool, good: bool, yes: str, no: str) -> str:
+    """Return the name of the Tally field that counts a decision."""
+    if decided_yes != good:
         return f"{role}_incorrect"
-    return f"{role}_correct_{yes if said_yes else no}"
+    return f"{role}_correct_{yes if decided_yes else no}"
 
 
 def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> dict[str, object]:
-    """Return every field of TrainingMetrics after this query, and the losses of its steps."""
+    """Return one line of metrics: every field of TrainingMetrics after this query, and the losses of its steps."""
     rates = {
         f"{role}_lr": learning_rate(base, interaction.request.seen, config.optimizer)
         for role, base in config.optimizer.base_rates.items()
@@ -103,13 +104,13 @@ def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: 
 
 
 def metrics_path(home: Path) -> Path:
-    """Return where the lines are kept."""
+    """Return the path of the metrics file."""
     return home / "metrics" / "training.jsonl"
 
 
 def append(path: Path, queries: int, lines: Sequence[Mapping[str, object]]) -> None:
-    """Add lines to a JSONL file that is to hold those of the first `queries` queries before."""
-    path.parent.mkdir(exist_ok=True)  # not the home: if that is gone it stays so
+    """Append lines after those of the first `queries` queries; drop any others, which a crash may have left."""
+    path.parent.mkdir(exist_ok=True)  # not its parents: a deleted home is not made again
     added = b"".join(msgspec.json.encode(fields) + b"\n" for fields in lines)
     if _is_trimmed(path, queries):
         with path.open("ab") as file:
@@ -121,7 +122,7 @@ def append(path: Path, queries: int, lines: Sequence[Mapping[str, object]]) -> N
 
 
 def trim(path: Path, queries: int) -> None:
-    """Drop what lies behind the line of that query: of queries that a crash or a rollback took back."""
+    """Drop the lines after query number `queries`: a crash or a rollback undid those queries."""
     if path.exists() and not _is_trimmed(path, queries):
         kept = _first_lines(path, queries)
         with replacing(path) as file:
@@ -138,7 +139,7 @@ def _first_lines(path: Path, queries: int) -> bytes:
 
 
 def _last_query(path: Path) -> int | None:
-    """Return which query the last line is of; None if that cannot be told."""
+    """Return the query number of the last line; None if there is no readable line."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - LONGEST_LINE))
         tail = file.read()

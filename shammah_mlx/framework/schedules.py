@@ -1,4 +1,4 @@
-"""Values that change with `seen`, the number of queries handled so far: functions of it and nothing else."""
+"""Schedules: values that depend only on `seen`, the number of queries handled so far."""
 
 import math
 
@@ -15,7 +15,7 @@ def band_value(bands: Bands, seen: int) -> float | None:
 
 
 def learning_rate(base: float, seen: int, config: OptimizerConfig) -> float:
-    """Return the rate of a step: cosine annealing with warm restarts (specification, Learning Rate Schedule)."""
+    """Return a step's learning rate: cosine annealing with warm restarts (specification, Learning Rate Schedule)."""
     cycle, position = divmod(seen, config.cycle)
     cosine = 0.5 * (1.0 + math.cos(math.pi * position / config.cycle))
     return base * config.cycle_decay**cycle * (config.floor + (1.0 - config.floor) * cosine)

@@ -1,6 +1,7 @@
-"""Training labels, made in one place from what was observed (specification, Training Signals for Each Model).
+"""Training labels, all made here from observed interactions (specification, Training Signals for Each Model).
 
-Good means: divergence strictly below the threshold. What else the Router may take for evidence is in the config.
+A draft is good if its divergence is strictly below the threshold. `TargetsConfig` says whether the Router also learns
+from the Validator's decisions.
 """
 
 from collections.abc import Mapping
@@ -12,39 +13,49 @@ from shammah_mlx.events import DraftSource, Interaction, Query, Role, ScoredDraf
 
 
 class Target(msgspec.Struct, frozen=True):
-    """One example for one model: a label, or for the Generator the reply to write."""
+    """One training example for one role: a label, or for the Generator the reply to write."""
 
     role: Role
-    number: int  # the interaction's
+    number: int  # the interaction's, in the journal
     query: Query
-    response: str | None  # the Generator's target; else the draft the label is about
+    response: str | None  # the reply to write; for Router and Validator the draft that the label is about
     label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
-    features: Mapping[str, float] = {}  # what the model weighed when it said what the label is about
-    source: DraftSource | None = None  # who wrote the draft the label is about
-    versions: Mapping[str, str] = {}  # of the parts that evidence holds for
-    refuted: int | None = None  # the interaction whose answer was recalled, and is wrong by this reply
-    stood: bool = False  # whether that one had been let stand
+    features: Mapping[str, float] = {}  # what the model saw when it decided
+    source: DraftSource | None = None  # of that draft
+    versions: Mapping[str, str] = {}  # of the parts that made the features and the label
+    refuted: int | None = None  # the interaction whose answer was recalled, and which this reply shows to be wrong here
+    refuted_was_accepted: bool = False  # whether the Validator had accepted that draft
 
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
-    """Derive every training target of one interaction; the reply comes last, after what was made without it."""
+    """Make all training targets of one interaction: the labels first, and the reply last."""
     request, reply, decision_context = interaction.request, interaction.reply, interaction.decision_context
-    found: list[Target] = []
+    targets: list[Target] = []
     for scored in interaction.drafts:
         draft, good = scored.draft, _is_good(scored, config)
         label = _router_label(interaction, good, config) if scored is interaction.drafts[0] else good
         if label is not None:
-            about = (decision_context.features, draft.source, decision_context.versions)
-            found.append(Target("router", request.number, request.query, draft.text, label, *about))
+            details = (decision_context.features, draft.source, decision_context.versions)
+            targets.append(Target("router", request.number, request.query, draft.text, label, *details))
         if good is not None:
-            about = (draft.features, draft.source, decision_context.versions)
-            found.append(Target("validator", request.number, request.query, draft.text, good, *about))
+            details = (draft.features, draft.source, decision_context.versions)
+            targets.append(Target("validator", request.number, request.query, draft.text, good, *details))
     if reply is not None and reply.complete:
         wrong = [scored for scored in interaction.drafts if _is_good(scored, config) == 0 and scored.draft.entry]
         refuted = wrong[0].draft.entry if wrong else None
-        stood = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.audit_probability is not None
-        found.append(Target("generator", request.number, request.query, reply.text, None, refuted=refuted, stood=stood))
-    return tuple(found)
+        accepted = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.audit_probability is not None
+        targets.append(
+            Target(
+                "generator",
+                request.number,
+                request.query,
+                reply.text,
+                label=None,
+                refuted=refuted,
+                refuted_was_accepted=accepted,
+            )
+        )
+    return tuple(targets)
 
 
 def _is_good(scored: ScoredDraft, config: Config) -> int | None:

@@ -38,7 +38,7 @@ class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     saves: bool = True  # False: nothing is saved, for a home that is thrown away
     afresh: bool = False  # True: learn everything from the beginning, save at the end, and keep other learners out
     on_wait: Callable[[], None] = _do_nothing  # called when another process makes this one wait
-    give_way: Callable[[], None] = loop.go_on  # called between two steps of learning; it may ask
+    give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may ask
     clock: Callable[[], float] = time.time  # Unix time, seconds
 
 
@@ -120,7 +120,7 @@ class Assistant:
         since: float | None = None,
     ) -> Interaction | Outage:
         """Answer one query, asking the teacher where needed, and journal it; see `answering`."""
-        return loop.consult(self.answering(query, show, options, since), self._teacher, show)
+        return loop.run_consultation(self.answering(query, show, options, since), self._teacher, show)
 
     def answering(
         self,
@@ -128,7 +128,7 @@ class Assistant:
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
-    ) -> loop.Consulting[Interaction | Outage]:
+    ) -> loop.Consultation[Interaction | Outage]:
         """Answer one query and journal it; nothing is learnt yet.
 
         `show` receives the text of the answer as it comes. `since` is the time of `time.perf_counter` at which the user
@@ -143,7 +143,7 @@ class Assistant:
             max_tokens=query.max_tokens or self.config.teacher.max_tokens,
             at=self._options.clock(),
         )
-        request = policy.make_request(asked, self._journal.next_number(), self._standing(), options, self.config)
+        request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config)
         answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
@@ -152,9 +152,9 @@ class Assistant:
         interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
         return self._write(interaction) if request.stored else interaction
 
-    def _standing(self) -> policy.Standing:
+    def _counts(self) -> policy.HomeCounts:
         training = self._training
-        return policy.Standing(
+        return policy.HomeCounts(
             seen=training.tally.queries + self._journal.queries_after(training.cursor),
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
             score_counts=training.score_counts_now(),
@@ -174,9 +174,9 @@ class Assistant:
 
     def make_late_audits(self, *, reached: bool) -> int:
         """Make the audits that are due, journal them, and return how many were journalled; see `auditing_late`."""
-        return loop.consult(self.auditing_late(reached=reached), self._teacher)
+        return loop.run_consultation(self.auditing_late(reached=reached), self._teacher)
 
-    def auditing_late(self, *, reached: bool) -> loop.Consulting[int]:
+    def auditing_late(self, *, reached: bool) -> loop.Consultation[int]:
         """Make the audits that are due since Claude could not be reached; return how many were journalled.
 
         Claude is asked only if it was `reached` again. An audit that is too old, or whose draft was scored under other
@@ -189,7 +189,7 @@ class Assistant:
             if is_late or served.decision_context.versions != self._training.versions:
                 reply = None
             elif reached:
-                reply = yield loop.Call(served.request.query, is_answer=False)
+                reply = yield loop.ClaudeCall(served.request.query, is_answer=False)
             else:
                 continue
             if isinstance(reply, Outage):

@@ -17,7 +17,7 @@ from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.background import is_learning, last_failure
 from shammah_mlx.home.journal import Journal, Totals
 from shammah_mlx.home.snapshots import Manifest, Snapshots
-from shammah_mlx.risk.accounts import account
+from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
 
 
@@ -125,9 +125,9 @@ def read_overview(home: Path, config: Config) -> Overview:
         with closing(Journal(path)) as journal:
             manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
             totals = journal.totals(manifest.cursor if manifest else 0)
-            accounts = account(journal.after(0), config)
+            accounts = summarise(journal.after(0), config)
     else:
-        manifest, totals, accounts = snapshots.manifest(None), Totals(), account([], config)
+        manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
     low, high = accounts.served.interval or (None, None)
@@ -226,7 +226,7 @@ def _explained(interaction: Interaction, scored: ScoredDraft, config: Config) ->
         from_id=scored.draft.from_id,
         entry=scored.draft.entry,
         p_accept=scored.p_accept,
-        threshold=policy.threshold_for(scored, interaction.request, config.policy),
+        threshold=policy.required_p_accept(scored, interaction.request, config.policy),
         bad_rate=None if threshold is None else bad_rate(scored.p_accept, threshold),
         divergence=scored.divergence,
         features=scored.draft.features,

@@ -19,7 +19,7 @@ from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
-from shammah_mlx.learners.hybrid import CONCERNS, WEIGHED, HybridRoles
+from shammah_mlx.learners.hybrid import DEPENDS_ON, FEATURES_VERSION, HybridRoles
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.student import Student
@@ -88,7 +88,7 @@ class Training:
         """Return how many tokens a second the decoder writes, or None where there is none."""
         return self._student.decode_rate() if self._student else None
 
-    def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.go_on) -> Interaction:
+    def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.do_nothing) -> Interaction:
         """Observe an interaction, train on it and count it; return it as observed. Nothing is saved yet.
 
         `give_way` is called between two steps and while a shadow is drafted; it may ask these roles.
@@ -108,7 +108,9 @@ class Training:
         self._journal.complete(interaction)
         self.cursor = interaction.request.number
         self.tally = metrics.count(self.tally, interaction, steps, self._config)
-        self.score_counts = threshold.updated(self.score_counts, interaction, self._config, self._void(interaction))
+        self.score_counts = threshold.add_interaction(
+            self.score_counts, interaction, self._config, self._void(interaction)
+        )
         if interaction.late_for is None:  # one line for each query
             self._lines.append(metrics.line(self.tally, interaction, steps, self._config))
         self._count += 1
@@ -144,7 +146,7 @@ class Training:
         found = self.score_counts
         for pending in self._journal.after(self.cursor):
             if pending.audit_probability is not None:  # the others are not compared with the reply yet
-                found = threshold.updated(found, pending, self._config, self._void(pending))
+                found = threshold.add_interaction(found, pending, self._config, self._void(pending))
         return found
 
     @property
@@ -225,7 +227,7 @@ class Training:
                 f"the saved models in {self._home} do not fit the settings: {error}",
                 "undo the change in config.toml, or use another --home",
             ) from error
-        kept = {source: found for source, found in manifest.score_counts.items() if not CONCERNS[source] & changed}
+        kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
         self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
         self._saved = manifest
@@ -248,7 +250,7 @@ class Training:
         recorded = interaction.decision_context.versions
         return [
             source
-            for source, parts in CONCERNS.items()
+            for source, parts in DEPENDS_ON.items()
             if any(recorded.get(name) != self.versions[name] for name in parts)
         ]
 
@@ -272,7 +274,7 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
     return {
         "embedder": f"{embedder.name} {size}",
         "meter": f"{meter.kind} {meter.threshold} {rules.RULES}",
-        "evidence": WEIGHED,
+        "evidence": FEATURES_VERSION,
         "prompt": tokenizers.PROMPT,
         "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
     }

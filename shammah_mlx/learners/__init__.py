@@ -1,1 +1,1 @@
-"""Router, Generator and Validator: what each knows, and how it learns one step at a time."""
+"""Router, Generator and Validator: what each is made of, and how it learns one step at a time."""

@@ -1,6 +1,6 @@
 """One generic online learner: a model, a loss, Adam. What differs between the three roles is an argument.
 
-Knows neither queries nor tokenizers: it is handed arrays.
+It works on arrays, and knows neither queries nor tokenizers.
 """
 
 import math
@@ -16,7 +16,7 @@ Loss = Callable[[nn.Module, Batch], mx.array]
 
 
 class Learner:
-    """Train `model` one batch at a time; hold everything that the next step depends on."""
+    """Train `model` one batch at a time; hold all state that the next step depends on."""
 
     def __init__(self, role: Role, model: nn.Module, loss: Loss, config: OptimizerConfig) -> None:
         self.role = role
@@ -44,7 +44,7 @@ class Learner:
         return Step(self.role, scalar(loss), applied=True)
 
     def weights(self) -> dict[str, mx.array]:
-        """Return what is trained, flat, by name."""
+        """Return the trainable parameters, flat, by name."""
         return dict(tree_flatten(self.model.trainable_parameters()))
 
     def optimizer_state(self) -> dict[str, mx.array]:
@@ -55,7 +55,7 @@ class Learner:
         """Continue from what `weights` and `optimizer_state` returned.
 
         Raises:
-            ValueError: a name or shape is not this learner's; nothing has changed then.
+            ValueError: a name, shape or type is not this learner's; nothing has changed then.
         """
         _check_same(self.weights(), weights)
         _check_same(self.optimizer_state(), optimizer_state)
@@ -66,7 +66,7 @@ class Learner:
 
 def _check_same(mine: Mapping[str, mx.array], given: Mapping[str, mx.array]) -> None:
     if odd := sorted(mine.keys() ^ given.keys()):
-        raise ValueError(f"other parameters than this model's, {odd[0]!r} among them")
+        raise ValueError(f"the parameters do not match this model's: {odd[0]!r} is missing or unknown")
     for name, array in mine.items():
         if array.shape != given[name].shape or array.dtype != given[name].dtype:
             raise ValueError(f"{name!r} is {given[name].dtype}{given[name].shape}, not {array.dtype}{array.shape}")
@@ -81,8 +81,8 @@ def label_loss(model: nn.Module, batch: Batch) -> mx.array:
 def text_loss(model: nn.Module, batch: Batch) -> mx.array:
     """Return the mean cross-entropy of the reply's tokens under teacher forcing.
 
-    Batch: tokens (B, T), and `learnt` (B, T), 1 where a token belongs to the reply and 0 in prompt and padding. Each
-    token is predicted from those before it.
+    Batch: tokens (B, T), and `mask` (B, T): 1 where a token belongs to the reply, 0 in prompt and padding. Each token
+    is predicted from those before it.
     """
     tokens, mask = batch
     logits = model(tokens[:, :-1])  # (B, T - 1, vocab)

@@ -1,8 +1,8 @@
-"""The three roles of the `default` preset: drafts are Claude's own past answers, or are written in their manner.
+"""The three roles of the `default` preset.
 
-The same roles as `ensemble`, for the same loop. The Generator is a memory and a pretrained decoder; Router and
-Validator weigh what speaks for their drafts. Nothing here is trained on anything but Claude's complete replies and
-measured divergences.
+The Generator is a memory of Claude's past answers (`recall`) and a pretrained decoder. Router and Validator are
+logistic models of features that describe how well a past answer fits. All learn from
+Claude's complete replies and from measured divergences, and from nothing else.
 """
 
 import functools
@@ -30,44 +30,46 @@ from shammah_mlx.text.freshness import is_fleeting
 Classifiers = dict[Role, dict[DraftSource, LogisticModel]]
 
 A_DAY = 86_400.0  # seconds
-RECENT = 64  # questions whose vectors are kept: routing, drafting, judging and learning ask for the same
-UNKNOWN = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}  # nothing is proposed
-UNLIKE = -1.0  # log-odds at most, of a question unlike all that are known
-SUREST = 4.0  # log-odds: a memory of a few dozen questions fits itself too well
-NEAREST = 5  # past questions that explain a decision
-MADE_BY = ("embedder", "meter")  # what the memory, and evidence of it, holds for
-WEIGHED = "2"  # version of what Router and Validator weigh
-CONCERNS: dict[DraftSource, set[str]] = {
-    "recall": {*MADE_BY, "evidence"},
-    "decoder": {*MADE_BY, "evidence", "prompt", "decoder"},
-}  # whose change makes evidence void
+RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
+# Features are stored under these names: "concord" is how far vote and classifier agree, "sure concord" its product with
+# "sure". These are the features of a query for which nothing is proposed.
+NO_PROPOSAL = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}
+MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
+MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
+NEAREST = 5  # past questions stored to explain a decision
+FEATURES_VERSION = "2"  # of what Router and Validator are given; stored as the version "evidence"
+MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
+DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
+    "recall": {*MEMORY_DEPENDS_ON, "evidence"},
+    "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder"},
+}
 
 
 class Embedder(Protocol):
-    """What turns texts into vectors."""
+    """Turns texts into vectors."""
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         """Return (texts, width)."""
 
     def reads_all(self, text: str) -> bool:
-        """Say whether no part of the text is too far back to be seen."""
+        """Return whether the text is short enough to be read to its end."""
 
 
-class MemoryRows(Protocol):
-    """Where the memory's entries are stored."""
+class EntryStore(Protocol):
+    """Stores the memory's entries."""
 
     def add(self, entry: Entry, made_by: str) -> None:
         """Store an entry; `made_by` names the versions of the parts that made it."""
 
     def made_by(self, versions: str) -> Iterable[Entry]:
-        """Return the entries that these versions made, in order."""
+        """Yield the entries made by these versions, in order."""
 
     def delete(self, first: int, last: int | None = None) -> None:
         """Delete the entries from number `first` to `last`, or to the end."""
 
 
 class HybridRoles(PersistentRoles):
-    """The roles of one home; `decoder` is None where only recall drafts."""
+    """The roles of one home; `decoder` is None if drafts are only recalled."""
 
     def __init__(
         self,
@@ -76,41 +78,43 @@ class HybridRoles(PersistentRoles):
         embed: Embedder,
         meter: Meter,
         lookup: Lookup,
-        rows: MemoryRows,
+        rows: EntryStore,
         decoder: Student | None,
     ) -> None:
         @functools.lru_cache(RECENT)
         def question(query: Query) -> Question | None:
-            if not embed.reads_all(meaning(query)):
-                return None  # two questions that differ only where nobody looks are not one
-            return Question(embed([meaning(query)])[0], word_set(meaning(query)), query.context)
+            if not embed.reads_all(standalone_question(query)):
+                return None  # two questions may differ in the part that is not read
+            return Question(embed([standalone_question(query)])[0], word_set(standalone_question(query)), query.context)
 
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
-            raise BadInputError(f"there is no evidence {unknown[0]!r} for recall.trust_prior", "mend it in config.toml")
+            raise BadInputError(
+                f"recall.trust_prior has the unknown feature {unknown[0]!r}", "correct it in config.toml"
+            )
         self._config, self._question, self._meter = config, question, meter
         self._lookup, self._rows = lookup, rows
         self._versions = versions
-        self._made_by = "; ".join(versions[name] for name in MADE_BY)
+        self._made_by = "; ".join(versions[name] for name in MEMORY_DEPENDS_ON)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
         self._classifiers = _new_classifiers(config, ("recall",) if decoder is None else ("recall", "decoder"))
-        self._weighed = functools.lru_cache(RECENT)(self._weigh)  # until the memory changes
+        self._propose = functools.lru_cache(RECENT)(self._make_proposal)  # cleared when the memory changes
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
-        proposal, features = self._weighed(query)
+        proposal, features = self._propose(query)
         p_locals = {
             source: classifier.probability(features) for source, classifier in self._classifiers["router"].items()
         }
         if proposal is None:
             p_locals["recall"] = 0.0
-        if "decoder" in p_locals and (not query.is_plain or is_fleeting(meaning(query))):
-            p_locals["decoder"] = 0.0  # it knows neither what was said before nor what is so now
+        if "decoder" in p_locals and (not query.is_plain or is_fleeting(standalone_question(query))):
+            p_locals["decoder"] = 0.0  # the decoder sees no conversation, and knows nothing about the present
         return p_locals
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
-        """Return what Claude answered to the most telling past question, or what the decoder makes of it."""
-        proposal, features = self._weighed(query)
+        """Return a past answer of Claude's, or a text of the decoder's; None if there is none."""
+        proposal, features = self._propose(query)
         if source == "decoder":
             return self._write(query, proposal, features, show)
         if proposal is None:
@@ -120,30 +124,30 @@ class HybridRoles(PersistentRoles):
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
         return Draft(text, "recall", original.request.query.row or str(number), number, features, stop)
 
-    def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft's evidence is about the query
+    def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft has the query's features
         """Return the Validator's probability that the draft is good."""
         return self._classifiers["validator"][draft.source].probability(draft.features)
 
     def decision_context(self, query: Query) -> DecisionContext:
-        """Return what the Router weighs."""
+        """Return the nearest past questions, and the features that the Router uses."""
         question = self._question(query)
         nearest = self._memory.nearest(question, NEAREST) if question else []
-        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._weighed(query)[1])
+        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._propose(query)[1])
 
     def step(self, target: Target, rate: float) -> Step:
-        """Learn one example: a reply by heart and by a step of the decoder, a label by weighing evidence anew."""
+        """Learn one example: add a reply to the memory and train the decoder on it, or give a label to a classifier."""
         if target.role == "generator":
             return self._learn_reply(target, rate)
         source = target.source or "recall"
         classifier = self._classifiers[target.role].get(source)
-        voided = any(target.versions.get(name) != self._versions[name] for name in CONCERNS[source])
-        if classifier is None or target.label is None or not target.features or voided:
-            return Step(target.role, None, applied=False)  # from a time with other parts
+        is_void = any(target.versions.get(name) != self._versions[name] for name in DEPENDS_ON[source])
+        if classifier is None or target.label is None or not target.features or is_void:
+            return Step(target.role, None, applied=False)  # made by other versions
         return Step(target.role, classifier.step(target.features, target.label), applied=True)
 
     def state(self) -> dict[str, Arrays]:
-        """Return everything learnt, by file; the memory's entries are in the records."""
-        judges = {
+        """Return everything learnt, by file; the memory's entries are stored in the journal."""
+        classifiers = {
             role: {
                 f"{source}.{name}": mx.array(array)
                 for source, classifier in by_source.items()
@@ -155,8 +159,8 @@ class HybridRoles(PersistentRoles):
         adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
         return {
-            "router": {**judges["router"], **trust},
-            "validator": judges["validator"],
+            "router": {**classifiers["router"], **trust},
+            "validator": classifiers["validator"],
             "generator": adapters,
             "optimizer_state": {**optimizer, **remembered},
         }
@@ -164,14 +168,14 @@ class HybridRoles(PersistentRoles):
     def load(
         self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
     ) -> None:
-        """Continue from what `state` returned; learn `replies` by heart again if the memory's rows are not whole.
+        """Continue from what `state` returned; add `replies` to the memory again if its stored entries are incomplete.
 
         Raises:
             ValueError: the arrays do not fit these models.
         """
         for role, by_source in self._classifiers.items():
             for source, classifier in by_source.items():
-                if not CONCERNS[source] & set(changed):
+                if not DEPENDS_ON[source] & set(changed):
                     classifier.load(_under(f"{source}.", state[role]))
         if self._decoder and "decoder" not in changed:
             self._decoder.load(state["generator"], state["optimizer_state"])
@@ -189,27 +193,29 @@ class HybridRoles(PersistentRoles):
             self._remember(reply)
 
     def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
-        """Return how far the weights moved, in L2; where only recall drafts, how many answers were remembered."""
+        """Return how far the weights moved, in L2; without a decoder, the generator's is the number of new entries."""
 
         def distance(now: Arrays, before: Mapping[str, mx.array]) -> float:
-            kinds = ("weights", "lora_a", "lora_b", "remembered")  # the rest grows, or counts
+            kinds = ("weights", "lora_a", "lora_b", "remembered")  # other arrays grow, or hold counts
             pairs = [(array, before[name]) for name, array in now.items() if name.endswith(kinds)]
             return math.sqrt(sum(scalar(mx.square(a - b).sum()) for a, b in pairs))
 
         now = self.state()
         return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
 
-    def _weigh(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
-        """Return what memory proposes, and the evidence for it."""
+    def _make_proposal(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
+        """Return the memory's proposal and its features."""
         question = self._question(query)
         proposal = self._memory.propose(question) if question else None
         if proposal is None or not self._is_fresh(proposal.entry, query):
-            return None, UNKNOWN
+            return None, NO_PROPOSAL
         named = dict(zip(FEATURES, proposal.features.tolist(), strict=True))
-        days = self._memory.since_given(proposal.entry, query.at) // A_DAY  # whole ones: a replay takes its own time
+        days = (
+            self._memory.seconds_since_given(proposal.entry, query.at) // A_DAY
+        )  # whole days, so that the time a replay takes does not matter
         trust = self._trust.log_odds(proposal.features) - self._config.recall.ageing * days
         if named["similarity"] < self._config.recall.least_alike:
-            trust = min(trust, UNLIKE)
+            trust = min(trust, MAX_TRUST_IF_UNLIKE)
         return proposal, {**named, **agreement_features(named, trust)}
 
     def _write(
@@ -222,12 +228,12 @@ class HybridRoles(PersistentRoles):
         if not written.text.strip():
             return None
         same = recalled is not None and self._config.divergence.is_good(self._meter(written.text, recalled))
-        told = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
-        return Draft(written.text, "decoder", features=told)
+        all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
+        return Draft(written.text, "decoder", features=all_features)
 
     def _learn_reply(self, target: Target, rate: float) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
-        if self._decoder and query.is_plain and not is_fleeting(meaning(query)):
+        if self._decoder and query.is_plain and not is_fleeting(standalone_question(query)):
             step = self._decoder.step(target.number, self._neighbour(query), rate)
         self._remember(target)
         return step
@@ -240,8 +246,8 @@ class HybridRoles(PersistentRoles):
 
     def _remember(self, target: Target) -> None:
         question, reply = self._question(target.query), target.response or ""
-        for gone in self._memory.expire(target.query.at):
-            self._rows.delete(gone, gone)
+        for expired in self._memory.expire(target.query.at):
+            self._rows.delete(expired, expired)
         if question is not None:
             same = (
                 answer
@@ -249,18 +255,18 @@ class HybridRoles(PersistentRoles):
                 if self._config.divergence.is_good(self._meter(self._reply(answer), reply))
             )
             at = target.query.at
-            until = at + self._config.recall.fleeting_s if is_fleeting(meaning(target.query)) else math.inf
+            until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
             entry = Entry(question, target.number, next(same, target.number), at, until)
             if target.refuted is not None:
-                self._memory.refute(target.refuted, stood=target.stood)
+                self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
             self._memory.add(entry)
             self._trust.fit_if_due(self._memory)
-        self._weighed.cache_clear()
+        self._propose.cache_clear()
 
     def _is_fresh(self, entry: Entry, query: Query) -> bool:
-        """Say whether the answer has not run out; to a question about this moment it must be one of this moment."""
-        if is_fleeting(meaning(query)) or entry.until < math.inf:
+        """Return whether the answer is recent enough; questions and answers about the present expire soon."""
+        if is_fleeting(standalone_question(query)) or entry.until < math.inf:
             return 0.0 <= query.at - entry.at <= self._config.recall.fleeting_s  # a clock may have been set back
         return True
 
@@ -269,18 +275,19 @@ class HybridRoles(PersistentRoles):
         return reply.text if reply else ""
 
 
-def meaning(query: Query) -> str:
-    """Return the question as it is understood: with the one before it, where it leans on that."""
+def standalone_question(query: Query) -> str:
+    """Return the question such that it can be understood alone: a follow-up is joined to the question before it."""
     leans = bool(query.history) and leans_back(query.text)
     return f"{query.history[-1].question} {query.text}" if leans else query.text
 
 
 def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:
-    """Return trust, and how far the two views agree: summed evidence lets a sure view cover for a doubtful one.
+    """Return trust, and how far the neighbours' vote and the classifier agree on the answer.
 
-    Where only one of them is sure, one answer in ten was wrong however great the trust.
+    Trust is a sum, so one sure method can outweigh a doubtful one. But where only one was sure, one answer in ten was
+    wrong, however great the trust.
     """
-    trust = min(trust, SUREST)
+    trust = min(trust, MAX_TRUST)
     sure, both = max(trust, 0.0), named["agreement"] * min(max(named["fit"], 0.0), 1.0)
     return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
 

@@ -1,6 +1,6 @@
-"""Logistic regression with a Gaussian prior, fitted anew as labels come: few numbers in, one probability out.
+"""Logistic regression with a Gaussian prior, refitted as labels arrive: a few features in, one probability out.
 
-Its state is its examples. The weights are a function of them alone, so stopping and going on changes no bit.
+Its state is its examples. The weights are a function of them alone, so saving and loading changes no bit.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LONGEST_STEP = 4.0  # change of any weight in one Newton step
 
 
 class LogisticModel:
-    """Estimate the probability that a label is 1 from evidence numbers by name; starts at the prior."""
+    """Estimate the probability that a label is 1 from named features; starts at the prior."""
 
     def __init__(self, config: LogisticConfig) -> None:
         self._names, self._prior = tuple(config.prior), np.array(tuple(config.prior.values()))
@@ -27,37 +27,37 @@ class LogisticModel:
 
     def probability(self, features: Mapping[str, float]) -> float:
         """Return the probability of label 1."""
-        return float(sigmoids(self._numbers(features) @ self._weights))
+        return float(sigmoids(self._vector(features) @ self._weights))
 
     def step(self, features: Mapping[str, float], label: int) -> float:
-        """Learn one example; return its loss, in nats, before."""
+        """Add one example; return the loss on it before, in nats."""
         p = self.probability(features)
-        self._examples = np.vstack([self._examples, self._numbers(features)])
+        self._examples = np.vstack([self._examples, self._vector(features)])
         self._labels = np.append(self._labels, np.float32(label))
         self._fit()
         return float(-np.log(max(p if label else 1.0 - p, 1e-12)))
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the examples, and for whoever looks the weights that follow from them."""
+        """Return the examples, and for information the weights that follow from them."""
         return {"examples": self._examples, "labels": self._labels, "weights": self._weights.astype(np.float32)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from what `state` returned.
 
         Raises:
-            ValueError: it was learnt from other evidence.
+            ValueError: its examples have a different number of features.
         """
         if state["examples"].shape[1:] != self._examples.shape[1:]:
-            raise ValueError("the evidence is not what it was")
+            raise ValueError("the saved examples have other features than this model")
         self._examples, self._labels = state["examples"], state["labels"]
         self._weights, self._used = self._prior, 0
         self._fit()
 
-    def _numbers(self, features: Mapping[str, float]) -> np.ndarray:
+    def _vector(self, features: Mapping[str, float]) -> np.ndarray:
         return np.array([features[name] for name in self._names], np.float32)
 
     def _fit(self) -> None:
-        """Fit on as many examples as were due for the last fit."""
+        """Fit to the examples of the last fit that was due, if that is not done."""
         used = last_due(len(self._labels), self._refit_share)
         if used != self._used:
             self._used = used
@@ -78,7 +78,7 @@ def most_probable(x: np.ndarray, y: np.ndarray, prior: np.ndarray, strength: flo
 
 
 def last_due(count: int, share: float) -> int:
-    """Return the largest number of examples up to `count` at which a fit was due: each time a share more has come."""
+    """Return the number of examples at the last due fit, given `count` now; a fit is due when they grow by `share`."""
     due = 0
     while True:
         following = due + max(1, int(due * share))

@@ -1,4 +1,4 @@
-"""The questions of one context, and what speaks for the answer that its neighbours had. Knows no text."""
+"""Index the questions of one context, and propose an answer with features that say how well it fits. Holds no text."""
 
 import re
 import zlib
@@ -10,11 +10,11 @@ import numpy as np
 from shammah_mlx.config import RecallConfig
 from shammah_mlx.learners.ridge import RidgeClassifier
 
-FEATURES = (
+FEATURES = (  # these names are used in config.toml and stored in the journal
     "constant",
     "similarity",  # of the nearest question with the proposed answer
     "margin",  # over the nearest question with another answer
-    "agreement",  # share of the five nearest questions that had the proposed answer
+    "agreement",  # share of the five nearest questions with the proposed answer
     "vote",  # log-odds of the proposed answer in the vote
     "fit",  # the classifier's value for the proposed answer, near 1 if sure
     "fit margin",  # over its value for any other answer
@@ -26,15 +26,15 @@ FEATURES = (
     "identical",  # 1 if the nearest question that had it is the same
 )
 WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
-SKETCH = 512  # numbers that the classifier gets of them
-NEAREST = 5  # questions whose answers are counted: the five of the evidence `agreement`
-IDENTICAL = 0.9999  # similarity of a question to itself, but for rounding
-ABSENT = -9.0  # less than any similarity: a question that is left out, or of another answer
-LEAST_LEFT_OUT = 1e-3  # of 1 - leverage: a question that alone decides its own fit
+SKETCH = 512  # width of the classifier's input for them
+NEAREST = 5  # questions that the feature `agreement` counts
+IDENTICAL = 0.9999  # similarity of a question to itself, up to rounding
+ABSENT = -9.0  # less than any similarity: marks entries that do not count
+LEAST_LEFT_OUT = 1e-3  # lower bound of 1 - leverage, for a question that alone decides its own fit
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A question as a memory knows it."""
+    """A question as the memory stores it."""
 
     vector: np.ndarray  # (width,) fp32, of length 1
     words: np.ndarray  # (WORD_BITS / 8,) bytes, from `word_set`
@@ -48,32 +48,32 @@ class Entry(msgspec.Struct, frozen=True):
     number: int  # in the journal
     answer: int  # the number of the first question that had it
     at: float  # when it was asked, Unix time
-    until: float  # Unix time after which it is not to be served
+    until: float  # Unix time after which it must not be served
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """The answer a memory would give, and what speaks for it."""
+    """The answer that the memory proposes, and its features."""
 
-    entry: Entry  # the nearest question that had it
-    features: np.ndarray  # (len(EVIDENCE),)
+    entry: Entry  # the nearest question with this answer
+    features: np.ndarray  # (len(FEATURES),)
 
 
 def word_set(text: str) -> np.ndarray:
-    """Return the words of a text as a set of bits."""
+    """Return the words of a text, hashed into a bit set: (WORD_BITS / 8,) bytes."""
     bits = np.zeros(WORD_BITS, np.uint8)
     bits[[zlib.crc32(word.encode()) % WORD_BITS for word in re.findall(r"\w+", text.lower())]] = 1
     return np.packbits(bits)
 
 
 class ContextIndex:
-    """The questions of one context."""
+    """The questions of one context, with a vote and a classifier over their answers."""
 
     def __init__(self, config: RecallConfig) -> None:
         self._config = config
         self._entries: list[Entry] = []
-        self._known: dict[int, int] = {}  # answer → its column, in the order they came
+        self._columns: dict[int, int] = {}  # answer → its column, in order of arrival
         self._vectors, self._words = GrowingMatrix(np.float32), GrowingMatrix(np.uint8)
-        self._which: list[int] = []  # column of each entry's answer
+        self._answer_columns: list[int] = []  # of each entry
         self._classifier = RidgeClassifier(config.ridge, config.block)
 
     def __len__(self) -> int:
@@ -81,23 +81,20 @@ class ContextIndex:
 
     def add(self, entry: Entry) -> None:
         """Add a question; the classifier sees it after the next `refit`."""
-        """Add a question; the classifier sees it after the next `refit`."""
         self._entries.append(entry)
-        self._which.append(self._known.setdefault(entry.answer, len(self._known)))
+        self._answer_columns.append(self._columns.setdefault(entry.answer, len(self._columns)))
         self._vectors.append(entry.question.vector)
         self._words.append(entry.question.words)
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions with their cosine similarity, the nearest first."""
-        """Return the most similar questions with their cosine similarity, the nearest first."""
         alike = self._vectors.all @ question.vector
         return [(self._entries[i], float(alike[i])) for i in np.argsort(-alike, kind="stable")[:count]]
 
-    def propose(self, question: Question, doubted: Collection[int]) -> Proposal | None:
-        """Return the best answer that is not in doubt, or None if too few questions have such an answer."""
-        """Return the best answer that is not in doubt, or None if too few questions have such an answer."""
+    def propose(self, question: Question, refuted: Collection[int]) -> Proposal | None:
+        """Return the best answer that is not in `refuted`; None if too few questions have such an answer."""
         vector = question.vector[None]
-        rows, columns, which = self._in_use(doubted)
+        rows, columns, which = self._in_use(refuted)
         if len(rows) < self._config.fewest:
             return None
         vectors, words = self._vectors.all, self._words.all
@@ -106,21 +103,28 @@ class ContextIndex:
         alike = vector @ vectors.T  # (1, entries in use)
         shared = _jaccard(question.words[None], words)
         fit = self._fit(vector, question.words[None])[:, columns]
-        _, nearest, features = self._weigh(alike, shared, fit, which, left_out=None)
+        _, nearest, features = self._choose(alike, shared, fit, which, left_out=None)
         return Proposal(self._entries[int(rows[nearest[0]])], features[0])
 
-    def _in_use(self, doubted: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the entries whose answers are not in doubt, the columns of these, and which of them each entry has."""
-        which, out = np.array(self._which), [self._known[answer] for answer in doubted if answer in self._known]
+    def _in_use(self, refuted: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Leave out the refuted answers.
+
+        Returns:
+            rows of the remaining entries, columns of their answers, and the place of each row's answer in these columns
+        """
+        which, out = (
+            np.array(self._answer_columns),
+            [self._columns[answer] for answer in refuted if answer in self._columns],
+        )
         rows = np.flatnonzero(~np.isin(which, out))
         columns, inverse = np.unique(which[rows], return_inverse=True)
         return rows, columns, inverse
 
     def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield evidence and rightness of the latest questions, each asked of all the others."""
+        """Yield features and rightness of the proposals for the latest questions, each with itself left out."""
         self.refit()
         inverse, weights = self._classifier.fitted_to(self._examples, len(self))
-        which = np.array(self._which)
+        which = np.array(self._answer_columns)
         first = max(0, len(self) - self._config.most_left_out)
         for start in range(first, len(self), self._config.block):
             rows = np.arange(start, min(start + self._config.block, len(self)))
@@ -131,16 +135,22 @@ class ContextIndex:
             leverage = (x @ inverse * x).sum(axis=1)
             fit = x @ weights
             fit[np.arange(len(rows)), which[rows]] -= leverage
-            fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[:, None]  # what a fit without this question says
-            chosen, _, features = self._weigh(alike, shared, fit, which, left_out=rows)
+            fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[
+                :, None
+            ]  # the value of a fit without this question, in closed form
+            chosen, _, features = self._choose(alike, shared, fit, which, left_out=rows)
             yield features, (chosen == which[rows]).astype(np.float32)
 
-    def _weigh(
+    def _choose(
         self, alike: np.ndarray, shared: np.ndarray, fit: np.ndarray, which: np.ndarray, left_out: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the column of each asked question's answer, the nearest entry that had it, and the evidence.
+        """Choose an answer for each asked question.
 
-        `alike` and `shared` are (asked, entries), `fit` (asked, answers); `left_out`: the entries asked, if they are.
+        `alike` (cosine similarity) and `shared` (Jaccard of words) are (asked, entries), `fit` is (asked, answers) and
+        `which` holds the answer column of each entry; `left_out` has the rows of asked questions that are entries.
+
+        Returns:
+            column of the chosen answer, nearest entry with that answer, features (asked, len(FEATURES))
         """
         asked = np.arange(len(alike))
         vote = _vote(np.exp(self._config.sharpness * (alike - 1.0)), which, fit.shape[1])
@@ -178,51 +188,49 @@ class ContextIndex:
     def _fit(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return the classifier's value for every answer; one not known at the last fit has 0."""
         self.refit()
-        return self._classifier.values(self._inputs(vectors, words), len(self._known))
+        return self._classifier.values(self._inputs(vectors, words), len(self._columns))
 
     def _examples(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the classifier is fitted to."""
+        """Return inputs and answer columns of the entries from `first` to before `last`."""
         inputs = self._inputs(self._vectors.all[first:last], self._words.all[first:last])
-        return inputs, np.array(self._which[first:last], np.int64)
+        return inputs, np.array(self._answer_columns[first:last], np.int64)
 
     def refit(self) -> None:
-        """Fit the classifier anew if that is due."""
+        """Refit the classifier if that is due."""
         if len(self) >= self._config.fewest:
             used = len(self) // self._config.refit_every * self._config.refit_every
             self._classifier.fit(self._examples, used)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """Return what the classifier sees of questions: (n, width + SKETCH + 1) float64."""
+        """Return the classifier's inputs: (n, width + SKETCH + 1) float64."""
         ones = np.ones((len(vectors), 1))
         return np.hstack([vectors, self._config.word_weight * _sketch(words), ones]).astype(np.float64)
 
 
 class GrowingMatrix:
-    """A matrix that grows by rows, without copying it each time."""
+    """A matrix that grows by rows; its buffer doubles, so that a new row seldom copies the others."""
 
     def __init__(self, kind: type) -> None:
         self._kind, self._count = kind, 0
-        self._room: np.ndarray = np.zeros((0, 0), kind)
+        self._buffer: np.ndarray = np.zeros((0, 0), kind)
 
     def append(self, row: np.ndarray) -> None:
         """Add a row."""
-        """Add a row."""
-        if self._count == len(self._room):
+        if self._count == len(self._buffer):
             grown: np.ndarray = np.zeros((max(64, 2 * self._count), len(row)), self._kind)
-            grown[: self._count] = self._room[: self._count] if self._count else 0
-            self._room = grown
-        self._room[self._count] = row
+            grown[: self._count] = self._buffer[: self._count] if self._count else 0
+            self._buffer = grown
+        self._buffer[self._count] = row
         self._count += 1
 
     @property
     def all(self) -> np.ndarray:
         """Return all rows: (rows, columns)."""
-        """Return all rows: (rows, columns)."""
-        return self._room[: self._count]
+        return self._buffer[: self._count]
 
 
 def _sketch(words: np.ndarray) -> np.ndarray:
-    """Return sets of words as (n, SKETCH) numbers of length 1; words that share one often differ in sign."""
+    """Return bit sets as (n, SKETCH) vectors of length 1; of two words that share a column, one may count negative."""
     bits = np.unpackbits(words, axis=1).reshape(len(words), WORD_BITS // SKETCH, SKETCH).astype(np.float32)
     signs = np.where(np.arange(bits.shape[1]) % 2, -1.0, 1.0)
     folded: np.ndarray = np.einsum("nfs,f->ns", bits, signs)
@@ -231,7 +239,7 @@ def _sketch(words: np.ndarray) -> np.ndarray:
 
 
 def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
-    """Return each answer's share of the weights (asked, entries), never quite 0: (asked, answers)."""
+    """Return each answer's share of the weights (asked, entries), at least 1e-6: (asked, answers)."""
     order = np.argsort(which, kind="stable")
     starts = np.searchsorted(which[order], np.arange(answers))
     votes = np.add.reduceat(weights[:, order], starts, axis=1)
@@ -241,7 +249,7 @@ def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
 
 
 def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the share of words in common, of sets of bits: (asked, known)."""
+    """Return the Jaccard similarity of bit sets: (asked, known)."""
     common: np.ndarray = np.stack([np.bitwise_count(known & words).sum(axis=1) for words in asked])
     sizes = [np.bitwise_count(words).sum(axis=1) for words in (asked, known)]
     union: np.ndarray = sizes[0][:, None] + sizes[1][None] - common

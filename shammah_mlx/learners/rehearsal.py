@@ -1,8 +1,8 @@
-"""Learn one reply without unlearning the others: replay old examples, and take back a step that hurts.
+"""Learn one reply without forgetting the others: replay old examples, and undo a step that does harm.
 
 A reservoir holds a uniform sample of all examples so far (Vitter 1985, algorithm R); each step trains on the new one
-and a few of those. The first replies are never trained on: they are the probes that every step is measured by. Examples
-are known by journal numbers, so that no text is kept here.
+and a few of those. The first replies are never trained on: they are the probes, whose loss is measured after every
+step. Examples are stored as journal numbers, so no text is kept here.
 """
 
 import math
@@ -18,26 +18,26 @@ from shammah_mlx.models.backend import mx, scalar
 from shammah_mlx.models.tokenizers import Example, pad_together
 
 MakeExample = Callable[[int, int], Example]
-"""Return the tokens of a journal number's reply, given that of the neighbour shown with it, 0 for none."""
+"""Returns the training example of a journal number, given that of the neighbour in its prompt (0: none)."""
 
 UNMEASURED = math.nan
 
 
 class Rehearsal:
-    """Everything beside the learner's own state that the next step depends on.
+    """Train a learner with replay, probes and undo.
 
-    What it does is a function of the seed and the examples offered so far, however many processes they came by.
+    The result is a function of the seed and the examples so far, in however many processes they were learnt.
     """
 
     def __init__(self, learner: Learner, make_example: MakeExample, config: RehearsalConfig, seed: int) -> None:
         self._learner, self._make_example, self._config, self._seed = learner, make_example, config, seed
         self._probes = np.zeros((0, 2), np.int64)  # number and neighbour of each
-        self._kept = np.zeros((0, 2), np.int64)  # the reservoir
-        self._offered = 0  # examples the reservoir has seen
-        self._first = self._last = UNMEASURED  # loss on the probes, untrained and now
+        self._reservoir = np.zeros((0, 2), np.int64)  # likewise
+        self._offered = 0  # examples offered to the reservoir
+        self._first = self._last = UNMEASURED  # loss on the probes: before training, and now
 
     def step(self, number: int, neighbour: int, rate: float) -> Step:
-        """Train on one more example and a few old ones; keep it for probing instead if probes are wanting."""
+        """Train on a new example and a few old ones; or keep it as a probe, if there are too few probes."""
         if len(self._probes) < self._config.probes:
             self._probes = np.append(self._probes, [[number, neighbour]], axis=0)
             return Step(self._learner.role, self._loss([self._make_example(number, neighbour)]), applied=False)
@@ -56,10 +56,10 @@ class Rehearsal:
         return step
 
     def state(self) -> dict[str, mx.array]:
-        """Return everything that is not the learner's."""
+        """Return all state that is not the learner's."""
         return {
             "probes": mx.array(self._probes),
-            "reservoir": mx.array(self._kept),
+            "reservoir": mx.array(self._reservoir),
             "offered": mx.array(self._offered),
             "probe_losses": mx.array([self._first, self._last]),
         }
@@ -68,29 +68,30 @@ class Rehearsal:
         """Continue from what `state` returned.
 
         Raises:
-            ValueError: it is no such state; nothing has changed then.
+            ValueError: it is not the state of a rehearsal; nothing has changed then.
         """
         if state.keys() != self.state().keys():
-            raise ValueError("a rehearsal of another kind")
-        self._probes, self._kept = np.array(state["probes"]), np.array(state["reservoir"])
+            raise ValueError("the saved rehearsal has other fields")
+        self._probes, self._reservoir = np.array(state["probes"]), np.array(state["reservoir"])
         self._offered = int(scalar(state["offered"]))
         self._first, self._last = (float(loss) for loss in np.array(state["probe_losses"]))
 
     def _offer(self, number: int, neighbour: int) -> np.ndarray:
-        """Return the old examples to replay, and give the new one its chance to be kept."""
+        """Return the old examples to replay, then offer the new one to the reservoir."""
         rng = np.random.default_rng([self._seed, number])
-        replayed = self._kept[rng.permutation(len(self._kept))[: self._config.replayed]]
+        replayed = self._reservoir[rng.permutation(len(self._reservoir))[: self._config.replayed]]
         self._offered += 1
-        if len(self._kept) < self._config.reservoir:
-            self._kept = np.append(self._kept, [[number, neighbour]], axis=0)
-        elif (place := int(rng.integers(self._offered))) < len(self._kept):
-            self._kept[place] = number, neighbour
+        if len(self._reservoir) < self._config.reservoir:
+            self._reservoir = np.append(self._reservoir, [[number, neighbour]], axis=0)
+        elif (place := int(rng.integers(self._offered))) < len(self._reservoir):
+            self._reservoir[place] = number, neighbour
         return replayed
 
     def _harmless(self, loss: float) -> bool:
-        """Say whether the probes allow weights with this loss on them; a loss that is no number is never allowed.
+        """Return whether a step that leads to this loss on the probes may stay; a loss that is not finite may not.
 
-        Steps that lead down again pass even above the bound on drift, or a learner that met it would learn no more.
+        A step that lowers the loss may stay even above the limit on drift. Otherwise a learner that reached the limit
+        would never learn again.
         """
         drifted = loss > self._first + self._config.drift and loss > self._last
         return math.isfinite(loss) and loss <= self._last + self._config.tolerance and not drifted
@@ -107,7 +108,7 @@ class Rehearsal:
 
 
 def _shortened(example: Example, most: int) -> Example:
-    """Return the example with no more than `most` tokens to be learnt."""
+    """Cut the example's reply to `most` tokens."""
     ids, mask = example
     excess = max(0, sum(mask) - most)
     return ids[: len(ids) - excess], mask[: len(mask) - excess]

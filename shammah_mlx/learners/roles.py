@@ -1,4 +1,4 @@
-"""What a home asks of Router, Generator and Validator beside what the loop asks: their state."""
+"""The protocol that a home needs of Router, Generator and Validator: the loop's, plus saving and loading."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
@@ -10,10 +10,10 @@ from shammah_mlx.models.backend import Arrays
 
 
 class PersistentRoles(Roles, Protocol):
-    """The three roles with everything they have learnt: `hybrid` and `scratch` implement it."""
+    """The three roles with everything they have learnt; `hybrid` and `scratch` implement it."""
 
     def decision_context(self, query: Query) -> DecisionContext:  # noqa: ARG002  a Router may read the text alone
-        """Return what the Router weighed beside the text of the query; by default nothing."""
+        """Return what the Router used beside the text of the query; by default nothing."""
         return DecisionContext()
 
     def state(self) -> dict[str, Arrays]:
@@ -24,8 +24,8 @@ class PersistentRoles(Roles, Protocol):
     ) -> None:
         """Continue from what `state` returned.
 
-        `changed` names the versions that have changed since then; what was learnt under them starts anew. `replies`
-        yields Claude's past replies as targets, for roles that must learn them again.
+        `changed` names the versions that have changed since then; whatever depends on them starts anew. `replies`
+        yields Claude's past replies as targets, for roles that have to learn them again.
 
         Raises:
             ValueError: the arrays do not fit these models.

@@ -1,4 +1,4 @@
-"""The three models of one home: what the loop asks them, one step at a time, and all their state."""
+"""The three roles of the `literal` preset: networks trained from scratch, one step at a time."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -16,7 +16,7 @@ from shammah_mlx.models.weights import Weights
 
 
 class ScratchRoles(PersistentRoles):
-    """Router, Generator and Validator, each a model with its learner; one object holds everything that is trained."""
+    """Router, Generator and Validator, each a network with its own learner."""
 
     def __init__(self, config: Config, weights: Weights) -> None:
         self._router_tokens = WordPieces(weights.embedder_tokenizer, config.router.max_tokens)
@@ -39,7 +39,7 @@ class ScratchRoles(PersistentRoles):
         return {"decoder": _probability(self._router, self._router_tokens.encode([query.prompt]))}
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft:  # noqa: ARG002
-        """Write an answer, one most probable token after another."""
+        """Write an answer by greedy decoding."""
         ids = decode_greedily(
             self._generator.model, self._generator_tokens.prompt(query.prompt), self._generator_tokens.end, self._shape
         )
@@ -50,7 +50,7 @@ class ScratchRoles(PersistentRoles):
         return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
 
     def step(self, target: Target, rate: float) -> Step:
-        """Take one step on one example."""
+        """Train one model on one example."""
         return self._learners[target.role].step(self._batch(target), rate)
 
     def state(self) -> dict[str, Arrays]:
@@ -66,8 +66,8 @@ class ScratchRoles(PersistentRoles):
     def load(
         self,
         state: Mapping[str, Arrays],
-        changed: Collection[str],  # noqa: ARG002  only features depend on versions, and networks have none
-        replies: Callable[[], Iterable[Target]],  # noqa: ARG002  the weights hold all that replies taught
+        changed: Collection[str],  # noqa: ARG002  only features depend on versions; networks have none
+        replies: Callable[[], Iterable[Target]],  # noqa: ARG002  the weights hold all that was learnt
     ) -> None:
         """Continue from what `state` returned.
 
@@ -106,7 +106,7 @@ class ScratchRoles(PersistentRoles):
 def _check_vocabulary(model: str, rows: int, needed: int) -> None:
     if rows < needed:
         raise BadInputError(
-            f"{model}.vocab is {rows}, and its tokenizer has {needed} tokens", "raise it in config.toml"
+            f"{model}.vocab is {rows}, but its tokenizer has {needed} tokens", "raise it in config.toml"
         )
 
 

@@ -1,6 +1,6 @@
-"""The decoder as part of the Generator: it writes with the nearest past answer before it, and learns Claude's replies.
+"""The decoder as part of the Generator: it writes with the nearest past answer in its prompt, and learns from replies.
 
-Loaded when first needed: most queries are answered without. Until then what was saved is kept as it is.
+The model is loaded when first needed, since most queries are answered without it. Until then the saved state is kept.
 """
 
 import functools
@@ -21,8 +21,8 @@ Lookup = Callable[[int], Interaction]
 """Returns the interaction of a journal number."""
 
 
-class _Parts:
-    """What is trained together."""
+class _Trainee:
+    """The loaded model with its learner and its rehearsal."""
 
     def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
         self.model = LanguageModel(folder, config.lora, config.seed)
@@ -60,8 +60,11 @@ class Student:
         self._saved: tuple[Arrays, Arrays] | None = None
 
     def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
-        """Return an answer in the manner of the neighbour's; `recalled` is copied from where the model agrees."""
-        model = self._parts.model
+        """Write an answer, with the neighbour's question and answer in the prompt.
+
+        `recalled` is a guess at the text: where the model agrees, its tokens are taken, which is faster.
+        """
+        model = self._trainee.model
         prompt = model.chat.prompt(query.prompt, _exchange(self._lookup, neighbour))
         limit = self._config.lora.max_draft_tokens
         if query.max_tokens is not None:
@@ -69,38 +72,42 @@ class Student:
         return model.write(prompt, recalled, limit, show or (lambda _: None))
 
     def step(self, number: int, neighbour: int, rate: float) -> Step:
-        """Learn the reply of one interaction."""
-        return self._parts.rehearsal.step(number, neighbour, rate)
+        """Take one training step on the reply of an interaction."""
+        return self._trainee.rehearsal.step(number, neighbour, rate)
 
     def warm_up(self) -> None:
-        """Load the model."""
-        self._parts.model.chat.encode("")
+        """Load the model now, so that the first draft need not wait for it."""
+        self._trainee.model.chat.encode("")
 
     def decode_rate(self) -> float:
-        """Return how many tokens a second it writes."""
-        return decode_rate(self._parts.model)
+        """Measure how many tokens per second the decoder writes."""
+        return decode_rate(self._trainee.model)
 
     def adapter_config(self) -> bytes:
-        """Return what mlx-lm wants beside the adapters."""
+        """Return the adapter_config.json that mlx-lm expects beside the adapters."""
         return msgspec.json.encode(adapter_config(self._config.lora))
 
     def state(self) -> tuple[Arrays, Arrays]:
-        """Return the adapters in mlx-lm's names, and what the next step depends on beside them."""
-        return self._saved if self._saved is not None else self._parts.state()
+        """Return the adapters under mlx-lm's names, and all other state that the next step depends on."""
+        return self._saved if self._saved is not None else self._trainee.state()
 
     def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
-        """Continue from what `state` returned, as soon as the model is needed."""
+        """Continue from what `state` returned; it is loaded when the model is needed.
+
+        Raises:
+            ValueError: there is no decoder state in it.
+        """
         own = {name: array for name, array in optimizer.items() if name.startswith((_ADAM, _REHEARSAL))}
         if not own:
-            raise ValueError("there is no decoder in it")
+            raise ValueError("the saved state has no decoder")
         self._saved = dict(adapters), own
 
     @functools.cached_property
-    def _loaded(self) -> _Parts:
-        return _Parts(self._folder, self._config, self._lookup)
+    def _loaded(self) -> _Trainee:
+        return _Trainee(self._folder, self._config, self._lookup)
 
     @property
-    def _parts(self) -> _Parts:
+    def _trainee(self) -> _Trainee:
         if self._saved is not None:
             self._loaded.load(*self._saved)
             self._saved = None
@@ -108,7 +115,7 @@ class Student:
 
 
 def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:
-    """Return question and answer of a past interaction."""
+    """Return question and answer of a past interaction; None for number 0."""
     if not number:
         return None
     interaction = lookup(number)

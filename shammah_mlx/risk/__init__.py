@@ -1,1 +1,1 @@
-"""`max_bad_rate`: how it is kept, and what audits say about it. Pure: no model, no disk."""
+"""`max_bad_rate`: how the bound is kept, and what audits show about it. Pure: no model, no disk."""

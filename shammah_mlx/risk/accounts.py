@@ -1,4 +1,4 @@
-"""What a journal proves: how many bad answers were served, and how often Router and Validator were right."""
+"""Summarise a journal: how many bad answers were served, and how often Router and Validator were right."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -6,24 +6,24 @@ from typing import NamedTuple
 from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
 from shammah_mlx.events import Interaction
 from shammah_mlx.risk import audits
-from shammah_mlx.risk.audits import Estimate, Finding, Stood
-from shammah_mlx.risk.threshold import counted, slack
+from shammah_mlx.risk.audits import AcceptedDraft, AuditResult, Estimate
+from shammah_mlx.risk.threshold import counted_drafts, slack
 
 
-class Accounts(NamedTuple):
-    """Estimates from audits and shadows, each weighed by how probable it was to be measured."""
+class JournalSummary(NamedTuple):
+    """Estimates from audits and shadows; each measurement is weighted by the inverse of its probability."""
 
     served: Estimate
-    router: float | None  # share of its decisions that were right; None: none was measured
+    router: float | None  # share of right decisions; None: none was measured
     validator: float | None
-    slack: float  # bad answers that the bound allows beyond its rate; see `selection`
+    slack: float  # bad answers that the bound allows beyond its rate; see `risk.threshold`
 
 
-def account(interactions: Iterable[Interaction], config: Config) -> Accounts:
-    """Add up what was measured since embedder or meter last changed; what was served counts, whoever drafts now."""
-    current, divergence = _of_one_kind(list(interactions)), config.divergence
-    return Accounts(
-        audits.estimate(_stood(current, divergence)),
+def summarise(interactions: Iterable[Interaction], config: Config) -> JournalSummary:
+    """Summarise the interactions since the embedder or the meter last changed."""
+    current, divergence = _measured_alike(list(interactions)), config.divergence
+    return JournalSummary(
+        audits.estimate(_accepted_drafts(current, divergence)),
         audits.accuracy(_router_decisions(current, divergence)),
         audits.accuracy(_validator_decisions(current, divergence)),
         _slack(current, config.risk),
@@ -31,7 +31,7 @@ def account(interactions: Iterable[Interaction], config: Config) -> Accounts:
 
 
 def _slack(interactions: Iterable[Interaction], config: RiskConfig) -> float:
-    """Return the slack of what was served so far: it grows with the candidates that did not stand."""
+    """Return the slack so far: it grows with the candidates that were not accepted."""
     least, left_out = 1.0, 0
     for interaction in interactions:
         if interaction.audit_probability:
@@ -40,13 +40,13 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig) -> float:
             thresholds = interaction.request.thresholds
             left_out += sum(
                 scored.draft.source in thresholds and scored.p_accept >= thresholds[scored.draft.source].candidate
-                for scored in counted(interaction)
+                for scored in counted_drafts(interaction)
             )
     return slack(left_out, least, config)
 
 
-def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:
-    """Return those that were measured as the last query is."""
+def _measured_alike(interactions: Sequence[Interaction]) -> list[Interaction]:
+    """Return the interactions with the same embedder and meter as the last query."""
 
     def measured_by(interaction: Interaction) -> list[str | None]:
         return [interaction.decision_context.versions.get(name) for name in ("embedder", "meter")]
@@ -55,8 +55,8 @@ def _of_one_kind(interactions: Sequence[Interaction]) -> list[Interaction]:
     return [each for each in interactions if measured_by(each) == last]
 
 
-def _stood(interactions: Sequence[Interaction], divergence: DivergenceConfig) -> Iterator[Stood]:
-    """Yield the drafts that stood; what the user insisted on (`--local`) promises nothing."""
+def _accepted_drafts(interactions: Sequence[Interaction], divergence: DivergenceConfig) -> Iterator[AcceptedDraft]:
+    """Yield the accepted drafts; answers that the user forced (`--local`) are not covered by the promise."""
     late = {each.late_for: each.divergence for each in interactions if each.divergence is not None}
     for interaction in interactions:
         if (
@@ -65,20 +65,20 @@ def _stood(interactions: Sequence[Interaction], divergence: DivergenceConfig) ->
             or interaction.late_for is not None
         ):
             continue
-        finding: Finding = "unaudited"
+        result: AuditResult = "unaudited"
         if interaction.outcome == "audited":
-            finding = "good" if interaction.served_local else "bad"
+            result = "good" if interaction.served_local else "bad"
         elif (found := late.get(interaction.request.number)) is not None:
-            finding = "good" if divergence.is_good(found) else "late"
+            result = "good" if divergence.is_good(found) else "late"
         elif interaction.audit:
-            finding = "open"
-        yield Stood(interaction.audit_probability, finding)
+            result = "open"
+        yield AcceptedDraft(interaction.audit_probability, result)
 
 
 def _router_decisions(
     interactions: Iterable[Interaction], divergence: DivergenceConfig
 ) -> Iterator[tuple[bool, float]]:
-    """Yield whether the Router was right, where the decision was its own, and how probable it was to be found out."""
+    """Yield whether the Router was right, where it decided itself, and how probable it was that this was measured."""
     for interaction in interactions:
         if (
             interaction.divergence is not None
@@ -92,7 +92,7 @@ def _router_decisions(
 def _validator_decisions(
     interactions: Iterable[Interaction], divergence: DivergenceConfig
 ) -> Iterator[tuple[bool, float]]:
-    """Yield the same of the Validator: of drafts that it was asked about before Claude was."""
+    """Yield the same for the Validator, for drafts that it scored before Claude was asked."""
     for interaction in interactions:
         if interaction.divergence is not None and interaction.outcome in ("rejected", "audited", "late"):
             good = divergence.is_good(interaction.divergence)

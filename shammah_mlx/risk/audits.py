@@ -1,20 +1,21 @@
-"""What audits say of the answers that were served unmeasured: an estimate of how many were bad, and an interval.
+"""Estimate how many of the answers served unmeasured were bad, with an interval, from what audits found.
 
-Each served draft had a probability π of an audit, known before the coin fell; Claude's answer replaces a draft that an
-audit finds bad. So bad answers reach the user only unaudited. Let D be 1 for a bad draft, A for an audited one. Then
+Each accepted draft has a probability π of an audit, fixed before the random draw decides. Where an audit finds a bad
+draft, Claude's answer replaces it. So bad answers reach the user only unaudited. Let D be 1 for a bad draft, A for an
+audited one. Then
 
     E[A (1 - π) / π] = E[1 - A],  so  Σ A D (1 - π) / π  estimates  Σ (1 - A) D  without bias.
 
-For any stake g in [0, π / (1 - π)) chosen before the coin falls, the product of 1 - g D (A / π - 1) is a nonnegative
+For any stake g in [0, π / (1 - π)) chosen before the draw, the product of 1 - g D (A / π - 1) is a nonnegative
 martingale: with probability 1 - δ it never reaches 1 / δ (Ville), however drafts, models and π depend on the past. With
 g = c π / (1 - π) a bad draft multiplies it by 1 + g if unaudited and by 1 - c if audited, so at all times together
 
     Σ (1 - A) D log(1 + g)  ≤  log(1 / δ) - (bad audits) log(1 - c).
 
-The most bad answers that fit under this are the interval's upper end. Stakes are capped too, since a draft that is
-nearly sure to be audited tells nothing when it is. The lower end is won in the same way with -g (confidence sequences
-by betting, arXiv 2010.09686). Nothing is assumed of the drafts: of those that no coin could ever choose, all may be
-bad. Pure: no clock, no disk.
+The largest number of bad answers that satisfies this is the interval's upper end. Stakes are capped too: a draft that
+is almost certain to be audited says little about the unaudited ones when it is. The lower end follows in the same way
+with -g (confidence sequences by betting, arXiv 2010.09686). Nothing is assumed about the drafts: where π is 0, all may
+be bad. Pure: no clock, no disk.
 """
 
 import itertools
@@ -22,36 +23,36 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-MISS = 0.05  # probability that the interval ever misses what it is about
-STAKES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # values of c; the tightest counts, at a share of MISS each
-CAPS = (0.1, 1.0, math.inf)  # of stakes, likewise
-MOST_STAKE = 0.5  # where the product is to fall with every bad answer: at 1 it would not stay positive
+MISS = 0.05  # probability that the interval ever misses the true number
+STAKES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # values of c; each gets a share of MISS, and the tightest bound counts
+CAPS = (0.1, 1.0, math.inf)  # of stakes; they share MISS too
+MOST_STAKE = 0.5  # for the lower end, where a stake of 1 would make the product 0
 
-Finding = Literal["unaudited", "good", "bad", "late", "open"]
-"""What is known of a draft that stood: an `open` one was served, since Claude's answer for its audit could not be had;
-a `late` one, too, and was found bad afterwards."""
+AuditResult = Literal["unaudited", "good", "bad", "late", "open"]
+"""What is known of an accepted draft. `open`: its audit is still due, since Claude could not be reached, and the draft
+was served. `late`: the same, but a late audit has found it bad."""
 
 
-class Stood(NamedTuple):
-    """A draft that the Validator let stand."""
+class AcceptedDraft(NamedTuple):
+    """A draft that the Validator accepted."""
 
     audit_probability: float
-    finding: Finding
+    result: AuditResult
 
 
 class Estimate(NamedTuple):
     """How many of the answers served locally were bad."""
 
     local: int  # answers served
-    audits: int  # that were made
-    uncovered: int  # audits that are due
-    bad: float  # without bias; audits that are due count as bad
-    low: float  # of an interval that holds at all times together, with probability 1 - MISS
+    audits: int  # audits made
+    uncovered: int  # audits still due
+    bad: float  # unbiased; a draft whose audit is still due counts as bad
+    low: float  # interval that holds at all times together, with probability 1 - MISS
     high: float
 
     @property
     def rate(self) -> float | None:
-        """Return the estimated share of bad answers; None before anything was served."""
+        """Return the estimated share of bad answers; None if nothing was served."""
         return self.bad / self.local if self.local else None
 
     @property
@@ -60,36 +61,36 @@ class Estimate(NamedTuple):
         return (self.low / self.local, min(1.0, self.high / self.local)) if self.local else None
 
 
-def accuracy(judgements: Iterable[tuple[bool, float]]) -> float | None:
-    """Return the share of right judgements, each with the probability that it was measured; None if none was."""
-    weighed = [(right / p, 1.0 / p) for right, p in judgements]
+def accuracy(decisions: Iterable[tuple[bool, float]]) -> float | None:
+    """Return the estimated share of right decisions from (right, probability of being measured); None without any."""
+    weighed = [(right / p, 1.0 / p) for right, p in decisions]
     total = sum(weight for _, weight in weighed)
     return sum(right for right, _ in weighed) / total if total else None
 
 
-def estimate(stood: Iterable[Stood]) -> Estimate:
-    """Estimate the bad answers among what was served, from all drafts that ever stood.
+def estimate(accepted: Iterable[AcceptedDraft]) -> Estimate:
+    """Estimate the number of bad answers served, from all drafts ever accepted.
 
     Raises:
-        ValueError: a finding is impossible with its probability.
+        ValueError: a result is impossible at its audit probability.
     """
-    drafts = list(stood)
+    drafts = list(accepted)
     if any(
-        not (0.0 <= audit_probability < 1.0 if finding == "unaudited" else 0.0 < audit_probability <= 1.0)
-        for audit_probability, finding in drafts
+        not (0.0 <= audit_probability < 1.0 if result == "unaudited" else 0.0 < audit_probability <= 1.0)
+        for audit_probability, result in drafts
     ):
-        raise ValueError("no audit is made with that probability")
-    unaudited = [_odds(draft.audit_probability) for draft in drafts if draft.finding == "unaudited"]
-    good, bad, late, due = (sum(draft.finding == kind for draft in drafts) for kind in ("good", "bad", "late", "open"))
-    found = [draft.audit_probability for draft in drafts if draft.finding in ("bad", "late")]
-    missed = [draft.audit_probability for draft in drafts if draft.finding == "open"]
+        raise ValueError("a draft's result is impossible at its audit probability")
+    unaudited = [_odds(draft.audit_probability) for draft in drafts if draft.result == "unaudited"]
+    good, bad, late, due = (sum(draft.result == kind for draft in drafts) for kind in ("good", "bad", "late", "open"))
+    found = [draft.audit_probability for draft in drafts if draft.result in ("bad", "late")]
+    missed = [draft.audit_probability for draft in drafts if draft.result == "open"]
     return Estimate(
         local=len(unaudited) + good + late + due,
         audits=good + bad + late,
         uncovered=due,
         bad=sum((1.0 - audit_probability) / audit_probability for audit_probability in found + missed) + late + due,
-        low=_fewest(unaudited, found) + late,
-        high=_most(unaudited, found + missed) + late + due,
+        low=_fewest_bad(unaudited, found) + late,
+        high=_most_bad(unaudited, found + missed) + late + due,
     )
 
 
@@ -97,9 +98,12 @@ def _odds(audit_probability: float) -> float:
     return audit_probability / (1.0 - audit_probability) if audit_probability < 1.0 else math.inf
 
 
-def _most(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
-    """Return how many of the unaudited may be bad, from their odds of an audit and the probabilities of bad ones."""
-    room = math.log(2.0 * len(STAKES) * len(CAPS) / MISS)
+def _most_bad(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
+    """Return how many unaudited drafts may be bad.
+
+    `unaudited` has their odds of an audit, `bad_audits` the audit probabilities of drafts that were found bad.
+    """
+    budget = math.log(2.0 * len(STAKES) * len(CAPS) / MISS)
     counts = []
     for c, cap in itertools.product(STAKES, CAPS):
         costs = (math.log1p(min(c * odds, cap)) for odds in sorted(unaudited))
@@ -108,23 +112,23 @@ def _most(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
             for audit_probability in bad_audits
             if audit_probability < 1.0
         )
-        counts.append(_fitting(costs, room - lost))
+        counts.append(_fitting(costs, budget - lost))
     return min(counts)
 
 
-def _fitting(costs: Iterable[float], room: float) -> int:
-    """Return how many of the costs, the least first, there is room for."""
+def _fitting(costs: Iterable[float], budget: float) -> int:
+    """Return how many of the costs fit into the budget, taken in the order given."""
     count = 0
     for cost in costs:
-        room -= cost
-        if room < 0.0:
+        budget -= cost
+        if budget < 0.0:
             break
         count += 1
     return count
 
 
-def _fewest(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
-    """Return how many of the unaudited must be bad, given the audit probabilities of what was found to be."""
+def _fewest_bad(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
+    """Return how many unaudited drafts must be bad; arguments as for `_most_bad`."""
     proven = []
     for c in STAKES:
         stakes = [min(c * _odds(audit_probability), MOST_STAKE) for audit_probability in bad_audits]
@@ -139,7 +143,7 @@ def _fewest(unaudited: Sequence[float], bad_audits: Sequence[float]) -> int:
 
 
 def _needed(costs: Iterable[float], owed: float) -> int:
-    """Return how many of the costs, the greatest first, it takes to pay what is owed."""
+    """Return how many of the costs it takes to reach `owed`, taken in the order given."""
     count = 0
     for cost in costs:
         if owed <= 0.0:

@@ -1,26 +1,28 @@
-"""Which scores may be served: thresholds under which, by what was measured here, few enough drafts are bad.
+"""Thresholds on scores: the lowest at which few enough drafts are bad, by what was measured in this home.
 
 A draft's score is the Validator's p_accept, recorded before any reply is seen. Drafts are counted by score, in cells.
-Where a query was forwarded its draft is measured for certain (a shadow), where it was served with probability π; given
-the score that is chance, so a cell's share of bad ones needs no weights. A curve through the cells, log-odds of good =
-offset + slope · log-odds of the score, is fitted from the prior that scores are honest. The *candidate* threshold is
-the lowest at which what would reach the user is bad at most at the rate a that is allowed, the curve's own doubt added.
-That is a selector: it forgets slowly, and starts anew when labels stop looking like its curve (Page's test, 1954).
+The draft of a forwarded query is always measured (a shadow); an accepted draft is measured with probability π. Given
+the score that is pure chance, so a cell's share of bad drafts needs no weights. A curve is fitted through the cells,
+log-odds of good = offset + slope · log-odds of the score, starting from the prior that scores are honest. The
+*candidate* threshold is the lowest one at which the served answers would be bad at most at the allowed rate a, with the
+curve's own uncertainty added. This part is a selector: it forgets slowly, and it starts anew when labels stop looking
+like its curve (Page's test, 1954).
 
-*Feedback* only tightens it. Let S mark drafts that stood, U candidates that did not, A an audit, D a bad draft, π the
-probability of that audit. After every draft
+*Feedback* only tightens the threshold. Let S mark accepted drafts, U candidates that were not accepted, A an audit,
+D a bad draft, π the probability of that audit. After every draft
 
     f = max(0, f + h (S A D (1 - π) / π - a S (1 - A D) + U (D - a)))
 
-and the next stands if its score exceeds t + f (1 - t), t the candidate threshold: none does at f = 1, until shadows of
-candidates have brought it down (those that are bad raise it to 1 at most). Summing up, since the clip at 0 only adds,
+and the next draft is accepted if its score exceeds t + f (1 - t), where t is the candidate threshold. At f = 1 none is,
+until shadows of candidates have brought f down (bad shadows raise f to 1 at most). Summing up, since clipping at 0 only
+adds,
 
-    Σ S A D (1 - π) / π  <=  a Σ S (1 - A D) + a Σ U + f / h,   and f < 1 + h / π after the last that stood.
+    Σ S A D (1 - π) / π  <=  a Σ S (1 - A D) + a Σ U + f / h,   and f < 1 + h / π after the last that was accepted.
 
-The left side estimates the bad answers served without bias, whatever drafts, models and thresholds do, those of an
-adversary included. So the expected number of bad answers is at most a times that of the answers served, and `slack`. An
-audit that Claude could not be had for counts as bad at once, for itself and those it stands for; what it owes is given
-back if the late reply agrees. That cells need no weights is the selector's assumption alone: the sum above needs none.
+The left side estimates the bad answers served without bias, whatever drafts, models and thresholds do, an adversary's
+included. So the expected number of bad answers is at most a times that of the answers served, plus `slack`. An audit
+that Claude could not answer counts as bad at once, for itself and for the drafts it stands for; a late reply that
+agrees takes this back. Only the selector assumes that cells need no weights; the sum above does not.
 Pure: no clock, no chance, no disk.
 """
 
@@ -35,8 +37,8 @@ from shammah_mlx.config import Config, RiskConfig
 from shammah_mlx.events import DraftSource, Interaction, ScoredDraft, Threshold
 from shammah_mlx.numerics import log_odds, newton, sigmoid
 
-LOWEST, WIDTH, CELLS = -1.0, 0.25, 29  # log-odds of the score, 0.27 to 0.998; the rest goes to the ends
-WORTH = 0.9  # probability of an audit from which a draft is as good as forwarded
+LOWEST, WIDTH, CELLS = -1.0, 0.25, 29  # in log-odds of the score, 0.27 to 0.998; scores beyond go to the end cells
+AS_GOOD_AS_FORWARDED = 0.9  # audit probability from which serving a draft saves hardly any call
 NEWTON_STEPS, LONGEST_STEP = 50, 0.5  # a full step overshoots where the curve is far from the prior
 Pair = tuple[float, float]
 SOURCES: dict[str, tuple[DraftSource, ...]] = {
@@ -44,80 +46,81 @@ SOURCES: dict[str, tuple[DraftSource, ...]] = {
     "recall": ("recall",),
     "recall+decoder": ("recall", "decoder"),
 }
-
-
-How = Literal["stood", "missed", "shadow", "late"]
+Kind = Literal["accepted", "missed", "shadow", "late"]
+"""How a draft came to be observed. `missed`: it was accepted, but its audit got no reply; `late`: that audit is done or
+given up; `shadow`: the draft was not accepted."""
 
 
 class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was measured of one source of drafts."""
+    """What was measured of the drafts of one source, by cell of the score. Field names are stored."""
 
-    drafts: tuple[float, ...] = (0.0,) * CELLS  # by score, measured or not
+    drafts: tuple[float, ...] = (0.0,) * CELLS  # measured or not
     measured: tuple[float, ...] = (0.0,) * CELLS
-    bad: tuple[float, ...] = (0.0,) * CELLS  # of the measured
+    bad: tuple[float, ...] = (0.0,) * CELLS  # among the measured
     feedback: float = 0.0
-    surprise: float = 0.0  # Page's sum: how much less the latest labels look like the curve than like a worse one
-    restarts: int = 0  # times that it went too far
+    surprise: float = 0.0  # Page's sum: log-likelihood of the latest labels under a worse curve, over this curve's
+    restarts: int = 0  # times that it passed the alarm and the counts started anew
 
 
-HONEST = Threshold(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # before anything is promised
+SERVE_NOTHING = Threshold(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # the curve is the prior: honest scores
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """One draft, as the selector sees it."""
+    """One draft, as `record` sees it."""
 
     score: float
-    how: How  # a refused one is a shadow; a late one had been missed, and is measured only now
-    bad: bool | None  # None: not measured; a late one: given up, which counts as bad
-    p: float  # probability that it was to be measured
+    kind: Kind
+    bad: bool | None  # None: not measured; for a `late` one: given up, which counts as bad
+    p_measured: float  # probability that it would be measured
 
 
 def slack(candidates: float, least_probability: float, config: RiskConfig) -> float:
-    """Return how many bad answers may be served, in expectation, beyond the rate of those served.
+    """Return how many bad answers may be served, in expectation, beyond `max_bad_rate` of the answers served.
 
-    `candidates` did not stand; `least_pi` is the least probability with which any that stood was to be audited.
+    `candidates` is the number of candidates not accepted, `least_probability` the smallest audit probability of an
+    accepted draft.
     """
     return config.max_bad_rate * candidates + 1.0 / config.feedback + 1.0 / least_probability
 
 
 CountsBySource = Mapping[DraftSource, ScoreCounts]
-"""What was measured, by source."""
+"""What was measured, by source of the drafts."""
 
 
 def no_counts(config: Config) -> CountsBySource:
-    """Return what a home starts from."""
+    """Return the counts of a new home."""
     return {source: ScoreCounts() for source in SOURCES[config.generator]}
 
 
-def updated(
+def add_interaction(
     score_counts: CountsBySource, interaction: Interaction, config: Config, void: Collection[DraftSource] = ()
 ) -> CountsBySource:
-    """Add the drafts of one interaction, but for those of the sources in `void`: scored or measured by other parts.
+    """Add the drafts of one interaction, except those of sources in `void`, which other versions scored or measured.
 
-    Those that the Router would not have tried say nothing of those it tries, however sure the Validator is. What the
-    user insisted on (`--local`) promises nothing. Nor is anything learnt where nothing is promised.
+    Left out are drafts that the Router would not have tried, which say nothing about those it tries, and answers that
+    the user forced (`--local`). Nothing changes where nothing is promised.
     """
     if interaction.request.forced_source == "local" or not config.risk.promises:
         return score_counts
-    found = dict(score_counts)
-    for scored in counted(interaction):
+    updated = dict(score_counts)
+    for scored in counted_drafts(interaction):
         source, divergence = scored.draft.source, scored.divergence
-        if source not in found or source in void:
+        if source not in updated or source in void:
             continue
         observation = Observation(
             score=scored.p_accept,
-            how=_how(interaction),
+            kind=_kind(interaction),
             bad=None if divergence is None else not config.divergence.is_good(divergence),
-            p=interaction.p_measured(source),
+            p_measured=interaction.p_measured(source),
         )
-        found[source] = record(
-            found[source], observation, interaction.request.thresholds.get(source, HONEST), config.risk
+        updated[source] = record(
+            updated[source], observation, interaction.request.thresholds.get(source, SERVE_NOTHING), config.risk
         )
-    return found
+    return updated
 
 
-def counted(interaction: Interaction) -> list[ScoredDraft]:
-    """Return the drafts that are evidence: beside one that stood none is, since the others were not to be served."""
+def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
+    """Return the drafts that count: those the Router would try; beside an accepted draft no other."""
     drafts, route = interaction.drafts, interaction.route
     return [
         scored
@@ -126,39 +129,42 @@ def counted(interaction: Interaction) -> list[ScoredDraft]:
     ]
 
 
-def _how(interaction: Interaction) -> How:
+def _kind(interaction: Interaction) -> Kind:
     if interaction.audit_probability is None:
         return "shadow"
     if interaction.late_for is not None:
         return "late"
-    return "missed" if interaction.audit_open else "stood"
+    return "missed" if interaction.audit_open else "accepted"
 
 
 def bad_rate(score: float, threshold: Threshold) -> float:
-    """Return how often drafts of this score are bad, by the curve of the bar."""
+    """Return how often drafts of this score are bad, by the threshold's curve."""
     return sigmoid(-(threshold.offset + threshold.slope * log_odds(score)))
 
 
 def choose(counts: ScoreCounts, config: RiskConfig, audited: Callable[[float], float]) -> Threshold:
-    """Return the thresholds; `audited` gives the probability of an audit of a draft that is bad at some rate."""
-    (offset, slope), spread = _fit(counts, config)
+    """Return the thresholds for the next draft.
+
+    `audited` returns the audit probability of a draft that is bad at a given rate.
+    """
+    (offset, slope), covariance = _fit(counts, config)
     curve = Threshold(candidate=1.0, serve=1.0, offset=offset, slope=slope)
     candidate = 1.0
     known = served = bad = 0.0
-    pull = (0.0, 0.0)  # of offset and slope on the bad ones
+    gradient = (0.0, 0.0)  # of the bad answers served, by offset and slope
     for cell in reversed(range(CELLS)):
         count, x = counts.drafts[cell], LOWEST + (cell + 0.5) * WIDTH
         rate = sigmoid(-(offset + slope * x))
         audit_probability = audited(rate)
-        if audit_probability >= WORTH:
+        if audit_probability >= AS_GOOD_AS_FORWARDED:
             break
         known += counts.measured[cell]
         served += count * (1.0 - audit_probability * rate)  # what an audit finds bad is not served
         bad += count * (1.0 - audit_probability) * rate
         change = count * (1.0 - audit_probability) * rate * (1.0 - rate)
-        pull = (pull[0] + change, pull[1] + change * x)
-        doubt = math.sqrt(max(_quadratic(spread, pull), 0.0))
-        if count and known >= config.known and bad + config.caution * doubt <= config.max_bad_rate * served:
+        gradient = (gradient[0] + change, gradient[1] + change * x)
+        deviation = math.sqrt(max(_quadratic(covariance, gradient), 0.0))
+        if count and known >= config.known and bad + config.caution * deviation <= config.max_bad_rate * served:
             candidate = _edge(cell)
     return msgspec.structs.replace(
         curve, candidate=candidate, serve=min(candidate + counts.feedback * (1.0 - candidate), 1.0)
@@ -166,41 +172,43 @@ def choose(counts: ScoreCounts, config: RiskConfig, audited: Callable[[float], f
 
 
 def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, config: RiskConfig) -> ScoreCounts:
-    """Add one draft; `bar` is what it was held against."""
+    """Add one draft; `threshold` is the one it was compared with."""
     cell = _cell(observation.score)
-    is_new = observation.how != "late"
-    kept = 1.0 - 1.0 / config.memory if is_new else 1.0
-    feedback = max(0.0, counts.feedback + config.feedback * _owed(observation, threshold, config.max_bad_rate))
-    if observation.how == "shadow":
+    is_new = observation.kind != "late"
+    fading = 1.0 - 1.0 / config.memory if is_new else 1.0
+    feedback = max(0.0, counts.feedback + config.feedback * _excess(observation, threshold, config.max_bad_rate))
+    if observation.kind == "shadow":
         feedback = min(feedback, max(counts.feedback, 1.0))  # more would only take longer to undo
-    drafts = _added(counts.drafts, cell, float(is_new), kept)
-    measured = _added(counts.measured, cell, float(observation.bad is not None), kept)
-    bad = _added(counts.bad, cell, float(observation.bad or 0.0), kept)
+    drafts = _added(counts.drafts, cell, float(is_new), fading)
+    measured = _added(counts.measured, cell, float(observation.bad is not None), fading)
+    bad = _added(counts.bad, cell, float(observation.bad or 0.0), fading)
     surprise = counts.surprise
     if observation.bad is not None and observation.score >= config.tail:
         surprise = max(
-            0.0, surprise + _surprise(bad_rate(observation.score, threshold), config.worse_odds, bad=observation.bad)
+            0.0,
+            surprise
+            + _log_likelihood_ratio(bad_rate(observation.score, threshold), config.worse_odds, bad=observation.bad),
         )
     if surprise > config.alarm:
         return ScoreCounts(drafts=drafts, feedback=feedback, restarts=counts.restarts + 1)
     return ScoreCounts(drafts, measured, bad, feedback, surprise, counts.restarts)
 
 
-def _owed(observation: Observation, threshold: Threshold, rate: float) -> float:
-    """Return by how much what is known of this draft exceeds what is allowed, weighed by how seldom it is known."""
-    if observation.how == "missed":
-        return 1.0 / observation.p - rate  # beside those it stands for, it was served itself
-    if observation.how == "late":
-        return -1.0 / observation.p if observation.bad is False else 0.0
-    if observation.how == "stood":
-        return (1.0 - observation.p) / observation.p if observation.bad else -rate
+def _excess(observation: Observation, threshold: Threshold, rate: float) -> float:
+    """Return how far a draft exceeds the allowed rate, weighted by the inverse of its audit probability."""
+    if observation.kind == "missed":
+        return 1.0 / observation.p_measured - rate  # it counts for the drafts it stands for, and was served itself
+    if observation.kind == "late":
+        return -1.0 / observation.p_measured if observation.bad is False else 0.0
+    if observation.kind == "accepted":
+        return (1.0 - observation.p_measured) / observation.p_measured if observation.bad else -rate
     if observation.score < threshold.candidate or observation.bad is None:
         return 0.0
     return float(observation.bad) - rate
 
 
-def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
-    """Return the log-likelihood of one label if bad drafts are so many times likelier than by the curve, less by it."""
+def _log_likelihood_ratio(rate: float, worse_odds: float, *, bad: bool) -> float:
+    """Return the log-likelihood ratio of one label: bad odds `worse_odds` times the curve's, over the curve's own."""
     expected = min(max(rate, 1e-3), 1.0 - 1e-3)
     odds = worse_odds * expected / (1.0 - expected)
     worse = odds / (1.0 + odds)
@@ -208,7 +216,11 @@ def _surprise(rate: float, worse_odds: float, *, bad: bool) -> float:
 
 
 def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, float, float]]:
-    """Return offset and slope of the curve, and their covariance (oo, os, ss): Newton's method from the prior."""
+    """Fit the curve with Newton's method, starting from the prior.
+
+    Returns:
+        offset and slope, and their covariance as (variance of offset, covariance, variance of slope)
+    """
     cells = [
         (LOWEST + (cell + 0.5) * WIDTH, counts.measured[cell], counts.measured[cell] - counts.bad[cell])
         for cell in _tail(config)
@@ -219,17 +231,18 @@ def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, fl
     def step(curve: np.ndarray) -> np.ndarray:
         nonlocal covariance
         offset, slope = curve.tolist()
-        by_offset, by_slope = config.offset_strength * offset, config.slope_strength * (slope - 1.0)
-        oo, os, ss = config.offset_strength, 0.0, config.slope_strength
+        # gradient and Hessian of the negative log-posterior
+        d_offset, d_slope = config.offset_strength * offset, config.slope_strength * (slope - 1.0)
+        h_offset, h_cross, h_slope = config.offset_strength, 0.0, config.slope_strength
         for x, measured, good in cells:
             p = sigmoid(offset + slope * x)
-            by_offset, by_slope = by_offset + measured * p - good, by_slope + (measured * p - good) * x
+            d_offset, d_slope = d_offset + measured * p - good, d_slope + (measured * p - good) * x
             weight = measured * p * (1.0 - p)
-            oo, os, ss = oo + weight, os + weight * x, ss + weight * x * x
-        determinant = oo * ss - os * os
-        covariance = (ss / determinant, -os / determinant, oo / determinant)
+            h_offset, h_cross, h_slope = h_offset + weight, h_cross + weight * x, h_slope + weight * x * x
+        determinant = h_offset * h_slope - h_cross * h_cross
+        covariance = (h_slope / determinant, -h_cross / determinant, h_offset / determinant)
         return np.array(
-            [covariance[0] * by_offset + covariance[1] * by_slope, covariance[1] * by_offset + covariance[2] * by_slope]
+            [covariance[0] * d_offset + covariance[1] * d_slope, covariance[1] * d_offset + covariance[2] * d_slope]
         )
 
     offset, slope = newton(np.array([0.0, 1.0]), step, longest_step=LONGEST_STEP, most_steps=NEWTON_STEPS).tolist()
@@ -237,13 +250,14 @@ def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, fl
 
 
 def _tail(config: RiskConfig) -> list[int]:
-    """Return the cells that say something of what may be served."""
+    """Return the cells of scores high enough to say something about drafts that may be served."""
     return [cell for cell in range(CELLS) if _edge(cell) >= config.tail - 1e-9]
 
 
-def _quadratic(covariance: tuple[float, float, float], pull: Pair) -> float:
-    oo, os, ss = covariance
-    return pull[0] ** 2 * oo + 2.0 * pull[0] * pull[1] * os + pull[1] ** 2 * ss
+def _quadratic(covariance: tuple[float, float, float], gradient: Pair) -> float:
+    """Return the variance of a quantity with this gradient by offset and slope."""
+    var_offset, cross, var_slope = covariance
+    return gradient[0] ** 2 * var_offset + 2.0 * gradient[0] * gradient[1] * cross + gradient[1] ** 2 * var_slope
 
 
 def _cell(score: float) -> int:
@@ -255,5 +269,5 @@ def _edge(cell: int) -> float:
     return sigmoid(LOWEST + cell * WIDTH)
 
 
-def _added(counts: Sequence[float], cell: int, amount: float, kept: float) -> tuple[float, ...]:
-    return tuple(kept * count + amount * (place == cell) for place, count in enumerate(counts))
+def _added(counts: Sequence[float], cell: int, amount: float, fading: float) -> tuple[float, ...]:
+    return tuple(fading * count + amount * (place == cell) for place, count in enumerate(counts))

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Reply
-from shammah_mlx.framework.loop import Call
+from shammah_mlx.framework.loop import ClaudeCall
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, nothing_here, refusal
 from shammah_mlx.server.limits import Gateway
@@ -126,7 +126,7 @@ class _Exchange:
         await self._ask_claude(self._request.headers.raw, hand_over)
         return unanswered(outage("key_refused")) if self._is_about_our_key else await self._finish()
 
-    async def _consult(self, call: Call) -> Reply | Outage:
+    async def _consult(self, call: ClaudeCall) -> Reply | Outage:
         """Ask Claude what the client asked; send its words on while they come, if they are the answer."""
         if not self._gateway.proxy.has_key:
             return outage("no_key")

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from shammah_mlx.errors import ShammahError, as_told
 from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
-from shammah_mlx.framework.loop import Call
+from shammah_mlx.framework.loop import ClaudeCall
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, refusal
 from shammah_mlx.server.limits import Gateway
@@ -58,7 +58,7 @@ class LocalApi:
     def _service(self) -> Service:
         return self._gateway.service
 
-    async def _consult(self, call: Call, show: Show) -> Reply | Outage:
+    async def _consult(self, call: ClaudeCall, show: Show) -> Reply | Outage:
         claude = Claude(self._service.config.teacher, self._credential)
         asked = functools.partial(claude.ask, call.query, show if call.is_answer else None)
         return await asyncio.get_running_loop().run_in_executor(self._callers, asked)

@@ -25,7 +25,7 @@ from shammah_mlx.server.worker import Worker
 from shammah_mlx.teacher.recordings import Recorded
 
 Result = TypeVar("Result")
-Consult = Callable[[loop.Call], Awaitable[Reply | Outage]]
+Consult = Callable[[loop.ClaudeCall], Awaitable[Reply | Outage]]
 
 RETRY_S = 30.0  # after learning has failed: a full disk does not get better by asking it
 ALIVE_S = 1.0  # from one look whether the worker lives to the next
@@ -110,7 +110,7 @@ class Service:
         """
         since = time.perf_counter()
 
-        def begin() -> loop.Consulting[Interaction | Outage]:
+        def begin() -> loop.Consultation[Interaction | Outage]:
             assistant = self._opened()
             return assistant.answering(make(assistant), show, options, since)
 
@@ -150,10 +150,10 @@ class Service:
         finally:
             self._away -= 1
 
-    async def _consult(self, consulting: loop.Consulting[Result], consult: Consult) -> Result:
+    async def _consult(self, consulting: loop.Consultation[Result], consult: Consult) -> Result:
         """Go through with it, every step on the worker, every call here."""
 
-        def advance(reply: Reply | Outage | None) -> tuple[loop.Call | None, Result | None]:
+        def advance(reply: Reply | Outage | None) -> tuple[loop.ClaudeCall | None, Result | None]:
             try:
                 return (next(consulting) if reply is None else consulting.send(reply)), None
             except StopIteration as done:
@@ -204,7 +204,7 @@ class Service:
         """Say whether the settings have changed since they were read."""
         return self._config_stamp != _stamp(self._home / "config.toml")
 
-    def _begin_audits(self) -> loop.Consulting[int]:
+    def _begin_audits(self) -> loop.Consultation[int]:
         assistant = self._opened()
         return assistant.auditing_late(reached=assistant.has_reached_claude())
 

@@ -55,7 +55,7 @@ def cold(interaction: Interaction) -> Interaction:
         (Interaction.approved(make_request(), LOCAL, (ScoredDraft(DRAFT, 0.9),), 0.1), ()),
     ],
 )
-def test_router_and_validator_are_judged_only_by_what_was_measured(
+def test_router_and_validator_are_counted_only_by_what_was_measured(
     interaction: Interaction, verdicts: tuple[str, ...]
 ) -> None:
     counted = metrics.count(Tally(), interaction, [], CONFIG)

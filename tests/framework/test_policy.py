@@ -41,11 +41,11 @@ def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, see
         (100_000, 0.501, True),
     ],
 )
-def test_the_bar_for_a_local_try_falls_at_query_50_and_200(seen: int, p_local: float, local: bool) -> None:
+def test_the_minimum_for_a_local_try_falls_at_query_50_and_200(seen: int, p_local: float, local: bool) -> None:
     assert policy.route({"decoder": p_local}, make_request(seen), CONFIG).local is local
 
 
-def test_only_sources_above_the_bar_are_tried_in_the_routers_order() -> None:
+def test_only_sources_above_the_minimum_are_tried_in_the_routers_order() -> None:
     decided = policy.route({"recall": 0.6, "decoder": 0.4}, make_request(300), CONFIG)
     assert (decided.tries, decided.p_local) == (("recall",), 0.6)
     assert policy.route({"recall": 0.6, "decoder": 0.9}, make_request(300), CONFIG).tries == ("recall", "decoder")
@@ -74,7 +74,7 @@ def test_a_command_that_destroys_must_be_surer() -> None:
     assert policy.accepts(scored(0.96, "rm -r build"), make_request(300), DEFAULT)
 
 
-def test_a_promise_raises_the_bar_and_never_lowers_it() -> None:
+def test_a_promise_raises_the_minimum_and_never_lowers_it() -> None:
     def threshold(serve: float) -> dict[DraftSource, Threshold]:
         return {"recall": Threshold(candidate=serve, serve=serve, offset=0.0, slope=1.0)}
 
@@ -102,14 +102,14 @@ def test_without_focus_every_draft_is_audited_at_the_schedules_rate() -> None:
 def test_focused_audits_keep_the_schedules_rate_on_average(accepted: list[float], rate: float) -> None:
     usual = statistics.mean(policy.doubt(scored(p), make_request(300), DEFAULT) for p in accepted)
     taken = make_request(300, audit_rate=rate, usual_doubt=usual)
-    pis = [policy.audit_probability(scored(p), taken, DEFAULT) for p in accepted]
+    audit_probabilities = [policy.audit_probability(scored(p), taken, DEFAULT) for p in accepted]
     assert all(
         max(DEFAULT.audit_evenly * rate, DEFAULT.audit_floor) - 1e-9 <= audit_probability <= 1
-        for audit_probability in pis
+        for audit_probability in audit_probabilities
     )
-    assert statistics.mean(pis) <= rate + 1e-9
-    assert sorted(pis, reverse=True) == [
-        audit_probability for _, audit_probability in sorted(zip(accepted, pis, strict=True))
+    assert statistics.mean(audit_probabilities) <= rate + 1e-9
+    assert sorted(audit_probabilities, reverse=True) == [
+        audit_probability for _, audit_probability in sorted(zip(accepted, audit_probabilities, strict=True))
     ]
 
 
@@ -119,15 +119,15 @@ def test_what_was_measured_says_how_doubtful_a_draft_is_not_the_validator() -> N
         make_request(300, audit_rate=0.2, usual_doubt=0.005, thresholds=worse),
         make_request(300, audit_rate=0.2, usual_doubt=0.005),
     )
-    pis = [policy.audit_probability(scored(0.95), each, DEFAULT) for each in (taken, plain)]
-    assert pis[0] > 2 * pis[1]
+    audit_probabilities = [policy.audit_probability(scored(0.95), each, DEFAULT) for each in (taken, plain)]
+    assert audit_probabilities[0] > 2 * audit_probabilities[1]
 
 
 def test_where_no_audits_are_due_none_is_made() -> None:
     assert policy.audit_probability(scored(0.7), make_request(300, audit_rate=0.0), DEFAULT) == 0.0
 
 
-def test_a_coin_depends_on_seed_and_number_alone() -> None:
+def test_an_audit_draw_depends_on_seed_number_and_text_alone() -> None:
     assert policy.audit_draw(3, 17, "a") == policy.audit_draw(3, 17, "a")
     assert (
         len({policy.audit_draw(seed, number, text) for seed in range(5) for number in range(100) for text in "ab"})
@@ -144,7 +144,7 @@ def test_draws_are_uniform() -> None:
 
 
 def asked(query: Query, number: int, seen: int, config: Config) -> Request:
-    return policy.make_request(query, number, policy.Standing(seen), AskOptions(), config)
+    return policy.make_request(query, number, policy.HomeCounts(seen), AskOptions(), config)
 
 
 def test_a_request_is_sampled_when_its_draw_is_below_the_rate_of_its_band() -> None:
@@ -171,7 +171,7 @@ def test_by_default_recall_shadows_every_forwarded_query() -> None:
         Query("is it safe?", history=(Exchange("password = hunter2hunter2", "I see."),)),
     ],
 )
-def test_a_secret_is_neither_kept_nor_audited(query: Query) -> None:
+def test_a_secret_is_neither_stored_nor_audited(query: Query) -> None:
     taken = asked(query, 1, 300, PRESETS["default"])
     assert (taken.secret, taken.stored, taken.audit_rate) == (True, False, 0.0)
     assert asked(Query("is it safe?"), 1, 300, PRESETS["default"]).stored

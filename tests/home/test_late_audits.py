@@ -13,7 +13,7 @@ from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.risk.accounts import account
+from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.teacher.recordings import Scripted
 from tests.command import run
 from tests.fakes import reply
@@ -115,7 +115,7 @@ def test_a_late_audit_gives_labels_and_counts_as_no_query(opened: Open) -> None:
     home.late()
     home.assistant.save()
     assert home.assistant.roles.state()["validator"]["recall.labels"].size == labels + 1
-    told = account(home.journal(), ALWAYS).served
+    told = summarise(home.journal(), ALWAYS).served
     assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
     asked = home.assistant.ask(Query("who was Bach?"), options=AskOptions(forced_source="claude"))
     assert isinstance(asked, Interaction)
@@ -130,7 +130,7 @@ def test_an_audit_is_given_up_after_a_day_and_counts_as_bad(opened: Open) -> Non
     assert home.late(reached=False) == 1
     last = home.journal()[-1]
     assert (last.outcome, last.reply, last.divergence) == ("late", None, None)
-    told = account(home.journal(), ALWAYS).served
+    told = summarise(home.journal(), ALWAYS).served
     assert (told.uncovered, told.bad) == (1, 1.0)
     assert home.late() == 0
 

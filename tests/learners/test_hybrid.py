@@ -18,7 +18,7 @@ from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.prequential import run
 from shammah_mlx.home.recovery import roll_back
 from shammah_mlx.home.snapshots import FILES
-from shammah_mlx.learners.hybrid import meaning
+from shammah_mlx.learners.hybrid import standalone_question
 from shammah_mlx.models.backend import load_arrays, mx, tree_flatten
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
@@ -99,7 +99,7 @@ def test_a_question_longer_than_the_embedder_reads_is_never_answered_from_memory
         taught.learn_pending()
 
 
-def test_a_label_is_learnt_with_the_evidence_the_draft_was_judged_by(home: Path, weights: Weights) -> None:
+def test_a_label_is_learnt_with_the_features_the_draft_was_scored_by(home: Path, weights: Weights) -> None:
     first = Row("how to boil two large eggs in water", "Ten minutes, in a large pot.", "late")
     rows = [*ROWS, first]
     config = bold(audits=((0, 1.0),), audit_focus=0.0, first_doubt=1.0)
@@ -249,7 +249,7 @@ def test_an_answer_about_this_moment_runs_out(home: Path, weights: Weights) -> N
         assert asked.answer == ROWS[0].reply  # other answers stay
 
 
-def test_with_another_meter_evidence_starts_anew_from_the_replies(home: Path, weights: Weights) -> None:
+def test_with_another_meter_labels_start_anew_from_the_replies(home: Path, weights: Weights) -> None:
     with Assistant(home, bold(), TEACHER, weights) as assistant:
         teach(assistant, ROWS)
         assert assistant.roles.state()["validator"]["recall.labels"].size > 0
@@ -350,7 +350,7 @@ def test_what_is_not_kept_leaves_no_trace(taught: Assistant, home: Path) -> None
     assert (home / "journal.db-wal").read_bytes() == before
 
 
-def test_evidence_that_does_not_exist_is_named(home: Path, weights: Weights) -> None:
+def test_an_unknown_feature_is_named(home: Path, weights: Weights) -> None:
     recall = msgspec.structs.replace(CONFIG.recall, trust_prior={"mood": 1.0})
     with pytest.raises(BadInputError, match="mood"):
         Assistant(home, msgspec.structs.replace(CONFIG, recall=recall), TEACHER, weights)
@@ -366,7 +366,7 @@ def writing(tiny_folder: Path) -> Config:
     return msgspec.structs.replace(whole, policy=msgspec.structs.replace(whole.policy, shadows=always))
 
 
-def test_the_decoder_drafts_in_the_shadow_and_both_kinds_of_draft_are_judged_apart(
+def test_the_decoder_drafts_in_the_shadow_and_both_kinds_of_draft_are_scored_apart(
     home: Path, writing: Config, weights: Weights
 ) -> None:
     with Assistant(home, writing, TEACHER, weights) as assistant:
@@ -441,6 +441,6 @@ def test_answers_about_this_moment_are_no_targets_of_the_decoder(home: Path, wri
 
 def test_a_question_that_leans_on_the_one_before_is_understood_with_it() -> None:
     before = Exchange("which moons has Mars?", "Phobos and Deimos.")
-    assert meaning(Query("and of Saturn?", history=(before,))) == "which moons has Mars? and of Saturn?"
-    assert meaning(Query("how many are there?")) == "how many are there?"
-    assert meaning(Query("why is the sky blue?", history=(before,))) == "why is the sky blue?"
+    assert standalone_question(Query("and of Saturn?", history=(before,))) == "which moons has Mars? and of Saturn?"
+    assert standalone_question(Query("how many are there?")) == "how many are there?"
+    assert standalone_question(Query("why is the sky blue?", history=(before,))) == "why is the sky blue?"

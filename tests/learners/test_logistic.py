@@ -22,7 +22,7 @@ def examples(count: int, seed: int = 0) -> list[tuple[dict[str, float], int]]:
     return drawn
 
 
-def test_without_examples_the_prior_speaks() -> None:
+def test_without_examples_it_predicts_by_the_prior() -> None:
     p = LogisticModel(CONFIG).probability(given(0.5))
     assert p == pytest.approx(1 / (1 + np.exp(0.0)))
 
@@ -34,7 +34,7 @@ def test_it_finds_the_weights_that_made_the_labels() -> None:
     assert model.state()["weights"] == pytest.approx(np.array([-1.0, 3.0]), abs=0.25)
 
 
-def test_a_step_tells_the_loss_before_it() -> None:
+def test_a_step_returns_the_loss_before_it() -> None:
     model = LogisticModel(CONFIG)
     features = given(0.0)
     p = model.probability(features)
@@ -51,7 +51,7 @@ def test_separable_examples_leave_the_weights_finite() -> None:
 
 
 @pytest.mark.parametrize("stop", [1, 24, 25, 26, 60, 99])
-def test_stopping_and_going_on_changes_no_bit(stop: int) -> None:
+def test_saving_and_loading_changes_no_bit(stop: int) -> None:
     straight, first, second = (LogisticModel(CONFIG) for _ in range(3))
     drawn = examples(100)
     for features, label in drawn:
@@ -65,10 +65,10 @@ def test_stopping_and_going_on_changes_no_bit(stop: int) -> None:
     assert all(np.array_equal(straight.state()[name], second.state()[name]) for name in straight.state())
 
 
-def test_it_refuses_examples_of_other_evidence() -> None:
+def test_it_refuses_examples_of_other_features() -> None:
     other = LogisticModel(LogisticConfig(prior={"constant": 0.0}))
     other.step({"constant": 1.0}, 1)
-    with pytest.raises(ValueError, match="not what it was"):
+    with pytest.raises(ValueError, match="other features"):
         LogisticModel(CONFIG).load(other.state())
 
 

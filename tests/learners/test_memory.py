@@ -49,7 +49,7 @@ def test_it_proposes_the_answer_of_questions_alike_from_the_nearest_of_them(topi
     assert proposal.entry.number == max(mine, key=lambda number: float(question(topic, number).vector @ asked.vector))
 
 
-def test_a_question_seen_before_has_better_evidence_than_one_of_a_new_kind() -> None:
+def test_a_question_seen_before_has_better_features_than_one_of_a_new_kind() -> None:
     memory = filled(60)
     known, strange = features(memory, question(1, 1)), features(memory, question(7, 5))
     assert known["similarity"] == pytest.approx(1.0, abs=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.risk.audits import CAPS, MISS, STAKES, Finding, Stood, accuracy, estimate
+from shammah_mlx.risk.audits import CAPS, MISS, STAKES, AcceptedDraft, AuditResult, accuracy, estimate
 
 RUNS = 400  # of each world
 QUERIES = 400
@@ -24,7 +24,9 @@ def test_nothing_served_says_nothing() -> None:
 
 def test_the_estimate_weighs_what_audits_found() -> None:
     """Two bad of four audited at 1/2, six unaudited: each stands for one that was not looked at."""
-    told = estimate([Stood(0.5, "bad")] * 2 + [Stood(0.5, "good")] * 2 + [Stood(0.5, "unaudited")] * 6)
+    told = estimate(
+        [AcceptedDraft(0.5, "bad")] * 2 + [AcceptedDraft(0.5, "good")] * 2 + [AcceptedDraft(0.5, "unaudited")] * 6
+    )
     assert told.bad == pytest.approx(2.0)
     assert told.local == 8
     assert told.audits == 4
@@ -33,55 +35,57 @@ def test_the_estimate_weighs_what_audits_found() -> None:
 
 
 def test_the_upper_end_by_hand() -> None:
-    """No bad audit: n bad ones would have missed all coins at 1/2 with probability 2^-n, so few fit."""
-    told = estimate([Stood(0.5, "unaudited")] * 1000 + [Stood(0.5, "good")] * 1000)
+    """No bad audit: n bad ones would have escaped all audits at 1/2 with probability 2^-n, so few fit."""
+    told = estimate([AcceptedDraft(0.5, "unaudited")] * 1000 + [AcceptedDraft(0.5, "good")] * 1000)
     room = math.log(2 * len(STAKES) * len(CAPS) / MISS)
     assert told.high == math.floor(room / math.log1p(max(STAKES)))
     assert told.low == 0
 
 
 def test_what_is_always_audited_is_never_served_bad() -> None:
-    told = estimate([Stood(1.0, "bad")] * 5 + [Stood(1.0, "good")] * 5)
+    told = estimate([AcceptedDraft(1.0, "bad")] * 5 + [AcceptedDraft(1.0, "good")] * 5)
     assert (told.local, told.bad, told.low, told.high) == (5, 0.0, 0, 0)
 
 
 def test_a_due_audit_counts_as_bad() -> None:
-    told = estimate([Stood(0.5, "open")] * 3 + [Stood(0.5, "good")] * 20)
+    told = estimate([AcceptedDraft(0.5, "open")] * 3 + [AcceptedDraft(0.5, "good")] * 20)
     assert told.uncovered == 3
     assert told.bad == 6
     assert told.high >= 3
     assert told.low == 0
 
 
-def test_what_no_coin_could_choose_may_all_be_bad() -> None:
-    assert estimate([Stood(0.0, "unaudited")] * 7).high == 7
+def test_what_no_audit_could_choose_may_all_be_bad() -> None:
+    assert estimate([AcceptedDraft(0.0, "unaudited")] * 7).high == 7
 
 
-@pytest.mark.parametrize("impossible", [Stood(1.5, "good"), Stood(0.0, "bad"), Stood(1.0, "unaudited")])
-def test_what_cannot_be_is_refused(impossible: Stood) -> None:
+@pytest.mark.parametrize(
+    "impossible", [AcceptedDraft(1.5, "good"), AcceptedDraft(0.0, "bad"), AcceptedDraft(1.0, "unaudited")]
+)
+def test_what_cannot_be_is_refused(impossible: AcceptedDraft) -> None:
     with pytest.raises(ValueError, match="probability"):
         estimate([impossible])
 
 
 def test_an_audit_that_was_certain_tells_nothing_of_the_unaudited() -> None:
-    drafts = [Stood(0.05, "unaudited")] * 380 + [Stood(0.05, "good")] * 20
+    drafts = [AcceptedDraft(0.05, "unaudited")] * 380 + [AcceptedDraft(0.05, "good")] * 20
     alone = estimate(drafts).high
-    assert estimate(drafts + [Stood(1.0, "bad")] * 10).high == alone
-    assert estimate(drafts + [Stood(0.9, "bad")] * 10).high < alone + 20
+    assert estimate(drafts + [AcceptedDraft(1.0, "bad")] * 10).high == alone
+    assert estimate(drafts + [AcceptedDraft(0.9, "bad")] * 10).high < alone + 20
 
 
-def test_accuracy_weighs_a_judgement_by_how_seldom_it_is_measured() -> None:
+def test_accuracy_weighs_a_decision_by_how_seldom_it_is_measured() -> None:
     assert accuracy([]) is None
     assert accuracy([(True, 1.0), (False, 0.25)]) == pytest.approx(0.2)
 
 
-FINDINGS: tuple[Finding, ...] = ("unaudited", "good", "bad", "open")
+FINDINGS: tuple[AuditResult, ...] = ("unaudited", "good", "bad", "open")
 
 
 @given(st.lists(st.tuples(st.floats(0.02, 1.0), st.sampled_from(FINDINGS)), max_size=60))
-def test_the_interval_is_one(drafts: list[tuple[float, Finding]]) -> None:
+def test_the_interval_is_one(drafts: list[tuple[float, AuditResult]]) -> None:
     told = estimate(
-        Stood(audit_probability, finding)
+        AcceptedDraft(audit_probability, finding)
         for audit_probability, finding in drafts
         if (audit_probability, finding) != (1.0, "unaudited")
     )
@@ -125,12 +129,12 @@ def test_the_interval_holds_at_all_times_together(world: World) -> None:
     missed, errors, widths = 0, [], []
     for run in range(RUNS):
         chance = random.Random(f"{world.__name__}/{run}")
-        drafts: list[Stood] = []
+        drafts: list[AcceptedDraft] = []
         served_bad, out = 0, False
         for query in range(1, QUERIES + 1):
             audit_probability, is_bad = world(chance, query, served_bad)
             audited = chance.random() < audit_probability
-            drafts.append(Stood(audit_probability, ("bad" if is_bad else "good") if audited else "unaudited"))
+            drafts.append(AcceptedDraft(audit_probability, ("bad" if is_bad else "good") if audited else "unaudited"))
             served_bad += is_bad and not audited
             if query in CHECKED:
                 told = estimate(drafts)

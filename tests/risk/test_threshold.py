@@ -12,15 +12,15 @@ from shammah_mlx.config import RiskConfig
 from shammah_mlx.events import Draft, DraftSource, Interaction, Request, Route, ScoredDraft, Threshold
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.threshold import (
-    HONEST,
+    SERVE_NOTHING,
     Observation,
     ScoreCounts,
+    add_interaction,
     bad_rate,
     choose,
     no_counts,
     record,
     slack,
-    updated,
 )
 from tests.fakes import make_request, reply
 
@@ -34,7 +34,7 @@ def unaudited(rate: float) -> float:
 
 def fed(counts: ScoreCounts, labels: list[tuple[float, bool]], config: RiskConfig = CONFIG) -> ScoreCounts:
     for score, bad in labels:
-        counts = record(counts, Observation(score, "shadow", bad, 1.0), HONEST, config)
+        counts = record(counts, Observation(score, "shadow", bad, 1.0), SERVE_NOTHING, config)
     return counts
 
 
@@ -99,9 +99,9 @@ def test_feedback_by_hand() -> None:
         return counts.feedback
 
     step, rate = CONFIG.feedback, CONFIG.max_bad_rate
-    assert after(Observation(0.9, "stood", None, 0.1)) == pytest.approx(0.5 - step * rate)
-    assert after(Observation(0.9, "stood", False, 0.1)) == pytest.approx(0.5 - step * rate)
-    assert after(Observation(0.9, "stood", True, 0.1)) == pytest.approx(0.5 + step * 9)
+    assert after(Observation(0.9, "accepted", None, 0.1)) == pytest.approx(0.5 - step * rate)
+    assert after(Observation(0.9, "accepted", False, 0.1)) == pytest.approx(0.5 - step * rate)
+    assert after(Observation(0.9, "accepted", True, 0.1)) == pytest.approx(0.5 + step * 9)
     assert after(Observation(0.9, "shadow", False, 1.0)) == pytest.approx(0.5 - step * rate)
     assert after(Observation(0.9, "shadow", True, 0.5)) == pytest.approx(0.5 + step * (1 - rate))
     assert after(Observation(0.7, "shadow", True, 1.0)) == 0.5  # no candidate
@@ -127,12 +127,12 @@ def test_feedback_of_one_serves_nothing_and_shadows_bring_it_down() -> None:
     assert choose(better, CONFIG, unaudited).serve < 1.0
 
 
-def test_labels_that_look_nothing_like_the_curve_start_the_evidence_anew() -> None:
+def test_labels_that_look_nothing_like_the_curve_start_the_counts_anew() -> None:
     counts = fed(ScoreCounts(), honest(5, 400))
     assert (counts.restarts, choose(counts, CONFIG, unaudited).candidate < 1.0) == (0, True)
     for _ in range(5):
         if not counts.restarts:
-            counts = record(counts, Observation(0.95, "shadow", True, 1.0), HONEST, CONFIG)
+            counts = record(counts, Observation(0.95, "shadow", True, 1.0), SERVE_NOTHING, CONFIG)
     assert counts.restarts == 1
     assert sum(counts.measured) == 0
     assert choose(counts, CONFIG, unaudited).candidate == 1.0
@@ -174,7 +174,7 @@ def play(seed: int, queries: int = 3000) -> tuple[Count, ScoreCounts, float]:
         told.bad += bad and not audited
         told.estimated += bad and audited and (1.0 - audit_probability) / audit_probability
         counts = record(
-            counts, Observation(score, "stood", bad if audited else None, audit_probability), threshold, CONFIG
+            counts, Observation(score, "accepted", bad if audited else None, audit_probability), threshold, CONFIG
         )
     return told, counts, least
 
@@ -206,7 +206,7 @@ def scored(divergence: float | None) -> tuple[ScoredDraft, ...]:
 
 
 def learnt_from(interaction: Interaction) -> ScoreCounts:
-    return updated(no_counts(DEFAULT), interaction, DEFAULT)["recall"]
+    return add_interaction(no_counts(DEFAULT), interaction, DEFAULT)["recall"]
 
 
 def sampled() -> Request:
@@ -242,8 +242,8 @@ def test_where_nothing_is_promised_nothing_is_kept() -> None:
     unbound = msgspec.structs.replace(DEFAULT, risk=RiskConfig())
     forwarded = msgspec.structs.replace(Interaction.forwarded(make_request(), LOCAL, reply()), drafts=scored(BAD))
     kept: dict[DraftSource, ScoreCounts] = {"recall": fed(ScoreCounts(), honest(8, 20))}
-    assert updated(kept, forwarded, unbound) == kept  # nor lost: the promise may be made again
-    assert updated(kept, forwarded, DEFAULT, ["recall"]) == kept  # of other parts
+    assert add_interaction(kept, forwarded, unbound) == kept  # nor lost: the promise may be made again
+    assert add_interaction(kept, forwarded, DEFAULT, ["recall"]) == kept  # of other parts
 
 
 def test_a_threshold_needs_measured_drafts_above_it() -> None:
@@ -259,7 +259,7 @@ def test_a_threshold_needs_measured_drafts_above_it() -> None:
 def test_a_label_fades_as_drafts_come_measured_or_not() -> None:
     counts = fed(ScoreCounts(), [(0.9, True)])
     for _ in range(3000):
-        counts = record(counts, Observation(0.9, "stood", None, 0.1), HONEST, CONFIG)
+        counts = record(counts, Observation(0.9, "accepted", None, 0.1), SERVE_NOTHING, CONFIG)
     assert sum(counts.measured) == pytest.approx(math.exp(-1), abs=1e-3)
 
 

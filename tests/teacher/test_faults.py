@@ -225,7 +225,7 @@ def check_that_what_was_served_here_stood(asked: Asked) -> None:
     if isinstance(outcome, Outage) or not outcome.served_local:
         return
     best, request = outcome.drafts[0], outcome.request
-    threshold = policy.threshold_for(best, request, CONFIG.policy)
+    threshold = policy.required_p_accept(best, request, CONFIG.policy)
     assert outcome.accepted
     assert threshold is not None
     assert best.p_accept > threshold >= request.thresholds[best.draft.source].serve
