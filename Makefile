@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup run test check lint types tests fix bench bench-smoke soak load clients clean
+.PHONY: all setup run test quick lint types tests docs fix bench bench-smoke soak load clients clean
 
 all: test
 
@@ -41,6 +41,12 @@ types: setup
 
 tests: setup
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+quick: setup lint
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto -m "not slow and not service"
+
+docs: setup
+	$(BIN)/python tools/command_reference.py --write
 
 fix: setup
 	$(BIN)/ruff check --fix .

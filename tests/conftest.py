@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from shammah_mlx.config import Config, DecoderConfig, EncoderConfig, LoraConfig
 from shammah_mlx.models.backend import mx, tree_flatten, tree_map
 from shammah_mlx.models.language_model import LanguageModel
 from shammah_mlx.models.weights import Weights, weights_folder
-from shammah_mlx.presets import PRESETS
+from shammah_mlx.presets import PRESETS, load_config
+from tests.command import Shammah, run
 from tests.loopback import Loopback, reply
+from tests.served import Place
 
 WEIGHTS = weights_folder()  # before HOME changes
 
@@ -177,9 +180,34 @@ max_draft_tokens = 4
 
 
 @pytest.fixture
-def tiny_home(tmp_path: Path) -> Path:
-    """Return a home whose config.toml makes the models tiny; it is SHAMMAH_HOME too."""
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    (home / "config.toml").write_text(TINY_TOML)
-    return home
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return an empty, private home, which is SHAMMAH_HOME too.
+
+    The marker `settings` gives its config.toml. For the marker `service` its path is short, as a socket's must be.
+    """
+    with ExitStack() as opened:
+        if request.node.get_closest_marker("service"):
+            path = opened.enter_context(Place())
+            monkeypatch.setenv("SHAMMAH_HOME", str(path))
+        else:
+            path = tmp_path / "home"
+            path.mkdir(mode=0o700)
+        if settings := request.node.get_closest_marker("settings"):
+            (path / "config.toml").write_text("\n".join(settings.args))
+        yield path
+
+
+@pytest.fixture
+def shammah(request: pytest.FixtureRequest, home: Path) -> Shammah:
+    """Return the command line of `home`, after Claude was asked what the marker `taught` says."""
+    if taught := request.node.get_closest_marker("taught"):
+        request.getfixturevalue("claude")
+        for query in taught.args:
+            assert run("ask", "--claude", query).exit_code == 0
+    return run
+
+
+@pytest.fixture
+def config(home: Path) -> Config:
+    """Return the settings of `home`."""
+    return load_config(home / "config.toml", {})

@@ -7,24 +7,14 @@ from pathlib import Path
 import pytest
 
 from shammah_mlx.home.journal import Journal
-from tests.command import Shammah, run
+from tests.command import Shammah
 from tests.loopback import Loopback, reply
 from tests.served import BOLD
 
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    path = tmp_path / "home"
-    path.mkdir(mode=0o700)
-    (path / "config.toml").write_text(BOLD)
-    return path
-
-
-@pytest.fixture
-def shammah(home: Path) -> Shammah:
-    return run
+pytestmark = pytest.mark.settings(BOLD)
 
 
 def learnt(shammah: Shammah) -> None:

@@ -1,23 +1,20 @@
 """`shammah doctor`: what it looks at, and that it finds what is wrong there."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.command import run
 from tests.conftest import WEIGHTS
-from tests.loopback import Loopback
-from tests.served import Place, Served
+from tests.served import Served
 
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch, claude: Loopback) -> Iterator[Path]:
-    with Place() as home:
-        monkeypatch.setenv("SHAMMAH_HOME", str(home))
-        assert run("ask", "what is a monad?").exit_code == 0
-        yield home
+pytestmark = [
+    pytest.mark.service,
+    pytest.mark.slow,
+    pytest.mark.taught("what is a monad?"),
+    pytest.mark.usefixtures("shammah"),
+]
 
 
 def line(told: str, name: str) -> str:

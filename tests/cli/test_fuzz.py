@@ -27,6 +27,9 @@ TINY = TINY_TOML + "[teacher]\nmax_retries = 0\n"
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
+pytestmark = pytest.mark.settings(TINY_TOML)
+
+
 def check(told: Result) -> Result:
     """Pass if a command did what it was told or said clearly why not."""
     assert told.exception is None or isinstance(told.exception, SystemExit), repr(told.exception)
@@ -82,13 +85,13 @@ class TestQueries:
         assert told.stderr.startswith("Error: SHAMMAH_HOME is no folder: ")
 
     def test_what_the_encoding_of_the_output_lacks_is_written_in_another_way(
-        self, tiny_home: Path, claude: Loopback
+        self, home: Path, claude: Loopback
     ) -> None:
         claude.default_to(reply("Drei Öre."))
         told = check(CliRunner(charset="ascii").invoke(main, ["ask", "--no-store", "hello"]))
         assert (told.exit_code, told.stdout) == (0, "Drei \\xd6re.\n")
 
-    def test_a_model_named_by_the_server_steers_no_terminal(self, tiny_home: Path, claude: Loopback) -> None:
+    def test_a_model_named_by_the_server_steers_no_terminal(self, home: Path, claude: Loopback) -> None:
         claude.default_to(reply("Hello.", model="m\x1b[2J\nError: x"))
         told = check(run("ask", "--no-store", "hello"))
         assert told.stderr.startswith("claude (m[2J Error: x) · ")
@@ -97,7 +100,7 @@ class TestQueries:
     @settings(SLOW, max_examples=20)
     @given(query=WORDS, system=st.none() | WORDS, model=st.none() | WORDS)
     def test_any_argument_is_answered_or_clearly_refused(
-        self, tiny_home: Path, claude: Loopback, query: str, system: str | None, model: str | None
+        self, home: Path, claude: Loopback, query: str, system: str | None, model: str | None
     ) -> None:
         options = [
             part for name, value in (("--system", system), ("--model", model)) if value for part in (name, value)
@@ -262,14 +265,14 @@ def test_every_number_has_a_least_and_a_most_so_that_none_is_infinite() -> None:
 class TestConfigs:
     @settings(SLOW, max_examples=60)
     @given(st.one_of(st.binary(max_size=60), st.text(max_size=40).map(str.encode), st.sampled_from([b"[" * 9_999])))
-    def test_any_bytes_are_settings_or_clearly_refused(self, tiny_home: Path, content: bytes) -> None:
-        (tiny_home / "config.toml").write_bytes(content)
+    def test_any_bytes_are_settings_or_clearly_refused(self, home: Path, content: bytes) -> None:
+        (home / "config.toml").write_bytes(content)
         assert check(run("status")).exit_code in (0, 1)
 
     @settings(SLOW, max_examples=200)
     @given(changes())
-    def test_any_settings_are_taken_or_named(self, tiny_home: Path, changed: dict[tuple[str, ...], object]) -> None:
-        (tiny_home / "config.toml").write_text(document(TINY, changed))
+    def test_any_settings_are_taken_or_named(self, home: Path, changed: dict[tuple[str, ...], object]) -> None:
+        (home / "config.toml").write_text(document(TINY, changed))
         told = check(run("status"))
         assert told.exit_code in (0, 1)
         if told.exit_code == 1 and len(changed) == 1:

@@ -17,15 +17,14 @@ from hypothesis import strategies as st
 from shammah_mlx.cli.main import main
 from shammah_mlx.home.snapshots import FILES
 from shammah_mlx.models.backend import load_arrays, mx
-from tests.command import Shammah, run
+from tests.command import Shammah
+from tests.conftest import TINY_TOML
 from tests.loopback import Behaviour, Loopback, cut, fail, hang, reply
 
 SHAMMAH = (sys.executable, "-m", "shammah_mlx")
 
 
-@pytest.fixture
-def shammah(tiny_home: Path) -> Shammah:
-    return run
+pytestmark = pytest.mark.settings(TINY_TOML)
 
 
 def state_of(home: Path) -> set[tuple[str, float]]:
@@ -61,16 +60,16 @@ class TestAsk:
         (request,) = claude.requests
         assert (request.body["model"], request.body["system"]) == ("claude-haiku-4-5", "be brief")
 
-    def test_a_second_process_goes_on_from_the_state_of_the_first(self, tiny_home: Path, claude: Loopback) -> None:
+    def test_a_second_process_goes_on_from_the_state_of_the_first(self, home: Path, claude: Loopback) -> None:
         def ask(text: str) -> None:
             subprocess.run(
                 [sys.executable, "-m", "shammah_mlx", "ask", "--wait", text], check=True, capture_output=True
             )
 
         ask("one")
-        before = {name: load_arrays(tiny_home / "models" / name) for name in FILES}
+        before = {name: load_arrays(home / "models" / name) for name in FILES}
         ask("two")
-        after = {name: load_arrays(tiny_home / "models" / name) for name in FILES}
+        after = {name: load_arrays(home / "models" / name) for name in FILES}
         steps = [state["optimizer_state.safetensors"]["generator.step"].item() for state in (before, after)]
         assert steps == [1, 2]
         first, second = (state["generator.safetensors"]["norm.bias"] for state in (before, after))
@@ -90,7 +89,7 @@ class TestAsk:
                 assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
     def test_the_answer_is_out_before_anything_is_learnt_and_learnt_though_nobody_reads_on(
-        self, tiny_home: Path, claude: Loopback
+        self, home: Path, claude: Loopback
     ) -> None:
         with subprocess.Popen(
             [*SHAMMAH, "ask", "--wait", "hello"],
@@ -99,26 +98,26 @@ class TestAsk:
         ) as process:
             assert process.stdout is not None
             assert os.read(process.stdout.fileno(), 3) == b"You"
-            assert not (tiny_home / "models").exists()
-        assert (tiny_home / "models").exists()
+            assert not (home / "models").exists()
+        assert (home / "models").exists()
 
     def test_claude_is_asked_on_demand_though_a_draft_would_stand(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path
+        self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
-        be_bold(tiny_home, audits=0.0)
+        be_bold(home, audits=0.0)
         asked = json.loads(shammah("ask", "--json", "hello").stdout)
         assert (asked["source"], asked["called_claude"]) == ("decoder", False)
         asked = json.loads(shammah("ask", "--json", "--claude", "hello").stdout)
         assert (asked["source"], asked["called_claude"]) == ("claude", True)
 
     @pytest.mark.parametrize("came", ["one", "one\n", "\x1b[31mred"])
-    def test_what_is_piped_is_what_came_and_ends_its_line(self, tiny_home: Path, claude: Loopback, came: str) -> None:
+    def test_what_is_piped_is_what_came_and_ends_its_line(self, home: Path, claude: Loopback, came: str) -> None:
         claude.default_to(reply(came))
         command = [*SHAMMAH, "ask", "--wait", "hello"]
         piped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert piped == came.removesuffix("\n") + "\n"
 
-    def test_an_interrupt_after_the_answer_puts_learning_off(self, tiny_home: Path, claude: Loopback) -> None:
+    def test_an_interrupt_after_the_answer_puts_learning_off(self, home: Path, claude: Loopback) -> None:
         command = [*SHAMMAH, "ask", "--wait", "hello"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
@@ -149,7 +148,7 @@ class TestWhenClaudeFails:
         ],
     )
     def test_nothing_is_answered_nothing_is_kept_and_one_line_says_why(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path, behaviour: Behaviour, said: str
+        self, shammah: Shammah, claude: Loopback, home: Path, behaviour: Behaviour, said: str
     ) -> None:
         claude.default_to(behaviour)
         asked = shammah("ask", "hello")
@@ -159,7 +158,7 @@ class TestWhenClaudeFails:
         assert "Hint: " in asked.stderr
         assert "sk-test-secret" not in asked.stderr
         assert json.loads(shammah("status", "--json").stdout)["seen"] == 0
-        assert not (tiny_home / "models").exists()
+        assert not (home / "models").exists()
 
     def test_what_came_of_a_cut_reply_stays_on_the_screen_marked(self, shammah: Shammah, claude: Loopback) -> None:
         claude.default_to(cut("The first half", abrupt=False))
@@ -169,18 +168,18 @@ class TestWhenClaudeFails:
         assert "Incomplete: the connection was cut" in asked.stderr
 
     def test_a_reply_that_reached_the_limit_is_marked_and_not_learnt(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path
+        self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
         claude.default_to(reply("half an answ", stop_reason="max_tokens"))
         asked = shammah("ask", "hello")
         assert (asked.exit_code, asked.stdout) == (4, "half an answ\n")
         assert "max_tokens" in asked.stderr
-        line = json.loads((tiny_home / "metrics" / "training.jsonl").read_text())
+        line = json.loads((home / "metrics" / "training.jsonl").read_text())
         assert line["losses"] == {}
 
-    def test_a_hang_ends_at_the_timeout(self, shammah: Shammah, claude: Loopback, tiny_home: Path) -> None:
+    def test_a_hang_ends_at_the_timeout(self, shammah: Shammah, claude: Loopback, home: Path) -> None:
         claude.default_to(hang())
-        with (tiny_home / "config.toml").open("a") as config:
+        with (home / "config.toml").open("a") as config:
             config.write("[teacher]\nmax_retries = 0\n")
         started = time.monotonic()
         asked = shammah("ask", "--timeout", "0.3", "hello")
@@ -194,9 +193,9 @@ class TestWhenClaudeFails:
         assert "ANTHROPIC_API_KEY" in asked.stderr
 
     def test_a_draft_whose_audit_fails_is_served_and_marked_not_covered(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path
+        self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
-        be_bold(tiny_home, audits=1.0)
+        be_bold(home, audits=1.0)
         claude.default_to(fail(401))
         asked = shammah("ask", "--json", "hello")
         told = json.loads(asked.stdout)
@@ -236,20 +235,20 @@ class TestBadInput:
         ],
     )
     def test_one_clear_line_and_no_change(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path,
+        self, shammah: Shammah, claude: Loopback, home: Path,
         arguments: list[str], stdin: bytes | None, code: int, said: str,
     ) -> None:  # fmt: skip
-        before = state_of(tiny_home)
+        before = state_of(home)
         failed = shammah(*arguments, stdin=stdin)
         assert failed.exit_code == code
         assert said in failed.stderr
         assert failed.stdout == ""
         assert "Traceback" not in failed.stderr
-        assert state_of(tiny_home) == before
+        assert state_of(home) == before
         assert not claude.requests
 
-    def test_a_broken_config_is_named(self, shammah: Shammah, tiny_home: Path) -> None:
-        (tiny_home / "config.toml").write_text("seed = [")
+    def test_a_broken_config_is_named(self, shammah: Shammah, home: Path) -> None:
+        (home / "config.toml").write_text("seed = [")
         failed = shammah("ask", "q")
         assert failed.exit_code == 1
         assert "config.toml is not valid TOML" in failed.stderr
@@ -269,7 +268,7 @@ class TestBadInput:
         assert asked.exit_code in (0, 1)
         assert asked.exception is None or isinstance(asked.exception, SystemExit)
 
-    def test_a_full_disk_loses_no_answer_and_changes_no_state(self, tiny_home: Path, claude: Loopback) -> None:
+    def test_a_full_disk_loses_no_answer_and_changes_no_state(self, home: Path, claude: Loopback) -> None:
         def ask(text: str, largest_file: int) -> subprocess.CompletedProcess[str]:
             program = (
                 "import resource\nfrom shammah_mlx.cli.main import main\n"
@@ -280,15 +279,15 @@ class TestBadInput:
 
         roomy, tight = 10**9, 300_000  # the journal fits, the models do not
         assert ask("first", roomy).returncode == 0
-        before = {name: (tiny_home / "models" / name).read_bytes() for name in FILES}
+        before = {name: (home / "models" / name).read_bytes() for name in FILES}
         failed = ask("second", tight)
         assert failed.stdout == "You asked: second\n"
         assert failed.returncode == 1
         assert "make room on the disk" in failed.stderr
         assert "Traceback" not in failed.stderr
-        assert {name: (tiny_home / "models" / name).read_bytes() for name in FILES} == before
+        assert {name: (home / "models" / name).read_bytes() for name in FILES} == before
         assert ask("third", roomy).returncode == 0
-        state = load_arrays(tiny_home / "models" / "optimizer_state.safetensors")
+        state = load_arrays(home / "models" / "optimizer_state.safetensors")
         assert state["generator.step"].item() == 3  # what could not be saved then is learnt now
 
     def test_a_folder_with_other_things_in_it_is_no_home(self, shammah: Shammah, tmp_path: Path) -> None:
@@ -300,10 +299,10 @@ class TestBadInput:
         assert [path.name for path in (tmp_path / "docs").iterdir()] == ["thesis.tex"]
 
     def test_a_damaged_journal_is_told_without_a_traceback(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path
+        self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
         shammah("ask", "hello")
-        path = tiny_home / "journal.db"
+        path = home / "journal.db"
         path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 8192)
         for command in (("ask", "again"), ("status",)):
             failed = shammah(*command)
@@ -321,11 +320,11 @@ class TestReplay:
         return path
 
     def test_a_run_ends_with_a_table_and_the_files_asked_for(
-        self, shammah: Shammah, tiny_home: Path, stream: Path, tmp_path: Path
+        self, shammah: Shammah, home: Path, stream: Path, tmp_path: Path
     ) -> None:
         out, trace = tmp_path / "out.json", tmp_path / "trace.jsonl"
         done = shammah(
-            *("replay", str(stream), "--home", str(tiny_home), "--preset", "literal", "--shuffle", "3"),
+            *("replay", str(stream), "--home", str(home), "--preset", "literal", "--shuffle", "3"),
             *("--json", str(out), "--trace", str(trace)),
         )
         assert done.exit_code == 0, done.stderr
@@ -336,13 +335,13 @@ class TestReplay:
         assert told["total"]["calls"] == 60
         assert all(distance > 0 for distance in told["moved"].values())
         assert len(trace.read_text().splitlines()) == 60
-        assert (tiny_home / "models" / "router.safetensors").exists()
+        assert (home / "models" / "router.safetensors").exists()
 
     def test_shuffle_and_limit_choose_the_rows(
-        self, shammah: Shammah, tiny_home: Path, stream: Path, tmp_path: Path
+        self, shammah: Shammah, home: Path, stream: Path, tmp_path: Path
     ) -> None:
         def ids(name: str, *options: str) -> list[str]:
-            shutil.copytree(tiny_home, tmp_path / name)
+            shutil.copytree(home, tmp_path / name)
             trace = tmp_path / f"{name}.trace"
             done = shammah("replay", str(stream), "--home", str(tmp_path / name), "--trace", str(trace), *options)
             assert done.exit_code == 0, done.stderr
@@ -354,9 +353,9 @@ class TestReplay:
         assert shuffled != ["r0", "r1", "r2"]
 
     def test_no_decision_changes_when_the_truth_is_taken_from_the_stream(
-        self, shammah: Shammah, tiny_home: Path, tmp_path: Path
+        self, shammah: Shammah, home: Path, tmp_path: Path
     ) -> None:
-        be_bold(tiny_home, audits=0.5)
+        be_bold(home, audits=0.5)
         rows = [{"id": f"r{n}", "query": f"question {n}", "reply": f"reply {n % 5}"} for n in range(40)]
         truth: dict[str, object] = {"topic": "t1", "also": ["t9"], "tail": True}
         streams: dict[str, list[dict[str, object]]] = {
@@ -365,7 +364,7 @@ class TestReplay:
         }
         traces = {}
         for name, content in streams.items():
-            shutil.copytree(tiny_home, tmp_path / name)
+            shutil.copytree(home, tmp_path / name)
             (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
             command = ("replay", str(tmp_path / f"{name}.jsonl"), "--home", str(tmp_path / name))
             done = shammah(*command, "--trace", str(tmp_path / f"{name}.trace"))
@@ -385,21 +384,21 @@ class TestReplay:
         assert stream.read_bytes() == before
 
     def test_without_a_home_it_leaves_nothing_behind(
-        self, shammah: Shammah, tiny_home: Path, stream: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self, shammah: Shammah, home: Path, stream: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
         (tmp_path / "tmp").mkdir()
-        before = state_of(tiny_home)
+        before = state_of(home)
         command = [sys.executable, "-m", "shammah_mlx", "replay", str(stream), "--limit", "2"]
         assert b"total" in subprocess.run(command, check=True, capture_output=True).stdout
-        assert state_of(tiny_home) == before
+        assert state_of(home) == before
         assert list((tmp_path / "tmp").glob("shammah*")) == []
 
     def test_a_home_with_a_journal_is_refused(
-        self, shammah: Shammah, claude: Loopback, tiny_home: Path, stream: Path
+        self, shammah: Shammah, claude: Loopback, home: Path, stream: Path
     ) -> None:
         shammah("ask", "hello")
-        failed = shammah("replay", str(stream), "--home", str(tiny_home))
+        failed = shammah("replay", str(stream), "--home", str(home))
         assert failed.exit_code == 1
         assert "journal" in failed.stderr
 
@@ -431,8 +430,8 @@ class TestStatusAndRollback:
         for word in ("literal", "queries seen", "nothing asked yet", "none yet"):
             assert word in told
 
-    def test_rollback_says_what_it_set_aside(self, shammah: Shammah, claude: Loopback, tiny_home: Path) -> None:
-        with (tiny_home / "config.toml").open("a") as config:
+    def test_rollback_says_what_it_set_aside(self, shammah: Shammah, claude: Loopback, home: Path) -> None:
+        with (home / "config.toml").open("a") as config:
             config.write("[state]\ncheckpoint_every = 2\n")
         for text in ("one", "two", "three"):
             shammah("ask", text)

@@ -8,21 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Shammah, run
+from tests.command import Shammah
+from tests.conftest import TINY_TOML
 from tests.home.test_forgetting import holding
-from tests.loopback import Loopback
 
 ASKED = ["one", "two", "where does the Quetzal live?", "three", "four", "five"]
 
 
-@pytest.fixture
-def shammah(tiny_home: Path, claude: Loopback) -> Shammah:
-    with (tiny_home / "config.toml").open("a") as config:
-        config.write("[state]\ncheckpoint_every = 2\n")
-
-    for text in ASKED:
-        assert run("ask", text).exit_code == 0
-    return run
+pytestmark = [pytest.mark.settings(TINY_TOML, "[state]\ncheckpoint_every = 2\n"), pytest.mark.taught(*ASKED)]
 
 
 def status(shammah: Shammah) -> dict[str, int]:
@@ -30,29 +23,29 @@ def status(shammah: Shammah) -> dict[str, int]:
     return told
 
 
-def test_it_shows_what_matches_asks_and_says_what_it_did(shammah: Shammah, tiny_home: Path) -> None:
+def test_it_shows_what_matches_asks_and_says_what_it_did(shammah: Shammah, home: Path) -> None:
     done = shammah("forget", "quetzal", stdin="y\n")
     assert done.exit_code == 0, done.stderr
     for part in ("match: 1", "3: where does the Quetzal live?", "erased: 1", "dropped: 4, 6", "learn again: 3"):
         assert part in done.stdout
     assert "learning" in done.stderr
-    assert holding(tiny_home, "quetzal") == []
+    assert holding(home, "quetzal") == []
     assert (status(shammah)["seen"], status(shammah)["pending"]) == (5, 0)
 
 
-def test_without_a_yes_nothing_is_erased(shammah: Shammah, tiny_home: Path) -> None:
+def test_without_a_yes_nothing_is_erased(shammah: Shammah, home: Path) -> None:
     refused = shammah("forget", "quetzal", stdin="n\n")
     assert (refused.exit_code, "Nothing was erased." in refused.stdout) == (0, True)
     unanswered = shammah("forget", "quetzal")
     assert unanswered.exit_code == 1
-    assert holding(tiny_home, "quetzal") == ["journal.db"]
+    assert holding(home, "quetzal") == ["journal.db"]
 
 
-def test_yes_asks_nothing_and_shows_no_text(shammah: Shammah, tiny_home: Path) -> None:
+def test_yes_asks_nothing_and_shows_no_text(shammah: Shammah, home: Path) -> None:
     done = shammah("forget", "--yes", "quetzal")
     assert done.exit_code == 0
     assert "Quetzal" not in done.output
-    assert holding(tiny_home, "quetzal") == []
+    assert holding(home, "quetzal") == []
 
 
 def test_what_nothing_matches_changes_nothing(shammah: Shammah) -> None:
@@ -71,7 +64,7 @@ def test_what_cannot_be_forgotten_is_told(shammah: Shammah, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_ended_while_it_learns_again_it_has_forgotten_and_the_next_question_goes_on(
-    shammah: Shammah, tiny_home: Path, end: signal.Signals
+    shammah: Shammah, home: Path, end: signal.Signals
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "shammah_mlx", "forget", "quetzal", "--yes"],
@@ -82,6 +75,6 @@ def test_ended_while_it_learns_again_it_has_forgotten_and_the_next_question_goes
         assert process.stdout is not None
         assert process.stdout.readline() == "Interactions erased: 1. Checkpoints dropped: 4, 6.\n"
         process.send_signal(end)
-    assert holding(tiny_home, "quetzal") == []
+    assert holding(home, "quetzal") == []
     assert shammah("ask", "six").exit_code == 0
     assert (status(shammah)["seen"], status(shammah)["pending"]) == (6, 0)

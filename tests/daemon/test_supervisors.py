@@ -16,7 +16,7 @@ from shammah_mlx.daemon.supervisor import Job
 from shammah_mlx.daemon.systemd import unit
 from shammah_mlx.server import client
 from tests.loopback import Loopback
-from tests.served import WITHIN_S, Place, Served
+from tests.served import WITHIN_S, Served
 
 ROOT = Path(__file__).parents[2]
 JOB = Job(("/a b/python", "-P", 'say "hi"', "100%", "$HOME"), {"SHAMMAH_WEIGHTS": "/w 50%"}, Path("/logs/serve.log"))
@@ -28,10 +28,7 @@ ON_A_MAC = (  # what looks at the platform when it is imported comes first
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    with Place() as home:
-        yield home
+pytestmark = [pytest.mark.service, pytest.mark.slow]
 
 
 @pytest.fixture

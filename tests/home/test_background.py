@@ -33,12 +33,7 @@ SHAMMAH = (sys.executable, "-m", "shammah_mlx")
 LONGEST = 60.0  # seconds to wait for what happens in the background
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    path = tmp_path / "home"
-    path.mkdir(mode=0o700)
-    (path / "config.toml").write_text('generator = "recall"\n')
-    return path
+pytestmark = [pytest.mark.settings('generator = "recall"\n'), pytest.mark.slow]
 
 
 def ask(text: str) -> subprocess.CompletedProcess[str]:

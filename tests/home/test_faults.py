@@ -23,7 +23,6 @@ from shammah_mlx.home.schema import MIGRATIONS
 from shammah_mlx.home.snapshots import FILES, Snapshots
 from shammah_mlx.models.backend import mx
 from shammah_mlx.models.weights import Weights
-from shammah_mlx.presets import load_config
 from shammah_mlx.teacher.recordings import Recorded, Row
 from tests.command import run
 from tests.loopback import Loopback
@@ -50,6 +49,14 @@ sys.exit(asked.returncode)
 """
 
 
+pytestmark = [
+    pytest.mark.settings(SETTINGS),  # the fifth question makes a checkpoint
+    pytest.mark.taught(*ASKED),
+    pytest.mark.usefixtures("shammah"),
+    pytest.mark.slow,
+]
+
+
 def can_mount() -> bool:
     """Say whether a mount can be made that only its own process sees."""
     if shutil.which("unshare") is None:
@@ -58,23 +65,6 @@ def can_mount() -> bool:
 
 
 needs_mount = pytest.mark.skipif(not can_mount(), reason="needs the right to mount a disk of its own")
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    (tmp_path / "config.toml").write_text(SETTINGS)
-    return load_config(tmp_path / "config.toml", {})
-
-
-@pytest.fixture
-def home(tmp_path: Path, claude: Loopback) -> Path:
-    """Return a home that has learnt four questions; the fifth is to make a checkpoint."""
-    path = tmp_path / "home"
-    path.mkdir(mode=0o700)
-    (path / "config.toml").write_text(SETTINGS)
-    for text in ASKED:
-        assert run("ask", text).exit_code == 0
-    return path
 
 
 def state_of(home: Path) -> str | None:

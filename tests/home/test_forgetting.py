@@ -52,12 +52,6 @@ def everything(found: Sequence[Interaction]) -> bool:
     return True
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
 def teach(home: Path, config: Config, weights: Weights, rows: list[Row] = ROWS) -> None:
     with Assistant(home, config, TEACHER, weights, options=AssistantOptions(clock=lambda: 1e9)) as assistant:
         for row in rows:
@@ -102,20 +96,23 @@ def from_the_journal_alone(home: Path, config: Config, weights: Weights) -> Path
     return fresh
 
 
-@pytest.fixture(params=["recall", "recall+decoder", "literal"])
-def config(request: pytest.FixtureRequest, tiny: Config, tiny_folder: Path) -> Config:
-    if request.param == "literal":
+def config_of(generator: str, tiny: Config, tiny_folder: Path) -> Config:
+    """Return small settings of a generator, or of the literal preset."""
+    if generator == "literal":
         return msgspec.structs.replace(tiny, state=STATE)
     lora = msgspec.structs.replace(TINY_LORA, model=str(tiny_folder))
     rehearsal = msgspec.structs.replace(RECALL.rehearsal, probes=2)
     shadows: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 1.0),)}
     policy = msgspec.structs.replace(RECALL.policy, shadows=shadows)
-    return msgspec.structs.replace(RECALL, generator=request.param, lora=lora, rehearsal=rehearsal, policy=policy)
+    return msgspec.structs.replace(RECALL, generator=generator, lora=lora, rehearsal=rehearsal, policy=policy)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("generator", ["recall", "recall+decoder", "literal"])
 def test_forgetting_leaves_the_state_that_the_rest_of_the_journal_makes(
-    home: Path, config: Config, weights: Weights
+    home: Path, weights: Weights, tiny: Config, tiny_folder: Path, generator: str
 ) -> None:
+    config = config_of(generator, tiny, tiny_folder)
     teach(home, config, weights)
     assert holding(home)
     with closing(Journal(home / "journal.db")) as journal:

@@ -4,7 +4,6 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import AskOptions, Interaction, Query
@@ -19,8 +18,7 @@ from tests.conftest import with_tiny_decoder
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(14)]
 
 
-@pytest.fixture
-def config(tiny_folder: Path) -> Config:
+def bold_config(tiny_folder: Path) -> Config:
     """Return the default preset with a tiny decoder, so bold that much is served, shadowed and audited."""
     base = with_tiny_decoder(PRESETS["default"], tiny_folder)
     return msgspec.structs.replace(
@@ -74,8 +72,9 @@ class Home:
 
 
 def test_answering_between_steps_does_not_change_what_is_learnt(
-    tmp_path: Path, config: Config, weights: Weights
+    tmp_path: Path, tiny_folder: Path, weights: Weights
 ) -> None:
+    config = bold_config(tiny_folder)
     quiet = Home(tmp_path / "quiet", config, weights, stored=None)
     busy = Home(tmp_path / "busy", config, weights, stored=False)
     assert busy.between == quiet.between > 2 * len(ROWS)  # between steps, and while shadows are written
@@ -83,7 +82,8 @@ def test_answering_between_steps_does_not_change_what_is_learnt(
     assert busy.state == quiet.state
 
 
-def test_queries_asked_between_steps_are_learnt_afterwards(tmp_path: Path, config: Config, weights: Weights) -> None:
+def test_queries_asked_between_steps_are_learnt_afterwards(tmp_path: Path, tiny_folder: Path, weights: Weights) -> None:
+    config = bold_config(tiny_folder)
     home = Home(tmp_path / "home", config, weights, stored=True)
     numbers = [interaction.request.number for interaction in home.records]
     assert numbers == list(range(1, len(numbers) + 1))

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import DraftSource, Interaction
@@ -32,8 +31,7 @@ LONGER, SHORTER = 1.25, 0.7  # the next one's, if it asked nothing, or for each 
 OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
 
 
-@pytest.fixture
-def config(tiny_folder: Path) -> Config:
+def bold_config(tiny_folder: Path) -> Config:
     """Return the default preset with a tiny decoder, and so bold that much is served and audited."""
     base = with_tiny_decoder(PRESETS["default"], tiny_folder)
     return msgspec.structs.replace(
@@ -66,9 +64,9 @@ def contents(home: Path) -> tuple[str | None, list[Interaction], list[tuple[obje
 
 
 def test_kills_do_not_change_the_final_state(
-    tmp_path: Path, config: Config, weights: Weights, kills: int, told: Callable[[str], None]
+    tmp_path: Path, tiny_folder: Path, weights: Weights, kills: int, told: Callable[[str], None]
 ) -> None:
-    chance = random.Random(kills)
+    config, chance = bold_config(tiny_folder), random.Random(kills)
     stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 40 + 2 * kills)
     files = {"config": config, "rows": [row for row, _ in stream], "first": [row for row, _ in stream[:LEARNT]]}
     for name, content in files.items():

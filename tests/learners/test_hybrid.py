@@ -33,12 +33,6 @@ ROWS = [Row(text, f"This is how: {text.removeprefix('how do I ')} with care.", f
 TEACHER = Recorded(ROWS)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "home").mkdir(exist_ok=True)
-    return tmp_path / "home"
-
-
 def bold(**policy: object) -> Config:
     always = {
         "forward_only": 0,

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,16 +22,12 @@ from shammah_mlx.server.protocol import SOCKET
 from shammah_mlx.server.service import Service
 from tests.command import run
 from tests.loopback import Loopback, fail, reply, stall
-from tests.served import Place, Served
+from tests.served import Served
 
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 
 
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with Place() as home:
-        monkeypatch.setenv("SHAMMAH_HOME", str(home))
-        yield home
+pytestmark = [pytest.mark.service, pytest.mark.slow]
 
 
 def ask(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -309,21 +309,7 @@ AUDITED = (
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 DUE = next(text for text in LEARNT if policy.audit_draw(0, len(LEARNT) + 1, text) < 0.8)  # for an audit, if asked next
 
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    path = tmp_path / "home"
-    path.mkdir(mode=0o700)
-    (path / "config.toml").write_text(AUDITED)
-    return path
-
-
-@pytest.fixture
-def shammah(home: Path, claude: Loopback) -> Shammah:
-    """Return the command line of a home that serves whatever it recalls, and has most of it audited."""
-    for text in LEARNT:
-        assert run("ask", "--claude", text).exit_code == 0
-    return run
+pytestmark = [pytest.mark.settings(AUDITED), pytest.mark.taught(*LEARNT), pytest.mark.slow]
 
 
 def audits_missed() -> int:

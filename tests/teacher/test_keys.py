@@ -11,11 +11,6 @@ from tests.loopback import Loopback
 KEY = "sk-ant-kept"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
 def test_the_key_is_kept_in_a_private_file_and_used(
     home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +32,6 @@ def test_the_key_is_kept_in_a_private_file_and_used(
 
 
 def test_the_environment_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home.mkdir()
     KeyFile(home / "key").set(KEY)
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
     found = find_credential(home)
@@ -66,7 +60,6 @@ def test_what_is_no_key_is_not_kept(home: Path, typed: str) -> None:
 
 
 def test_a_key_that_others_can_read_is_not_used(home: Path) -> None:
-    home.mkdir()
     KeyFile(home / "key").set(KEY)
     (home / "key").chmod(0o644)
     told = run("key", "status")
@@ -76,7 +69,6 @@ def test_a_key_that_others_can_read_is_not_used(home: Path) -> None:
 
 
 def test_a_file_that_holds_no_text_is_no_key(home: Path) -> None:
-    home.mkdir()
     (home / "key").write_bytes(b"\xff\xfe")
     (home / "key").chmod(0o600)
     assert "holds no key" in run("key", "status").stderr
