@@ -116,7 +116,7 @@ def test_sigterm_saves_what_was_learnt_and_leaves_in_good_order(home: Path, clau
     assert not (home / SOCKET).exists()
     with closing(Journal(home / "journal.db")) as journal:
         assert journal.progress().cursor == 1
-    assert "ended; all is saved" in served.log
+    assert "ended; everything is saved" in served.log
     assert "monad" not in served.log
 
 
@@ -139,7 +139,7 @@ def test_a_home_has_one_service(home: Path, claude: Loopback) -> None:
             [sys.executable, "-m", "shammah_mlx", "serve"], capture_output=True, text=True, check=False
         )
     assert second.returncode == 1
-    assert "is being served already" in second.stderr
+    assert "is already served" in second.stderr
 
 
 def test_its_socket_is_its_owners_alone(home: Path, claude: Loopback) -> None:
@@ -345,4 +345,4 @@ def test_a_service_that_ends_its_answer_without_one_is_no_success(home: Path) ->
                 line.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
                 _, told = asking.communicate(timeout=30)
     assert asking.returncode == 1
-    assert "the service ended before it had answered" in told
+    assert "the service ended before it answered" in told

@@ -72,7 +72,7 @@ def test_nothing_is_done_for_pastime_while_somebody_waits_for_somebody_else() ->
 
     with working(learn) as worker:
         worker.start()
-        with worker.attended():
+        with worker.reserved():
             worker.submit(lambda: None).result()
             begun = time.monotonic()
             time.sleep(5 * STEP_S)
@@ -83,18 +83,18 @@ def test_nothing_is_done_for_pastime_while_somebody_waits_for_somebody_else() ->
         assert [at for at in done if at > ended]
 
 
-def test_what_is_to_be_done_quietly_waits_for_all_others() -> None:
+def test_what_is_to_be_done_idle_waits_for_all_others() -> None:
     order: list[str] = []
     with working(lambda: False) as worker:
         worker.start()
-        with worker.attended():
-            quiet = worker.submit_quietly(lambda: order.append("quietly"))
+        with worker.reserved():
+            quiet = worker.submit_when_idle(lambda: order.append("idle"))
             worker.submit(lambda: order.append("first")).result()
             time.sleep(2 * STEP_S)
             worker.submit(lambda: order.append("second")).result()
             assert not quiet.done()
         quiet.result()
-    assert order == ["first", "second", "quietly"]
+    assert order == ["first", "second", "idle"]
 
 
 def test_it_ends_with_what_was_submitted_done() -> None:
@@ -103,7 +103,7 @@ def test_it_ends_with_what_was_submitted_done() -> None:
         worker.start()
         for number in range(5):
             worker.submit(partial(done.append, number))
-        worker.submit_quietly(lambda: done.append(5))
+        worker.submit_when_idle(lambda: done.append(5))
     assert done == list(range(6))
     assert not worker.is_alive
 
