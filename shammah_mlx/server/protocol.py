@@ -38,7 +38,7 @@ class Piece(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
-    """The answer is complete, and journalled unless the request said not to."""
+    """The answer is complete, and journalled if it is stored at all."""
 
     interaction: Interaction
     preset: str
