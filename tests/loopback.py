@@ -1,7 +1,7 @@
-"""A server on 127.0.0.1 that speaks Claude's Messages API, well or badly, as told.
+"""A server on 127.0.0.1 that imitates Claude's Messages API, including its failures.
 
-`Loopback` is a context manager; its `script` says what to do with each request in turn, its `default` what to do
-after that. Run as a program, `python tests/loopback.py --reply TEXT` prints the URL and serves until it is signalled.
+`Loopback` is a context manager. Its `script` has one behaviour for each request in turn; `default` is for all later
+requests. Run as a program, `python tests/loopback.py --reply TEXT` prints the URL and serves until it is signalled.
 """
 
 import argparse
@@ -17,18 +17,18 @@ from types import TracebackType
 from typing import Any, Self
 
 Text = str | Callable[[str], str]
-"""A reply, or what makes it from the request's last user text."""
+"""A reply, or a function that makes it from the request's last user text."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was sent."""
+    """A request that the server received."""
 
     path: str
     headers: Mapping[str, str]  # names in lower case
     body: dict[str, Any]
     at: float  # time.monotonic()
-    raw: bytes = b""  # the body as it came
+    raw: bytes = b""  # the body's bytes
 
     @property
     def last_user_text(self) -> str:
@@ -54,7 +54,7 @@ def reply(
     thinking: str | None = None,
     usage: Mapping[str, int] | None = None,
 ) -> Behaviour:
-    """Answer in full, streamed if the request asks for it; the model is the one asked for if not given."""
+    """Answer in full, streamed if the request asks for it; `model` defaults to the one in the request."""
 
     def behave(wire: "Wire", request: Request) -> None:
         message = Message(_text_for(text, request), model or request.body["model"], stop_reason, thinking, usage)
@@ -70,7 +70,7 @@ def reply(
 
 
 def cut(text: Text, *, abrupt: bool = False) -> Behaviour:
-    """Send this text, then end before the message does: politely, or in the middle of the HTTP body."""
+    """Send this text, then stop before the message ends; if `abrupt`, in the middle of the HTTP body."""
 
     def behave(wire: "Wire", request: Request) -> None:
         _begin(wire, request, text)
@@ -81,7 +81,7 @@ def cut(text: Text, *, abrupt: bool = False) -> Behaviour:
 
 
 def stall(text: Text) -> Behaviour:
-    """Send this text, then nothing, with the connection open."""
+    """Send this text, then nothing more, but keep the connection open."""
 
     def behave(wire: "Wire", request: Request) -> None:
         _begin(wire, request, text)
@@ -142,7 +142,7 @@ def page(html: str) -> Behaviour:
 
 @dataclass(frozen=True)
 class Message:
-    """One reply, and the events that carry it."""
+    """One reply, as a message and as the events of a stream."""
 
     text: str
     model: str
@@ -152,8 +152,8 @@ class Message:
 
     @property
     def blocks(self) -> list[dict[str, Any]]:
-        thought = {"type": "thinking", "thinking": self.thinking, "signature": "sig"}
-        return ([thought] if self.thinking is not None else []) + [{"type": "text", "text": self.text}]
+        thinking = {"type": "thinking", "thinking": self.thinking, "signature": "sig"}
+        return ([thinking] if self.thinking is not None else []) + [{"type": "text", "text": self.text}]
 
     def whole(self) -> dict[str, Any]:
         return {
@@ -223,10 +223,10 @@ def _error(error_type: str, message: str) -> dict[str, Any]:
 
 
 class Wire(BaseHTTPRequestHandler):
-    """One connection, which carries one request; what a behaviour may do to it."""
+    """One connection with one request, and the operations that a behaviour may use."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 2  # seconds to wait for a client that says nothing
+    timeout = 2  # seconds to wait for a client that sends nothing
     server: "_Server"
 
     def do_GET(self) -> None:
@@ -243,12 +243,12 @@ class Wire(BaseHTTPRequestHandler):
             body = None
         request = Request(self.path, headers, body if isinstance(body, dict) else {}, time.monotonic(), raw)
         if not isinstance(body, dict):
-            fail(400, "That is no request.")(self, request)
+            fail(400, "The body is not a JSON object.")(self, request)
             return
         try:
             self.server.behaviour_for(request)(self, request)
         except ConnectionError:
-            self.close_connection = True  # the client hung up first, as it may
+            self.close_connection = True  # the client hung up first, which is allowed
 
     def json(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         self.send(status, "application/json", json.dumps(body).encode(), headers)
@@ -276,7 +276,7 @@ class Wire(BaseHTTPRequestHandler):
 
     def _head(self, status: int, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "connection": "close"}.items():  # so that its thread ends with the request
+        for name, value in {**headers, "connection": "close"}.items():  # so that the thread ends with the request
             self.send_header(name, value)
         self.end_headers()
 
@@ -285,7 +285,7 @@ class Wire(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that server_close waits for them
+    daemon_threads = False  # so that server_close waits for the threads
 
     def __init__(self, script: Iterable[Behaviour], default: Behaviour) -> None:
         super().__init__(("127.0.0.1", 0), Wire)
@@ -301,16 +301,16 @@ class _Server(ThreadingHTTPServer):
             if request.path.partition("?")[0] == "/v1/models":
                 return lambda wire, _: wire.json(200, MODELS)
             if request.path.partition("?")[0] != "/v1/messages":
-                return fail(404, f"{request.path} is not here")
+                return fail(404, f"there is no {request.path}")
             return next(self._script, self.default)
 
 
 class Loopback:
-    """The server, from `with` to the end of its block."""
+    """A context manager that runs the server."""
 
     def __init__(self, *script: Behaviour, default: Behaviour | None = None) -> None:
         self._server = _Server(script, default or reply("Hello."))
-        # It polls for the end of serving; the standard half second would be most of a test.
+        # serve_forever polls for its end; the default of half a second would be most of a test's time.
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -319,7 +319,7 @@ class Loopback:
         return self._server.requests
 
     def default_to(self, behaviour: Behaviour) -> None:
-        """Do this from now on, where the script has ended."""
+        """Set the behaviour for requests after the script."""
         self._server.default = behaviour
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A service in a process of its own, as its user runs it."""
+"""Run the service in a process of its own, as a user does."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ import httpx2
 
 from shammah_mlx.server import client, protocol
 
-WITHIN_S = 60.0  # on a busy machine
+WITHIN_S = 60.0  # the longest that a test waits; machines can be busy
 BOLD = """
 generator = "recall"
 [policy]
@@ -28,11 +28,11 @@ accept_destroying = 0.0
 audits = []
 [risk]
 max_bad_rate = 1.0
-"""  # what is known is served, whatever speaks against it, and nothing is audited
+"""  # every draft that was learnt is served, whatever its scores, and nothing is audited
 
 
 class Served:
-    """The service of a home, from `with` to the end of its block."""
+    """A context manager that runs the service of a home."""
 
     def __init__(self, home: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self.home, self._arguments = home, arguments
@@ -56,7 +56,7 @@ class Served:
         return (self.home / "token").read_text()
 
     def own(self) -> httpx2.Client:
-        """Return a client of the home's socket."""
+        """Return an HTTP client of the home's own socket."""
         transport = httpx2.HTTPTransport(uds=str(self.home / protocol.SOCKET))
         return httpx2.Client(transport=transport, base_url="http://shammah", timeout=WITHIN_S, trust_env=False)
 
@@ -66,7 +66,7 @@ class Served:
     def wait_until_learnt(self) -> None:
         until = time.monotonic() + WITHIN_S
         while self.health()["pending"]:
-            assert time.monotonic() < until, "it learns nothing"
+            assert time.monotonic() < until, "the service does not learn"
             time.sleep(0.05)
 
     def start(self) -> None:
@@ -80,7 +80,7 @@ class Served:
             time.sleep(0.05)
 
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """End it; return the exit code."""
+        """Send a signal; return the exit code."""
         self.process.send_signal(by)
         return self.process.wait(WITHIN_S)
 
@@ -96,7 +96,7 @@ class Served:
 
 
 class Place:
-    """A folder with a short path, for the home of a service: a socket's path must be short."""
+    """A context manager that creates a home with a short path, as a socket needs."""
 
     def __enter__(self) -> Path:
         self._folder = Path(tempfile.mkdtemp(prefix="sh-", dir="/tmp"))
@@ -109,7 +109,7 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         until = time.monotonic() + WITHIN_S
-        while self._folder.exists():  # a process that learns behind a question may still write there
+        while self._folder.exists():  # a process that learns in the background may still write there
             with suppress(OSError):
                 shutil.rmtree(self._folder)
             assert time.monotonic() < until, f"{self._folder} cannot be removed"

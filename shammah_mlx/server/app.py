@@ -1,12 +1,13 @@
-"""Claude's Messages API in front of a home: whatever an Anthropic client sends is answered here, or passed on.
+"""The HTTP application: answer Anthropic clients from the home, or pass their requests on to Claude.
 
-Requests and responses only: who answers is the service's business, what it looks like the wire's.
+Handles requests and responses only: `service` decides who answers, `messages_api` knows the format.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import anyio
 import httpx2
@@ -19,29 +20,33 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import Interaction, Outage, Reply
-from shammah_mlx.framework.loop import ClaudeCall
 from shammah_mlx.server import messages_api
-from shammah_mlx.server.auth import JSON, Guard, nothing_here, refusal
-from shammah_mlx.server.limits import Gateway
-from shammah_mlx.server.proxy import Headers, can_be_passed_on, passed_back
-from shammah_mlx.server.service import AwayError
+from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
+from shammah_mlx.server.limits import Limits
+from shammah_mlx.server.prometheus import Counters
+from shammah_mlx.server.proxy import Headers, Proxy, is_safe_target, response_headers
+from shammah_mlx.server.service import AwayError, Service
 from shammah_mlx.teacher.identity import SOURCE, local_model
 from shammah_mlx.teacher.outages import kind_of, outage
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
-COVERED, NUMBER = "shammah-covered", "shammah-query-id"  # headers of what was answered, beside the source
-_CREDENTIALS_ARE_OURS = (401, 403)  # so a client need not be told what Claude said of them
+COVERED, QUERY_ID = "shammah-covered", "shammah-query-id"  # response headers, beside SOURCE
+_KEY_REFUSED = (401, 403)  # the key is ours, so the client does not see what Claude said about it
 
 
-def unanswered(found: Outage) -> Response:
-    """Return an outage in Claude's format."""
-    status, body = messages_api.outage_error(found)
-    return Response(body, status, media_type=JSON)
+@dataclass(frozen=True)
+class Gateway:
+    """What all routes share."""
+
+    service: Service
+    proxy: Proxy
+    limits: Limits
+    counters: Counters
 
 
-class Anthropic:
-    """Everything under /v1: questions are answered by the loop, the rest is passed on."""
+class AnthropicApi:
+    """Everything under /v1: the loop answers the questions that it covers, Claude gets the rest."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -49,33 +54,35 @@ class Anthropic:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        async with self._gateway.slot() as has_slot:
+        async with self._gateway.limits.slot() as has_slot:
             if not has_slot:
-                refused: Response | None = refusal("overloaded_error", "Too many requests at once. Ask again soon.")
+                error: Response | None = error_response(
+                    "overloaded_error", "Too many requests at once. Try again soon."
+                )
             else:
-                refused = await self._answer(request, receive, send)
-            if refused is not None:
-                await refused(scope, receive, send)
+                error = await self._answer(request, receive, send)
+            if error is not None:
+                await error(scope, receive, send)
 
     async def _answer(self, request: Request, receive: Receive, send: Send) -> Response | None:
-        """Answer; return what is to be sent if it is an error of ours."""
+        """Send the answer; return an error response instead if nothing was sent."""
         target = request.scope["raw_path"] + (b"?" + query if (query := request.scope["query_string"]) else b"")
-        if not can_be_passed_on(target):
-            return nothing_here()
+        if not is_safe_target(target):
+            return not_found()
         try:
-            body = await self._gateway.body(request)
+            body = await self._gateway.limits.read_body(request)
         except ClientDisconnect:
             return None
         if body is None:
-            refused = refusal("request_too_large", "The request is longer than this service takes.")
-            refused.headers["connection"] = "close"  # or the client would go on sending, and wait for ever
-            return refused
+            too_large = error_response("request_too_large", "The request body is larger than this service accepts.")
+            too_large.headers["connection"] = "close"  # otherwise the client would keep sending and wait for ever
+            return too_large
         exchange = _Exchange(self._gateway, request, target, body, receive, send)
         is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
         if is_question and "anthropic-beta" not in request.headers:
-            asked = messages_api.read_request(body, self._gateway.service.config.max_query_bytes)
-            if asked is not None:
-                return await exchange.answer(asked)
+            covered = messages_api.read_request(body, self._gateway.service.config.max_query_bytes)
+            if covered is not None:
+                return await exchange.answer(covered)
         return await exchange.pass_on()
 
 
@@ -88,92 +95,92 @@ class _Exchange:
         self._gateway, self._request, self._target, self._body = gateway, request, target, body
         self._receive, self._send = receive, send
         self._streams = False
-        self._claude: tuple[int, Headers] | None = None  # what its response began with
-        self._held: list[bytes] = []  # of its body, not sent yet
-        self._told: dict[str, str] = {SOURCE: "claude"}  # headers that say who answered
-        self._is_begun = False  # whether anything was sent
-        self._failure: httpx2.HTTPError | None = None  # what ended Claude's response, if it did not end by itself
+        self._response_start: tuple[int, Headers] | None = None  # status and headers of Claude's response
+        self._unsent: list[bytes] = []  # pieces of Claude's body that are held back
+        self._source_headers: dict[str, str] = {SOURCE: "claude"}
+        self._has_begun = False  # whether anything was sent to the client
+        self._failure: httpx2.HTTPError | None = None  # what broke Claude's response off
 
-    async def answer(self, asked: messages_api.Request) -> Response | None:
-        """Let the loop answer, and send that; while somebody else is alone in the home, Claude answers."""
-        since, self._streams = time.perf_counter(), asked.streams
+    async def answer(self, covered: messages_api.CoveredRequest) -> Response | None:
+        """Let the loop answer, and send that. While the service is out of the home, Claude answers."""
+        since, self._streams = time.perf_counter(), covered.streams
         try:
-            answered = await self._gateway.service.ask(lambda _: asked.query, self._consult)
+            answered = await self._gateway.service.ask(lambda _: covered.query, self._consult)
         except AwayError:
             return await self.pass_on()
         except ShammahError as error:
-            return refusal("api_error", f"{error.message}: {error.hint}")
+            return error_response("api_error", f"{error.message}: {error.hint}")
         if isinstance(answered, Interaction):
             self._gateway.counters.count(answered, time.perf_counter() - since)
-            self._told = _told_of(answered)
+            self._source_headers = _source_headers(answered)
             if answered.served_local:
                 await self._send_local(answered)
                 return None
-        elif self._claude is None or self._is_about_our_key:
-            return unanswered(answered)
+        elif self._response_start is None or self._is_key_refused:
+            return outage_response(answered)
         return await self._finish()
 
     async def pass_on(self) -> Response | None:
-        """Send the request on as it is, and what comes back."""
+        """Send the request to Claude unchanged, and Claude's response back."""
         if not self._gateway.proxy.has_key:
-            return unanswered(outage("no_key"))
+            return outage_response(outage("no_key"))
         self._gateway.counters.passed_on.inc()
 
-        async def hand_over(piece: bytes) -> None:
-            if not self._is_about_our_key:
+        async def send_back(piece: bytes) -> None:
+            if not self._is_key_refused:
                 await self._send_piece(piece)
 
-        await self._ask_claude(self._request.headers.raw, hand_over)
-        return unanswered(outage("key_refused")) if self._is_about_our_key else await self._finish()
+        await self._call_claude(self._request.headers.raw, send_back)
+        return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
 
     async def _consult(self, call: ClaudeCall) -> Reply | Outage:
-        """Ask Claude what the client asked; send its words on while they come, if they are the answer."""
+        """Send the client's request to Claude; stream the reply to the client if it is the answer."""
         if not self._gateway.proxy.has_key:
             return outage("no_key")
         listener = messages_api.Listener(streams=self._streams)
 
         async def listen(piece: bytes) -> None:
-            listener.hear(piece)
-            if call.is_answer and self._streams and not listener.has_ended and self._is_well:
+            listener.feed(piece)
+            if call.is_answer and self._streams and not listener.has_ended and self._is_ok:
                 await self._send_piece(piece)
             else:
-                self._held.append(piece)  # the end comes when all is journalled
+                self._unsent.append(piece)  # the stream ends only after the interaction is journalled
 
         readable = [(name, value) for name, value in self._request.headers.raw if name != b"accept-encoding"]
-        await self._ask_claude([*readable, (b"accept-encoding", b"identity")], listen)
-        if self._claude is None:
+        await self._call_claude([*readable, (b"accept-encoding", b"identity")], listen)
+        if self._response_start is None:
             return outage(kind_of(self._failure) if self._failure else "cut")
-        if not self._is_well:
-            return messages_api.outage_of(self._claude[0], b"".join(self._held))
+        if not self._is_ok:
+            return messages_api.outage_of(self._response_start[0], b"".join(self._unsent))
         if self._failure is not None:
-            listener.break_off()
+            listener.mark_cut()
         return listener.reply(self._gateway.service.config.teacher.prices)
 
-    async def _ask_claude(self, headers: Headers, take: Callable[[bytes], Awaitable[None]]) -> None:
-        """Ask for as long as the client stays; note how the response begins, and how it ends if badly."""
+    async def _call_claude(self, headers: Headers, take: Callable[[bytes], Awaitable[None]]) -> None:
+        """Call Claude until the client hangs up; keep the start of the response, and the error if it breaks off."""
 
-        async def ask() -> None:
-            asking = self._gateway.proxy.asked(self._request.method, self._target, headers, self._body)
+        async def call() -> None:
+            sending = self._gateway.proxy.send(self._request.method, self._target, headers, self._body)
             try:
-                async with asking as response:
-                    self._claude = response.status_code, passed_back(response)
+                async with sending as response:
+                    self._response_start = response.status_code, response_headers(response)
                     async for piece in response.aiter_raw():
                         await take(piece)
             except httpx2.HTTPError as error:
                 self._failure = error
 
-        await _until_gone(self._receive, ask)
+        await _until_disconnect(self._receive, call)
 
     @property
-    def _is_well(self) -> bool:
-        return self._claude is not None and self._claude[0] == 200
+    def _is_ok(self) -> bool:
+        return self._response_start is not None and self._response_start[0] == 200
 
     @property
-    def _is_about_our_key(self) -> bool:
-        return self._claude is not None and self._claude[0] in _CREDENTIALS_ARE_OURS
+    def _is_key_refused(self) -> bool:
+        return self._response_start is not None and self._response_start[0] in _KEY_REFUSED
 
     async def _send_piece(self, piece: bytes) -> None:
-        """Send a piece on.
+        """Send a piece of Claude's body to the client.
 
         Raises:
             httpx2.WriteTimeout: the client does not read.
@@ -186,58 +193,64 @@ class _Exchange:
             raise httpx2.WriteTimeout("the client does not read") from error
 
     async def _finish(self) -> Response | None:
-        """Send the rest of Claude's response; return the error instead, if there is nothing else."""
-        if self._failure is not None and not self._is_begun:
-            return unanswered(outage(kind_of(self._failure)))
+        """Send the rest of Claude's response; return an error response if Claude failed before anything was sent."""
+        if self._failure is not None and not self._has_begun:
+            return outage_response(outage(kind_of(self._failure)))
         if self._failure is None:
             await self._begin()
-            await self._send({"type": "http.response.body", "body": b"".join(self._held)})
-        return None  # what was broken off in between has no end, and the client is to see that
+            await self._send({"type": "http.response.body", "body": b"".join(self._unsent)})
+        return None  # a response that broke off gets no end, so that the client notices
 
     async def _begin(self) -> None:
-        if not self._is_begun and self._claude is not None:
-            status, headers = self._claude
-            told = [*headers, *((name.encode(), value.encode()) for name, value in self._told.items())]
-            await self._send({"type": "http.response.start", "status": status, "headers": told})
-            self._is_begun = True
+        if not self._has_begun and self._response_start is not None:
+            status, headers = self._response_start
+            headers = [*headers, *((name.encode(), value.encode()) for name, value in self._source_headers.items())]
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            self._has_begun = True
 
     async def _send_local(self, answered: Interaction) -> None:
         model = local_model(self._gateway.service.config.preset)
-        told = messages_api.message_events(answered, model) if self._streams else messages_api.message(answered, model)
-        response = Response(told, headers=self._told, media_type=EVENTS if self._streams else JSON)
+        body = messages_api.message_events(answered, model) if self._streams else messages_api.message(answered, model)
+        response = Response(body, headers=self._source_headers, media_type=EVENTS if self._streams else JSON)
         await response(self._request.scope, self._receive, self._send)
 
 
-def _told_of(answered: Interaction) -> dict[str, str]:
-    """Return the headers that say who answered; of a stream of Claude's not all is known when it begins."""
-    told: dict[str, str] = {SOURCE: answered.source}
+def outage_response(found: Outage) -> Response:
+    """Return an outage as an error response in Claude's format."""
+    status, body = messages_api.outage_error(found)
+    return Response(body, status, media_type=JSON)
+
+
+def _source_headers(answered: Interaction) -> dict[str, str]:
+    """Return the headers that say who answered; a stream of Claude's begins before all of them are known."""
+    headers: dict[str, str] = {SOURCE: answered.source}
     if answered.covered is not None:
-        told[COVERED] = str(answered.covered).lower()
+        headers[COVERED] = str(answered.covered).lower()
     if answered.request.stored:
-        told[NUMBER] = str(answered.request.number)
-    return told
+        headers[QUERY_ID] = str(answered.request.number)
+    return headers
 
 
-async def _until_gone(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
-    """Work, but no longer than the client is there: words that nobody reads cost as much."""
-    async with anyio.create_task_group() as both:
+async def _until_disconnect(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work`; cancel it if the client hangs up, because tokens that nobody reads are charged too."""
+    async with anyio.create_task_group() as group:
 
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            both.cancel_scope.cancel()
+            group.cancel_scope.cancel()
 
-        both.start_soon(watch)
+        group.start_soon(watch)
         await work()
-        both.cancel_scope.cancel()
+        group.cancel_scope.cancel()
 
 
-def web(gateway: Gateway, token: str, own_routes: Sequence[Route]) -> ASGIApp:
-    """Return the application; `own_routes` are for the home's own socket."""
+def make_app(gateway: Gateway, token: str, own_routes: Sequence[Route]) -> ASGIApp:
+    """Return the application; `own_routes` are only for the home's own socket."""
 
     async def health(_: Request) -> Response:
         service = gateway.service
-        told = {
+        body = {
             "status": "ok" if service.is_well else "learning stopped",
             "preset": service.config.preset,
             "models": "loaded" if service.is_open else "unloaded",
@@ -245,27 +258,27 @@ def web(gateway: Gateway, token: str, own_routes: Sequence[Route]) -> ASGIApp:
             "process": os.getpid(),
             "key": gateway.proxy.has_key,
         }
-        return JSONResponse(told)
+        return JSONResponse(body)
 
     async def metrics(_: Request) -> Response:
         service = gateway.service
         gateway.counters.note(pending=service.pending, learnt=service.learnt, is_well=service.is_well)
         return Response(generate_latest(gateway.counters.registry), media_type="text/plain; version=0.0.4")
 
-    async def nothing(_: Request) -> Response:
-        return nothing_here()
+    async def unknown_path(_: Request) -> Response:
+        return not_found()
 
     async def failed(_: Request, __: Exception) -> Response:
-        return refusal("api_error", "Something is wrong with shammah; its log says what.")
+        return error_response("api_error", "shammah failed on this request. Its log says why.")
 
-    anthropic = Anthropic(gateway)
+    anthropic = AnthropicApi(gateway)
     app = Starlette(
         routes=[
             Route("/health", health),
             Route("/metrics", metrics),
             *own_routes,
             Route("/v1/{path:path}", anthropic),
-            Route("/{path:path}", nothing, methods=METHODS),
+            Route("/{path:path}", unknown_path, methods=METHODS),
         ],
         exception_handlers={Exception: failed},
     )

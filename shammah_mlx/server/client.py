@@ -1,4 +1,4 @@
-"""What commands and the service of their home say to each other, over the home's own socket; the commands' side."""
+"""The commands' side of the conversation with the service of their home; `local_api` is the other side."""
 
 import socket
 from collections.abc import Iterator
@@ -10,64 +10,74 @@ import msgspec
 
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Show
-from shammah_mlx.server.protocol import SOCKET, Answered, AskRequest, Away, Continuing, Failed, Piece, Said, Unanswered
+from shammah_mlx.server.protocol import (
+    SOCKET,
+    Answered,
+    AskRequest,
+    Away,
+    Continuing,
+    Failed,
+    Message,
+    Piece,
+    Unanswered,
+)
 
 if TYPE_CHECKING:
     import httpx2
 
 
-CONNECT_S = 2.0  # it is on this machine
-ANYONE = "http://shammah"  # what HTTP wants of a URL; the socket decides who is meant
+CONNECT_S = 2.0  # the service is on this machine
+BASE_URL = "http://shammah"  # HTTP needs a host; the socket decides who is reached
 
 
 def is_served(home: Path) -> bool:
     """Say whether a service listens in this home."""
-    with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(CONNECT_S)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(CONNECT_S)
         try:
-            line.connect(str(home / SOCKET))
-        except OSError:  # nobody there, or no such file, or a path too long for a socket
+            connection.connect(str(home / SOCKET))
+        except OSError:  # nobody listens, there is no such file, or its path is too long for a socket
             return False
     return True
 
 
 def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered | Away]:
-    """Ask the service; yield what comes of it, then return when it has nothing more to do for this question.
+    """Ask the service; yield the outcome, and return when the service has finished with this question.
 
     Raises:
-        ShammahError: the service says so, or has ended.
+        ShammahError: the service reports an error, or ended.
     """
-    import httpx2  # 0.06 s: only who has a service pays for it
+    import httpx2  # 0.06 s: only commands that find a service pay for it
 
-    is_told = False
+    has_outcome = False
     try:
         with (
             _connected(home) as client,
-            client.stream("POST", "/own/ask", content=msgspec.json.encode(wanted)) as lines,
+            client.stream("POST", "/own/ask", content=msgspec.json.encode(wanted)) as response,
         ):
-            for line in lines.iter_lines():
-                said = msgspec.json.decode(line, type=Said)
-                match said:
+            for line in response.iter_lines():
+                message = msgspec.json.decode(line, type=Message)
+                match message:
                     case Piece():
-                        show(said.text)
+                        show(message.text)
                     case Continuing():
-                        on_continuing(said.question)
+                        on_continuing(message.question)
                     case Failed():
-                        raise _again(said)
+                        raise _as_error(message)
                     case _:
-                        is_told = True
-                        yield said
+                        has_outcome = True
+                        yield message
     except (httpx2.HTTPError, msgspec.DecodeError) as error:
-        raise _ended() from error
-    if not is_told:
-        raise _ended()
+        raise _service_ended() from error
+    if not has_outcome:
+        raise _service_ended()
 
 
-def _ended() -> BadStateError:
-    return BadStateError("the service ended before it had answered", "ask again; see `shammah service logs`")
+def _service_ended() -> BadStateError:
+    return BadStateError("the service ended before it answered", "ask again; see `shammah service logs`")
 
 
-def _again(failed: Failed) -> ShammahError:
+def _as_error(failed: Failed) -> ShammahError:
     error = ShammahError(failed.message, failed.hint)
     error.exit_code = failed.exit_code
     return error
@@ -75,10 +85,10 @@ def _again(failed: Failed) -> ShammahError:
 
 @contextmanager
 def alone(home: Path, patience_s: float) -> Iterator[None]:
-    """Keep the service out of the home, if there is one.
+    """Keep the service out of the home, if one runs there.
 
     Raises:
-        BadStateError: it does not go.
+        BadStateError: the service does not leave in time.
     """
     if not is_served(home):
         yield
@@ -86,16 +96,16 @@ def alone(home: Path, patience_s: float) -> Iterator[None]:
     import httpx2
 
     try:
-        with _connected(home, patience_s) as client, client.stream("POST", "/own/away") as gone:
-            lines = gone.iter_lines()  # closes the connection when it is dropped
+        with _connected(home, patience_s) as client, client.stream("POST", "/own/away") as response:
+            lines = response.iter_lines()  # closes the connection when it is dropped
             next(lines)
             yield
     except (httpx2.HTTPError, StopIteration) as error:
-        raise BadStateError("the service of this home does not let go of it", "shammah service stop") from error
+        raise BadStateError("the service does not release this home", "stop it: shammah service stop") from error
 
 
 def told(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
-    """Return what the service says there, from JSON; None if there is no service, or it says nothing in time."""
+    """Return the JSON that the service answers at `path`; None if no service answers in time."""
     import httpx2
 
     if not is_served(home):
@@ -113,5 +123,5 @@ def _connected(home: Path, patience_s: float | None = None) -> "Iterator[httpx2.
 
     transport = httpx2.HTTPTransport(uds=str(home / SOCKET))
     timeout = httpx2.Timeout(patience_s, connect=CONNECT_S)
-    with httpx2.Client(transport=transport, base_url=ANYONE, timeout=timeout, trust_env=False) as client:
+    with httpx2.Client(transport=transport, base_url=BASE_URL, timeout=timeout, trust_env=False) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What all requests to a service share: the service, the way to Claude, and how many and how much may come."""
+"""How many requests a service answers at once, and how large a request body may be."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,49 +6,47 @@ from contextlib import asynccontextmanager, suppress
 
 from starlette.requests import Request
 
+from shammah_mlx.config import ServiceConfig
 from shammah_mlx.server.prometheus import Counters
-from shammah_mlx.server.proxy import Proxy
-from shammah_mlx.server.service import Service
 
-HEARD_OUT_S = 5.0  # of a body that is too long
+DRAIN_S = 5.0  # how long the rest of a body that is too large is read and dropped
 
 
-class Gateway:
-    """What the routes share: the service, the way to Claude, and how many may come at once."""
+class Limits:
+    """The limits on requests, shared by all routes; used in one event loop."""
 
-    def __init__(self, service: Service, proxy: Proxy, counters: Counters) -> None:
-        self.service, self.proxy, self.counters = service, proxy, counters
-        self._config = service.config.service
+    def __init__(self, config: ServiceConfig, counters: Counters) -> None:
+        self._config, self._counters = config, counters
         self._present = 0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[bool]:
-        """Hold one of the places there are; say whether there was one."""
+        """Reserve a slot for one request; yield False if all slots are taken."""
         if self._present >= self._config.most_requests:
-            self.counters.refused.inc()
+            self._counters.refused.inc()
             yield False
             return
         self._present += 1
-        self.counters.present.set(self._present)
+        self._counters.present.set(self._present)
         try:
             yield True
         finally:
             self._present -= 1
-            self.counters.present.set(self._present)
+            self._counters.present.set(self._present)
 
-    async def body(self, request: Request) -> bytes | None:
-        """Return what was sent; None if that is too much.
+    async def read_body(self, request: Request) -> bytes | None:
+        """Return the body of a request; None if it is too large.
 
         Raises:
-            ClientDisconnect: the client has gone.
+            ClientDisconnect: the client hung up.
         """
-        most, read, is_too_long = self._config.most_body_bytes, bytearray(), False
+        most, read, is_too_large = self._config.most_body_bytes, bytearray(), False
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as deadline:
                 async for piece in request.stream():
-                    if not is_too_long:
+                    if not is_too_large:
                         read += piece
-                        is_too_long = len(read) > most
-                    elif deadline.when() is None:  # who is not heard out may not hear the answer
-                        deadline.reschedule(asyncio.get_running_loop().time() + HEARD_OUT_S)
-        return None if is_too_long else bytes(read)
+                        is_too_large = len(read) > most
+                    elif deadline.when() is None:  # a client that is still sending may not read the error
+                        deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_S)
+        return None if is_too_large else bytes(read)

@@ -1,6 +1,6 @@
-"""Claude's Messages API in our terms: a request as a Query, an answer as a message, what is heard as a Reply.
+"""Translate between Claude's Messages API and our types: requests to queries, answers to messages, bytes to replies.
 
-No I/O. What a Query cannot say is not covered by the loop, and goes to Claude as it came.
+No I/O. The loop covers only requests that a Query can express; the others go to Claude unchanged.
 """
 
 import json
@@ -15,8 +15,8 @@ from shammah_mlx.events import Interaction, Outage, Query, Reply
 from shammah_mlx.teacher.outages import kind_of_status, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
 
-USUAL_TEMPERATURE = 1.0  # Claude's own where none is given
-ERROR_STATUS = {  # Claude's error types, and their HTTP status
+USUAL_TEMPERATURE = 1.0  # Claude's default
+ERROR_STATUS = {  # of Claude's error types
     "invalid_request_error": 400,
     "authentication_error": 401,
     "permission_error": 403,
@@ -46,7 +46,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Text(_Strict, frozen=True):
     type: Literal["text"]
     text: str
-    cache_control: Any = None  # of cost, not of meaning
+    cache_control: Any = None  # changes the cost, not the answer
 
 
 class _Message(_Strict, frozen=True):
@@ -54,8 +54,8 @@ class _Message(_Strict, frozen=True):
     content: str | list[_Text]
 
 
-class _Request(_Strict, frozen=True):
-    """All that a request may hold for the loop to cover it: one question in text."""
+class _RequestBody(_Strict, frozen=True):
+    """The fields that a covered request may have: one question in text."""
 
     model: Annotated[str, msgspec.Meta(min_length=1)]
     max_tokens: Count
@@ -64,50 +64,52 @@ class _Request(_Strict, frozen=True):
     stop_sequences: list[str] | None = None
     stream: bool | None = None
     temperature: float | None = None
-    metadata: Any = None  # who asks, for Anthropic's statistics
+    metadata: Any = None  # does not change the answer
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _ErrorDetail(msgspec.Struct, frozen=True):
     type: str | None = None
     message: str | None = None
 
 
-class _Error(msgspec.Struct, frozen=True):
-    error: _Told
+class _ErrorBody(msgspec.Struct, frozen=True):
+    error: _ErrorDetail
 
 
-class Request(msgspec.Struct, frozen=True):
+class CoveredRequest(msgspec.Struct, frozen=True):
     """A request that the loop covers."""
 
     query: Query
     streams: bool
 
 
-def read_request(body: bytes, longest: int) -> Request | None:
-    """Return what a request asks; None if the loop does not cover it. `longest` is of a question, in bytes."""
+def read_request(body: bytes, max_query_bytes: int) -> CoveredRequest | None:
+    """Parse a request; return None if the loop does not cover it."""
     try:
-        asked = msgspec.json.decode(body, type=_Request)
+        request = msgspec.json.decode(body, type=_RequestBody)
     except (msgspec.DecodeError, RecursionError):
-        return None  # of another shape, or none at all: Claude knows whether it is right
-    text, system = _one_text(asked.messages[0].content), _one_text(asked.system or "")
-    if text is None or system is None or not text.strip() or len(text.encode()) + len(system.encode()) > longest:
+        return None  # another kind of request, or not valid: Claude will say
+    text, system = _one_text(request.messages[0].content), _one_text(request.system or "")
+    if text is None or system is None or not text.strip():
         return None
-    if asked.temperature not in (None, USUAL_TEMPERATURE):
+    if len(text.encode()) + len(system.encode()) > max_query_bytes:
         return None
-    stops = tuple(asked.stop_sequences or ())
-    query = Query(text.strip(), system.strip() or None, asked.model, asked.max_tokens, stop_sequences=stops)
-    return Request(query, streams=bool(asked.stream))
+    if request.temperature not in (None, USUAL_TEMPERATURE):
+        return None
+    stops = tuple(request.stop_sequences or ())
+    query = Query(text.strip(), system.strip() or None, request.model, request.max_tokens, stop_sequences=stops)
+    return CoveredRequest(query, streams=bool(request.stream))
 
 
 def _one_text(content: str | list[_Text]) -> str | None:
-    """Return the text, if it is one."""
+    """Return the text; None unless there is exactly one block."""
     if isinstance(content, str):
         return content
     return content[0].text if len(content) == 1 else None
 
 
 def message(answered: Interaction, model: str) -> bytes:
-    """Return what was answered locally as one message."""
+    """Return a local answer as one message."""
     return msgspec.json.encode(_message(answered, model))
 
 
@@ -121,12 +123,12 @@ def _message(answered: Interaction, model: str) -> dict[str, Any]:
         "content": [{"type": "text", "text": answered.answer}],
         "stop_reason": "end_turn" if stop is None else "stop_sequence",
         "stop_sequence": stop,
-        "usage": {"input_tokens": 0, "output_tokens": 0},  # that anybody pays for
+        "usage": {"input_tokens": 0, "output_tokens": 0},  # nothing was charged
     }
 
 
 def message_events(answered: Interaction, model: str) -> bytes:
-    """Return the same as the events of a stream."""
+    """Return a local answer as the events of a stream."""
     whole = _message(answered, model)
     start = {**whole, "content": [], "stop_reason": None, "stop_sequence": None}
     stop = {"stop_reason": whole["stop_reason"], "stop_sequence": whole["stop_sequence"]}
@@ -146,64 +148,64 @@ def _event(event: Mapping[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: ".encode() + msgspec.json.encode(event) + b"\n\n"
 
 
-def error(kind: str, told: str) -> tuple[int, bytes]:
-    """Return status and body of an error in Claude's format."""
-    return ERROR_STATUS[kind], msgspec.json.encode({"type": "error", "error": {"type": kind, "message": told}})
+def error(kind: str, message: str) -> tuple[int, bytes]:
+    """Return the status and body of an error in Claude's format."""
+    return ERROR_STATUS[kind], msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
 
 
 def outage_error(found: Outage) -> tuple[int, bytes]:
-    """Return the same for an outage; in our words, since Claude's own may repeat what was asked."""
+    """Return the status and body for an outage, in our words: Claude's own may repeat the question."""
     return error(_ERROR_OF_OUTAGE.get(found.kind, "api_error"), f"{found.message} {found.hint}")
 
 
 def outage_of(status: int, body: bytes) -> Outage:
-    """Return which outage an error response of Claude's means."""
+    """Return the outage that an error response of Claude's stands for."""
     try:
-        told = msgspec.json.decode(body, type=_Error).error
+        detail = msgspec.json.decode(body, type=_ErrorBody).error
     except (msgspec.DecodeError, RecursionError):
-        told = _Told()
-    return outage(kind_of_status(status, told.type, None, told.message))
+        detail = _ErrorDetail()
+    return outage(kind_of_status(status, detail.type, None, detail.message))
 
 
 class Listener:
-    """Hears the bytes of one response of Claude's while they go by."""
+    """Reads one response of Claude's from its bytes, piece by piece, while the proxy passes them on."""
 
     def __init__(self, *, streams: bool) -> None:
-        self._streams, self._builder, self._rest = streams, ReplyBuilder(), b""
-        self.has_ended = False  # what comes now is the end of the stream
+        self._streams, self._builder, self._unread = streams, ReplyBuilder(), b""
+        self.has_ended = False  # whether the stream's last event was read
 
-    def hear(self, piece: bytes) -> None:
-        """Take what comes next."""
-        self._rest += piece
+    def feed(self, piece: bytes) -> None:
+        """Read the next piece."""
+        self._unread += piece
         if self._streams:
-            *events, self._rest = self._rest.replace(b"\r\n", b"\n").split(b"\n\n")
+            *events, self._unread = self._unread.replace(b"\r\n", b"\n").split(b"\n\n")
             for event in events:
-                self._take(event)
+                self._add_event(event)
 
-    def break_off(self) -> None:
-        """Take what was heard for all there will be, and not for the whole."""
+    def mark_cut(self) -> None:
+        """Note that the response broke off before its end."""
         self._builder.failure = "cut"
 
     def reply(self, prices: Mapping[str, Price]) -> Reply | Outage:
-        """Return what has come of it: a reply, whole or cut, or nothing that can be called one."""
+        """Return the reply, complete or cut; an outage if there is none."""
         if not self._streams:
             try:
-                self._builder.set_message(_decoded(self._rest))
+                self._builder.set_message(_decoded(self._unread))
             except ValueError:
                 return outage("cut")
         return self._builder.build(prices)
 
-    def _take(self, event: bytes) -> None:
+    def _add_event(self, event: bytes) -> None:
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
         if not data:
             return
         try:
-            told = _decoded(data)
-            self._builder.add_event(told)
+            decoded = _decoded(data)
+            self._builder.add_event(decoded)
         except ValueError:
             self._builder.failure = "cut"
             return
-        kind = getattr(told, "type", None)
+        kind = getattr(decoded, "type", None)
         if kind == "error":
             self._builder.failure = "server"
         self.has_ended = kind in ("message_stop", "error")
@@ -213,4 +215,4 @@ def _decoded(data: bytes) -> Any:
     try:
         return json.loads(data, object_hook=lambda found: SimpleNamespace(**found))
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise ValueError("nested too deeply") from error

@@ -1,4 +1,4 @@
-"""What a service counts, for Prometheus: numbers, and not a word of what was asked."""
+"""The metrics of a service, for Prometheus: numbers only, never the text of a query."""
 
 from functools import partial
 
@@ -10,29 +10,29 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Counters:
-    """The numbers of one service, from its start."""
+    """The metrics of one service since it started."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
-        self._answers = counter("shammah_answers", "Questions answered, by who wrote the answer.", ["source"])
+        self._answers = counter("shammah_answers", "Questions answered, by the source of the answer.", ["source"])
         self._seconds = Histogram(
             "shammah_answer_seconds",
-            "Until the answer was whole.",
+            "Seconds from the question to the complete answer.",
             ["source"],
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._audits = counter("shammah_audits", "Local answers that Claude was due to check.")
-        self._calls = counter("shammah_claude_calls", "Questions that called Claude, for any reason.")
-        self._spent = counter("shammah_spent_usd", "What these calls cost, where the price is known.")
-        self.passed_on = counter("shammah_passed_on", "Requests that went to Claude as they came.")
-        self.refused = counter("shammah_refused", "Requests for which there was no room.")
-        self.present = gauge("shammah_requests", "Requests under way.")
-        self._pending = gauge("shammah_pending", "Interactions that are journalled and not learnt yet.")
-        self._learnt = gauge("shammah_learnt", "Interactions learnt since the start.")
-        self._well = gauge("shammah_learning_well", "0 where learning has stopped.")
+        self._audits = counter("shammah_audits", "Local answers drawn for an audit by Claude.")
+        self._calls = counter("shammah_claude_calls", "Questions for which Claude was called, for any reason.")
+        self._spent = counter("shammah_spent_usd", "Cost of these calls in US dollars, where the price is known.")
+        self.passed_on = counter("shammah_passed_on", "Requests passed on to Claude unchanged.")
+        self.refused = counter("shammah_refused", "Requests refused because all slots were taken.")
+        self.present = gauge("shammah_requests", "Requests in progress.")
+        self._pending = gauge("shammah_pending", "Interactions journalled but not learnt yet.")
+        self._learnt = gauge("shammah_learnt", "Interactions learnt since the service started.")
+        self._well = gauge("shammah_learning_well", "1 while learning works, 0 when it has stopped.")
 
     def count(self, answered: Interaction, seconds: float) -> None:
         """Count one answer."""
@@ -43,7 +43,7 @@ class Counters:
         self._spent.inc((answered.reply.cost_usd or 0.0) if answered.reply else 0.0)
 
     def note(self, *, pending: int, learnt: int, is_well: bool) -> None:
-        """Note how the service stands."""
+        """Set the gauges to the service's present state."""
         self._pending.set(pending)
         self._learnt.set(learnt)
         self._well.set(is_well)

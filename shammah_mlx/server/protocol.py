@@ -8,7 +8,7 @@ SOCKET = "shammah.sock"  # in the home
 
 
 class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "stored": "kept"}):
-    """What a user asks for."""
+    """A question, and how to answer it."""
 
     text: str
     system: str | None = None
@@ -17,41 +17,41 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     forced_source: ForcedSource | None = None
     strict: bool = False
     stored: bool = True
-    waits: bool = False  # until all is learnt
+    waits: bool = False  # until everything is learnt
 
     @property
     def options(self) -> AskOptions:
-        """Return how the query is to be answered."""
+        """Return the options for `Assistant.answering`."""
         return AskOptions(self.forced_source, self.stored, self.strict)
 
 
 class Continuing(msgspec.Struct, frozen=True, tag=True):
-    """Which question the answer goes on from."""
+    """The answer continues the conversation after this question."""
 
     question: str
 
 
 class Piece(msgspec.Struct, frozen=True, tag=True):
-    """Some words of the answer."""
+    """A piece of the answer's text."""
 
     text: str
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
-    """The answer, journalled."""
+    """The answer is complete, and journalled if it is stored at all."""
 
     interaction: Interaction
     preset: str
 
 
 class Unanswered(msgspec.Struct, frozen=True, tag=True):
-    """Claude was needed and gave nothing."""
+    """Claude was needed but could not be reached or gave no reply."""
 
     outage: Outage
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """What the user can act on."""
+    """An error, with a hint at what the user can do."""
 
     message: str
     hint: str
@@ -59,7 +59,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Away(msgspec.Struct, frozen=True, tag=True):
-    """The service is out of the home, for somebody who must be alone there."""
+    """The service is out of the home, because another command needs the home alone."""
 
 
-Said = Continuing | Piece | Answered | Unanswered | Away | Failed
+Message = Continuing | Piece | Answered | Unanswered | Away | Failed

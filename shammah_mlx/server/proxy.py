@@ -1,4 +1,4 @@
-"""The way to Claude for other programs' requests: with our key, and otherwise byte for byte as they came."""
+"""Pass other programs' requests on to Claude: with our key, otherwise byte for byte."""
 
 import os
 import re
@@ -14,33 +14,33 @@ from shammah_mlx.teacher.keys import BASE_URL, Credential
 Headers = list[tuple[bytes, bytes]]
 
 CLAUDE = "https://api.anthropic.com"
-CONNECT_S = 10.0  # to reach Claude; how long it may be silent is the config's
+CONNECT_S = 10.0  # to connect to Claude; the config says how long Claude may be silent
 _HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
     *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
 }  # RFC 9110, 7.6.1
-_OURS = {b"host", b"x-api-key", b"authorization", b"cookie", b"content-length", b"via", b"expect"}
-_OF_THE_CLIENT_ALONE = ("accept", "accept-encoding", "user-agent")  # nothing takes their place where it sent none
-_DOTS = re.compile(rb"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # a path that is another once it is resolved
+_SET_BY_US = {b"host", b"x-api-key", b"authorization", b"cookie", b"content-length", b"via", b"expect"}
+_NO_DEFAULT = ("accept", "accept-encoding", "user-agent")  # sent only if the client sent them
+_DOT_SEGMENT = re.compile(rb"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # resolving it would give another path
 
 
 class Proxy:
-    """One client of Claude's API for a whole service; to be made and used in one event loop."""
+    """One HTTP client of Claude's API for a whole service; created and used in one event loop."""
 
     def __init__(self, credential: Credential | None, silence_s: float, base_url: str | None = None) -> None:
         self._credential = credential
         self._base = (base_url or os.environ.get(BASE_URL, "").strip() or CLAUDE).rstrip("/")
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(silence_s, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=None),  # the service's own bound holds
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # what one client gets is not for another
+            limits=httpx2.Limits(max_connections=None),  # the service's own slots are the limit
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # clients must not share cookies
         )
-        for name in _OF_THE_CLIENT_ALONE:
+        for name in _NO_DEFAULT:
             del self._client.headers[name]
 
     @property
     def has_key(self) -> bool:
-        """Say whether there is anything to show Claude."""
+        """Say whether there is a credential for Claude."""
         return self._credential is not None
 
     async def close(self) -> None:
@@ -48,19 +48,19 @@ class Proxy:
         await self._client.aclose()
 
     @asynccontextmanager
-    async def asked(self, method: str, target: bytes, headers: Headers, body: bytes) -> AsyncIterator[httpx2.Response]:
-        """Send a request on; yield Claude's response, of which nothing is read yet but its headers.
+    async def send(self, method: str, target: bytes, headers: Headers, body: bytes) -> AsyncIterator[httpx2.Response]:
+        """Send a request to Claude; yield the response once its headers are read, with its body still to be read.
 
-        `target` is the path, and what comes after it.
+        `target` is the path and the query string.
 
         Raises:
-            httpx2.HTTPError: Claude cannot be reached, or stops in between.
+            httpx2.HTTPError: Claude cannot be reached, or breaks off.
         """
-        kept = _without({*_HOP_BY_HOP, *_OURS, *_named_in(headers)}, headers)
-        shown = self._credential.headers if self._credential else {}
-        ours = [(name.encode(), value.encode()) for name, value in {**shown, "via": OUR_VIA}.items()]
+        passed_on = _without({*_HOP_BY_HOP, *_SET_BY_US, *_named_in_connection(headers)}, headers)
+        credential = self._credential.headers if self._credential else {}
+        ours = [(name.encode(), value.encode()) for name, value in {**credential, "via": OUR_VIA}.items()]
         url = self._base + target.decode("ascii")
-        request = self._client.build_request(method, url, headers=[*kept, *ours], content=body)
+        request = self._client.build_request(method, url, headers=[*passed_on, *ours], content=body)
         response = await self._client.send(request, stream=True)
         try:
             yield response
@@ -68,20 +68,20 @@ class Proxy:
             await response.aclose()
 
 
-def can_be_passed_on(target: bytes) -> bool:
-    """Say whether a path goes where it seems to."""
-    return target.isascii() and not _DOTS.search(target.partition(b"?")[0])
+def is_safe_target(target: bytes) -> bool:
+    """Say whether a path can be passed on: ASCII, without dot segments that would lead elsewhere."""
+    return target.isascii() and not _DOT_SEGMENT.search(target.partition(b"?")[0])
 
 
-def passed_back(response: httpx2.Response) -> Headers:
-    """Return the headers of Claude's response that go on to the client."""
-    return _without({*_HOP_BY_HOP, *_named_in(response.headers.raw)}, response.headers.raw)
+def response_headers(response: httpx2.Response) -> Headers:
+    """Return the headers of Claude's response that are passed on to the client."""
+    return _without({*_HOP_BY_HOP, *_named_in_connection(response.headers.raw)}, response.headers.raw)
 
 
-def _named_in(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
-    """Return the headers that are for this hop alone because `connection` says so."""
-    told = [value for name, value in headers if name.lower() == b"connection"]
-    return {part.strip().lower() for value in told for part in value.split(b",")}
+def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """Return the names of the headers that `connection` limits to this hop."""
+    values = [value for name, value in headers if name.lower() == b"connection"]
+    return {part.strip().lower() for value in values for part in value.split(b",")}
 
 
 def _without(names: set[bytes], headers: Iterable[tuple[bytes, bytes]]) -> Headers:

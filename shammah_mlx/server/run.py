@@ -1,4 +1,4 @@
-"""Run the service: sockets, signals, and the parts put together."""
+"""Run the service: create its parts, listen on its sockets, end on a signal."""
 
 import logging
 import signal
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from shammah_mlx.config import ServiceConfig
 
 
-A_LOOK_S = 1.0  # from one look whether the home is there to the next
+HOME_POLL_S = 1.0  # between two checks whether the home still exists
 LOOPBACK = "127.0.0.1"
 LOCK = "serving"  # file in the home, locked by the process that serves it
 
 
 async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
-    """Put the parts together, and serve until a signal ends it."""
-    import anthropic  # noqa: F401  it takes a second or two, which nobody who asks is to wait for
+    """Serve a home until a signal ends it."""
+    import anthropic  # noqa: F401  it takes a second or two, so no client should wait for it
 
-    from shammah_mlx.server.app import web
-    from shammah_mlx.server.limits import Gateway
+    from shammah_mlx.server.app import Gateway, make_app
+    from shammah_mlx.server.limits import Limits
     from shammah_mlx.server.local_api import LocalApi
     from shammah_mlx.server.prometheus import Counters
     from shammah_mlx.server.protocol import SOCKET
@@ -43,22 +43,24 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -
         service = Service(home, flags, log.info)
         proxy = Proxy(credential, service.config.service.silence_s)
         opened.push_async_callback(proxy.close)
-        gateway = Gateway(service, proxy, Counters())
-        local_api = LocalApi(gateway, credential)
-        server = _server(web(gateway, token_of(home), local_api.routes), service.config.service)
+        counters = Counters()
+        limits = Limits(service.config.service, counters)
+        local_api = LocalApi(service, limits, counters, credential)
+        app = make_app(Gateway(service, proxy, limits, counters), token_of(home), local_api.routes)
+        server = _make_server(app, service.config.service)
         await service.start()
         opened.push_async_callback(service.stop)
         own = opened.enter_context(_own_socket(home))
         log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
         if credential is None:
-            log.info("no key: nothing can be asked of Claude (shammah key set, then restart this)")
-        lasting = local_api.audit_late(), service.until_it_dies(), _watch(home / SOCKET)
-        await _run(server, [own, port] if port else [own], *lasting)
-    log.info("ended; all is saved")
+            log.info("no API key, so Claude cannot be asked: run `shammah key set`, then restart the service")
+        background = local_api.audit_late(), service.until_worker_ends(), _watch(home / SOCKET)
+        await _run(server, [own, port] if port else [own], *background)
+    log.info("ended; everything is saved")
 
 
-def _server(app: "ASGIApp", config: "ServiceConfig") -> "uvicorn.Server":
-    """Return what serves, and ends in good order when it is told to."""
+def _make_server(app: "ASGIApp", config: "ServiceConfig") -> "uvicorn.Server":
+    """Return a server that ends in good order on SIGTERM and SIGINT."""
     import uvicorn
 
     server = uvicorn.Server(
@@ -68,27 +70,27 @@ def _server(app: "ASGIApp", config: "ServiceConfig") -> "uvicorn.Server":
             access_log=False,
             lifespan="off",
             ws="none",
-            date_header=False,  # Claude's own goes through
+            date_header=False,  # Claude's own is passed on
             server_header=False,
-            proxy_headers=False,  # nobody in between is to be believed
+            proxy_headers=False,  # no proxy in front of us is trusted
             timeout_graceful_shutdown=config.patience_s,
         )
     )
-    for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
-        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again after it has ended
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     return server
 
 
-async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *lasting: Coroutine[Any, Any, None]) -> None:
-    """Serve, with what goes on beside it for ever.
+async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *background: Coroutine[Any, Any, None]) -> None:
+    """Serve, and run background work that should never end.
 
     Raises:
-        RuntimeError: that has ended, so something is wrong, and the system should start the service again.
-        ShammahError: likewise, and it says why.
+        RuntimeError: background work ended, so the process should be started again.
+        ShammahError: likewise, with the reason.
     """
     import asyncio
 
-    tasks = [asyncio.create_task(work) for work in lasting]
+    tasks = [asyncio.create_task(work) for work in background]
     for task in tasks:
         task.add_done_callback(lambda _: setattr(server, "should_exit", True))
     await server.serve(sockets=sockets)
@@ -98,7 +100,7 @@ async def _run(server: "uvicorn.Server", sockets: list[socket.socket], *lasting:
         if isinstance(ended, ShammahError):
             raise ended
         if not isinstance(ended, asyncio.CancelledError):
-            raise RuntimeError("a part of the service has died") from ended
+            raise RuntimeError("a background task of the service ended unexpectedly") from ended
 
 
 @contextmanager
@@ -118,7 +120,7 @@ def hold_serving_lock(home: Path) -> Iterator[None]:
 
         health = client.told(home, "/health")
         process = f" by process {health['process']}" if health else ""
-        raise BadStateError(f"{home} is being served already{process}", "end that one first") from error
+        raise BadStateError(f"{home} is already served{process}", "end that service first") from error
 
 
 @contextmanager
@@ -133,17 +135,19 @@ def listening_on(port: int) -> Iterator[socket.socket]:
         try:
             listening.bind((LOOPBACK, port))
         except OSError as error:
-            raise BadInputError(f"port {port} cannot be used: {error.strerror}", "give --tcp another") from error
+            raise BadInputError(
+                f"port {port} cannot be used: {error.strerror}", "choose another port with --tcp"
+            ) from error
         yield listening
 
 
 @contextmanager
 def _own_socket(home: Path) -> Iterator[socket.socket]:
-    """Listen in the home, where only its owner may connect."""
+    """Yield a socket bound in the home; only the owner of the home may connect."""
     from shammah_mlx.server.protocol import SOCKET
 
     path = home / SOCKET
-    path.unlink(missing_ok=True)  # of one that was killed: this is the only one
+    path.unlink(missing_ok=True)  # left by a service that was killed: the lock says that no other runs
     with socket.socket(socket.AF_UNIX) as own:
         try:
             own.bind(str(path))
@@ -151,31 +155,31 @@ def _own_socket(home: Path) -> Iterator[socket.socket]:
             hint = "the path of the home is too long for a socket: use a shorter --home"
             raise BadInputError(f"{path} cannot be used: {error}", hint) from error
         path.chmod(0o600)
-        made = path.stat().st_ino
+        inode = path.stat().st_ino
         try:
             yield own
         finally:
-            if _is_still(path, made):
+            if _is_still(path, inode):
                 path.unlink()
 
 
 def _is_still(path: Path, inode: int) -> bool:
-    """Say whether a file is the one that was made, and not another's of that name."""
+    """Say whether a path still names the same file."""
     return path.exists() and path.stat().st_ino == inode
 
 
 async def _watch(path: Path) -> None:
-    """Go on for as long as a file is there, and no other in its place.
+    """Wait until a file of the home is deleted or replaced.
 
     Raises:
-        BadStateError: it is not.
+        BadStateError: it was.
     """
     import asyncio
 
-    made = path.stat().st_ino
-    while _is_still(path, made):
-        await asyncio.sleep(A_LOOK_S)
-    raise BadStateError(f"{path.parent} was deleted or replaced", "start the service again: it makes a new one")
+    inode = path.stat().st_ino
+    while _is_still(path, inode):
+        await asyncio.sleep(HOME_POLL_S)
+    raise BadStateError(f"{path.parent} was deleted or replaced", "start the service again: it creates a new home")
 
 
 def _url(port: socket.socket) -> str:

@@ -1,6 +1,6 @@
-"""A home that is kept open: answers first, learns when nobody waits, and lets go of what nobody has used for long.
+"""A home that is kept open: answers come first, learning fills idle time, unused models are unloaded.
 
-All that touches models or journal happens on one thread. Claude is asked elsewhere meanwhile.
+Everything that touches models or the journal runs on one thread; Claude is called outside it.
 """
 
 import asyncio
@@ -27,66 +27,67 @@ from shammah_mlx.teacher.recordings import Recorded
 Result = TypeVar("Result")
 Consult = Callable[[loop.ClaudeCall], Awaitable[Reply | Outage]]
 
-RETRY_S = 30.0  # after learning has failed: a full disk does not get better by asking it
-ALIVE_S = 1.0  # from one look whether the worker lives to the next
-PENDING_S = 0.1  # from one look to the next of who waits until all is learnt
+RETRY_S = 30.0  # from a failure of learning to the next try: a full disk does not empty itself
+ALIVE_POLL_S = 1.0  # between two checks whether the worker is alive
+PENDING_POLL_S = 0.1  # between two checks whether everything is learnt
 
 
 class AwayError(BadStateError):
-    """Somebody else is alone in the home."""
+    """Another command has the home to itself."""
 
 
-class _EndedError(Exception):
-    """Learning is to stop where it is."""
+class _StopLearningError(Exception):
+    """Learning is to stop at once; what is not saved is learnt again."""
 
 
 class Service:
-    """One home's models, warm. Made and used in an event loop; `flags` are settings that replace the file's.
+    """The models of one home, kept in memory. Created and used in an event loop.
 
-    `say` is told what those who run it want to know, without a word of any query.
+    `flags` are settings that override those of the file. `log` receives lines for the operator, which never contain
+    the text of a query.
     """
 
-    def __init__(self, home: Path, flags: Mapping[str, Any], say: Show) -> None:
-        self._home, self._flags, self._say = home, flags, say
+    def __init__(self, home: Path, flags: Mapping[str, Any], log: Show) -> None:
+        self._home, self._flags, self._log = home, flags, log
         self.config = self._read_config()
         self._assistant: Assistant | None = None
-        self._used, self._retry_at = time.monotonic(), 0.0
-        self._away = 0  # how many change the home and want nobody in it
-        self._has_news = False  # whether Claude was reached since audits were last made up for
-        self._is_warm = False  # whether all models are loaded that may be needed
-        self._worker = Worker(self._rest)
-        self.pending = 0  # interactions, as last counted
-        self.learnt = 0  # by this process
+        self._last_used, self._retry_at = time.monotonic(), 0.0
+        self._away = 0  # how many commands need the home to themselves
+        self._has_reached_claude = False  # since late audits were last made
+        self._is_warm = False  # whether all models that may be needed are loaded
+        self._worker = Worker(self._work_when_idle)
+        self.pending = 0  # interactions not learnt yet, when last counted
+        self.learnt = 0  # interactions, by this process
         self.failure: str | None = None  # why learning has stopped
 
     async def start(self) -> None:
-        """Begin to work, and open the home.
+        """Start the worker and open the home.
 
         Raises:
-            ShammahError: it cannot be opened.
+            ShammahError: the home cannot be opened.
         """
         self._worker.start()
         try:
-            await self._do(self._opened)
+            await self._on_worker(self._opened)
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Finish the step at hand, save, and let go of the home."""
+        """Finish the step in progress, save, and close the home."""
         if self._worker.is_alive:
-            closed = self._worker.submit_quietly(self._close)
+            closed = self._worker.submit_when_idle(self._close)
             await asyncio.to_thread(self._worker.stop)
             closed.result()
 
-    async def until_it_dies(self) -> None:
-        """Return if the worker ends without having been told to."""
+    async def until_worker_ends(self) -> None:
+        """Return when the worker has ended, which it should not do by itself."""
         while self._worker.is_alive:
-            await asyncio.sleep(ALIVE_S)
+            await asyncio.sleep(ALIVE_POLL_S)
 
     @property
     def is_well(self) -> bool:
-        """Say whether questions can be answered."""
+        """Say whether the worker lives and learning works."""
         return self._worker.is_alive and self.failure is None
 
     @property
@@ -101,9 +102,10 @@ class Service:
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
     ) -> Interaction | Outage:
-        """Answer a query, which `make` may make of what was asked before, and journal it; see `Assistant.answering`.
+        """Answer the query that `make` returns, and journal it; see `Assistant.answering`.
 
-        `consult` asks Claude; nothing is learnt until it has. `show` is called on another thread.
+        `make` may look at earlier queries. `consult` calls Claude; nothing is learnt until it has returned. `show` is
+        called on another thread.
 
         Raises:
             ShammahError: the home cannot be used.
@@ -114,44 +116,44 @@ class Service:
             assistant = self._opened()
             return assistant.answering(make(assistant), show, options, since)
 
-        with self._worker.attended():
-            answering = await self._do(begin)
-            answered = await self._consult(answering, consult)
+        with self._worker.reserved():
+            answering = await self._on_worker(begin)
+            answered = await self._run(answering, consult)
         if isinstance(answered, Interaction):
-            self._has_news |= answered.called_claude
-            await self._do(functools.partial(self._count, answered))
+            self._has_reached_claude |= answered.called_claude
+            await self._on_worker(functools.partial(self._count, answered))
         return answered
 
     async def make_late_audits(self, consult: Consult) -> None:
-        """Make up for audits that Claude could not be had for, if it was reached since."""
-        if self._has_news:
-            self._has_news = False
-            with self._worker.attended():
-                auditing = await self._do(self._begin_audits)
-                await self._consult(auditing, consult)
+        """Make the audits that were missed during an outage, if Claude was reached since the last try."""
+        if self._has_reached_claude:
+            self._has_reached_claude = False
+            with self._worker.reserved():
+                auditing = await self._on_worker(self._begin_audits)
+                await self._run(auditing, consult)
 
     async def until_learnt(self) -> None:
         """Return when nothing is pending, or learning has stopped."""
-        while self.failure is None and await self._do(lambda: self._opened().pending() > 0):
-            await asyncio.sleep(PENDING_S)
+        while self.failure is None and await self._on_worker(lambda: self._opened().pending() > 0):
+            await asyncio.sleep(PENDING_POLL_S)
 
     async def decode_rate(self) -> float | None:
-        """Return how fast the decoder writes here, tokens a second; None where there is none."""
-        with self._worker.attended():
-            return await self._do(lambda: self._opened().decode_rate())
+        """Return how many tokens per second the decoder writes on this machine; None if there is no decoder."""
+        with self._worker.reserved():
+            return await self._on_worker(lambda: self._opened().decode_rate())
 
     @asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
-        """Be out of the home, all saved, for somebody who must be alone there."""
+        """Save and close the home, and keep it closed while another command needs it to itself."""
         self._away += 1
         try:
-            await asyncio.shield(asyncio.wrap_future(self._worker.submit_quietly(self._close)))
+            await asyncio.shield(asyncio.wrap_future(self._worker.submit_when_idle(self._close)))
             yield
         finally:
             self._away -= 1
 
-    async def _consult(self, consulting: loop.Consultation[Result], consult: Consult) -> Result:
-        """Go through with it, every step on the worker, every call here."""
+    async def _run(self, consulting: loop.Consultation[Result], consult: Consult) -> Result:
+        """Run `consulting` to its end: its steps on the worker, its calls of Claude here."""
 
         def advance(reply: Reply | Outage | None) -> tuple[loop.ClaudeCall | None, Result | None]:
             try:
@@ -159,16 +161,16 @@ class Service:
             except StopIteration as done:
                 return None, done.value
 
-        call, result = await self._do(functools.partial(advance, None))
+        call, result = await self._on_worker(functools.partial(advance, None))
         while call is not None:
-            call, result = await self._do(functools.partial(advance, await consult(call)))
-        return result  # type: ignore[return-value]  # it is there once there is no call
+            call, result = await self._on_worker(functools.partial(advance, await consult(call)))
+        return result  # type: ignore[return-value]  # there is a result once there is no call
 
-    async def _do(self, work: Callable[[], Result]) -> Result:
-        """Do this on the worker; finish it even if whoever waits for it has gone."""
+    async def _on_worker(self, work: Callable[[], Result]) -> Result:
+        """Run `work` on the worker; it is finished even if the caller is cancelled."""
         return await asyncio.shield(asyncio.wrap_future(self._worker.submit(work)))
 
-    # What follows runs on the worker.
+    # The methods below run on the worker.
 
     def _read_config(self) -> Config:
         path = self._home / "config.toml"
@@ -176,8 +178,8 @@ class Service:
         return load_config(path, self._flags)
 
     def _opened(self) -> Assistant:
-        """Return the home, open; with today's settings, if it was not."""
-        self._used = time.monotonic()
+        """Return the open home; open it with the present settings if it is closed."""
+        self._last_used = time.monotonic()
         if self._away:
             raise AwayError("the home is being changed by another command", "ask again when that is done")
         if self._assistant is None:
@@ -185,7 +187,7 @@ class Service:
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,
-                Recorded(()),  # Claude is asked elsewhere
+                Recorded(()),  # the service calls Claude outside the assistant
                 Weights(weights_folder()),
                 options=AssistantOptions(give_way=self._give_way),
             )
@@ -195,10 +197,10 @@ class Service:
         self.pending += answered.request.stored
 
     def _give_way(self) -> None:
-        """Answer who waits; break off what is being learnt, to be learnt again, if the home is to be left."""
+        """Let clients go first; stop learning if the home is to be closed."""
         self._worker.give_way()
         if self._worker.is_stopping or self._away:
-            raise _EndedError
+            raise _StopLearningError
 
     def _is_stale(self) -> bool:
         """Say whether the settings have changed since they were read."""
@@ -209,28 +211,28 @@ class Service:
         return assistant.auditing_late(reached=assistant.has_reached_claude())
 
     def _close(self, error: Exception | None = None) -> None:
-        """Save what is learnt, unless there was an error, and give memory back."""
+        """Save what was learnt, unless there was an error, and free the memory."""
         assistant, self._assistant = self._assistant, None
         if assistant is not None:
             assistant.__exit__(None if error is None else type(error), error, None)
             del assistant
-            gc.collect()  # models hold themselves in circles, and nothing else happens that would have them found
+            gc.collect()  # models are in reference cycles, and an idle process would not collect them
             mx.clear_cache()
 
-    def _rest(self) -> bool:
-        """Use a moment in which nobody waits; say whether there was something to do."""
-        is_to_learn = self._assistant is not None or self.failure is not None
-        if self._away or not is_to_learn or time.monotonic() < self._retry_at:
+    def _work_when_idle(self) -> bool:
+        """Learn, load or unload models; return whether there was anything to do."""
+        should_learn = self._assistant is not None or self.failure is not None
+        if self._away or not should_learn or time.monotonic() < self._retry_at:
             return False
         try:
             if self._is_stale():
                 self._close()
             return self._learn(self._assistant or self._opened())
-        except Exception as error:  # noqa: BLE001  whatever it is, questions are answered; it is said, and tried again
-            told = error.message if isinstance(error, ShammahError) else type(error).__name__
-            if told != self.failure:  # once, not at every try
-                self._say(f"learning stopped: {told}")
-            self.failure, self._retry_at = told, time.monotonic() + RETRY_S
+        except Exception as error:  # noqa: BLE001  questions are answered whatever happens; log it, and try again
+            failure = error.message if isinstance(error, ShammahError) else type(error).__name__
+            if failure != self.failure:  # log it once, not at every try
+                self._log(f"learning stopped: {failure}")
+            self.failure, self._retry_at = failure, time.monotonic() + RETRY_S
             self._close(error)  # what is not saved is learnt again
             return False
 
@@ -240,20 +242,20 @@ class Service:
             if not self._is_warm:
                 assistant.warm_up()
                 self._is_warm = True
-            if time.monotonic() - self._used > self.config.service.unload_after_s:
+            if time.monotonic() - self._last_used > self.config.service.unload_after_s:
                 self._close()
-                self._say("models unloaded: nobody asked anything for a while")
+                self._log("models unloaded: no question for a while")
             return False
         try:
-            learnt = assistant.learn_rest(self._between, wait=False)
-        except _EndedError:
+            learnt = assistant.learn_rest(self._track_learning, wait=False)
+        except _StopLearningError:
             return True
-        mx.clear_cache()  # or a long life fills it
+        mx.clear_cache()  # otherwise it grows for as long as the process lives
         self.failure = None
         return learnt is not None  # None: another process learns
 
-    def _between(self, pending: int) -> AbstractContextManager[Callable[[], None]]:
-        """Return what is called after each interaction that is learnt."""
+    def _track_learning(self, pending: int) -> AbstractContextManager[Callable[[], None]]:
+        """Return a context with the function to call after each interaction that is learnt."""
         self.pending = pending
 
         def advance() -> None:
@@ -261,7 +263,7 @@ class Service:
             self.learnt += 1
             self._give_way()
             if self._is_stale():
-                raise _EndedError
+                raise _StopLearningError
 
         return nullcontext(advance)
 

@@ -1,4 +1,4 @@
-"""One thread that all work on the models goes through: what somebody waits for first, the rest when nobody does.
+"""One thread that does all work on the models: clients first, idle work when no client waits.
 
 Knows nothing about what the work is.
 """
@@ -12,31 +12,31 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-A_LOOK_S = 0.05  # from one look whether those who are attended are done to the next
-A_PAUSE_S = 1.0  # between two offers to use the time, when there was nothing to do
+RESERVED_POLL_S = 0.05  # between two checks whether the thread is still reserved
+IDLE_PAUSE_S = 1.0  # after idle work that found nothing to do
 
 
 class Worker:
-    """The thread. `pastime` is called on it, again and again, while nobody is attended; it says whether it found work.
+    """The thread. It calls `idle_work` again and again while it is not reserved; that returns whether it did anything.
 
-    MLX gives every thread a stream of its own, and models are not made to be shared by several.
+    MLX gives every thread a stream of its own, and its models cannot be shared between threads.
     """
 
-    def __init__(self, pastime: Callable[[], bool]) -> None:
-        self._pastime = pastime
+    def __init__(self, idle_work: Callable[[], bool]) -> None:
+        self._idle_work = idle_work
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._quiet_jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()  # for when nobody is attended
-        self._attended = 0  # who waits for something, whether it is ours to do now or somebody else's
+        self._idle_jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._reservations = 0
         self._counting = threading.Lock()
         self._is_stopping, self._has_died = False, False
         self._thread = threading.Thread(target=self._run, name="models")
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what was submitted, and end; wait for that."""
+        """Finish all submitted jobs, end the thread, and wait for its end."""
         self._is_stopping = True
         self._thread.join()
 
@@ -47,16 +47,16 @@ class Worker:
 
     @property
     def is_stopping(self) -> bool:
-        """Say whether it is to end: what it does for a pastime should come to one."""
+        """Say whether the thread is to end; idle work should then break off."""
         return self._is_stopping
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Do this as soon as what is at hand is done or gives way; before any pastime."""
+        """Run `work` as soon as the present job ends or idle work gives way."""
         return self._submit(work, self._jobs)
 
-    def submit_quietly(self, work: Callable[[], Result]) -> Future[Result]:
-        """Do this when nobody is attended, and no pastime under way."""
-        return self._submit(work, self._quiet_jobs)
+    def submit_when_idle(self, work: Callable[[], Result]) -> Future[Result]:
+        """Run `work` when the thread is not reserved, after the idle work in progress."""
+        return self._submit(work, self._idle_jobs)
 
     def _submit(self, work: Callable[[], Result], jobs: SimpleQueue[Callable[[], None]]) -> Future[Result]:
         future: Future[Result] = Future()
@@ -75,8 +75,8 @@ class Worker:
         return future
 
     @contextmanager
-    def attended(self) -> Iterator[None]:
-        """Keep the thread free for somebody who waits, also while he waits for somebody else."""
+    def reserved(self) -> Iterator[None]:
+        """Reserve the thread for a client: no idle work starts, not even while the client waits for Claude."""
         self._count(1)
         try:
             yield
@@ -84,40 +84,40 @@ class Worker:
             self._count(-1)
 
     def give_way(self) -> None:
-        """Do all that somebody waits for; to be called by a pastime, on the thread."""
+        """Run all jobs of clients and wait until the thread is not reserved; idle work calls this on the thread."""
         while True:
             try:
-                self._jobs.get(timeout=A_LOOK_S if self._attended else 0.0)()
+                self._jobs.get(timeout=RESERVED_POLL_S if self._reservations else 0.0)()
             except Empty:
-                if not self._attended or self._is_stopping:
+                if not self._reservations or self._is_stopping:
                     return
 
     def _count(self, change: int) -> None:
         with self._counting:
-            self._attended += change
+            self._reservations += change
 
     def _run(self) -> None:
         try:
             self._work()
         finally:
             self._has_died = True
-            for jobs in (self._jobs, self._quiet_jobs):
+            for jobs in (self._jobs, self._idle_jobs):
                 while not jobs.empty():
-                    jobs.get()()  # each tells its own failure
+                    jobs.get()()  # an error goes into the job's future
 
     def _work(self) -> None:
         was_busy = True
         while True:
-            wait_s = A_LOOK_S if self._attended else A_PAUSE_S
+            wait_s = RESERVED_POLL_S if self._reservations else IDLE_PAUSE_S
             try:
                 self._jobs.get(timeout=0.0 if was_busy or self._is_stopping else wait_s)()
                 was_busy = True
             except Empty:
-                if self._attended and not self._is_stopping:
+                if self._reservations and not self._is_stopping:
                     was_busy = False
-                elif not self._quiet_jobs.empty():
-                    self._quiet_jobs.get()()
+                elif not self._idle_jobs.empty():
+                    self._idle_jobs.get()()
                 elif self._is_stopping:
                     return
                 else:
-                    was_busy = self._pastime()
+                    was_busy = self._idle_work()

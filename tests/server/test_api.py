@@ -1,7 +1,6 @@
-"""Any Anthropic client in front of the service: what is answered here, and what goes to Claude byte for byte."""
+"""Anthropic clients of the service: which requests it answers, and which go to Claude byte for byte."""
 
 import asyncio
-import http.client
 import itertools
 import json
 import socket
@@ -9,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext, suppress
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 KEY = "sk-test-upstream"
 MODEL, LIMIT = "claude-x", 300
-LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
+TAUGHT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 KNOWN = "what is the way to boil an egg?"
 LIMITS = itertools.count(LIMIT + 100)
 PLAIN = reply(lambda text: f"You asked: {text}")
@@ -41,18 +41,18 @@ def upstream() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def served(upstream: Loopback) -> Iterator[Served]:
-    """Return a service that knows a few answers."""
+    """Return a service that has learnt a few answers."""
     environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
     with Place() as home, Served(home, environment, "--tcp", "0") as served:
         with served.own() as own:
-            for text in LEARNT:
+            for text in TAUGHT:
                 assert own.post("/v1/messages", json=body(text)).status_code == 200
         served.wait_until_learnt()
         yield served
 
 
 @pytest.fixture(autouse=True)
-def usual_claude(upstream: Loopback) -> Iterator[None]:
+def restore_default(upstream: Loopback) -> Iterator[None]:
     yield
     upstream.default_to(PLAIN)
 
@@ -66,10 +66,10 @@ def client(served: Served) -> Iterator["anthropic.Anthropic"]:
 
 
 @pytest.fixture
-def web(served: Served) -> Iterator[httpx2.Client]:
+def http(served: Served) -> Iterator[httpx2.Client]:
     """Return a plain client of the TCP port, with the token."""
-    with httpx2.Client(base_url=served.url, headers={"x-api-key": served.token}, timeout=WITHIN_S) as web:
-        yield web
+    with httpx2.Client(base_url=served.url, headers={"x-api-key": served.token}, timeout=WITHIN_S) as http:
+        yield http
 
 
 def body(text: str, **others: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def body(text: str, **others: Any) -> dict[str, Any]:
 
 
 def new(text: str, **others: Any) -> dict[str, Any]:
-    """Return a question that leans on something no other does: nothing is known of such."""
+    """Return a question with a limit of its own, for which nothing is learnt yet."""
     return body(text, **{"max_tokens": next(LIMITS), **others})
 
 
@@ -87,7 +87,7 @@ def journalled(served: Served) -> list[Interaction]:
 
 
 class TestTheSdk:
-    def test_gets_what_is_known_from_here(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
+    def test_gets_a_known_answer_locally(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
         before = len(upstream.requests)
         raw = client.messages.with_raw_response.create(**body(KNOWN))
         message = raw.parse()
@@ -98,13 +98,13 @@ class TestTheSdk:
         assert raw.headers["shammah-query-id"].isdigit()
         assert len(upstream.requests) == before
 
-    def test_gets_what_is_known_in_a_stream(self, client: "anthropic.Anthropic") -> None:
+    def test_gets_a_known_answer_as_a_stream(self, client: "anthropic.Anthropic") -> None:
         with client.messages.stream(**body(KNOWN)) as stream:
             assert "".join(stream.text_stream) == "You asked: how do I boil a egg"
             final = stream.get_final_message()
         assert (final.model, final.stop_reason) == ("shammah-default", "end_turn")
 
-    def test_gets_the_rest_from_claude_and_it_is_learnt(
+    def test_gets_other_answers_from_claude_and_they_are_journalled(
         self, client: "anthropic.Anthropic", served: Served, upstream: Loopback
     ) -> None:
         raw = client.messages.with_raw_response.create(**new("which moons has Mars?", system="be brief"))
@@ -120,12 +120,12 @@ class TestTheSdk:
     def test_gets_claudes_stream(self, client: "anthropic.Anthropic", served: Served) -> None:
         with client.messages.stream(**new("which moons has Venus?")) as stream:
             assert "".join(stream.text_stream) == "You asked: which moons has Venus?"
-        last = journalled(served)[-1]  # it was, before the stream ended
+        last = journalled(served)[-1]  # journalled before the stream ended
         assert last.request.query.text == "which moons has Venus?"
         assert last.reply is not None
         assert last.reply.complete
 
-    def test_works_without_blocking_too(self, served: Served) -> None:
+    def test_works_asynchronously(self, served: Served) -> None:
         import anthropic
 
         async def ask() -> list[str]:
@@ -137,68 +137,68 @@ class TestTheSdk:
 
         assert asyncio.run(ask()) == ["You asked: how do I boil a egg", "You asked: which moons has Saturn?"]
 
-    def test_is_shown_claudes_errors_as_they_are(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
+    def test_gets_claudes_errors_unchanged(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
         import anthropic
 
         upstream.default_to(fail(429, "Slowly.", retry_after=7))
-        with pytest.raises(anthropic.RateLimitError) as told:
+        with pytest.raises(anthropic.RateLimitError) as raised:
             client.messages.create(**new("which moons has Pluto?"))
-        assert told.value.response.headers["retry-after"] == "7"
-        assert told.value.body["error"]["message"] == "Slowly."  # type: ignore[index]
+        assert raised.value.response.headers["retry-after"] == "7"
+        assert raised.value.body["error"]["message"] == "Slowly."  # type: ignore[index]
 
-    def test_is_not_shown_what_claude_said_of_our_key(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
+    def test_does_not_get_claudes_error_about_our_key(self, client: "anthropic.Anthropic", upstream: Loopback) -> None:
         import anthropic
 
         upstream.default_to(fail(401, f"{KEY} is no key"))
-        with pytest.raises(anthropic.AuthenticationError) as told:
+        with pytest.raises(anthropic.AuthenticationError) as raised:
             client.messages.create(**new("which moons has Pluto?"))
-        assert KEY not in str(told.value)
-        with pytest.raises(anthropic.AuthenticationError) as told:
+        assert KEY not in str(raised.value)
+        with pytest.raises(anthropic.AuthenticationError) as raised:
             client.messages.create(**new("which moons has Pluto?"), extra_body={"temperature": 0.5})
-        assert KEY not in str(told.value)
+        assert KEY not in str(raised.value)
 
     def test_lists_claudes_models(self, client: "anthropic.Anthropic") -> None:
         assert [model.id for model in client.models.list()] == ["claude-x"]
 
-    def test_may_talk_to_the_homes_own_socket_without_a_token(self, served: Served) -> None:
+    def test_needs_no_token_on_the_homes_own_socket(self, served: Served) -> None:
         with served.own() as own:
-            told = own.post("/v1/messages", json=body(KNOWN))
-        assert told.json()["model"] == "shammah-default"
+            got = own.post("/v1/messages", json=body(KNOWN))
+        assert got.json()["model"] == "shammah-default"
 
 
-class TestWhatIsPartOfTheQuestion:
+class TestTheContextOfAQuestion:
     @pytest.mark.parametrize(
         "others",
         [{"max_tokens": LIMIT + 1}, {"model": "claude-y"}, {"system": "be rude"}, {"stop_sequences": ["\n"]}],
         ids=["limit", "model", "system", "stop"],
     )
-    def test_makes_it_another(self, web: httpx2.Client, others: dict[str, Any]) -> None:
-        told = web.post("/v1/messages", json={**body(KNOWN), **others})
-        assert told.headers["shammah-source"] == "claude"
+    def test_has_every_field_that_changes_the_answer(self, http: httpx2.Client, others: dict[str, Any]) -> None:
+        got = http.post("/v1/messages", json={**body(KNOWN), **others})
+        assert got.headers["shammah-source"] == "claude"
 
-    def test_is_not_who_asks_nor_the_usual_temperature(self, web: httpx2.Client) -> None:
+    def test_has_no_metadata_and_no_default_temperature(self, http: httpx2.Client) -> None:
         block = [{"type": "text", "text": KNOWN, "cache_control": {"type": "ephemeral"}}]
         sent = body("", messages=[{"role": "user", "content": block}], metadata={"user_id": "u"}, temperature=1.0)
-        assert web.post("/v1/messages", json=sent).headers["shammah-source"] == "recall"
+        assert http.post("/v1/messages", json=sent).headers["shammah-source"] == "recall"
 
-    def test_what_ended_an_answer_is_told_when_it_is_given_again(
-        self, web: httpx2.Client, served: Served, upstream: Loopback
+    def test_a_recalled_answer_has_its_stop_reason(
+        self, http: httpx2.Client, served: Served, upstream: Loopback
     ) -> None:
         stopped = {"stop_reason": "stop_sequence", "stop_sequence": "###"}
 
         def stop(wire: Wire, request: Any) -> None:
-            told = {"type": "message", "role": "assistant", "id": "msg", "model": MODEL, **stopped}
+            message = {"type": "message", "role": "assistant", "id": "msg", "model": MODEL, **stopped}
             usage = {"input_tokens": 1, "output_tokens": 1}
-            wire.json(200, {**told, "content": [{"type": "text", "text": "one"}], "usage": usage})
+            wire.json(200, {**message, "content": [{"type": "text", "text": "one"}], "usage": usage})
 
         upstream.default_to(stop)
-        asked = [f"count to {number} in French" for number in ("three", "four", "five", "six", "seven")]
-        for text in asked:
-            web.post("/v1/messages", json=body(text, stop_sequences=["###"]))
+        questions = [f"count to {number} in French" for number in ("three", "four", "five", "six", "seven")]
+        for text in questions:
+            http.post("/v1/messages", json=body(text, stop_sequences=["###"]))
         served.wait_until_learnt()
-        told = web.post("/v1/messages", json=body(asked[0], stop_sequences=["###"]))
-        assert told.headers["shammah-source"] == "recall"
-        assert {name: told.json()[name] for name in stopped} == stopped
+        got = http.post("/v1/messages", json=body(questions[0], stop_sequences=["###"]))
+        assert got.headers["shammah-source"] == "recall"
+        assert {name: got.json()[name] for name in stopped} == stopped
 
 
 HELLO = {"role": "user", "content": "hello"}
@@ -206,7 +206,7 @@ IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png"
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hello"}}
 
 
-class TestWhatTheLoopDoesNotCover:
+class TestRequestsNotCovered:
     @pytest.mark.parametrize(
         "sent",
         [
@@ -223,94 +223,93 @@ class TestWhatTheLoopDoesNotCover:
         ids=["tools", "image", "document", "conversation", "thinking", "temperature", "unknown", "empty", "long"],
     )
     @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
-    def test_goes_to_claude_byte_for_byte_and_back(
-        self, web: httpx2.Client, served: Served, upstream: Loopback, sent: dict[str, Any], streams: bool
+    def test_go_to_claude_byte_for_byte_and_back(
+        self, http: httpx2.Client, served: Served, upstream: Loopback, sent: dict[str, Any], streams: bool
     ) -> None:
         before = len(journalled(served))
-        raw = json.dumps({**sent, "stream": streams}, indent=3).encode()  # spaces that no encoder of ours makes
+        raw = json.dumps({**sent, "stream": streams}, indent=3).encode()  # with spaces that our encoder would not write
         headers = {"content-type": "application/json", "anthropic-version": "2023-06-01", "x-stainless-lang": "python"}
-        got = web.post("/v1/messages?beta=true", content=raw, headers=headers)
+        got = http.post("/v1/messages?beta=true", content=raw, headers=headers)
         request = upstream.requests[-1]
         assert request.raw == raw
         assert request.path == "/v1/messages?beta=true"
         assert request.headers["x-api-key"] == KEY
         assert request.headers["x-stainless-lang"] == "python"
         with httpx2.Client() as direct:
-            straight = direct.post(f"{upstream.url}/v1/messages", content=raw)
-        assert got.content == straight.content
-        assert got.headers["content-type"] == straight.headers["content-type"]
+            expected = direct.post(f"{upstream.url}/v1/messages", content=raw)
+        assert got.content == expected.content
+        assert got.headers["content-type"] == expected.headers["content-type"]
         assert len(journalled(served)) == before
 
-    def test_has_no_header_of_ours_and_any_of_the_clients(self, served: Served, upstream: Loopback) -> None:
+    def test_carry_the_clients_headers_and_no_defaults_of_ours(self, served: Served, upstream: Loopback) -> None:
         raw = json.dumps(body(KNOWN, top_k=3)).encode()
-        with closing(http.client.HTTPConnection("127.0.0.1", served.port)) as line:
-            line.putrequest("POST", "/v1/messages", skip_accept_encoding=True)
+        with closing(HTTPConnection("127.0.0.1", served.port)) as connection:
+            connection.putrequest("POST", "/v1/messages", skip_accept_encoding=True)
             for name, value in {"x-api-key": served.token, "x-title": "Ü", "connection": "x-hop", "x-hop": "1"}.items():
-                line.putheader(name, value.encode())
-            line.putheader("content-length", str(len(raw)))
-            line.endheaders(raw)
-            assert line.getresponse().status == 200
+                connection.putheader(name, value.encode())
+            connection.putheader("content-length", str(len(raw)))
+            connection.endheaders(raw)
+            assert connection.getresponse().status == 200
         sent = upstream.requests[-1].headers
         assert sent["x-title"].encode("latin-1").decode() == "Ü"
         assert not {"accept-encoding", "user-agent", "accept", "x-hop"} & sent.keys()
 
     @pytest.mark.parametrize("path", ["/v1/../x", "/v1/./messages", "/v1/%2e%2e/x", "/v1/.%2E"])
-    def test_is_no_path_that_leads_elsewhere(self, served: Served, upstream: Loopback, path: str) -> None:
+    def test_must_not_have_a_path_with_dot_segments(self, served: Served, upstream: Loopback, path: str) -> None:
         before = len(upstream.requests)
-        with closing(http.client.HTTPConnection("127.0.0.1", served.port)) as line:
-            line.request("GET", path, headers={"x-api-key": served.token})
-            assert line.getresponse().status == 404
+        with closing(HTTPConnection("127.0.0.1", served.port)) as connection:
+            connection.request("GET", path, headers={"x-api-key": served.token})
+            assert connection.getresponse().status == 404
         assert len(upstream.requests) == before
 
-    def test_is_a_request_with_a_beta(self, web: httpx2.Client, upstream: Loopback) -> None:
-        web.post("/v1/messages", json=body(KNOWN), headers={"anthropic-beta": "context-1m"})
+    def test_include_those_with_a_beta(self, http: httpx2.Client, upstream: Loopback) -> None:
+        http.post("/v1/messages", json=body(KNOWN), headers={"anthropic-beta": "context-1m"})
         assert upstream.requests[-1].headers["anthropic-beta"] == "context-1m"
 
-    def test_comes_as_it_comes(self, web: httpx2.Client, upstream: Loopback) -> None:
-        """The first words arrive while Claude still speaks."""
+    def test_stream_while_claude_still_writes(self, http: httpx2.Client, upstream: Loopback) -> None:
         go_on = threading.Event()
 
-        def speak(wire: Wire, request: Any) -> None:
+        def write(wire: Wire, request: Any) -> None:
             wire.begin_stream()
             wire.chunk(b"event: one\ndata: {}\n\n")
             assert go_on.wait(WITHIN_S)
             wire.chunk(b"event: two\ndata: {}\n\n")
             wire.end_stream()
 
-        upstream.default_to(speak)
-        with web.stream("POST", "/v1/messages", json=body(KNOWN, stream=True, top_k=3)) as response:
+        upstream.default_to(write)
+        with http.stream("POST", "/v1/messages", json=body(KNOWN, stream=True, top_k=3)) as response:
             pieces = response.iter_raw()
             assert next(pieces) == b"event: one\ndata: {}\n\n"
             go_on.set()
             assert b"".join(pieces) == b"event: two\ndata: {}\n\n"
 
 
-class TestWhatGoesWrong:
+class TestFailures:
     @pytest.mark.parametrize("abrupt", [False, True])
-    def test_a_reply_that_was_cut_is_passed_on_cut_and_never_learnt(
-        self, web: httpx2.Client, served: Served, upstream: Loopback, abrupt: bool
+    def test_a_cut_reply_is_passed_on_and_journalled_as_incomplete(
+        self, http: httpx2.Client, served: Served, upstream: Loopback, abrupt: bool
     ) -> None:
         upstream.default_to(cut("It is a ", abrupt=abrupt))
         text = f"what is a comet, {abrupt}?"
-        builder = b""
+        received = b""
         with (
             pytest.raises(httpx2.RemoteProtocolError) if abrupt else nullcontext(),
-            web.stream("POST", "/v1/messages", json=new(text, stream=True)) as response,
+            http.stream("POST", "/v1/messages", json=new(text, stream=True)) as response,
         ):
             for piece in response.iter_raw():
-                builder += piece
-        assert b"It i" in builder
-        assert b"message_stop" not in builder
+                received += piece
+        assert b"It i" in received
+        assert b"message_stop" not in received
         last = journalled(served)[-1]
         assert last.request.query.text == text
         assert last.reply is not None
         assert (last.reply.text, last.reply.complete) == ("It is a ", False)
 
-    def test_who_hangs_up_is_charged_for_no_more_than_he_heard(
-        self, web: httpx2.Client, served: Served, upstream: Loopback
+    def test_a_client_that_hangs_up_ends_the_call_of_claude(
+        self, http: httpx2.Client, served: Served, upstream: Loopback
     ) -> None:
         upstream.default_to(stall("It is a "))
-        with web.stream("POST", "/v1/messages", json=new("what is a meteor?", stream=True)) as response:
+        with http.stream("POST", "/v1/messages", json=new("what is a meteor?", stream=True)) as response:
             next(response.iter_raw())
         until = time.monotonic() + WITHIN_S
         while journalled(served)[-1].request.query.text != "what is a meteor?":
@@ -320,47 +319,47 @@ class TestWhatGoesWrong:
         assert last is not None
         assert not last.complete
 
-    def test_claude_out_of_reach_is_one_error_in_its_format(self, upstream: Loopback) -> None:
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
+    def test_an_unreachable_claude_gives_an_error_in_its_format(self, upstream: Loopback) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
             environment = {
                 "ANTHROPIC_API_KEY": KEY,
-                "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{nobody.getsockname()[1]}",
+                "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{unused.getsockname()[1]}",
                 "NO_PROXY": "*",
             }
-            with Place() as home, Served(home, environment) as alone, alone.own() as own:
+            with Place() as home, Served(home, environment) as served, served.own() as own:
                 for others in ({}, {"top_p": 0.5}):
-                    told = own.post("/v1/messages", json=new("what is a monad?", **others))
-                    assert told.status_code == 500
-                    assert told.json()["error"]["type"] == "api_error"
-                    assert "could not be reached" in told.json()["error"]["message"]
-                assert not journalled(alone)
+                    got = own.post("/v1/messages", json=new("what is a monad?", **others))
+                    assert got.status_code == 500
+                    assert got.json()["error"]["type"] == "api_error"
+                    assert "could not be reached" in got.json()["error"]["message"]
+                assert not journalled(served)
 
-    def test_a_whole_reply_that_was_cut_is_an_error(
-        self, web: httpx2.Client, served: Served, upstream: Loopback
+    def test_a_cut_reply_that_was_not_streamed_is_an_error(
+        self, http: httpx2.Client, served: Served, upstream: Loopback
     ) -> None:
         def half(wire: Wire, request: Any) -> None:
             wire.send(200, "application/json", b'{"type": "mess', {"content-length": "999"})
 
         upstream.default_to(half)
         for others in ({}, {"top_k": 3}):
-            with suppress(httpx2.RemoteProtocolError):  # its headers may have gone out
-                assert web.post("/v1/messages", json=new("what is a comet?", **others)).status_code == 500
+            with suppress(httpx2.RemoteProtocolError):  # the headers may have been sent already
+                assert http.post("/v1/messages", json=new("what is a comet?", **others)).status_code == 500
 
-    def test_who_hangs_up_before_he_has_asked_leaves_no_trace(self, served: Served) -> None:
-        with socket.create_connection(("127.0.0.1", served.port)) as line:
+    def test_a_client_that_hangs_up_early_causes_no_traceback(self, served: Served) -> None:
+        with socket.create_connection(("127.0.0.1", served.port)) as connection:
             head = f"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {served.token}\r\n"
-            line.sendall(f'{head}content-length: 500\r\n\r\n{{"mod'.encode())
+            connection.sendall(f'{head}content-length: 500\r\n\r\n{{"mod'.encode())
             time.sleep(0.2)
         time.sleep(0.2)
         assert "Traceback" not in served.log
 
-    def test_a_service_that_would_ask_itself_says_so(self, web: httpx2.Client) -> None:
-        told = web.post("/v1/messages", json=new("?"), headers={"via": "1.1 shammah"})
-        assert told.status_code == 400
-        assert "ANTHROPIC_BASE_URL" in told.json()["error"]["message"]
+    def test_a_request_from_shammah_itself_is_refused(self, http: httpx2.Client) -> None:
+        got = http.post("/v1/messages", json=new("?"), headers={"via": "1.1 shammah"})
+        assert got.status_code == 400
+        assert "ANTHROPIC_BASE_URL" in got.json()["error"]["message"]
 
-    def test_there_is_room_for_so_many_and_the_next_is_told(self, upstream: Loopback) -> None:
+    def test_a_request_beyond_the_last_slot_is_refused(self, upstream: Loopback) -> None:
         environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
         upstream.default_to(stall("It is "))
         with Place() as home:
@@ -384,7 +383,7 @@ class TestWhatGoesWrong:
                 assert "comet" not in metrics
 
 
-class TestWhoMayAsk:
+class TestAccess:
     @pytest.mark.parametrize(
         ("headers", "status"),
         [
@@ -402,36 +401,36 @@ class TestWhoMayAsk:
         ],
     )
     @pytest.mark.parametrize("path", ["/v1/messages", "/v1/models", "/metrics"])
-    def test_is_who_knows_the_token_and_no_page_of_a_browser(
+    def test_needs_the_token_and_is_refused_to_web_pages(
         self, served: Served, path: str, headers: dict[str, Any], status: int
     ) -> None:
-        told = {
+        sent = {
             name: value.replace("TOKEN", served.token) if isinstance(value, str) else value
             for name, value in headers.items()
         }
-        with httpx2.Client(base_url=served.url, headers=told) as web:
-            got = web.post(path, json=body(KNOWN)) if path == "/v1/messages" else web.get(path)
+        with httpx2.Client(base_url=served.url, headers=sent) as http:
+            got = http.post(path, json=body(KNOWN)) if path == "/v1/messages" else http.get(path)
         assert got.status_code == status
         assert not [name for name in got.headers if name.startswith("access-control")]
 
-    def test_preflights_get_nothing(self, served: Served) -> None:
+    def test_is_refused_to_preflights(self, served: Served) -> None:
         asks = {"origin": "https://evil.example", "access-control-request-method": "POST"}
-        with httpx2.Client(base_url=served.url, headers=asks) as web:
-            assert web.options("/v1/messages").status_code == 403
+        with httpx2.Client(base_url=served.url, headers=asks) as http:
+            assert http.options("/v1/messages").status_code == 403
 
-    def test_may_see_that_it_is_well_without_a_token(self, served: Served) -> None:
-        with httpx2.Client(base_url=served.url) as web:
-            assert web.get("/health").json()["status"] == "ok"
+    def test_to_health_needs_no_token(self, served: Served) -> None:
+        with httpx2.Client(base_url=served.url) as http:
+            assert http.get("/health").json()["status"] == "ok"
 
-    def test_is_nobody_for_what_commands_say_to_it(self, web: httpx2.Client) -> None:
+    def test_to_command_paths_does_not_exist_on_a_port(self, http: httpx2.Client) -> None:
         for path in ("/own/ask", "/own/away", "/ask"):
-            assert web.post(path, json={"text": "x"}).status_code == 404
-        assert web.get("/own/decode-rate").status_code == 404
+            assert http.post(path, json={"text": "x"}).status_code == 404
+        assert http.get("/own/decode-rate").status_code == 404
 
-    def test_the_upstream_key_is_ours_never_the_clients(self, web: httpx2.Client, upstream: Loopback) -> None:
+    def test_to_claude_uses_our_key_and_never_the_clients(self, http: httpx2.Client, upstream: Loopback) -> None:
         theirs = {"authorization": "Bearer theirs", "cookie": "c"}
         for others in ({}, {"top_p": 0.5}):
-            web.post(
+            http.post(
                 "/v1/messages",
                 json=new("who am I?", **others),
                 headers=theirs,
@@ -443,28 +442,28 @@ class TestWhoMayAsk:
 
 
 class TestBodies:
-    def test_are_bounded(self, upstream: Loopback) -> None:
+    def test_that_are_too_large_are_refused(self, upstream: Loopback) -> None:
         environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
         with Place() as home:
             (home / "config.toml").write_text((home / "config.toml").read_text() + "[service]\nmost_body_bytes = 900\n")
             with Served(home, environment) as small, small.own() as own:
                 assert own.post("/v1/messages", json=body("x" * 500)).status_code == 200
-                told = own.post("/v1/messages", json=body("x" * 900))
-                assert told.status_code == 413
-                assert told.json()["error"]["type"] == "request_too_large"
+                got = own.post("/v1/messages", json=body("x" * 900))
+                assert got.status_code == 413
+                assert got.json()["error"]["type"] == "request_too_large"
 
                 def endless() -> Iterator[bytes]:
                     while True:
                         yield b"x" * 100
 
-                with suppress(httpx2.HTTPError):  # it was told, and hung up on
+                with suppress(httpx2.HTTPError):  # the service may close the connection first
                     assert own.post("/v1/messages", content=endless()).status_code == 413
                 assert own.get("/health").status_code == 200
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-    def test_of_any_bytes_are_answered_by_somebody(self, web: httpx2.Client, sent: bytes) -> None:
-        got = web.post("/v1/messages", content=sent)
+    def test_of_any_bytes_get_a_response(self, http: httpx2.Client, sent: bytes) -> None:
+        got = http.post("/v1/messages", content=sent)
         assert got.status_code in (400, 200)
         assert got.json()["type"] in ("error", "message")
 
@@ -496,29 +495,29 @@ class TestBodies:
             max_leaves=12,
         )
     )
-    def test_of_any_shape_are_answered_by_somebody(
-        self, web: httpx2.Client, served: Served, upstream: Loopback, sent: Any
+    def test_of_any_shape_get_a_response(
+        self, http: httpx2.Client, served: Served, upstream: Loopback, sent: Any
     ) -> None:
         upstream.default_to(fail(400, "What?"))
         whole = {**body("hello"), **sent} if isinstance(sent, dict) else sent
-        got = web.post("/v1/messages", content=json.dumps(whole).encode())
+        got = http.post("/v1/messages", content=json.dumps(whole).encode())
         assert got.status_code in (400, 200)
         assert "Traceback" not in served.log
 
-    def test_nested_without_end_are_refused(self, web: httpx2.Client, served: Served) -> None:
+    def test_nested_too_deeply_are_refused(self, http: httpx2.Client, served: Served) -> None:
         for sent in (b"[" * 100_000, b'{"messages":' * 50_000):
-            assert web.post("/v1/messages", content=sent).status_code == 400
+            assert http.post("/v1/messages", content=sent).status_code == 400
         assert "Traceback" not in served.log
 
 
-def test_the_log_has_no_word_of_a_question_an_answer_or_a_key(web: httpx2.Client, served: Served) -> None:
-    web.post("/v1/messages", json=body("the xylophone question"))
+def test_the_log_has_no_question_answer_or_key(http: httpx2.Client, served: Served) -> None:
+    http.post("/v1/messages", json=body("the xylophone question"))
     for word in ("xylophone", "egg", "You asked", KEY, served.token):
         assert word not in served.log
 
 
 def test_many_at_once_get_one_right_answer_each(served: Served) -> None:
-    """A short form of what `make load` does."""
+    """Ask 40 questions at once; `make load` does this at length."""
     import anthropic
 
     async def ask_all() -> list[str]:
@@ -542,12 +541,12 @@ AUDITED = BOLD.replace("audits = []", "audits = [[0, 1.0]]\naudit_floor = 1.0")
 
 
 class TestAudits:
-    def test_are_made_with_the_clients_own_request_or_later(self, upstream: Loopback) -> None:
+    def test_use_the_clients_own_request_or_are_made_late(self, upstream: Loopback) -> None:
         environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
         with Place() as home:
             (home / "config.toml").write_text(AUDITED)
             with Served(home, environment) as served, served.own() as own:
-                for text in LEARNT:
+                for text in TAUGHT:
                     own.post("/v1/messages", json=body(text, system="s"))
                 served.wait_until_learnt()
 
@@ -556,7 +555,7 @@ class TestAudits:
                     good = own.post("/v1/messages", json=body(KNOWN, system="s", stream=streams))
                     assert good.headers["shammah-source"] == "recall"
                 upstream.default_to(reply("Never."))
-                for text, streams in ((LEARNT[2], False), (LEARNT[5], True)):
+                for text, streams in ((TAUGHT[2], False), (TAUGHT[5], True)):
                     bad = own.post("/v1/messages", json=body(text, system="s", stream=streams))
                     assert bad.headers["shammah-source"] == "claude"
                     assert b"Neve" in bad.content
@@ -568,5 +567,5 @@ class TestAudits:
                 own.post("/v1/messages", json=new("which moons has Mars?"))
                 until = time.monotonic() + WITHIN_S
                 while journalled(served)[-1].late_for != int(missed.headers["shammah-query-id"]):
-                    assert time.monotonic() < until, "it was not made up for"
+                    assert time.monotonic() < until, "the late audit was not made"
                     time.sleep(0.1)

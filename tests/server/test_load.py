@@ -1,4 +1,4 @@
-"""The service under load: many clients at once, and killed among them. `make load` prints the figures."""
+"""The service under load: many clients at once, and kills while they ask. `make load` prints the figures."""
 
 import asyncio
 import contextlib
@@ -31,23 +31,24 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 KEY = "sk-test-upstream"
 CLIENTS = 50
-TAUGHT = 100  # questions
-KNOWN, NEW = 300, 10_000  # max_tokens, and from where on each question has its own: nothing is known of such
+TAUGHT = 100  # number of questions
+KNOWN, NEW = 300, 10_000  # max_tokens of taught questions; new ones count up from NEW, so nothing is learnt for theirs
 ROWS = [row for row, _ in read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=None)]
 RECORDED = {row.query: row.reply for row in ROWS}
 
-Asked = tuple[str, int]
+Question = tuple[str, int]
+"""The text and max_tokens."""
 
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Loopback]:
-    """Return the recorded Claude, which knows the examples and what is counted in brackets behind them."""
+    """Return a server with the recorded replies; it also answers `question [n]`."""
     with Loopback(default=reply(answer)) as server:
         yield server
 
 
 def answer(text: str) -> str:
-    """Return what is right: the recorded reply, and which of several askings it is for."""
+    """Return the right reply: the recorded one, with the number in brackets if the question has one."""
     question, _, count = text.partition(" [")
     return RECORDED[question] + (f" [{count}" if count else "")
 
@@ -56,11 +57,11 @@ def environment(upstream: Loopback) -> dict[str, str]:
     return {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": upstream.url, "NO_PROXY": "*"}
 
 
-async def ask(client: "anthropic.AsyncAnthropic", asked: Asked, *, streams: bool) -> tuple[str, str]:
-    """Return the text, and which model wrote it."""
+async def ask(client: "anthropic.AsyncAnthropic", question: Question, *, streams: bool) -> tuple[str, str]:
+    """Return the text of the answer and the model that wrote it."""
     import anthropic
 
-    text, limit = asked
+    text, limit = question
     body = {"model": "claude-x", "max_tokens": limit, "messages": [{"role": "user", "content": text}]}
     if not streams:
         message = await client.messages.create(**body)  # type: ignore[call-overload]
@@ -72,17 +73,17 @@ async def ask(client: "anthropic.AsyncAnthropic", asked: Asked, *, streams: bool
     return message.content[0].text, message.model
 
 
-async def taught(served: Served) -> list[Asked]:
-    """Return questions that are answered here, and rightly; that depends on what else is known."""
-    asked = [(row.query, KNOWN) for row in ROWS[:TAUGHT]]
+async def teach(served: Served) -> list[Question]:
+    """Teach the service; return the questions that it then answers locally and correctly."""
+    questions = [(row.query, KNOWN) for row in ROWS[:TAUGHT]]
     async with connected(served) as client:
-        for question in asked:
+        for question in questions:
             await ask(client, question, streams=False)
         served.wait_until_learnt()
-        answers = [await ask(client, question, streams=False) for question in asked]
+        answers = [await ask(client, question, streams=False) for question in questions]
     return [
         question
-        for question, (text, model) in zip(asked, answers, strict=True)
+        for question, (text, model) in zip(questions, answers, strict=True)
         if model == "shammah-default" and text == answer(question[0])
     ]
 
@@ -96,12 +97,14 @@ def connected(served: Served) -> "anthropic.AsyncAnthropic":
 def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
     upstream: Loopback, requests: int, told: Callable[[str], None]
 ) -> None:
-    new: list[Asked] = [(f"{row.query} [{n}]", NEW + n) for n, row in zip(range(requests // 2), itertools.cycle(ROWS))]
+    new: list[Question] = [
+        (f"{row.query} [{n}]", NEW + n) for n, row in zip(range(requests // 2), itertools.cycle(ROWS))
+    ]
     chance = random.Random(1)
-    answers: list[tuple[Asked, str, str]] = []
+    answers: list[tuple[Question, str, str]] = []
     took_s: dict[str, list[float]] = {"local": [], "claude": []}
 
-    async def client_of(served: Served, questions: Iterator[Asked]) -> None:
+    async def client_of(served: Served, questions: Iterator[Question]) -> None:
         async with connected(served) as client:
             for question in questions:
                 since = time.perf_counter()
@@ -113,7 +116,7 @@ def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
         await asyncio.gather(*(client_of(served, iter(asked[first::CLIENTS])) for first in range(CLIENTS)))
 
     with Place() as home, Served(home, environment(upstream), "--tcp", "0") as served:
-        known = asyncio.run(taught(served))
+        known = asyncio.run(teach(served))
         asked = chance.sample([*itertools.islice(itertools.cycle(known), requests // 2), *new], requests)
         before = len(upstream.requests)
         since = time.perf_counter()
@@ -130,10 +133,10 @@ def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
     assert Counter(question for question, _, _ in answers) == Counter(asked) == journalled
     assert numbers == list(range(1, 2 * TAUGHT + requests + 1))
     local = sum(model == "shammah-default" for _, _, model in answers)
-    assert calls.total() == requests - local  # every question that was not answered here, once
+    assert calls.total() == requests - local  # one for every question that was not answered locally
     assert set(calls.values()) == {1}
     assert local >= requests // 2
-    told(f"{requests} requests of {CLIENTS} clients in {whole_s:.1f} s, {local} answered here; {_spread(took_s)}")
+    told(f"{requests} requests of {CLIENTS} clients in {whole_s:.1f} s, {local} answered locally; {_spread(took_s)}")
 
 
 def _spread(took_s: dict[str, list[float]]) -> str:
@@ -141,7 +144,7 @@ def _spread(took_s: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} p50 {1e3 * cut[9]:,.0f} ms, p95 {1e3 * cut[18]:,.0f} ms" for name, cut in cuts.items())
 
 
-def test_where_there_is_no_room_it_is_said_and_the_others_are_answered(upstream: Loopback) -> None:
+def test_requests_without_a_slot_are_refused_and_the_others_are_answered(upstream: Loopback) -> None:
     import anthropic
 
     outcomes: Counter[str] = Counter()
@@ -167,14 +170,14 @@ def test_where_there_is_no_room_it_is_said_and_the_others_are_answered(upstream:
     assert outcomes.keys() == {"right", "529 overloaded_error"}
 
 
-def test_what_a_client_was_told_outlives_any_kill(
+def test_every_answer_a_client_got_survives_kills(
     upstream: Loopback, kills: int, weights: Weights, told: Callable[[str], None]
 ) -> None:
-    """Kill the service among its clients, a fifth as often as `--kills` says; then learn the rest, twice."""
+    """Kill the service while clients ask, a fifth as often as `--kills` says; then learn the rest, and rebuild."""
     import anthropic
 
     chance = random.Random(kills)
-    builder: Counter[str] = Counter()
+    received: Counter[str] = Counter()
     counted = itertools.count()
     rounds = max(1, kills // 5)
 
@@ -185,9 +188,9 @@ def test_what_a_client_was_told_outlives_any_kill(
                     number = next(counted)
                     question = f"{chance.choice(ROWS).query} [{number}]"
                     limit = chance.choice([KNOWN, NEW + number])
-                    with contextlib.suppress(anthropic.APIStatusError):  # killed while it asked Claude
+                    with contextlib.suppress(anthropic.APIStatusError):  # the service was killed while it asked Claude
                         await ask(client, (question, limit), streams=chance.random() < 0.5)
-                        builder[question] += 1
+                        received[question] += 1
 
     async def all_clients(served: Served) -> None:
         async def kill() -> None:
@@ -207,12 +210,12 @@ def test_what_a_client_was_told_outlives_any_kill(
             assert served.end() == 0
         with closing(Journal(home / "journal.db")) as journal:
             records = list(journal.after(0))
-            learnt = journal.progress()
+            progress = journal.progress()
         texts = Counter(one.request.query.text for one in records)
-        assert set(texts.values()) == {1}, "a question is there twice"
-        assert builder.keys() <= texts.keys(), "what a client was told is gone"
+        assert set(texts.values()) == {1}, "a question was journalled twice"
+        assert received.keys() <= texts.keys(), "an answered question is missing"
         assert [one.request.number for one in records] == list(range(1, len(records) + 1))
-        assert learnt.cursor == len(records)
+        assert progress.cursor == len(records)
         again = rebuild(home, load_config(home / "config.toml", {}), weights, lambda _: lambda: None)
-        assert again.before == again.after == learnt.state
-    told(f"{rounds} kills; {len(records)} questions journalled, {builder.total()} heard by a client")
+        assert again.before == again.after == progress.state
+    told(f"{rounds} kills; {len(records)} questions journalled, {received.total()} answered")

@@ -1,4 +1,4 @@
-"""Claude's Messages API in our terms: what is read of a request, and what is heard of a response however it is cut."""
+"""The translation of Claude's Messages API: requests to queries, and responses to replies, however they are cut."""
 
 import json
 from typing import Any
@@ -18,23 +18,23 @@ MESSAGE = Message("Ünder the moon — 月.", "claude-sonnet-5", "stop_sequence"
 
 def stream(message: Message, ending: str = "\n") -> bytes:
     events = [*message.opening(), *message.closing()]
-    told = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
-    return told.replace("\n", ending).encode()
+    text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    return text.replace("\n", ending).encode()
 
 
-def builder(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage, bool]:
+def read_response(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage, bool]:
     listener = Listener(streams=streams)
     for piece in pieces:
-        listener.hear(piece)
+        listener.feed(piece)
     return listener.reply(PRICES), listener.has_ended
 
 
 @given(st.data(), st.sampled_from(["\n", "\r\n"]))
-def test_a_stream_is_heard_the_same_however_it_is_cut_into_pieces(data: st.DataObject, ending: str) -> None:
+def test_a_stream_gives_the_same_reply_however_it_is_cut_into_pieces(data: st.DataObject, ending: str) -> None:
     whole = stream(MESSAGE, ending)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    reply, has_ended = builder(pieces, streams=True)
+    reply, has_ended = read_response(pieces, streams=True)
     assert isinstance(reply, Reply)
     assert (reply.text, reply.model, reply.stop_reason) == (MESSAGE.text, "claude-sonnet-5", "stop_sequence")
     assert (reply.input_tokens, reply.output_tokens) == (10, 7)
@@ -45,20 +45,20 @@ def test_a_stream_is_heard_the_same_however_it_is_cut_into_pieces(data: st.DataO
 @given(st.integers(0, len(stream(MESSAGE)) - 1))
 def test_a_stream_that_was_cut_is_never_complete(length: int) -> None:
     before_stop = stream(MESSAGE).index(b"event: message_delta")
-    reply, has_ended = builder([stream(MESSAGE)[: min(length, before_stop)]], streams=True)
+    reply, has_ended = read_response([stream(MESSAGE)[: min(length, before_stop)]], streams=True)
     assert not has_ended
     assert isinstance(reply, Outage) or not reply.complete
 
 
-def test_a_message_is_heard_as_a_stream_is() -> None:
-    streamed, _ = builder([stream(MESSAGE)], streams=True)
-    whole, _ = builder([json.dumps(MESSAGE.whole()).encode()], streams=False)
+def test_a_whole_message_gives_the_same_reply_as_a_stream() -> None:
+    streamed, _ = read_response([stream(MESSAGE)], streams=True)
+    whole, _ = read_response([json.dumps(MESSAGE.whole()).encode()], streams=False)
     assert streamed == whole
 
 
-def test_an_error_in_a_stream_makes_what_came_before_it_a_cut_reply() -> None:
+def test_an_error_in_a_stream_makes_the_text_before_it_an_incomplete_reply() -> None:
     before = "".join(f"data: {json.dumps(event)}\n\n" for event in MESSAGE.opening()).encode()
-    reply, has_ended = builder(
+    reply, has_ended = read_response(
         [before, b'data: {"type": "error", "error": {"type": "overloaded_error"}}\n\n'], streams=True
     )
     assert isinstance(reply, Reply)
@@ -66,10 +66,12 @@ def test_an_error_in_a_stream_makes_what_came_before_it_a_cut_reply() -> None:
     assert has_ended
 
 
-@pytest.mark.parametrize("told", [b"", b"5", b"[]", b"{}", b"<html>", b"data: 5\n\n", b"[" * 100_000, b"data: {\n\n"])
+@pytest.mark.parametrize(
+    "response", [b"", b"5", b"[]", b"{}", b"<html>", b"data: 5\n\n", b"[" * 100_000, b"data: {\n\n"]
+)
 @pytest.mark.parametrize("streams", [False, True])
-def test_what_is_no_response_is_an_outage(told: bytes, streams: bool) -> None:
-    reply, _ = builder([told], streams=streams)
+def test_an_invalid_response_is_an_outage(response: bytes, streams: bool) -> None:
+    reply, _ = read_response([response], streams=streams)
     assert isinstance(reply, Outage)
 
 
@@ -79,11 +81,11 @@ def body(**others: Any) -> bytes:
     ).encode()
 
 
-def test_a_question_is_read_with_all_it_leans_on() -> None:
-    asked = read_request(body(system=[{"type": "text", "text": "s"}], stop_sequences=["#"], stream=True), 100)
-    assert asked is not None
-    assert asked.query == Query("Who?", "s", "m", 9, stop_sequences=("#",))
-    assert asked.streams
+def test_a_query_has_every_field_of_the_request() -> None:
+    covered = read_request(body(system=[{"type": "text", "text": "s"}], stop_sequences=["#"], stream=True), 100)
+    assert covered is not None
+    assert covered.query == Query("Who?", "s", "m", 9, stop_sequences=("#",))
+    assert covered.streams
 
 
 @pytest.mark.parametrize(
@@ -106,28 +108,28 @@ def test_a_question_is_read_with_all_it_leans_on() -> None:
         body(service_tier="auto"),
     ],
 )
-def test_what_cannot_be_said_as_one_question_is_not_covered(sent: bytes) -> None:
+def test_a_request_that_is_not_one_question_in_text_is_not_covered(sent: bytes) -> None:
     assert read_request(sent, 100) is None
 
 
-def test_stop_sequences_make_a_context_of_their_own_and_none_leave_it_as_it_was() -> None:
+def test_stop_sequences_change_the_context_and_their_absence_does_not() -> None:
     plain, stopped = Query("Who?", "s", "m", 9), Query("Who?", "s", "m", 9, stop_sequences=("#",))
     assert plain.context != stopped.context
-    assert plain.context == 1571894301845345290  # as in homes made before there were any
+    assert plain.context == 1571894301845345290  # the same as in homes from before there were stop sequences
     assert (plain.is_plain, stopped.is_plain) == (True, False)
 
 
 @pytest.mark.parametrize("kind", ERROR_STATUS)
-def test_an_error_has_claudes_shape_and_status(kind: str) -> None:
-    status, told = error(kind, "no")
+def test_an_error_has_claudes_format_and_status(kind: str) -> None:
+    status, body = error(kind, "no")
     assert status == ERROR_STATUS[kind]
-    assert json.loads(told) == {"type": "error", "error": {"type": kind, "message": "no"}}
+    assert json.loads(body) == {"type": "error", "error": {"type": kind, "message": "no"}}
 
 
-def test_an_outage_is_told_in_our_words_whatever_claude_said() -> None:
+def test_an_outage_is_described_in_our_words_whatever_claude_said() -> None:
     found = outage_of(429, b'{"type": "error", "error": {"type": "rate_limit_error", "message": "secret"}}')
-    status, told = outage_error(found)
+    status, body = outage_error(found)
     assert status == 429
-    assert b"secret" not in told
+    assert b"secret" not in body
     for nonsense in (b"", b"<html>", b"5", b'{"error": 5}', b"[" * 100_000):
         assert outage_of(500, nonsense).kind == "server"

@@ -1,4 +1,4 @@
-"""The thread that works for those who wait, and in between for nobody."""
+"""The worker thread: clients' jobs first, idle work otherwise."""
 
 import threading
 import time
@@ -14,15 +14,15 @@ STEP_S = 0.05
 
 
 @contextmanager
-def working(pastime: Callable[[], bool]) -> Iterator[Worker]:
-    worker = Worker(pastime)
+def working(idle_work: Callable[[], bool]) -> Iterator[Worker]:
+    worker = Worker(idle_work)
     try:
         yield worker
     finally:
         worker.stop()
 
 
-def test_all_happens_on_one_thread_that_is_not_ours() -> None:
+def test_all_jobs_run_on_one_other_thread() -> None:
     with working(lambda: False) as worker:
         worker.start()
         seen = {worker.submit(threading.get_ident).result() for _ in range(5)}
@@ -30,7 +30,7 @@ def test_all_happens_on_one_thread_that_is_not_ours() -> None:
     assert seen != {threading.get_ident()}
 
 
-def test_what_goes_wrong_is_raised_where_it_is_waited_for_and_the_next_is_done() -> None:
+def test_an_error_is_raised_to_the_caller_and_the_next_job_runs() -> None:
     def fail() -> None:
         raise ValueError("no")
 
@@ -41,7 +41,7 @@ def test_what_goes_wrong_is_raised_where_it_is_waited_for_and_the_next_is_done()
         assert worker.submit(lambda: 1).result() == 1
 
 
-def test_who_waits_waits_for_one_step_at_the_most() -> None:
+def test_a_client_waits_for_at_most_one_step_of_learning() -> None:
     steps: list[float] = []
 
     def learn() -> bool:
@@ -61,7 +61,7 @@ def test_who_waits_waits_for_one_step_at_the_most() -> None:
         assert answered - asked < 3 * STEP_S
 
 
-def test_nothing_is_done_for_pastime_while_somebody_waits_for_somebody_else() -> None:
+def test_no_idle_work_runs_while_the_thread_is_reserved() -> None:
     done: list[float] = []
 
     def learn() -> bool:
@@ -72,7 +72,7 @@ def test_nothing_is_done_for_pastime_while_somebody_waits_for_somebody_else() ->
 
     with working(learn) as worker:
         worker.start()
-        with worker.attended():
+        with worker.reserved():
             worker.submit(lambda: None).result()
             begun = time.monotonic()
             time.sleep(5 * STEP_S)
@@ -83,32 +83,32 @@ def test_nothing_is_done_for_pastime_while_somebody_waits_for_somebody_else() ->
         assert [at for at in done if at > ended]
 
 
-def test_what_is_to_be_done_quietly_waits_for_all_others() -> None:
+def test_a_job_for_idle_time_waits_for_all_clients() -> None:
     order: list[str] = []
     with working(lambda: False) as worker:
         worker.start()
-        with worker.attended():
-            quiet = worker.submit_quietly(lambda: order.append("quietly"))
+        with worker.reserved():
+            quiet = worker.submit_when_idle(lambda: order.append("idle"))
             worker.submit(lambda: order.append("first")).result()
             time.sleep(2 * STEP_S)
             worker.submit(lambda: order.append("second")).result()
             assert not quiet.done()
         quiet.result()
-    assert order == ["first", "second", "quietly"]
+    assert order == ["first", "second", "idle"]
 
 
-def test_it_ends_with_what_was_submitted_done() -> None:
+def test_it_finishes_all_submitted_jobs_before_it_ends() -> None:
     done: list[int] = []
     with working(lambda: False) as worker:
         worker.start()
         for number in range(5):
             worker.submit(partial(done.append, number))
-        worker.submit_quietly(lambda: done.append(5))
+        worker.submit_when_idle(lambda: done.append(5))
     assert done == list(range(6))
     assert not worker.is_alive
 
 
-def test_what_waits_when_it_dies_is_not_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_are_cancelled_when_the_thread_has_died(monkeypatch: pytest.MonkeyPatch) -> None:
     def die() -> bool:
         raise RuntimeError
 
