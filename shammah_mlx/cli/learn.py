@@ -13,7 +13,7 @@ from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
 @settings
 @click.pass_context
 def learn(ctx: click.Context, /, **options: Any) -> None:
-    """Learn from all questions that are not learnt yet, and make the audits that are due.
+    """Learn from all stored questions that are not learnt yet, and make the audits that are due.
 
     Every question starts this in the background. Run it yourself if that was interrupted.
     """

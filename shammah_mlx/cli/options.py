@@ -58,7 +58,9 @@ def settings(command: Command) -> Command:
             help="Largest share of local answers that may be bad in the long run.  [0.05; 1 promises nothing]",
         ),
         click.option(
-            "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of the initial weights and of all draws."
+            "--seed",
+            type=click.IntRange(min=0, max=2**63 - 1),
+            help="Seed of the initial weights and all random draws.",
         ),
         click.option("--preset", help="Set of models and rules: default or literal."),
         click.option(

@@ -19,10 +19,14 @@ from shammah_mlx.home.folder import make_home
 @click.option("--shuffle", type=int, metavar="SEED", help="Shuffle the rows with this seed.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this many rows.")
 @click.option(
-    "--generator", type=click.Choice(["recall", "recall+decoder"]), help="Source of drafts; recall is much faster."
+    "--generator",
+    type=click.Choice(["recall", "recall+decoder"]),
+    help="Source of drafts; recall alone is much faster.",
 )
 @click.option("--json", "json_out", type=click.Path(path_type=Path), metavar="OUT", help="Write the results as JSON.")
-@click.option("--trace", "trace_out", type=click.Path(path_type=Path), metavar="OUT", help="Write a JSON line a query.")
+@click.option(
+    "--trace", "trace_out", type=click.Path(path_type=Path), metavar="OUT", help="Write one JSON line per query."
+)
 @settings
 @click.pass_context
 def replay(

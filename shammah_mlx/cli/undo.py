@@ -65,7 +65,7 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
 
 @click.command()
 @click.argument("pattern")
-@click.option("-y", "--yes", is_flag=True, help="Erase without showing the matches and asking.")
+@click.option("-y", "--yes", is_flag=True, help="Erase at once, without showing the matches and asking.")
 @settings
 @click.pass_context
 def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> None:
