@@ -8,18 +8,18 @@ from shammah_mlx.cli.main import main
 
 
 def run() -> None:
-    """Run the command line, and leave at once.
+    """Run the command line, and exit without shutting the interpreter down.
 
-    To take an interpreter with MLX and the SDK down in good order takes half a second, and the user waits for it. By
-    then the home is closed, and what matters is on the disk.
+    With MLX and the SDK loaded, the shutdown takes half a second, for which the user waits. It is not needed: the home
+    is closed, and everything is on the disk.
     """
     try:
         main()
-    except SystemExit as leaving:
+    except SystemExit as exit_:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # nobody reads it any more
+            with suppress(OSError, ValueError):  # the reader closed the pipe
                 stream.flush()
-        os._exit(leaving.code if isinstance(leaving.code, int) else 0)
+        os._exit(exit_.code if isinstance(exit_.code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line in this process; what it asks is learnt when it returns, not in a process of its own."""
+"""Run the command line in this process; `ask` learns before it returns, not in a background process."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,6 @@ Shammah = Callable[..., Result]
 
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-    """Run `shammah` with these arguments; `ask` waits until it has learnt."""
+    """Run `shammah` with these arguments; add `--wait` to `ask`."""
     waiting = [part for argument in arguments for part in ((argument, "--wait") if argument == "ask" else (argument,))]
     return CliRunner().invoke(main, waiting, input=stdin)

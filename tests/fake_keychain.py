@@ -1,4 +1,4 @@
-"""A Keychain for keyring, in a file; locked if there is a file `locked` beside it."""
+"""A keyring backend that stores passwords in a file; a file `locked` beside it locks it."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Keyring(keyring.backend.KeyringBackend):
         self._path.write_text(json.dumps({**self._all(), f"{service} {username}": password}))
 
     def delete_password(self, service: str, username: str) -> None:
-        kept = self._all()
-        if kept.pop(f"{service} {username}", None) is None:
+        passwords = self._all()
+        if passwords.pop(f"{service} {username}", None) is None:
             raise keyring.errors.PasswordDeleteError("not there")
-        self._path.write_text(json.dumps(kept))
+        self._path.write_text(json.dumps(passwords))

@@ -1,9 +1,10 @@
-"""A `launchctl` that behaves as the real one does where it matters, and really runs the one service it is given.
+"""A stand-in for `launchctl` that really runs one service.
 
-`bootstrap` of a known service fails with 5, `bootout` returns before the service is out, `print` of an unknown one
-fails with 113, a service that ends badly is started again, and none inherits the environment of who started it.
+It copies the behaviour that matters: `bootstrap` of a loaded service fails with 5, `bootout` returns before the service
+is unloaded, `print` of an unknown service fails with 113, a service that fails is started again, and the service does
+not inherit the caller's environment.
 
-Run as `fake_launchd.py COMMAND …`, or as `fake_launchd.py keep PLIST`, which is launchd's own side.
+Run it as `fake_launchd.py COMMAND …` for `launchctl`, or as `fake_launchd.py keep PLIST` for launchd itself.
 """
 
 import os
@@ -17,53 +18,55 @@ from typing import Any
 
 FOLDER = Path(os.environ["FAKE_LAUNCHD"])
 KEEPER, CHILD, LAST = FOLDER / "keeper", FOLDER / "child", FOLDER / "last"
-LINGERS_S = 0.5  # after the service has ended
+UNLOAD_S = 0.5  # between the end of the service and its unloading
 
 
 def keep(plist: Path) -> None:
-    """Run the service until it is taken out."""
-    told = plistlib.loads(plist.read_bytes())
-    is_out = False
+    """Run the service, and run it again after a failure, until it is unloaded."""
+    job = plistlib.loads(plist.read_bytes())
+    is_unloaded = False
 
-    def take_out(*_: object) -> None:
-        nonlocal is_out
-        is_out = True
+    def unload(*_: object) -> None:
+        nonlocal is_unloaded
+        is_unloaded = True
         _signal(CHILD, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, take_out)
-    signal.signal(signal.SIGUSR1, lambda *_: None)  # start again: it ends a pause
-    while not is_out:
-        code = _run(told)
+    signal.signal(signal.SIGTERM, unload)
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # ends the pause below: start again
+    while not is_unloaded:
+        code = _run(job)
         LAST.write_text(str(code))
         CHILD.unlink()
-        if is_out:
+        if is_unloaded:
             break
-        if code == 0 or told["KeepAlive"] != {"SuccessfulExit": False}:
+        if code == 0 or job["KeepAlive"] != {"SuccessfulExit": False}:
             signal.pause()
-    time.sleep(LINGERS_S)
+    time.sleep(UNLOAD_S)
     KEEPER.unlink()
 
 
-def _run(told: dict[str, Any]) -> int:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], **told["EnvironmentVariables"]}
-    with Path(told["StandardOutPath"]).open("ab") as log:
-        child = subprocess.Popen(told["ProgramArguments"], env=environment, stdout=log, stderr=log)
+def _run(job: dict[str, Any]) -> int:
+    """Run the service once and return its exit code."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], **job["EnvironmentVariables"]}
+    with Path(job["StandardOutPath"]).open("ab") as log:
+        child = subprocess.Popen(job["ProgramArguments"], env=environment, stdout=log, stderr=log)
         CHILD.write_text(str(child.pid))
         return child.wait()
 
 
-def _signal(of: Path, number: signal.Signals) -> None:
-    if of.exists():
-        os.kill(int(of.read_text()), number)
+def _signal(pid_file: Path, number: signal.Signals) -> None:
+    """Send a signal to the process of this file, if there is one."""
+    if pid_file.exists():
+        os.kill(int(pid_file.read_text()), number)
 
 
-def main(command: str, *given: str) -> int:
-    """Do what `launchctl` does."""
+def main(command: str, *arguments: str) -> int:
+    """Run one `launchctl` command and return its exit code."""
     if os.environ.get("FAKE_NO_DESKTOP"):
         sys.stderr.write("Could not find domain for\n")
         return 125
     match command:
-        case "print" if given[0].count("/") == 1:
+        case "print" if arguments[0].count("/") == 1:
             return 0
         case "print":
             return _print()
@@ -71,16 +74,16 @@ def main(command: str, *given: str) -> int:
             if KEEPER.exists():
                 sys.stderr.write("Bootstrap failed: 5: Input/output error\n")
                 return 5
-            keeping = [sys.executable, __file__, "keep", given[1]]
+            keep_command = [sys.executable, __file__, "keep", arguments[1]]
             nul = subprocess.DEVNULL
-            keeper = subprocess.Popen(keeping, start_new_session=True, stdin=nul, stdout=nul, stderr=nul)
+            keeper = subprocess.Popen(keep_command, start_new_session=True, stdin=nul, stdout=nul, stderr=nul)
             KEEPER.write_text(str(keeper.pid))
         case "bootout":
             _signal(KEEPER, signal.SIGTERM)
         case "kill":
-            _signal(CHILD, signal.Signals[given[0]])
+            _signal(CHILD, signal.Signals[arguments[0]])
         case "kickstart":
-            if "-k" in given and CHILD.exists():
+            if "-k" in arguments and CHILD.exists():
                 _signal(CHILD, signal.SIGKILL)
             elif not CHILD.exists():
                 _signal(KEEPER, signal.SIGUSR1)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from shammah_mlx.cli import provenance
-from shammah_mlx.cli.console import LONGEST, PUT_OFF, StreamedText, learning, one_line, say_waiting, write
+from shammah_mlx.cli.console import LEARNING_POSTPONED, LONGEST, StreamedText, learning, one_line, say_waiting, write
 from shammah_mlx.config import Config
 from shammah_mlx.errors import TeacherError
 from shammah_mlx.events import Interaction, Outage, Show
@@ -28,7 +28,7 @@ def answer(
     home: Path,
     config: Config,
     wanted: AskRequest,
-    given: Mapping[str, Any],
+    settings: Mapping[str, Any],
     *,
     since: float,
     in_process: bool,
@@ -36,14 +36,14 @@ def answer(
 ) -> int:
     """Have the question answered and print the answer; return the exit code.
 
-    `given` are the user's settings; `since` is the time of `time.perf_counter` at which the command started.
+    `settings` are the command's options; `since` is the time of `time.perf_counter` at which the command started.
 
     Raises:
         ShammahError: there is no answer.
     """
     streamed = None if as_json else StreamedText()
     show = streamed or (lambda _: None)
-    here = functools.partial(_ask_here, home, config, wanted, show, since, given)
+    here = functools.partial(_ask_here, home, config, wanted, show, since, settings)
     exit_code, is_answered = ANSWERED, False
     try:
         outcomes = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, show, here)
@@ -53,7 +53,7 @@ def answer(
     except KeyboardInterrupt:
         if not is_answered:
             raise
-        click.echo(PUT_OFF, err=True)
+        click.echo(LEARNING_POSTPONED, err=True)
     return exit_code
 
 
@@ -71,9 +71,9 @@ def _ask_service(home: Path, wanted: AskRequest, show: Show, here: Callable[[], 
 
 
 def _ask_here(
-    home: Path, config: Config, wanted: AskRequest, show: Show, since: float, given: Mapping[str, Any]
+    home: Path, config: Config, wanted: AskRequest, show: Show, since: float, settings: Mapping[str, Any]
 ) -> Outcomes:
-    """Answer in this process, then learn or start a process that does; `given` are its settings.
+    """Answer in this process, then learn, or start a process that learns with the same `settings`.
 
     Raises:
         ShammahError: the question cannot be answered.
@@ -99,9 +99,9 @@ def _ask_here(
             if wanted.waits:
                 assistant.learn_all(learning, wait=True)
             elif answered.request.stored:
-                _start_learning(home, given)
+                _start_learning(home, settings)
         except KeyboardInterrupt:  # the answer is out, and journalled
-            click.echo(PUT_OFF, err=True)
+            click.echo(LEARNING_POSTPONED, err=True)
 
 
 def _print_continuing(question: str) -> None:
@@ -109,11 +109,11 @@ def _print_continuing(question: str) -> None:
     click.echo(f"Continuing after: {one_line(question)}", err=True)
 
 
-def _start_learning(home: Path, given: Mapping[str, Any]) -> None:
+def _start_learning(home: Path, settings: Mapping[str, Any]) -> None:
     try:
-        start_learning(home, given)
+        start_learning(home, settings)
     except OSError as error:  # too many processes, for example; the answer is good all the same
-        click.echo(f"{PUT_OFF} ({error.strerror or error})", err=True)
+        click.echo(f"{LEARNING_POSTPONED} ({error.strerror or error})", err=True)
 
 
 def _print_outcome(outcome: Answered | Unanswered, wanted: AskRequest, streamed: StreamedText | None) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.console import check_text, read_query
-from shammah_mlx.cli.options import given_settings, home_and_config, settings
+from shammah_mlx.cli.options import home_and_config, merge_options, settings
 
 if TYPE_CHECKING:
     from shammah_mlx.events import ForcedSource
@@ -44,7 +44,7 @@ def ask(
     system: str | None,
     timeout: float | None,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Answer QUERY, or the question on standard input.
 
@@ -52,7 +52,7 @@ def ask(
     """
     since = time.perf_counter()
     forced_source = _forced_source(claude=claude, local=local, strict=strict)
-    home, config = home_and_config(ctx, given, {"teacher": {"timeout_s": timeout}})
+    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
@@ -60,7 +60,7 @@ def ask(
     from shammah_mlx.server.protocol import AskRequest
 
     wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unstored, waits=wait)
-    chosen = given_settings(ctx, given)
+    chosen = merge_options(ctx, options)
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
     ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
 

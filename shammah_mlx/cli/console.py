@@ -1,4 +1,4 @@
-"""What all commands share: standard input and output, progress, and how failures are shown."""
+"""Read input, print output, progress and errors: shared by all commands."""
 
 import errno
 import os
@@ -14,13 +14,13 @@ import click
 
 from shammah_mlx.errors import BadInputError, ShammahError, as_told
 
-INTERRUPTED = 130  # exit code, as shells have it
-PUT_OFF = "Learning was put off. The next question will do it."
-LONGEST = 1000  # characters of an error shown: it may repeat the input
+INTERRUPTED = 130  # exit code, by the convention of shells
+LEARNING_POSTPONED = "Learning is postponed until the next question."
+LONGEST = 1000  # characters shown of an error, which may repeat the input
 
 
 class _Failure(click.ClickException):
-    """Print one line and a hint, and leave with the error's exit code."""
+    """Print an error on one line and its hint on another, and exit with the error's code."""
 
     def __init__(self, error: ShammahError) -> None:
         super().__init__(error.message)
@@ -33,10 +33,10 @@ class _Failure(click.ClickException):
 
 
 class Group(click.Group):
-    """Print errors that a user can act on as one line and a hint; let bugs raise."""
+    """Print errors that a user can act on as one line and a hint; let other exceptions propagate."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command and convert its errors."""
         try:
             return super().invoke(ctx)
         except ShammahError as error:
@@ -71,7 +71,7 @@ def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def learning(pending: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each interaction learnt; show a progress bar if there are several."""
+    """Show a progress bar for more than one interaction; yield a function to call after each of them."""
     if pending <= 1:
         yield lambda: None
     else:
@@ -80,19 +80,20 @@ def learning(pending: int) -> Iterator[Callable[[], None]]:
 
 
 def say_waiting() -> None:
-    """Print that another process makes this one wait."""
-    click.echo("Waiting for another shammah to finish …", err=True)
+    """Print that this process waits for another one."""
+    click.echo("Waiting for another shammah process to finish …", err=True)
 
 
 def check_outputs(stream: Path, *outputs: Path | None) -> None:
-    """Check before a long run that the output files can be written, without changing them.
+    """Check, before a long run, that the output files are writable; leave them unchanged.
 
     Raises:
         BadInputError: two of the files are the same.
+        OSError: a file cannot be written.
     """
     paths = [path for path in outputs if path]
     if len({path.resolve() for path in (stream, *paths)}) <= len(paths):
-        raise BadInputError("the stream and the outputs must be different files", "give each its own path")
+        raise BadInputError("the stream and the outputs must be different files", "give each of them its own path")
     for path in paths:
         existed = path.exists()
         path.open("ab").close()
@@ -101,14 +102,14 @@ def check_outputs(stream: Path, *outputs: Path | None) -> None:
 
 
 def read_query(argument: str | None, limit: int) -> str:
-    """Return the question, from the argument or standard input.
+    """Return the question from the argument, or from standard input if the argument is missing or `-`.
 
     Raises:
         BadInputError: it is empty, too long, or not valid UTF-8.
     """
     if argument in (None, "-"):
         if sys.stdin is None or sys.stdin.isatty():
-            raise click.UsageError("Give a QUERY, or pipe one in.")
+            raise click.UsageError("Give a QUERY as an argument, or pipe it to standard input.")
         argument = sys.stdin.buffer.read(limit + 1).decode("utf-8", "surrogateescape")
     check_text("the query", argument, limit)
     if not argument.strip():
@@ -117,7 +118,7 @@ def read_query(argument: str | None, limit: int) -> str:
 
 
 def check_text(name: str, text: str, limit: int) -> None:
-    """Check that `text` can be asked.
+    """Check that `text` is not too long and is valid UTF-8.
 
     Raises:
         BadInputError: it is too long, or not valid UTF-8.
@@ -125,14 +126,14 @@ def check_text(name: str, text: str, limit: int) -> None:
     if len(text.encode("utf-8", "replace")) > limit:  # an invalid byte counts as one
         hint = "shorten it, or raise max_query_bytes at the top of config.toml"
         raise BadInputError(f"{name} is longer than {limit:,} bytes", hint)
-    if not is_text(text):
-        raise BadInputError(f"{name} is not valid UTF-8", "convert it first, with iconv for example")
+    if not is_valid_unicode(text):
+        raise BadInputError(f"{name} is not valid UTF-8", "convert it to UTF-8 first, for example with iconv")
 
 
-def is_text(given: str) -> bool:
-    """Say whether the string is valid Unicode, without half a character."""
+def is_valid_unicode(text: str) -> bool:
+    """Say whether the string can be encoded as UTF-8: it contains no lone surrogate."""
     try:
-        given.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
@@ -145,7 +146,7 @@ def write(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` for example, has closed the pipe; the answer is learnt all the same
+    except BrokenPipeError:  # the reader, for example `head`, closed the pipe; learning goes on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

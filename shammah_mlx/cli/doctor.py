@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong: key, weights, home, disk, service, and how fast the decoder writes."""
+"""`shammah doctor`: check settings, key, weights, home, disk, MLX, service and the speed of the decoder."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,74 +13,75 @@ from shammah_mlx.errors import ShammahError
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
 
-LEAST_FREE = 2e9  # bytes: some states of the largest kind, and room for the journal
-LEAST_SHARE = 0.4  # of what a foreground process writes: a throttled service has an eighth
-TRIES = 3  # in turn, the best of each: other programs take their share too
-DECODING_S = 120.0  # with cold files, on a slow CPU
+MIN_FREE = 2e9  # bytes: room for several of the largest snapshots, and for the journal
+MIN_SPEED = 0.4  # of the speed in this process: a throttled service has an eighth of it
+TRIES = 3  # alternating, the best counts: other programs may disturb any one of them
+DECODING_S = 120.0  # long enough for a slow CPU that must load the weights first
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check; `hint` says how to fix a problem."""
 
     name: str
-    told: str
-    is_well: bool = True
+    message: str
+    passed: bool = True
     hint: str = ""
 
 
 @click.command()
 @settings
 @click.pass_context
-def doctor(ctx: click.Context, /, **given: Any) -> None:
-    """Look for what is wrong, and say what to do about it. Exit code 1: something is.
+def doctor(ctx: click.Context, /, **options: Any) -> None:
+    """Look for problems, and say how to fix them. Exits with code 1 if there is one.
 
-    Nothing is changed, and nothing leaves this machine: whether Claude takes the key is found out by asking.
+    Doctor changes nothing and sends nothing to other machines, so it does not find out whether Claude accepts the key.
     """
-    bad = 0
-    for check in _checks(ctx, given):
-        click.echo(f"{'ok ' if check.is_well else 'BAD'}  {check.name:<9} {check.told}")
-        if not check.is_well:
-            bad += 1
-            click.echo(f"     {'':<9} {check.hint}")
-    ctx.exit(bad > 0)
+    failures = 0
+    for check in _checks(ctx, options):
+        click.echo(f"{'ok' if check.passed else 'FAIL':<4}  {check.name:<8}  {check.message}")
+        if not check.passed:
+            failures += 1
+            click.echo(f"{'':<4}  {'':<8}  {check.hint}")
+    ctx.exit(failures > 0)
 
 
-def _checks(ctx: click.Context, given: dict[str, Any]) -> Iterator[Check]:
-    home = home_of(ctx, given)
-    for name, look in (
-        ("settings", lambda: _settings(home_and_config(ctx, given)[0])),
+def _checks(ctx: click.Context, options: dict[str, Any]) -> Iterator[Check]:
+    home = home_of(ctx, options)
+    for name, check in (
+        ("settings", lambda: _settings(home_and_config(ctx, options)[0])),
         ("key", lambda: _key(home)),
         ("weights", _weights),
-        ("home", lambda: _home(*home_and_config(ctx, given))),
+        ("home", lambda: _home(*home_and_config(ctx, options))),
         ("disk", lambda: _disk(home)),
         ("MLX", _mlx),
         ("service", lambda: _service(home)),
-        ("decoder", lambda: _decoder(*home_and_config(ctx, given))),
+        ("decoder", lambda: _decoder(*home_and_config(ctx, options))),
     ):
-        yield _look(name, look)
+        yield _run(name, check)
 
 
-def _look(name: str, look: Callable[[], Check]) -> Check:
+def _run(name: str, check: Callable[[], Check]) -> Check:
+    """Return the result of a check; an error is a failure."""
     try:
-        return look()
+        return check()
     except ShammahError as error:
-        return Check(name, error.message, is_well=False, hint=error.hint)
+        return Check(name, error.message, passed=False, hint=error.hint)
     except OSError as error:
-        return Check(name, str(error), is_well=False, hint="see whether you may read and write there")
+        return Check(name, str(error), passed=False, hint="check that you may read and write this path")
 
 
 def _settings(home: Path) -> Check:
     path = home / "config.toml"
-    return Check("settings", str(path) if path.exists() else "the preset's own")
+    return Check("settings", str(path) if path.exists() else "those of the preset: there is no config.toml")
 
 
 def _key(home: Path) -> Check:
     from shammah_mlx.teacher.keys import find_credential
 
-    found = find_credential(home)
-    if found is None:
-        return Check("key", "there is none", is_well=False, hint="shammah key set")
-    return Check("key", f"in {found.found_in} (not tried: nothing leaves this machine)")
+    credential = find_credential(home)
+    if credential is None:
+        return Check("key", "there is no API key for Claude", passed=False, hint="run `shammah key set`")
+    return Check("key", f"found in {credential.found_in}; not tested with Claude")
 
 
 def _weights() -> Check:
@@ -88,12 +89,12 @@ def _weights() -> Check:
 
     folder = weights_folder()
     check_weights(folder)
-    return Check("weights", f"in {folder}, all as they should be (sha256)")
+    return Check("weights", f"complete in {folder}; all checksums (sha256) match")
 
 
 def _home(home: Path, config: "Config") -> Check:
     if not (home / "journal.db").exists():
-        return Check("home", f"{home}: nothing asked yet")
+        return Check("home", f"{home}: no question was asked yet")
     from contextlib import closing
 
     from shammah_mlx.home.journal import Journal
@@ -107,15 +108,15 @@ def _home(home: Path, config: "Config") -> Check:
     if (manifest := snapshots.manifest(progress.state)) is not None:
         snapshots.files(manifest)
     if home.stat().st_mode & 0o077:
-        return Check("home", f"others can read {home}", is_well=False, hint=f"chmod 700 {home}")
-    return Check("home", f"{home}: journal and models whole, {pending} to learn")
+        return Check("home", f"other users can read {home}", passed=False, hint=f"run `chmod 700 {home}`")
+    return Check("home", f"{home}: journal and models are intact; to learn: {pending}")
 
 
 def _disk(home: Path) -> Check:
-    place = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    hint = f"make room where {place} is"
-    return Check("disk", f"{free / 1e9:,.1f} GB free", is_well=free >= LEAST_FREE, hint=hint)
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    hint = f"free at least {MIN_FREE / 1e9:.0f} GB on the disk of {existing}"
+    return Check("disk", f"{free / 1e9:,.1f} GB free", passed=free >= MIN_FREE, hint=hint)
 
 
 def _mlx() -> Check:
@@ -123,9 +124,9 @@ def _mlx() -> Check:
 
     if mx.metal.is_available():
         return Check("MLX", f"Metal, {mx.device_info().get('device_name', 'unnamed')}")
-    hint = "install OpenBLAS (Debian: libopenblas0-pthread)"
+    hint = "install OpenBLAS, which makes it much faster (Debian: libopenblas0-pthread)"
     blas = "a fast BLAS" if HAS_FAST_BLAS else "no fast BLAS"
-    return Check("MLX", f"no Metal; the CPU, with {blas}", is_well=HAS_FAST_BLAS, hint=hint)
+    return Check("MLX", f"Metal is not available; MLX uses the CPU, with {blas}", passed=HAS_FAST_BLAS, hint=hint)
 
 
 def _service(home: Path) -> Check:
@@ -134,22 +135,22 @@ def _service(home: Path) -> Check:
 
     path, health = home / protocol.SOCKET, client.told(home, "/health")
     if health is None and path.exists():
-        hint = "one that was killed left it: start the service again (shammah serve, or shammah service start)"
-        return Check("service", "its socket is there, and nobody answers", is_well=False, hint=hint)
+        hint = "a killed service left it: run `shammah service start` or `shammah serve`"
+        return Check("service", "the socket exists, but nothing answers", passed=False, hint=hint)
     if health is None:
-        if supervisor().place.exists():
-            return Check("service", "installed, and not running", is_well=False, hint="shammah service start")
-        return Check("service", "not installed: questions are answered without it")
+        if supervisor().path.exists():
+            return Check("service", "installed, but not running", passed=False, hint="run `shammah service start`")
+        return Check("service", "not installed; `shammah ask` works without it")
     if path.stat().st_mode & 0o077:
-        return Check("service", f"others can use {path}", is_well=False, hint="shammah service restart")
+        return Check("service", f"other users can access {path}", passed=False, hint="run `shammah service restart`")
     if health["status"] != "ok":
-        return Check("service", health["status"], is_well=False, hint="shammah service logs")
-    return Check("service", f"answers; models {health['models']}, {health['pending']} to learn")
+        return Check("service", health["status"], passed=False, hint="see `shammah service logs`")
+    return Check("service", f"running; models {health['models']}; to learn: {health['pending']}")
 
 
 def _decoder(home: Path, config: "Config") -> Check:
     if config.generator != "recall+decoder":
-        return Check("decoder", "none in use")
+        return Check("decoder", "not used by these settings")
     from shammah_mlx.models.language_model import LanguageModel, decode_rate
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.server import client
@@ -157,11 +158,11 @@ def _decoder(home: Path, config: "Config") -> Check:
     model = LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed)
     here = there = 0.0
     for _ in range(TRIES):
-        told = client.told(home, "/own/decode-rate", DECODING_S)
-        there = max(there, (told and told["tokens_per_s"]) or 0.0)
+        measured = client.told(home, "/own/decode-rate", DECODING_S)
+        there = max(there, (measured and measured["tokens_per_s"]) or 0.0)
         here = max(here, decode_rate(model))
-        if not there or there >= LEAST_SHARE * here:
+        if not there or there >= MIN_SPEED * here:
             break
-    said = f"{here:,.0f} tokens a second here" + (f", {there:,.0f} in the service" if there else "")
-    hint = "something slows the service down: if the system runs it, shammah service install, once more"
-    return Check("decoder", said, is_well=not there or there >= LEAST_SHARE * here, hint=hint)
+    speeds = f"{here:,.0f} tokens/s in this process" + (f", {there:,.0f} in the service" if there else "")
+    hint = "the service is slowed down; if the system runs it, run `shammah service install` again"
+    return Check("decoder", speeds, passed=not there or there >= MIN_SPEED * here, hint=hint)

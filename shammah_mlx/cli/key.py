@@ -1,4 +1,4 @@
-"""The commands that keep Claude's key."""
+"""`shammah key`: store, delete and find the API key for Claude."""
 
 import sys
 from pathlib import Path
@@ -11,60 +11,62 @@ from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.teacher.keys import find_credential, key_store
 
-LONGEST = 1000  # characters: keys have about a hundred
-RESTART = "The service read its key when it started: shammah service restart"
+LONGEST = 1000  # characters; a key has about a hundred
+RESTART = "The running service still uses the key it read when it started. Run `shammah service restart`."
 
 
 @click.group()
 def key() -> None:
-    """Keep Claude's key where the service finds it: in the Keychain, or in a file only you can read."""
+    """Manage the API key for Claude: in the Keychain, or in a file that only you can read."""
 
 
 @key.command("set")
 @settings
 @click.pass_context
-def set_key(ctx: click.Context, /, **given: Any) -> None:
-    """Read the key from the keyboard, unseen, or from standard input, and keep it."""
-    home = home_of(ctx, given)
+def set_key(ctx: click.Context, /, **options: Any) -> None:
+    """Store the key, typed without being shown or read from standard input."""
+    home = home_of(ctx, options)
     if sys.stdin is not None and sys.stdin.isatty():
         typed = click.prompt("Anthropic API key", hide_input=True, err=True)
     else:
         typed = sys.stdin.read(LONGEST + 2) if sys.stdin is not None else ""
-    kept = typed.strip()
-    if not kept or len(kept) > LONGEST or not (kept.isascii() and kept.isprintable()) or " " in kept:
-        raise BadInputError("that is no key", "give the key alone, as platform.claude.com shows it")
+    secret = typed.strip()
+    if not secret or len(secret) > LONGEST or not (secret.isascii() and secret.isprintable()) or " " in secret:
+        raise BadInputError("this is not an API key", "enter only the key, as platform.claude.com shows it")
     store = key_store(make_home(home))
-    store.set(kept)
-    click.echo(f"Kept in {store.name}.")
-    _say_if_served(home)
+    store.set(secret)
+    click.echo(f"The key is stored in {store.name}.")
+    _recommend_restart(home)
 
 
 @key.command("unset")
 @settings
 @click.pass_context
-def unset_key(ctx: click.Context, /, **given: Any) -> None:
-    """Drop the key that is kept."""
-    home = home_of(ctx, given)
+def unset_key(ctx: click.Context, /, **options: Any) -> None:
+    """Delete the stored key."""
+    home = home_of(ctx, options)
     store = key_store(home)
     if store.unset():
-        click.echo(f"Dropped from {store.name}.")
-        _say_if_served(home)
+        click.echo(f"The key is deleted from {store.name}.")
+        _recommend_restart(home)
     else:
-        click.echo("None is kept.")
+        click.echo("No key is stored.")
 
 
 @key.command("status")
 @settings
 @click.pass_context
-def key_status(ctx: click.Context, /, **given: Any) -> None:
-    """Say where the key is found, and nothing of it. Exit code 1: there is none."""
-    home = home_of(ctx, given)
+def key_status(ctx: click.Context, /, **options: Any) -> None:
+    """Print where the key is found, but not the key. Exits with code 1 if there is none."""
+    home = home_of(ctx, options)
     found = find_credential(home)
-    click.echo("There is no key." if found is None else f"The key is in {found.found_in}.")
+    missing = "No key was found. Store one with `shammah key set`."
+    click.echo(missing if found is None else f"The key is in {found.found_in}.")
     ctx.exit(found is None)
 
 
-def _say_if_served(home: Path) -> None:
+def _recommend_restart(home: Path) -> None:
+    """Print that a running service must be restarted to use the new key."""
     from shammah_mlx.server.client import is_served
 
     if is_served(home):

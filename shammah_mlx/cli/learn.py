@@ -1,10 +1,10 @@
-"""Learning while the user does something else: the command, and what starts it behind a question."""
+"""`shammah learn`: learn everything that is journalled and not learnt yet."""
 
 from typing import Any
 
 import click
 
-from shammah_mlx.cli.console import PUT_OFF, learning, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, say_waiting
 from shammah_mlx.cli.options import home_and_config, settings
 from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
 
@@ -12,19 +12,19 @@ from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
 @click.command()
 @settings
 @click.pass_context
-def learn(ctx: click.Context, /, **given: Any) -> None:
-    """Learn what is journalled and not learnt yet, and make the audits that are due.
+def learn(ctx: click.Context, /, **options: Any) -> None:
+    """Learn from all stored questions that are not learnt yet, and make the audits that are due.
 
-    Every question starts this in the background; it is for those that were interrupted.
+    Every question starts this in the background. Run it yourself if that was interrupted.
     """
-    home, config = home_and_config(ctx, given)
+    home, config = home_and_config(ctx, options)
     if not (home / "journal.db").exists():
-        click.echo("Nothing was asked yet.")
+        click.echo("Nothing to learn: no question was asked yet.")
         return
     from shammah_mlx.home.locks import HomeLock
 
     with HomeLock(home, config.state).learning_if_free() as is_free:
-        if not is_free:  # no need to load anything
+        if not is_free:  # return before anything slow is loaded
             click.echo(LEFT_TO_ANOTHER)
             return
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
@@ -44,4 +44,4 @@ def learn(ctx: click.Context, /, **given: Any) -> None:
             learnt = assistant.learn_all(learning, wait=False)
         click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
     except KeyboardInterrupt:
-        click.echo(PUT_OFF, err=True)
+        click.echo(LEARNING_POSTPONED, err=True)

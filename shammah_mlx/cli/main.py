@@ -26,16 +26,16 @@ from shammah_mlx.cli.undo import forget, rebuild, rollback
 @click.version_option(__version__, prog_name="shammah")
 @settings
 @click.pass_context
-def main(ctx: click.Context, /, **given: Any) -> None:
+def main(ctx: click.Context, /, **options: Any) -> None:
     """Answer on this machine when it can be trusted to, ask Claude when it cannot, and learn from every answer.
 
-    Exit codes: 0 answered, 1 bad input or state, 2 usage, 3 answered by a draft that nothing covers, 4 Claude
-    unavailable or its reply cut, 130 interrupted.
+    Exit codes: 0 answered, 1 bad input or state, 2 wrong usage, 3 answered locally but not covered by
+    max_bad_rate, 4 Claude unavailable or its reply incomplete, 130 interrupted.
     """
-    os.umask(0o077)  # whatever is written may hold the user's questions
+    os.umask(0o077)  # files may contain the user's questions
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks, as standard error does
-    ctx.obj = given
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error, for what its encoding lacks
+    ctx.obj = options
 
 
 for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, doctor, setup):

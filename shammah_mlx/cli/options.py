@@ -1,4 +1,4 @@
-"""Settings every command takes: `--home`, `--preset`, `--max-bad-rate`, `--seed`."""
+"""Options that nearly every command takes: `--home`, `--preset`, `--max-bad-rate`, `--seed`."""
 
 import math
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from shammah_mlx.cli.console import is_text
+from shammah_mlx.cli.console import is_valid_unicode
 from shammah_mlx.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -18,81 +18,93 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _home_option(ctx: click.Context, option: click.Parameter, given: str | None) -> Path | None:
+def _parse_home(ctx: click.Context, option: click.Parameter, value: str | None) -> Path | None:
     try:
-        return None if given is None else _folder(given)
+        return None if value is None else _expand(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, option) from error
 
 
-def _folder(given: str) -> Path:
-    """Return the path a user gave.
+def _expand(path: str) -> Path:
+    """Return the path with `~` expanded.
 
     Raises:
-        ValueError: it is none, and why.
+        ValueError: it is empty, not valid UTF-8, or names an unknown user; with the reason.
     """
-    if not given.strip():
-        raise ValueError("it is empty")
-    if not is_text(given):  # MLX could not open it
-        raise ValueError("it is not valid UTF-8")
+    if not path.strip():
+        raise ValueError("the path is empty")
+    if not is_valid_unicode(path):  # MLX could not open it
+        raise ValueError("the path is not valid UTF-8")
     try:
-        return Path(given).expanduser()
+        return Path(path).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"there is no such user: {given}") from error
+        raise ValueError(f"there is no such user: {path}") from error
 
 
-def _number(ctx: click.Context, option: click.Parameter, given: float | None) -> float | None:
-    if given is not None and math.isnan(given):
-        raise click.BadParameter("it is no number", ctx, option)
-    return given
+def _reject_nan(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number between 0 and 1", ctx, option)
+    return value
 
 
 def settings(command: Command) -> Command:
-    """Add the options every command takes; each replaces what config.toml says."""
+    """Add the common options to a command; each of them overrides config.toml."""
     for option in (
         click.option(
             "--max-bad-rate",
             type=click.FloatRange(0.0, 1.0, min_open=True),
-            callback=_number,
+            callback=_reject_nan,
             metavar="SHARE",
-            help="Of local answers, how many may be bad in the long run.  [0.05; 1 promises nothing]",
+            help="Largest share of local answers that may be bad in the long run.  [0.05; 1 promises nothing]",
         ),
         click.option(
-            "--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Seed of initial weights and of all chance."
+            "--seed",
+            type=click.IntRange(min=0, max=2**63 - 1),
+            help="Seed of the initial weights and all random draws.",
         ),
-        click.option("--preset", help="Which set of models and rules: default, literal."),
-        click.option("--home", callback=_home_option, help="State folder.  [$SHAMMAH_HOME, ~/.shammah]"),
+        click.option("--preset", help="Set of models and rules: default or literal."),
+        click.option(
+            "--home", callback=_parse_home, help="Folder of the journal and models.  [$SHAMMAH_HOME, ~/.shammah]"
+        ),
     ):
         command = option(command)
     return command
 
 
-def given_settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings, whether they stood before or after the command's name."""
-    return {name: value if value is not None else ctx.obj[name] for name, value in given.items()}
+def merge_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the common options: those after the command's name, or else those before it."""
+    return {name: value if value is not None else ctx.obj[name] for name, value in options.items()}
 
 
-def home_of(ctx: click.Context, given: dict[str, Any]) -> Path:
-    """Return the home alone, whatever its settings are."""
+def home_of(ctx: click.Context, options: dict[str, Any]) -> Path:
+    """Return the home, without reading its config.toml.
+
+    Raises:
+        BadInputError: SHAMMAH_HOME is not a usable path.
+    """
     try:
-        return given_settings(ctx, given)["home"] or _folder(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
+        return merge_options(ctx, options)["home"] or _expand(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
     except ValueError as error:
-        raise BadInputError(f"SHAMMAH_HOME is no folder: {error}", "give it or --home a folder") from error
+        raise BadInputError(f"SHAMMAH_HOME is not usable: {error}", "set it, or --home, to a folder") from error
 
 
-def flags_of(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings without the home, in the shape config.toml has."""
-    flags = given_settings(ctx, given)
-    del flags["home"]
-    risk = {"max_bad_rate": flags.pop("max_bad_rate")}
-    return {**flags, "risk": risk}
+def config_overrides(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the common options other than the home, structured as in config.toml."""
+    overrides = merge_options(ctx, options)
+    del overrides["home"]
+    risk = {"max_bad_rate": overrides.pop("max_bad_rate")}
+    return {**overrides, "risk": risk}
 
 
 def home_and_config(
-    ctx: click.Context, given: dict[str, Any], flags: dict[str, Any] | None = None
+    ctx: click.Context, options: dict[str, Any], overrides: dict[str, Any] | None = None
 ) -> "tuple[Path, Config]":
-    """Return the home, and its config with the given settings and flags; presets are loaded here, not for --help."""
-    from shammah_mlx.presets import load_config
+    """Return the home, and its config with the common options and further `overrides` applied.
 
-    home = home_of(ctx, given)
-    return home, load_config(home / "config.toml", {**flags_of(ctx, given), **(flags or {})})
+    Raises:
+        BadInputError: SHAMMAH_HOME or a setting is not usable.
+    """
+    from shammah_mlx.presets import load_config  # imported here: `--help` needs no presets
+
+    home = home_of(ctx, options)
+    return home, load_config(home / "config.toml", {**config_overrides(ctx, options), **(overrides or {})})

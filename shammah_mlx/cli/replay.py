@@ -9,20 +9,24 @@ from typing import Any
 import click
 
 from shammah_mlx.cli.console import check_outputs, progress
-from shammah_mlx.cli.options import given_settings, home_and_config, settings
+from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.folder import make_home
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--shuffle", type=int, metavar="SEED", help="Shuffle the rows by this seed.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many rows.")
+@click.option("--shuffle", type=int, metavar="SEED", help="Shuffle the rows with this seed.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this many rows.")
 @click.option(
-    "--generator", type=click.Choice(["recall", "recall+decoder"]), help="Who drafts; without the decoder it is fast."
+    "--generator",
+    type=click.Choice(["recall", "recall+decoder"]),
+    help="Source of drafts; recall alone is much faster.",
 )
-@click.option("--json", "json_out", type=click.Path(path_type=Path), metavar="OUT", help="Write the table as JSON.")
-@click.option("--trace", "trace_out", type=click.Path(path_type=Path), metavar="OUT", help="Write a JSON line a query.")
+@click.option("--json", "json_out", type=click.Path(path_type=Path), metavar="OUT", help="Write the results as JSON.")
+@click.option(
+    "--trace", "trace_out", type=click.Path(path_type=Path), metavar="OUT", help="Write one JSON line per query."
+)
 @settings
 @click.pass_context
 def replay(
@@ -34,11 +38,11 @@ def replay(
     generator: str | None,
     json_out: Path | None,
     trace_out: Path | None,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Run the loop over a recorded stream.
 
-    FILE has a JSON object a line, with `query` and `reply`. The run has a home of its own: a temporary one, gone at the
+    FILE has one JSON object per line, with `query` and `reply`. The run uses a temporary home and deletes it at the
     end, unless --home names a new or empty folder.
     """
     from rich.console import Console
@@ -49,25 +53,25 @@ def replay(
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded, read_stream
 
-    given_home = given_settings(ctx, given)["home"]
+    chosen_home = merge_options(ctx, options)["home"]
     stream = read_stream(file, shuffle, limit)
     weights = Weights(weights_folder())
     check_outputs(file, json_out, trace_out)
-    with ExitStack() as opened:
-        given = {**given, "home": _replay_home(given_home, opened)}
-        home, config = home_and_config(ctx, given, {"generator": generator})
+    with ExitStack() as stack:
+        options = {**options, "home": _replay_home(chosen_home, stack)}
+        home, config = home_and_config(ctx, options, {"generator": generator})
         teacher = Recorded(row for row, _ in stream)
-        now = time.time()  # a recorded stream has no clock: it is one moment
-        assistant = opened.enter_context(
+        now = time.time()  # a recorded stream has no times: everything in it happens at once
+        assistant = stack.enter_context(
             Assistant(
                 home,
                 config,
                 teacher,
                 weights,
-                options=AssistantOptions(saves=given_home is not None, clock=lambda: now),
+                options=AssistantOptions(saves=chosen_home is not None, clock=lambda: now),
             )
         )
-        trace = opened.enter_context(trace_out.open("wb")) if trace_out else None
+        trace = stack.enter_context(trace_out.open("wb")) if trace_out else None
         with progress("replay", len(stream)) as advance:
             result = run(stream, assistant, trace, advance)
         if json_out:
@@ -75,9 +79,9 @@ def replay(
     Console().print(report.band_table(result))
 
 
-def _replay_home(given: Path | None, opened: ExitStack) -> Path:
-    if given is None:
-        return Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="shammah-replay-")))
-    if (given / "journal.db").exists():
-        raise BadInputError(f"{given} has a journal of its own", "give replay another --home, or none")
-    return make_home(given)
+def _replay_home(home: Path | None, stack: ExitStack) -> Path:
+    if home is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shammah-replay-")))
+    if (home / "journal.db").exists():
+        raise BadInputError(f"{home} already has a journal", "name a new or empty folder with --home, or leave it out")
+    return make_home(home)

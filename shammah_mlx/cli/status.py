@@ -11,9 +11,9 @@ from shammah_mlx.cli.options import home_and_config, settings
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @settings
 @click.pass_context
-def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
+def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Show how much was asked, learnt and spent, and how many local answers were bad."""
-    home, config = home_and_config(ctx, given)
+    home, config = home_and_config(ctx, options)
     from rich.console import Console
 
     from shammah_mlx.cli import report
@@ -33,9 +33,9 @@ def status(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @settings
 @click.pass_context
-def why(ctx: click.Context, /, number: int | None, as_json: bool, **given: Any) -> None:
-    """Explain the last answer, or the answer to question NUMBER: where it came from, and why it was given."""
-    home, config = home_and_config(ctx, given)
+def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any) -> None:
+    """Explain the last answer, or the answer to question NUMBER: where it came from, and why."""
+    home, config = home_and_config(ctx, options)
     from rich.console import Console
 
     from shammah_mlx.cli import report

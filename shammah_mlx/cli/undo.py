@@ -1,4 +1,4 @@
-"""The commands that take something back: a time, a text, or damage. Slow packages are imported inside them."""
+"""`shammah rollback`, `rebuild` and `forget`. Slow packages are imported inside the commands."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import PUT_OFF, check_text, learning, one_line, say_waiting
-from shammah_mlx.cli.options import given_settings, home_and_config, settings
+from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, one_line, say_waiting
+from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.background import start_learning
 
@@ -16,90 +16,91 @@ if TYPE_CHECKING:
     from shammah_mlx.config import Config
     from shammah_mlx.events import Interaction
 
-MOST_SHOWN = 20  # questions: as many as a user will read
+MOST_SHOWN = 20  # questions: few enough for a user to read
 
 
 @click.command()
 @click.argument("queries", metavar="N", type=click.IntRange(min=0))
 @settings
 @click.pass_context
-def rollback(ctx: click.Context, /, queries: int, **given: Any) -> None:
-    """Return to the checkpoint made after N queries."""
-    home, config = home_and_config(ctx, given)
+def rollback(ctx: click.Context, /, queries: int, **options: Any) -> None:
+    """Restore the models from the checkpoint made after N queries, and archive all later interactions."""
+    home, config = home_and_config(ctx, options)
     from shammah_mlx.home.recovery import roll_back
     from shammah_mlx.home.snapshots import Snapshots
     from shammah_mlx.server import client
 
-    Snapshots(home, config.state).check_is_checkpoint(queries)  # before anybody is sent away for it
+    Snapshots(home, config.state).check_is_checkpoint(queries)  # before the service leaves the home
     with client.alone(home, config.state.lock_wait_s):
         archived = roll_back(home, config, queries, say_waiting)
-    told = f"Models are as they were after query {queries}. Later interactions set aside: {len(archived)}"
-    click.echo(f"{told} (number {archived[0]} and after)." if archived else f"{told}.")
+    click.echo(f"The models are restored to their state after query {queries}.")
+    later = f"{len(archived)} (from number {archived[0]} on)" if archived else "none"
+    click.echo(f"Later interactions archived: {later}.")
 
 
 @click.command()
 @settings
 @click.pass_context
-def rebuild(ctx: click.Context, /, **given: Any) -> None:
-    """Make all models again from the journal, and put them in place of what is there."""
-    home, config = home_and_config(ctx, given)
+def rebuild(ctx: click.Context, /, **options: Any) -> None:
+    """Learn all models again from the journal, and replace the current ones."""
+    home, config = home_and_config(ctx, options)
     if not (home / "journal.db").exists():
-        raise BadInputError(f"there is no journal in {home}", "ask something first")
+        raise BadInputError(f"there is no journal in {home}", "ask a question first, or name another --home")
     from shammah_mlx.home import recovery
     from shammah_mlx.models.weights import Weights, weights_folder
 
-    with ExitStack() as shown:
+    with ExitStack() as stack:
         rebuilt = recovery.rebuild(
-            home, config, Weights(weights_folder()), lambda count: shown.enter_context(learning(count)), say_waiting
+            home, config, Weights(weights_folder()), lambda count: stack.enter_context(learning(count)), say_waiting
         )
     click.echo(f"Interactions learnt again: {rebuilt.interactions}.")
-    if rebuilt.pending:  # asked meanwhile, when this was the one to learn
-        start_learning(home, given_settings(ctx, given))
+    if rebuilt.pending:  # asked during the rebuild, which held the learner's lock
+        start_learning(home, merge_options(ctx, options))
     if rebuilt.before == rebuilt.after:
-        click.echo(f"The models are what they were, bit for bit ({rebuilt.after}).")
+        click.echo(f"The models are unchanged, bit for bit ({rebuilt.after}).")
     else:
-        why = "settings have changed since the first question, or questions were pending"
-        click.echo(f"The models were {rebuilt.before or 'none'}, and are now {rebuilt.after}: {why}.")
+        why = "settings changed since the first question, or some questions were not learnt yet"
+        click.echo(f"The models changed from {rebuilt.before or 'none'} to {rebuilt.after}: {why}.")
 
 
 @click.command()
 @click.argument("pattern")
-@click.option("-y", "--yes", is_flag=True, help="Erase without asking first.")
+@click.option("-y", "--yes", is_flag=True, help="Erase at once, without showing the matches and asking.")
 @settings
 @click.pass_context
-def forget(ctx: click.Context, /, pattern: str, yes: bool, **given: Any) -> None:
-    """Erase every interaction that holds PATTERN, and all that was learnt from it.
+def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> None:
+    """Erase every interaction that contains PATTERN, and everything learnt from it.
 
-    PATTERN is plain text, in capitals or not. It is looked for in questions, system prompts and what was said before
-    them, in answers and in drafts. What it is found in is shown first.
+    PATTERN is plain text; upper and lower case are the same. It is searched for in questions, system prompts, earlier
+    messages of a conversation, answers and drafts. The matching questions are shown before anything is erased.
     """
-    home, config = home_and_config(ctx, given)
+    home, config = home_and_config(ctx, options)
     check_text("PATTERN", pattern, config.max_query_bytes)
     from shammah_mlx.home import forgetting
     from shammah_mlx.server import client
 
     alone = client.alone(home, config.state.lock_wait_s)
-    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _is_sure(found), say_waiting, alone)
+    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _confirm(found), say_waiting, alone)
     if forgotten is None:
         click.echo("Nothing was erased.")
     elif not forgotten.interactions and not forgotten.resumed:
-        click.echo("Nothing matches.")
+        click.echo("No interaction contains this text. Nothing was erased.")
     else:
-        dropped = ", ".join(map(str, forgotten.checkpoints)) or "none"
+        deleted = ", ".join(map(str, forgotten.checkpoints)) or "none"
         if forgotten.resumed:
-            click.echo("What was being forgotten when an earlier process ended is erased now.")
-        click.echo(f"Interactions erased: {forgotten.interactions}. Checkpoints dropped: {dropped}.")
+            click.echo("An earlier `forget` was interrupted; it is complete now.")
+        click.echo(f"Interactions erased: {forgotten.interactions}. Checkpoints deleted: {deleted}.")
         _learn_again(home, config)
 
 
-def _is_sure(found: "Sequence[Interaction]") -> bool:
-    """Show what would be erased, and ask."""
-    click.echo(f"Interactions that match: {len(found)}")
+def _confirm(found: "Sequence[Interaction]") -> bool:
+    """Show the interactions to erase, and ask for confirmation."""
+    click.echo(f"Matching interactions: {len(found)}")
     for interaction in found[:MOST_SHOWN]:
         click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}")
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
-    return click.confirm("Erase them for good, with all that was learnt since the first of them?")
+    return click.confirm("Erase them permanently, and learn everything after the first of them again?")
 
 
 def _learn_again(home: Path, config: "Config") -> None:
@@ -113,4 +114,4 @@ def _learn_again(home: Path, config: "Config") -> None:
             click.echo(f"Interactions to learn again: {assistant.pending()}.")
             assistant.learn_all(learning, wait=True)
     except KeyboardInterrupt:
-        click.echo(PUT_OFF, err=True)
+        click.echo(LEARNING_POSTPONED, err=True)

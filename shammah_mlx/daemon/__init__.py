@@ -1,1 +1,1 @@
-"""Have the system run the service: launchd on macOS, systemd on Linux."""
+"""Let the system run the service: launchd on macOS, systemd on Linux."""

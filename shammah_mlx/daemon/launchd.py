@@ -1,4 +1,4 @@
-"""The macOS launchd, through `launchctl`: a plist, and what is said to it."""
+"""Run the service with macOS's launchd: write its plist and call `launchctl`."""
 
 import os
 import plistlib
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, final
 
 from shammah_mlx.daemon.supervisor import (
-    ASK_AGAIN_S,
-    END_WITHIN_S,
     PATIENCE_S,
+    POLL_S,
+    STOP_WITHIN_S,
     Job,
     State,
     check,
@@ -23,19 +23,19 @@ from shammah_mlx.errors import BadStateError
 from shammah_mlx.files import replacing_synced
 
 LABEL = "dev.shammah.serve"
-INPUT_OUTPUT = 5  # exit code of `bootstrap`, while the service before is on its way out
+INPUT_OUTPUT = 5  # exit code of `bootstrap` while the previous service is still being unloaded
 
 
 def plist(job: Job) -> dict[str, Any]:
-    """Return what launchd is told."""
+    """Return the property list that describes the job to launchd."""
     return {
         "Label": LABEL,
         "ProgramArguments": list(job.command),
         "EnvironmentVariables": job.environment,
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},  # a crash restarts it, `stop` does not
-        "ProcessType": "Interactive",  # with any other, Metal is throttled
-        "ExitTimeOut": END_WITHIN_S,
+        "ProcessType": "Interactive",  # launchd throttles Metal in jobs of any other type
+        "ExitTimeOut": STOP_WITHIN_S,
         "Umask": 0o077,
         "StandardOutPath": str(job.log),
         "StandardErrorPath": str(job.log),
@@ -44,103 +44,103 @@ def plist(job: Job) -> dict[str, Any]:
 
 @final
 class Launchd:
-    """The macOS launchd, through `launchctl`, in the domain of the user's desktop."""
+    """Control the service with `launchctl`, in the domain of the user's desktop session."""
 
     def __init__(self, user_home: Path) -> None:
-        self.place = user_home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+        self.path = user_home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         self._domain = f"gui/{os.getuid()}"
         self._service = f"{self._domain}/{LABEL}"
 
     def install(self, job: Job) -> None:
-        """Have it run, from now on.
+        """Install the service and start it now, at every login and after a crash.
 
         Raises:
-            BadStateError: launchd will not.
+            BadStateError: launchd fails, or this login has no desktop.
         """
         self._check_domain()
-        self.place.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        with replacing_synced(self.place) as file:
+        with replacing_synced(self.path) as file:
             plistlib.dump(plist(job), file)
-        self._take_out()
-        self._put_in()
+        self._unload()
+        self._load()
 
     def uninstall(self) -> bool:
-        """Take it away; say whether it was there.
+        """Stop and remove the service; return False if it was not installed.
 
         Raises:
-            BadStateError: launchd does not let go of it.
+            BadStateError: launchd fails.
         """
-        was_there = self._take_out() or self.place.exists()
-        self.place.unlink(missing_ok=True)
-        return was_there
+        was_installed = self._unload() or self.path.exists()
+        self.path.unlink(missing_ok=True)
+        return was_installed
 
     def start(self) -> None:
-        """Run it now.
+        """Start the service.
 
         Raises:
-            BadStateError: it is not installed, or launchd will not.
+            BadStateError: the service is not installed, or launchd fails.
         """
-        check_installed(self.place)
-        if self._is_known():
-            check(self._launchctl("kickstart", self._service), "launchd does not start the service")
+        check_installed(self.path)
+        if self._is_loaded():
+            check(self._launchctl("kickstart", self._service), "launchd could not start the service")
         else:
-            self._put_in()
+            self._load()
 
     def stop(self) -> None:
-        """End it until it is started, or the user logs in again.
+        """Stop the service until it is started or the user logs in again.
 
         Raises:
-            BadStateError: it is not installed, or launchd will not.
+            BadStateError: the service is not installed, or launchd fails.
         """
-        check_installed(self.place)
+        check_installed(self.path)
         if self.state().running:
-            check(self._launchctl("kill", "SIGTERM", self._service), "launchd does not end the service")
-            wait_while(lambda: self.state().running, "the service does not end")
+            check(self._launchctl("kill", "SIGTERM", self._service), "launchd could not stop the service")
+            wait_while(lambda: self.state().running, "the service does not stop")
 
     def restart(self) -> None:
-        """End it and run it anew.
+        """Stop the service and start it again.
 
         Raises:
-            BadStateError: it is not installed, or launchd will not.
+            BadStateError: the service is not installed, or launchd fails.
         """
-        check_installed(self.place)
-        if self._is_known():
-            check(self._launchctl("kickstart", "-k", self._service), "launchd does not restart the service")
+        check_installed(self.path)
+        if self._is_loaded():
+            check(self._launchctl("kickstart", "-k", self._service), "launchd could not restart the service")
         else:
-            self._put_in()
+            self._load()
 
     def state(self) -> State:
-        """Return how it stands."""
-        told = self._launchctl("print", self._service).stdout
-        pid = re.search(r"^\s*pid = (\d+)", told, re.MULTILINE)
-        last = re.search(r"^\s*last exit code = (.+)", told, re.MULTILINE)
-        running = re.search(r"^\s*state = running", told, re.MULTILINE) is not None
-        return State(self.place.exists(), running, int(pid[1]) if pid else None, last[1] if last else None)
+        """Return the state of the service."""
+        printed = self._launchctl("print", self._service).stdout
+        pid = re.search(r"^\s*pid = (\d+)", printed, re.MULTILINE)
+        last = re.search(r"^\s*last exit code = (.+)", printed, re.MULTILINE)
+        running = re.search(r"^\s*state = running", printed, re.MULTILINE) is not None
+        return State(self.path.exists(), running, int(pid[1]) if pid else None, last[1] if last else None)
 
     def _check_domain(self) -> None:
         if self._launchctl("print", self._domain).returncode != 0:
             raise BadStateError(
-                "this login has no desktop, where launchd would run the service",
+                "launchd cannot run the service: this login has no desktop session",
                 "run this in a terminal on the Mac itself, not over SSH",
             )
 
-    def _is_known(self) -> bool:
+    def _is_loaded(self) -> bool:
         return self._launchctl("print", self._service).returncode == 0
 
-    def _put_in(self) -> None:
+    def _load(self) -> None:
         until = time.monotonic() + PATIENCE_S
-        while (done := self._launchctl("bootstrap", self._domain, str(self.place))).returncode == INPUT_OUTPUT:
+        while (completed := self._launchctl("bootstrap", self._domain, str(self.path))).returncode == INPUT_OUTPUT:
             if time.monotonic() > until:
                 break
-            time.sleep(ASK_AGAIN_S)
-        check(done, "launchd does not take the service")
+            time.sleep(POLL_S)
+        check(completed, "launchd could not load the service")
 
-    def _take_out(self) -> bool:
-        if not self._is_known():
+    def _unload(self) -> bool:
+        if not self._is_loaded():
             return False
-        self._launchctl("bootout", self._service)  # returns before it is out
-        wait_while(self._is_known, "launchd does not let go of the service")
+        self._launchctl("bootout", self._service)  # returns before the service is unloaded
+        wait_while(self._is_loaded, "launchd does not unload the service")
         return True
 
     def _launchctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:

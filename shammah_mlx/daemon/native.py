@@ -1,4 +1,4 @@
-"""Choose the supervisor of this platform."""
+"""Choose the supervisor for this platform."""
 
 import sys
 from pathlib import Path
@@ -9,5 +9,5 @@ from shammah_mlx.daemon.systemd import Systemd
 
 
 def supervisor() -> Supervisor:
-    """Return launchd on macOS, and systemd elsewhere."""
+    """Return launchd on macOS and systemd elsewhere."""
     return Launchd(Path.home()) if sys.platform == "darwin" else Systemd(Path.home())

@@ -1,4 +1,4 @@
-"""What starts the service when its user logs in, and again when it crashes: what launchd and systemd have in common."""
+"""The interface of a supervisor, which runs the service for a user, and what launchd and systemd share."""
 
 import subprocess
 import time
@@ -10,12 +10,13 @@ import msgspec
 
 from shammah_mlx.errors import BadStateError
 
-END_WITHIN_S = 60  # from SIGTERM to SIGKILL: answers under way get 20, a step of learning and a save what is left
-ASK_AGAIN_S, PATIENCE_S = 0.2, 20.0  # beyond that
+STOP_WITHIN_S = 60  # from SIGTERM to SIGKILL: 20 s for answers in progress, the rest for a learning step and a save
+POLL_S = 0.2
+PATIENCE_S = 20.0  # for the supervisor itself, in addition to STOP_WITHIN_S
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What is to be run."""
+    """The command that the service runs, with its environment and log file."""
 
     command: tuple[str, ...]
     environment: dict[str, str]
@@ -23,7 +24,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """How it stands with the service."""
+    """Whether the service is installed and running, and how it last ended."""
 
     installed: bool
     running: bool = False
@@ -32,72 +33,72 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Supervisor(Protocol):
-    """What runs services for a user."""
+    """Runs the service for a user."""
 
-    place: Path  # of the file that describes ours
+    path: Path  # file that describes the service
 
     def install(self, job: Job) -> None:
-        """Have it run, from now on."""
+        """Install the service and start it now, at every login and after a crash."""
 
     def uninstall(self) -> bool:
-        """Take it away; say whether it was there."""
+        """Stop and remove the service; return False if it was not installed."""
 
     def start(self) -> None:
-        """Run it now."""
+        """Start the service."""
 
     def stop(self) -> None:
-        """End it until it is started, or the user logs in again."""
+        """Stop the service until it is started or the user logs in again."""
 
     def restart(self) -> None:
-        """End it and run it anew."""
+        """Stop the service and start it again."""
 
     def state(self) -> State:
-        """Return how it stands."""
+        """Return the state of the service."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command; return how it ended.
+    """Run a command and return its output and exit code.
 
     Raises:
-        BadStateError: there is no such command.
+        BadStateError: the command cannot be run.
     """
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
         raise BadStateError(
-            f"{command[0]} cannot be run: {error.strerror}", "run `shammah serve` by hand, or from your own supervisor"
+            f"{command[0]} cannot be run: {error.strerror}", "run `shammah serve` yourself, or from another supervisor"
         ) from error
 
 
-def wait_while(is_so: Callable[[], bool], failure: str) -> None:
-    """Return when it is no longer so.
+def wait_while(condition: Callable[[], bool], failure: str) -> None:
+    """Wait until the condition is false.
 
     Raises:
-        BadStateError: it stays so.
+        BadStateError: it is still true at the deadline; `failure` is the message.
     """
-    until = time.monotonic() + END_WITHIN_S + PATIENCE_S
-    while is_so():
+    until = time.monotonic() + STOP_WITHIN_S + PATIENCE_S
+    while condition():
         if time.monotonic() > until:
             raise BadStateError(failure, "see `shammah service logs`")
-        time.sleep(ASK_AGAIN_S)
+        time.sleep(POLL_S)
 
 
-def check_installed(place: Path) -> None:
-    """Pass if the file is there.
-
-    Raises:
-        BadStateError: it is not.
-    """
-    if not place.exists():
-        raise BadStateError("the service is not installed", "shammah service install")
-
-
-def check(done: subprocess.CompletedProcess[str], failure: str) -> None:
-    """Pass if a command ended well.
+def check_installed(path: Path) -> None:
+    """Check that the service is installed, that is, that the file describing it exists.
 
     Raises:
-        BadStateError: it did not; with what it said.
+        BadStateError: the service is not installed.
     """
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise BadStateError(f"{failure}: {said}", "see `shammah service logs`, and `shammah doctor`")
+    if not path.exists():
+        raise BadStateError("the service is not installed", "install it with `shammah service install`")
+
+
+def check(completed: subprocess.CompletedProcess[str], failure: str) -> None:
+    """Check that a command succeeded.
+
+    Raises:
+        BadStateError: it failed; the message is `failure` and the last line of its output.
+    """
+    if completed.returncode != 0:
+        output = completed.stderr.strip() or completed.stdout.strip() or f"exit code {completed.returncode}"
+        raise BadStateError(f"{failure}: {output.splitlines()[-1]}", "see `shammah service logs` and `shammah doctor`")

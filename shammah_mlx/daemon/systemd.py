@@ -1,10 +1,10 @@
-"""systemd for one user, through `systemctl --user`: a unit, and what is said to it."""
+"""Run the service with the user's systemd: write its unit and call `systemctl --user`."""
 
 import os
 from pathlib import Path
 from typing import final
 
-from shammah_mlx.daemon.supervisor import END_WITHIN_S, Job, State, check, check_installed, run
+from shammah_mlx.daemon.supervisor import STOP_WITHIN_S, Job, State, check, check_installed, run
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.files import replacing_synced
 
@@ -12,7 +12,7 @@ UNIT = "shammah.service"
 
 
 def unit(job: Job) -> str:
-    """Return what systemd is told."""
+    """Return the unit file that describes the job to systemd."""
     environment = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in job.environment.items())
     return f"""[Unit]
 Description=shammah: answers on this machine when it can, asks Claude when it cannot
@@ -21,7 +21,7 @@ Description=shammah: answers on this machine when it can, asks Claude when it ca
 ExecStart={" ".join(_quoted(part).replace("$", "$$") for part in job.command)}
 {environment}Restart=on-failure
 RestartSec=10
-TimeoutStopSec={END_WITHIN_S}
+TimeoutStopSec={STOP_WITHIN_S}
 UMask=0077
 StandardOutput=append:{str(job.log).replace("%", "%%")}
 StandardError=inherit
@@ -38,80 +38,84 @@ def _quoted(part: str) -> str:
 
 @final
 class Systemd:
-    """systemd for one user, through `systemctl --user`."""
+    """Control the service with `systemctl --user`."""
 
     def __init__(self, user_home: Path) -> None:
         config = Path(os.environ.get("XDG_CONFIG_HOME") or user_home / ".config")
-        self.place = config / "systemd" / "user" / UNIT
+        self.path = config / "systemd" / "user" / UNIT
 
     def install(self, job: Job) -> None:
-        """Have it run, from now on.
+        """Install the service and start it now, at every login and after a crash.
 
         Raises:
-            BadStateError: systemd will not.
+            BadStateError: systemd fails.
         """
-        self.place.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        self._do("daemon-reload")  # before there is a file: is there a systemd at all?
-        with replacing_synced(self.place) as file:
+        self._systemctl("daemon-reload")  # fails if no systemd runs, before a file is written
+        with replacing_synced(self.path) as file:
             file.write(unit(job).encode())
-        self._do("daemon-reload")
-        self._do("enable", UNIT)
-        self._do("restart", UNIT)
+        self._systemctl("daemon-reload")
+        self._systemctl("enable", UNIT)
+        self._systemctl("restart", UNIT)
 
     def uninstall(self) -> bool:
-        """Take it away; say whether it was there.
+        """Stop and remove the service; return False if it was not installed.
 
         Raises:
-            BadStateError: systemd will not.
+            BadStateError: systemd fails.
         """
-        if not self.place.exists():
+        if not self.path.exists():
             return False
         try:
-            self._do("disable", "--now", UNIT)
-        finally:  # what does not run needs no file either
-            self.place.unlink()
-        self._do("daemon-reload")
+            self._systemctl("disable", "--now", UNIT)
+        finally:  # remove the file even if systemd fails
+            self.path.unlink()
+        self._systemctl("daemon-reload")
         return True
 
     def start(self) -> None:
-        """Run it now.
+        """Start the service.
 
         Raises:
-            BadStateError: it is not installed, or systemd will not.
+            BadStateError: the service is not installed, or systemd fails.
         """
-        self._do_installed("start")
+        self._run_if_installed("start")
 
     def stop(self) -> None:
-        """End it until it is started, or the user logs in again.
+        """Stop the service until it is started or the user logs in again.
 
         Raises:
-            BadStateError: it is not installed, or systemd will not.
+            BadStateError: the service is not installed, or systemd fails.
         """
-        self._do_installed("stop")
+        self._run_if_installed("stop")
 
     def restart(self) -> None:
-        """End it and run it anew.
+        """Stop the service and start it again.
 
         Raises:
-            BadStateError: it is not installed, or systemd will not.
+            BadStateError: the service is not installed, or systemd fails.
         """
-        self._do_installed("restart")
+        self._run_if_installed("restart")
 
     def state(self) -> State:
-        """Return how it stands."""
-        asked = run("systemctl", "--user", "show", "--property=ActiveState,MainPID,ExecMainStatus", UNIT)
-        told = dict(line.split("=", 1) for line in asked.stdout.splitlines() if "=" in line)
-        pid = int(told.get("MainPID", "0"))
-        return State(self.place.exists(), told.get("ActiveState") == "active", pid or None, told.get("ExecMainStatus"))
+        """Return the state of the service."""
+        shown = run("systemctl", "--user", "show", "--property=ActiveState,MainPID,ExecMainStatus", UNIT)
+        properties = dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
+        return State(
+            installed=self.path.exists(),
+            running=properties.get("ActiveState") == "active",
+            pid=int(properties.get("MainPID", "0")) or None,
+            last_exit=properties.get("ExecMainStatus"),
+        )
 
-    def _do_installed(self, verb: str) -> None:
-        check_installed(self.place)
-        self._do(verb, UNIT)
+    def _run_if_installed(self, verb: str) -> None:
+        check_installed(self.path)
+        self._systemctl(verb, UNIT)
 
-    def _do(self, *arguments: str) -> None:
-        done = run("systemctl", "--user", *arguments)
-        if "connect to bus" in done.stderr:
-            hint = "run `shammah serve` by hand, or from your own supervisor"
-            raise BadStateError("no systemd runs for this login", hint)
-        check(done, "systemd refuses")
+    def _systemctl(self, *arguments: str) -> None:
+        completed = run("systemctl", "--user", *arguments)
+        if "connect to bus" in completed.stderr:
+            hint = "run `shammah serve` yourself, or from another supervisor"
+            raise BadStateError("systemd does not run for this login", hint)
+        check(completed, "systemctl failed")

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from shammah_mlx.errors import ShammahError, as_told
 from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
+from shammah_mlx.framework.loop import ClaudeCall
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
 from shammah_mlx.server.limits import Limits

@@ -1,4 +1,4 @@
-"""docs/commands.md says what the program's own help says."""
+"""docs/commands.md agrees with the program's help."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,14 @@ from tools.command_reference import PAGE, render
 
 
 def paths(group: click.Group, path: str) -> Iterator[str]:
+    """Yield the full name of every command below a group."""
     for name, command in group.commands.items():
         yield f"{path} {name}"
         if isinstance(command, click.Group):
             yield from paths(command, f"{path} {name}")
 
 
-def test_the_page_is_what_the_tool_renders() -> None:
+def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text("utf-8") == render(main), "docs/commands.md is out of date: run `make docs`"
 
 

@@ -1,4 +1,4 @@
-"""Whatever is typed, piped in or written into a file: an answer, or one line and a hint, and never a traceback."""
+"""Random arguments, input, settings and streams give a result, or an error with a hint, but never a traceback."""
 
 import json
 import math
@@ -30,19 +30,19 @@ SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 pytestmark = pytest.mark.settings(TINY_TOML)
 
 
-def check(told: Result) -> Result:
-    """Pass if a command did what it was told or said clearly why not."""
-    assert told.exception is None or isinstance(told.exception, SystemExit), repr(told.exception)
-    assert told.exit_code in range(5)
-    assert "Traceback" not in told.output
-    if told.exit_code == 1:
-        lines = told.stderr.splitlines()
+def check(result: Result) -> Result:
+    """Check that a command succeeded, or failed with one error and one hint; return its result."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+    assert result.exit_code in range(5)
+    assert "Traceback" not in result.output
+    if result.exit_code == 1:
+        lines = result.stderr.splitlines()
         for beginning in ("Error: ", "Hint: "):
-            assert sum(line.startswith(beginning) for line in lines) == 1, told.stderr
-    return told
+            assert sum(line.startswith(beginning) for line in lines) == 1, result.stderr
+    return result
 
 
-HALF = st.characters(exclude_categories=())  # half characters too, as bytes that are no UTF-8 become in arguments
+CHARACTERS = st.characters(exclude_categories=())  # with lone surrogates, which invalid UTF-8 in arguments becomes
 ODD = st.sampled_from(
     [
         *("", " \t\n", "-", "--", "-c", "--help", "--no-such", "--home=", "--timeout=nan", "\0", "\x1b[2J\x07", "\r"),
@@ -58,12 +58,12 @@ ODD = st.sampled_from(
         ),
     ]
 )
-WORDS = st.one_of(st.text(HALF, max_size=40), ODD)
+WORDS = st.one_of(st.text(CHARACTERS, max_size=40), ODD)
 
 
 @pytest.fixture
 def homes(tmp_path: Path, claude: Loopback) -> dict[str, Path]:
-    """Return two homes in which something was asked, by what their config.toml says."""
+    """Return two homes with questions in them, by the text of their config.toml."""
     made: dict[str, Path] = {}
     for config, asked in ((TINY, LEARNT[:1]), (TOML, LEARNT)):
         made[config] = tmp_path / f"home {len(made)}"
@@ -76,26 +76,24 @@ def homes(tmp_path: Path, claude: Loopback) -> dict[str, Path]:
 
 class TestQueries:
     @pytest.mark.parametrize("home", ["\udcff", "~no-such-user/home", " "])
-    def test_a_home_that_is_no_folder_is_refused(self, home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unusable_home_path_is_refused(self, home: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert check(run("status", "--home", home)).exit_code == 2
         assert check(run("--home", home, "status")).exit_code == 2
         monkeypatch.setenv("SHAMMAH_HOME", home)
-        told = check(run("status"))
-        assert told.exit_code == 1
-        assert told.stderr.startswith("Error: SHAMMAH_HOME is no folder: ")
+        result = check(run("status"))
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: SHAMMAH_HOME is not usable: ")
 
-    def test_what_the_encoding_of_the_output_lacks_is_written_in_another_way(
-        self, home: Path, claude: Loopback
-    ) -> None:
+    def test_characters_that_the_output_encoding_lacks_are_escaped(self, home: Path, claude: Loopback) -> None:
         claude.default_to(reply("Drei Öre."))
-        told = check(CliRunner(charset="ascii").invoke(main, ["ask", "--no-store", "hello"]))
-        assert (told.exit_code, told.stdout) == (0, "Drei \\xd6re.\n")
+        result = check(CliRunner(charset="ascii").invoke(main, ["ask", "--no-store", "hello"]))
+        assert (result.exit_code, result.stdout) == (0, "Drei \\xd6re.\n")
 
-    def test_a_model_named_by_the_server_steers_no_terminal(self, home: Path, claude: Loopback) -> None:
+    def test_control_characters_in_the_model_name_are_removed(self, home: Path, claude: Loopback) -> None:
         claude.default_to(reply("Hello.", model="m\x1b[2J\nError: x"))
-        told = check(run("ask", "--no-store", "hello"))
-        assert told.stderr.startswith("claude (m[2J Error: x) · ")
-        assert told.stderr.count("\n") == 1
+        result = check(run("ask", "--no-store", "hello"))
+        assert result.stderr.startswith("claude (m[2J Error: x) · ")
+        assert result.stderr.count("\n") == 1
 
     @settings(SLOW, max_examples=20)
     @given(query=WORDS, system=st.none() | WORDS, model=st.none() | WORDS)
@@ -105,18 +103,18 @@ class TestQueries:
         options = [
             part for name, value in (("--system", system), ("--model", model)) if value for part in (name, value)
         ]
-        told = check(run("ask", "--no-store", *options, "--", query, stdin=""))
-        assert told.exit_code in (0, 1)
-        check(run("ask", "--no-store", query, stdin=""))  # as an option, if it looks like one
+        result = check(run("ask", "--no-store", *options, "--", query, stdin=""))
+        assert result.exit_code in (0, 1)
+        check(run("ask", "--no-store", query, stdin=""))  # without `--`: it may be read as an option
 
     @settings(SLOW, max_examples=10)
     @given(st.one_of(st.binary(max_size=80), WORDS.map(lambda text: text.encode("utf-8", "surrogatepass"))))
-    def test_any_bytes_are_answered_or_clearly_refused_and_what_is_journalled_can_be_explained(
+    def test_any_bytes_on_standard_input_are_answered_or_clearly_refused_and_why_explains_them(
         self, homes: dict[str, Path], content: bytes
     ) -> None:
         home = ("--home", str(homes[TOML]))
-        told = check(run("ask", *home, stdin=content))
-        assert told.exit_code in (0, 1)
+        result = check(run("ask", *home, stdin=content))
+        assert result.exit_code in (0, 1)
         for command in (("status",), ("why",), ("why", "--json")):
             assert check(run(*command, *home)).exit_code == 0
 
@@ -126,14 +124,14 @@ class TestQueries:
     def test_any_answer_is_shown_and_learnt(self, homes: dict[str, Path], claude: Loopback, answer: str) -> None:
         claude.default_to(reply(answer))
         home = ("--home", str(homes[TOML]))
-        told = check(run("ask", *home, "--claude", LEARNT[0]))
-        assert told.exit_code == (0 if answer.strip() else 4)
-        check(run("ask", *home, LEARNT[0]))  # now what was drafted is measured by it
+        result = check(run("ask", *home, "--claude", LEARNT[0]))
+        assert result.exit_code == (0 if answer.strip() else 4)
+        check(run("ask", *home, LEARNT[0]))  # now a draft is compared with this answer
         assert check(run("why", *home)).exit_code == 0
 
 
 SMALL = ("vocab", "width", "layers", "heads", "hidden", "max_tokens", "max_draft_tokens", "max_retries")
-GIVEN = {  # where another value would fetch something, or train the real decoder
+FIXED = {  # other values would download something, or train the real decoder
     "preset": ("literal", "", "nonsense", 3, [], {}),
     "generator": ("scratch", "recall", "cloud", "", 3, []),
     "embedder": ("", "/", "/nowhere", "~no-such-user/x", "\0", 3),
@@ -151,11 +149,11 @@ PLAIN = st.one_of(
     st.sampled_from([[], [[]], [[0, 0.5]], [[0, math.nan]], [[-1, 0.5]], [[5, 0.1], [0, 0.2]], [[0, "x"]], [0, [0]]]),
 )
 VALUES = st.one_of(PLAIN, st.dictionaries(st.text(max_size=5), PLAIN, max_size=2))
-FEW = st.sampled_from([0, 1, 2, 3, 16, 64, -1, 2**31, 10**400, 0.5, math.nan, True, "x", [], {}])
+SMALL_VALUES = st.sampled_from([0, 1, 2, 3, 16, 64, -1, 2**31, 10**400, 0.5, math.nan, True, "x", [], {}])
 
 
 def below(kind: inspect.Type) -> Iterator[tuple[tuple[str, ...], inspect.Type]]:
-    """Yield every setting and section below one of this type; a section of any names has one."""
+    """Yield the path and type of every setting and section in a section; one with free names gets one example."""
     parts: dict[str, inspect.Type] = {}
     if isinstance(kind, inspect.StructType):
         parts = {field.encode_name: field.type for field in kind.fields}
@@ -171,8 +169,8 @@ SETTINGS = dict(below(inspect.type_info(Config)))
 NONSENSE = st.tuples(st.sampled_from([(), ("teacher",), ("policy", "shadows")]), st.text(min_size=1, max_size=8))
 
 
-def right(kind: inspect.Type) -> st.SearchStrategy[object]:
-    """Draw what a setting of this type may be, the least and the most that is allowed above all."""
+def valid_values(kind: inspect.Type) -> st.SearchStrategy[object]:
+    """Draw a valid value for a setting of this type, often the smallest or the largest."""
     match kind:
         case inspect.BoolType():
             return st.booleans()
@@ -193,13 +191,13 @@ def right(kind: inspect.Type) -> st.SearchStrategy[object]:
 
 
 def value_of(setting: tuple[str, ...]) -> st.SearchStrategy[object]:
-    if (name := ".".join(setting)) in GIVEN:
-        return st.sampled_from(GIVEN[name])
-    return FEW if setting[-1] in SMALL else st.one_of(right(SETTINGS[setting]), VALUES)
+    if (name := ".".join(setting)) in FIXED:
+        return st.sampled_from(FIXED[name])
+    return SMALL_VALUES if setting[-1] in SMALL else st.one_of(valid_values(SETTINGS[setting]), VALUES)
 
 
 def put(section: Mapping[str, Any], setting: tuple[str, ...], value: object) -> dict[str, Any]:
-    """Return the section with a setting replaced, whatever else is in its way."""
+    """Return the section with one setting replaced; a value where a section should be is replaced too."""
     first, *rest = setting
     below = section.get(first, {})
     return {**section, first: put(below if isinstance(below, dict) else {}, tuple(rest), value) if rest else value}
@@ -207,7 +205,7 @@ def put(section: Mapping[str, Any], setting: tuple[str, ...], value: object) -> 
 
 @st.composite
 def changes(draw: st.DrawFn) -> dict[tuple[str, ...], object]:
-    """Draw up to three settings, right or wrong, and now and then one that there is not."""
+    """Draw up to three settings with valid or invalid values, and sometimes a setting that does not exist."""
     chosen = draw(st.lists(st.sampled_from(sorted(SETTINGS)), min_size=1, max_size=3, unique=True))
     changed = {setting: draw(value_of(setting)) for setting in chosen}
     if draw(st.integers(0, 9)) == 0:
@@ -217,15 +215,15 @@ def changes(draw: st.DrawFn) -> dict[tuple[str, ...], object]:
 
 
 @st.composite
-def right_changes(draw: st.DrawFn) -> dict[tuple[str, ...], object]:
-    """Draw a few settings that are right, each by itself."""
-    free = [setting for setting in sorted(SETTINGS) if ".".join(setting) not in GIVEN and setting[-1] not in SMALL]
+def valid_changes(draw: st.DrawFn) -> dict[tuple[str, ...], object]:
+    """Draw up to four settings with values that are each valid by themselves."""
+    free = [setting for setting in sorted(SETTINGS) if ".".join(setting) not in FIXED and setting[-1] not in SMALL]
     chosen = draw(st.lists(st.sampled_from(free), min_size=1, max_size=4, unique=True))
-    return {setting: draw(right(SETTINGS[setting])) for setting in chosen}
+    return {setting: draw(valid_values(SETTINGS[setting])) for setting in chosen}
 
 
 def toml(value: object) -> str:
-    """Return a value as TOML has it, a section as an inline table."""
+    """Return a value in TOML, a section as an inline table."""
     match value:
         case bool():
             return str(value).lower()
@@ -237,24 +235,25 @@ def toml(value: object) -> str:
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case datetime() | date() | time():
             return value.isoformat()
-    return str(value)  # nan and inf, too, are written so
+    return str(value)  # also right for nan and inf
 
 
 def document(base: str, changed: Mapping[tuple[str, ...], object]) -> str:
+    """Return the TOML document with some settings changed."""
     whole = tomllib.loads(base)
     for setting, value in changed.items():
         whole = put(whole, setting, value)
     return "".join(f"{toml(name)} = {toml(value)}\n" for name, value in whole.items())
 
 
-def test_what_is_written_as_toml_reads_the_same() -> None:
+def test_written_toml_is_read_back_unchanged() -> None:
     for base in (TINY, TOML):
         assert tomllib.loads(document(base, {})) == tomllib.loads(base)
     odd = {"a": [1, [True, -1e300]], "b.c\n\x7f": {"d": "é\0\"'"}, "e": date(2026, 11, 25), "f": time(1, 2)}
     assert tomllib.loads(document("", {(name,): value for name, value in odd.items()})) == odd
 
 
-def test_every_number_has_a_least_and_a_most_so_that_none_is_infinite() -> None:
+def test_every_number_has_a_lower_and_an_upper_limit() -> None:
     numbers = {name: kind for name, kind in SETTINGS.items() if isinstance(kind, inspect.IntType | inspect.FloatType)}
     assert len(numbers) > 80
     for name, kind in numbers.items():
@@ -265,23 +264,25 @@ def test_every_number_has_a_least_and_a_most_so_that_none_is_infinite() -> None:
 class TestConfigs:
     @settings(SLOW, max_examples=60)
     @given(st.one_of(st.binary(max_size=60), st.text(max_size=40).map(str.encode), st.sampled_from([b"[" * 9_999])))
-    def test_any_bytes_are_settings_or_clearly_refused(self, home: Path, content: bytes) -> None:
+    def test_any_bytes_in_config_toml_are_accepted_or_clearly_refused(self, home: Path, content: bytes) -> None:
         (home / "config.toml").write_bytes(content)
         assert check(run("status")).exit_code in (0, 1)
 
     @settings(SLOW, max_examples=200)
     @given(changes())
-    def test_any_settings_are_taken_or_named(self, home: Path, changed: dict[tuple[str, ...], object]) -> None:
+    def test_any_settings_are_accepted_or_named_in_the_error(
+        self, home: Path, changed: dict[tuple[str, ...], object]
+    ) -> None:
         (home / "config.toml").write_text(document(TINY, changed))
-        told = check(run("status"))
-        assert told.exit_code in (0, 1)
-        if told.exit_code == 1 and len(changed) == 1:
+        result = check(run("status"))
+        assert result.exit_code in (0, 1)
+        if result.exit_code == 1 and len(changed) == 1:
             ((*_, name),) = changed
-            assert name in told.stderr or ".*" in told.stderr
+            assert name in result.stderr or ".*" in result.stderr
 
     @settings(SLOW, max_examples=10)
-    @given(st.sampled_from([TINY, TOML]), right_changes(), st.sampled_from([[], ["--claude"], ["--local"]]))
-    def test_no_settings_that_are_taken_break_a_question_or_leave_a_home_that_cannot_be_read(
+    @given(st.sampled_from([TINY, TOML]), valid_changes(), st.sampled_from([[], ["--claude"], ["--local"]]))
+    def test_accepted_settings_never_break_a_question_or_make_the_home_unreadable(
         self, homes: dict[str, Path], base: str, changed: dict[tuple[str, ...], object], options: list[str]
     ) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -295,16 +296,16 @@ class TestConfigs:
                 assert check(run(*command, "--home", str(home))).exit_code == 0
 
     @settings(SLOW, max_examples=8)
-    @given(right_changes())
-    def test_no_settings_that_are_taken_break_a_replay(
+    @given(valid_changes())
+    def test_accepted_settings_never_break_a_replay(
         self, tmp_path: Path, changed: dict[tuple[str, ...], object]
     ) -> None:
         stream = tmp_path / "stream.jsonl"
         stream.write_text('{"query": "q", "reply": "r"}\n' * 2)
-        check(replayed(stream, document(TINY, changed)))
+        check(replay_stream(stream, document(TINY, changed)))
 
 
-def replayed(stream: Path, config: str) -> Result:
+def replay_stream(stream: Path, config: str) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir(mode=0o700)
@@ -313,7 +314,9 @@ def replayed(stream: Path, config: str) -> Result:
 
 
 FIELDS = ("query", "reply", "id", "topic", "also", "tail", "")
-LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(HALF, max_size=10), st.just("\0"))
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(CHARACTERS, max_size=10), st.just("\0")
+)
 PARTS = st.recursive(LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=3), part))
 ROW = {"query": "what is a monad?", "reply": "A monoid in the category of endofunctors."}
 RAW = [
@@ -329,7 +332,7 @@ RAW = [
 
 
 def line(row: Mapping[str, object]) -> bytes:
-    """Return a row as JSON, with its half characters escaped, or nearly so: Python cannot write large numbers."""
+    """Return a row as JSON, lone surrogates escaped; or a fixed line if Python cannot write its large numbers."""
     try:
         return json.dumps(row).encode()
     except ValueError:
@@ -355,17 +358,19 @@ class TestStreams:
         st.sampled_from([b"", b"\n", b"\0"]),
         st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe"]),
     )
-    def test_any_file_is_run_or_its_line_is_named(
+    def test_any_file_runs_or_the_error_names_its_line(
         self, tmp_path: Path, lines: list[bytes], newline: bytes, end: bytes, mark: bytes
     ) -> None:
         stream = tmp_path / "stream.jsonl"
         stream.write_bytes(mark + newline.join(lines) + end)
-        told = check(replayed(stream, TINY))
-        assert told.exit_code in (0, 1)
-        if told.exit_code == 1:
-            assert any(said in told.stderr for said in ("line ", "has no rows", "two different rows have the id"))
+        result = check(replay_stream(stream, TINY))
+        assert result.exit_code in (0, 1)
+        if result.exit_code == 1:
+            assert any(
+                message in result.stderr for message in ("line ", "has no rows", "two different rows have the id")
+            )
 
-    def test_a_good_file_with_a_mark_and_foreign_newlines_is_run(self, tmp_path: Path) -> None:
+    def test_a_file_with_a_byte_order_mark_and_windows_newlines_runs(self, tmp_path: Path) -> None:
         stream = tmp_path / "stream.jsonl"
         stream.write_bytes(b"\xef\xbb\xbf" + line(ROW) + b"\r\n\r\n" + line({**ROW, "tail": [1]}))
-        assert check(replayed(stream, TINY)).exit_code == 0
+        assert check(replay_stream(stream, TINY)).exit_code == 0

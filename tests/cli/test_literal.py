@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes' output and exit codes, Claude on loopback."""
+"""The command line with the literal preset: output and exit codes, with Claude replaced by a loopback server."""
 
 import json
 import os
@@ -28,11 +28,12 @@ pytestmark = pytest.mark.settings(TINY_TOML)
 
 
 def state_of(home: Path) -> set[tuple[str, float]]:
+    """Return the paths in the home with their times, without those of its locks."""
     return {(str(path), path.lstat().st_mtime) for path in home.rglob("*") if path.name not in ("lock", "learning")}
 
 
 class TestAsk:
-    def test_the_answer_alone_is_on_standard_output_and_its_origin_on_standard_error(
+    def test_standard_output_has_only_the_answer_and_standard_error_its_origin(
         self, shammah: Shammah, claude: Loopback
     ) -> None:
         asked = shammah("ask", "what is a monad?")
@@ -46,21 +47,26 @@ class TestAsk:
         assert shammah("ask", stdin="piped question\n").stdout == "You asked: piped question\n"
 
     def test_json_has_its_fixed_names(self, shammah: Shammah, claude: Loopback) -> None:
-        told = json.loads(shammah("ask", "--json", "hello").stdout)
-        assert set(told) == {
+        result = json.loads(shammah("ask", "--json", "hello").stdout)
+        assert set(result) == {
             *("answer", "source", "model", "p_local", "p_accept", "called_claude", "audit", "covered", "ms"),
             *("cost_usd", "query_id"),
         }
-        assert told["answer"] == "You asked: hello"
-        assert (told["source"], told["called_claude"], told["audit"], told["covered"]) == ("claude", True, False, None)
-        assert told["query_id"] == 1
+        assert result["answer"] == "You asked: hello"
+        assert (result["source"], result["called_claude"], result["audit"], result["covered"]) == (
+            "claude",
+            True,
+            False,
+            None,
+        )
+        assert result["query_id"] == 1
 
     def test_model_system_and_limits_reach_claude(self, shammah: Shammah, claude: Loopback) -> None:
         shammah("ask", "--model", "claude-haiku-4-5", "--system", "be brief", "hello")
         (request,) = claude.requests
         assert (request.body["model"], request.body["system"]) == ("claude-haiku-4-5", "be brief")
 
-    def test_a_second_process_goes_on_from_the_state_of_the_first(self, home: Path, claude: Loopback) -> None:
+    def test_a_second_process_continues_from_the_state_of_the_first(self, home: Path, claude: Loopback) -> None:
         def ask(text: str) -> None:
             subprocess.run(
                 [sys.executable, "-m", "shammah_mlx", "ask", "--wait", text], check=True, capture_output=True
@@ -79,7 +85,7 @@ class TestAsk:
         fresh = tmp_path / "fresh"
         (tmp_path / "home" / "config.toml").rename(tmp_path / "config.toml")
         shammah("status", "--home", str(fresh))
-        assert not fresh.exists()  # asking for the status makes nothing
+        assert not fresh.exists()  # `status` creates nothing
         fresh_parent = tmp_path / "new" / "home"
         fresh_parent.parent.mkdir()
         shammah("ask", "--home", str(fresh_parent), "hello")
@@ -88,7 +94,7 @@ class TestAsk:
             if path.is_file():
                 assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
-    def test_the_answer_is_out_before_anything_is_learnt_and_learnt_though_nobody_reads_on(
+    def test_the_answer_is_printed_before_it_is_learnt_and_learnt_though_the_reader_left(
         self, home: Path, claude: Loopback
     ) -> None:
         with subprocess.Popen(
@@ -101,7 +107,7 @@ class TestAsk:
             assert not (home / "models").exists()
         assert (home / "models").exists()
 
-    def test_claude_is_asked_on_demand_though_a_draft_would_stand(
+    def test_the_claude_option_asks_claude_though_a_draft_would_be_served(
         self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
         be_bold(home, audits=0.0)
@@ -110,26 +116,28 @@ class TestAsk:
         asked = json.loads(shammah("ask", "--json", "--claude", "hello").stdout)
         assert (asked["source"], asked["called_claude"]) == ("claude", True)
 
-    @pytest.mark.parametrize("came", ["one", "one\n", "\x1b[31mred"])
-    def test_what_is_piped_is_what_came_and_ends_its_line(self, home: Path, claude: Loopback, came: str) -> None:
-        claude.default_to(reply(came))
+    @pytest.mark.parametrize("text", ["one", "one\n", "\x1b[31mred"])
+    def test_a_piped_answer_is_unchanged_and_ends_with_one_newline(
+        self, home: Path, claude: Loopback, text: str
+    ) -> None:
+        claude.default_to(reply(text))
         command = [*SHAMMAH, "ask", "--wait", "hello"]
         piped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        assert piped == came.removesuffix("\n") + "\n"
+        assert piped == text.removesuffix("\n") + "\n"
 
-    def test_an_interrupt_after_the_answer_puts_learning_off(self, home: Path, claude: Loopback) -> None:
+    def test_an_interrupt_after_the_answer_postpones_learning(self, home: Path, claude: Loopback) -> None:
         command = [*SHAMMAH, "ask", "--wait", "hello"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"You asked: hello\n"
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate()
+            _, errors = process.communicate()
         assert process.returncode == 0
-        assert b"Traceback" not in told
+        assert b"Traceback" not in errors
 
 
 def be_bold(home: Path, audits: float) -> None:
-    """Let everything be tried locally and accepted, from the first query on."""
+    """Set thresholds that let every query be tried locally and every draft be accepted, from the first query on."""
     with (home / "config.toml").open("a") as config:
         config.write(
             "[policy]\nforward_only = 0\nroute_thresholds = [[0, 0.0]]\n"
@@ -139,7 +147,7 @@ def be_bold(home: Path, audits: float) -> None:
 
 class TestWhenClaudeFails:
     @pytest.mark.parametrize(
-        ("behaviour", "said"),
+        ("behaviour", "message"),
         [
             (fail(401), "refused the API key"),
             (fail(402), "out of credit"),
@@ -147,20 +155,22 @@ class TestWhenClaudeFails:
             (fail(429, retry_after=3600), "too often"),
         ],
     )
-    def test_nothing_is_answered_nothing_is_kept_and_one_line_says_why(
-        self, shammah: Shammah, claude: Loopback, home: Path, behaviour: Behaviour, said: str
+    def test_there_is_no_answer_nothing_is_stored_and_the_error_says_why(
+        self, shammah: Shammah, claude: Loopback, home: Path, behaviour: Behaviour, message: str
     ) -> None:
         claude.default_to(behaviour)
         asked = shammah("ask", "hello")
         assert asked.exit_code == 4
         assert asked.stdout == ""
-        assert said in asked.stderr
+        assert message in asked.stderr
         assert "Hint: " in asked.stderr
         assert "sk-test-secret" not in asked.stderr
         assert json.loads(shammah("status", "--json").stdout)["seen"] == 0
         assert not (home / "models").exists()
 
-    def test_what_came_of_a_cut_reply_stays_on_the_screen_marked(self, shammah: Shammah, claude: Loopback) -> None:
+    def test_the_part_of_a_cut_reply_that_arrived_is_printed_and_marked_incomplete(
+        self, shammah: Shammah, claude: Loopback
+    ) -> None:
         claude.default_to(cut("The first half", abrupt=False))
         asked = shammah("ask", "hello")
         assert asked.exit_code == 4
@@ -177,7 +187,7 @@ class TestWhenClaudeFails:
         line = json.loads((home / "metrics" / "training.jsonl").read_text())
         assert line["losses"] == {}
 
-    def test_a_hang_ends_at_the_timeout(self, shammah: Shammah, claude: Loopback, home: Path) -> None:
+    def test_a_reply_that_never_comes_ends_at_the_timeout(self, shammah: Shammah, claude: Loopback, home: Path) -> None:
         claude.default_to(hang())
         with (home / "config.toml").open("a") as config:
             config.write("[teacher]\nmax_retries = 0\n")
@@ -187,7 +197,7 @@ class TestWhenClaudeFails:
         assert time.monotonic() - started < 10
         assert "did not answer in time" in asked.stderr
 
-    def test_without_a_key_a_hint_says_where_to_put_one(self, shammah: Shammah) -> None:
+    def test_without_a_key_the_hint_names_the_variable(self, shammah: Shammah) -> None:
         asked = shammah("ask", "hello")
         assert asked.exit_code == 4
         assert "ANTHROPIC_API_KEY" in asked.stderr
@@ -198,21 +208,21 @@ class TestWhenClaudeFails:
         be_bold(home, audits=1.0)
         claude.default_to(fail(401))
         asked = shammah("ask", "--json", "hello")
-        told = json.loads(asked.stdout)
+        result = json.loads(asked.stdout)
         assert asked.exit_code == 3
-        assert (told["source"], told["covered"], told["audit"], told["called_claude"]) == (
+        assert (result["source"], result["covered"], result["audit"], result["called_claude"]) == (
             "decoder",
             False,
             True,
             False,
         )
-        assert told["cost_usd"] == 0.0
+        assert result["cost_usd"] == 0.0
         assert "Not covered" in asked.stderr
 
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("arguments", "stdin", "code", "said"),
+        ("arguments", "stdin", "code", "message"),
         [
             (["ask", ""], None, 1, "empty"),
             (["ask", "  \n"], None, 1, "empty"),
@@ -234,14 +244,14 @@ class TestBadInput:
             (["nonsense"], None, 2, "nonsense"),
         ],
     )
-    def test_one_clear_line_and_no_change(
+    def test_it_is_refused_with_a_clear_message_and_changes_nothing(
         self, shammah: Shammah, claude: Loopback, home: Path,
-        arguments: list[str], stdin: bytes | None, code: int, said: str,
+        arguments: list[str], stdin: bytes | None, code: int, message: str,
     ) -> None:  # fmt: skip
         before = state_of(home)
         failed = shammah(*arguments, stdin=stdin)
         assert failed.exit_code == code
-        assert said in failed.stderr
+        assert message in failed.stderr
         assert failed.stdout == ""
         assert "Traceback" not in failed.stderr
         assert state_of(home) == before
@@ -277,7 +287,7 @@ class TestBadInput:
             )
             return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
-        roomy, tight = 10**9, 300_000  # the journal fits, the models do not
+        roomy, tight = 10**9, 300_000  # bytes: the journal fits into the second, the models do not
         assert ask("first", roomy).returncode == 0
         before = {name: (home / "models" / name).read_bytes() for name in FILES}
         failed = ask("second", tight)
@@ -288,9 +298,9 @@ class TestBadInput:
         assert {name: (home / "models" / name).read_bytes() for name in FILES} == before
         assert ask("third", roomy).returncode == 0
         state = load_arrays(home / "models" / "optimizer_state.safetensors")
-        assert state["generator.step"].item() == 3  # what could not be saved then is learnt now
+        assert state["generator.step"].item() == 3  # the question that could not be saved is learnt now
 
-    def test_a_folder_with_other_things_in_it_is_no_home(self, shammah: Shammah, tmp_path: Path) -> None:
+    def test_a_folder_with_other_files_is_refused_as_a_home(self, shammah: Shammah, tmp_path: Path) -> None:
         (tmp_path / "docs").mkdir()
         (tmp_path / "docs" / "thesis.tex").write_text("x")
         failed = shammah("ask", "--home", str(tmp_path / "docs"), "q")
@@ -298,7 +308,7 @@ class TestBadInput:
         assert "holds other files" in failed.stderr
         assert [path.name for path in (tmp_path / "docs").iterdir()] == ["thesis.tex"]
 
-    def test_a_damaged_journal_is_told_without_a_traceback(
+    def test_a_damaged_journal_is_reported_without_a_traceback(
         self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
         shammah("ask", "hello")
@@ -319,7 +329,7 @@ class TestReplay:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return path
 
-    def test_a_run_ends_with_a_table_and_the_files_asked_for(
+    def test_a_run_prints_a_table_and_writes_the_requested_files(
         self, shammah: Shammah, home: Path, stream: Path, tmp_path: Path
     ) -> None:
         out, trace = tmp_path / "out.json", tmp_path / "trace.jsonl"
@@ -329,11 +339,16 @@ class TestReplay:
         )
         assert done.exit_code == 0, done.stderr
         assert "specified" in done.stdout
-        told = json.loads(out.read_text())
-        assert (told["stream"], told["preset"], told["shuffle"], told["queries"]) == ("stream.jsonl", "literal", 3, 60)
-        assert [(band["from"], band["to"]) for band in told["bands"]] == [(0, 50), (50, 60)]
-        assert told["total"]["calls"] == 60
-        assert all(distance > 0 for distance in told["moved"].values())
+        result = json.loads(out.read_text())
+        assert (result["stream"], result["preset"], result["shuffle"], result["queries"]) == (
+            "stream.jsonl",
+            "literal",
+            3,
+            60,
+        )
+        assert [(band["from"], band["to"]) for band in result["bands"]] == [(0, 50), (50, 60)]
+        assert result["total"]["calls"] == 60
+        assert all(distance > 0 for distance in result["moved"].values())
         assert len(trace.read_text().splitlines()) == 60
         assert (home / "models" / "router.safetensors").exists()
 
@@ -352,7 +367,7 @@ class TestReplay:
         assert len(shuffled) == 3
         assert shuffled != ["r0", "r1", "r2"]
 
-    def test_no_decision_changes_when_the_truth_is_taken_from_the_stream(
+    def test_decisions_do_not_depend_on_the_topic_fields_of_the_stream(
         self, shammah: Shammah, home: Path, tmp_path: Path
     ) -> None:
         be_bold(home, audits=0.5)
@@ -371,19 +386,19 @@ class TestReplay:
             assert done.exit_code == 0, done.stderr
             traces[name] = (tmp_path / f"{name}.trace").read_bytes()
         assert traces["stripped"] == traces["whole"]
-        told = [json.loads(line) for line in traces["whole"].splitlines()]
-        assert {line["source"] for line in told} == {"claude", "decoder"}
-        assert {line["audit"] for line in told} == {True, False}
+        result = [json.loads(line) for line in traces["whole"].splitlines()]
+        assert {line["source"] for line in result} == {"claude", "decoder"}
+        assert {line["audit"] for line in result} == {True, False}
 
     @pytest.mark.parametrize("out", ["--json", "--trace"])
-    def test_an_output_that_is_the_stream_is_refused(self, shammah: Shammah, stream: Path, out: str) -> None:
+    def test_writing_over_the_stream_is_refused(self, shammah: Shammah, stream: Path, out: str) -> None:
         before = stream.read_bytes()
         failed = shammah("replay", str(stream), out, str(stream))
         assert failed.exit_code == 1
         assert "different files" in failed.stderr
         assert stream.read_bytes() == before
 
-    def test_without_a_home_it_leaves_nothing_behind(
+    def test_without_a_home_it_leaves_no_files(
         self, shammah: Shammah, home: Path, stream: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
@@ -402,7 +417,9 @@ class TestReplay:
         assert failed.exit_code == 1
         assert "journal" in failed.stderr
 
-    def test_a_bad_line_leaves_earlier_results_alone(self, shammah: Shammah, stream: Path, tmp_path: Path) -> None:
+    def test_a_bad_line_leaves_an_existing_output_file_unchanged(
+        self, shammah: Shammah, stream: Path, tmp_path: Path
+    ) -> None:
         out = tmp_path / "out.json"
         out.write_text("earlier")
         stream.write_text(stream.read_text() + "{broken\n")
@@ -415,29 +432,29 @@ class TestReplay:
 class TestStatusAndRollback:
     def test_status_json_has_its_fixed_names(self, shammah: Shammah, claude: Loopback) -> None:
         shammah("ask", "--model", "claude-haiku-4-5", "hello")
-        told = json.loads(shammah("status", "--json").stdout)
+        result = json.loads(shammah("status", "--json").stdout)
         assert {
             *("seen", "journalled", "trained", "pending", "preset", "threshold", "max_bad_rate", "bad_rate"),
             *("covered", "forward_rate", "spent_usd"),
-        } <= told.keys()
-        assert (told["seen"], told["journalled"], told["trained"], told["pending"]) == (1, 1, 1, 0)
-        assert told["bad_rate"] == {"estimate": None, "low": None, "high": None, "audits": 0}
-        assert told["forward_rate"] == 1.0
-        assert told["threshold"] is None
+        } <= result.keys()
+        assert (result["seen"], result["journalled"], result["trained"], result["pending"]) == (1, 1, 1, 0)
+        assert result["bad_rate"] == {"estimate": None, "low": None, "high": None, "audits": 0}
+        assert result["forward_rate"] == 1.0
+        assert result["threshold"] is None
 
-    def test_status_for_people_names_what_matters(self, shammah: Shammah) -> None:
-        told = shammah("status").stdout
+    def test_the_status_table_names_the_important_things(self, shammah: Shammah) -> None:
+        result = shammah("status").stdout
         for word in ("literal", "queries seen", "nothing asked yet", "none yet"):
-            assert word in told
+            assert word in result
 
-    def test_rollback_says_what_it_set_aside(self, shammah: Shammah, claude: Loopback, home: Path) -> None:
+    def test_rollback_says_what_it_archived(self, shammah: Shammah, claude: Loopback, home: Path) -> None:
         with (home / "config.toml").open("a") as config:
             config.write("[state]\ncheckpoint_every = 2\n")
         for text in ("one", "two", "three"):
             shammah("ask", text)
         done = shammah("rollback", "2")
         assert done.exit_code == 0
-        assert "set aside: 1 (number 3 and after)." in done.stdout
+        assert "archived: 1 (from number 3 on)." in done.stdout
         assert json.loads(shammah("status", "--json").stdout)["seen"] == 2
 
 
@@ -446,7 +463,7 @@ def test_options_may_stand_before_or_after_the_command(shammah: Shammah, tmp_pat
         assert "no preset 'x'" in shammah(*arguments).stderr
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_help_imports_no_slow_package() -> None:
     code = (
         "import sys\nfrom shammah_mlx.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

@@ -1,4 +1,4 @@
-"""What the system is told of the service, and the commands that tell it, against stand-ins that really run it."""
+"""The service's plist and unit, and the `shammah service` commands against stand-ins for launchd and systemd."""
 
 import os
 import plistlib
@@ -20,7 +20,7 @@ from tests.served import WITHIN_S, Served
 
 ROOT = Path(__file__).parents[2]
 JOB = Job(("/a b/python", "-P", 'say "hi"', "100%", "$HOME"), {"SHAMMAH_WEIGHTS": "/w 50%"}, Path("/logs/serve.log"))
-ON_A_MAC = (  # what looks at the platform when it is imported comes first
+ON_A_MAC = (  # modules that look at the platform when imported come first
     "import sys, httpx2, keyring.core; keyring.get_keyring(); sys.platform = 'darwin'\n"
     "from shammah_mlx.__main__ import run; run()"
 )
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.service, pytest.mark.slow]
 
 @pytest.fixture
 def mac(home: Path, tmp_path: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Return what runs `shammah` as on a Mac, with a launchd that takes its time, and a Keychain."""
+    """Return a function that runs `shammah` as if on a Mac, with fakes of a slow launchd and of the Keychain."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     launchctl = bin_folder / "launchctl"
@@ -59,49 +59,50 @@ def mac(home: Path, tmp_path: Path, claude: Loopback, monkeypatch: pytest.Monkey
     wait_until(lambda: not (tmp_path / "launchd" / "keeper").exists())
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     until = time.monotonic() + WITHIN_S
-    while not is_so():
+    while not condition():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.05)
 
 
-def pid(told: str) -> int:
-    return int(told.partition("process ")[2].split()[0])
+def pid(status: str) -> int:
+    """Return the first process id in the output of `service status`."""
+    return int(status.partition("process ")[2].split()[0])
 
 
-def test_a_plist_is_read_back_as_it_was_told() -> None:
-    told = plistlib.loads(plistlib.dumps(plist(JOB)))
-    assert told["Label"] == LABEL
-    assert told["ProgramArguments"] == list(JOB.command)
-    assert told["EnvironmentVariables"] == JOB.environment
-    assert told["KeepAlive"] == {"SuccessfulExit": False}
-    assert told["ProcessType"] == "Interactive"
-    assert (told["RunAtLoad"], told["ExitTimeOut"], told["Umask"]) == (True, 60, 0o077)
-    assert told["StandardOutPath"] == told["StandardErrorPath"] == "/logs/serve.log"
+def test_the_plist_describes_the_job() -> None:
+    described = plistlib.loads(plistlib.dumps(plist(JOB)))
+    assert described["Label"] == LABEL
+    assert described["ProgramArguments"] == list(JOB.command)
+    assert described["EnvironmentVariables"] == JOB.environment
+    assert described["KeepAlive"] == {"SuccessfulExit": False}
+    assert described["ProcessType"] == "Interactive"
+    assert (described["RunAtLoad"], described["ExitTimeOut"], described["Umask"]) == (True, 60, 0o077)
+    assert described["StandardOutPath"] == described["StandardErrorPath"] == "/logs/serve.log"
 
 
-def test_a_unit_says_the_same_with_what_systemd_would_replace_escaped() -> None:
-    told = unit(JOB).splitlines()
-    assert r'ExecStart="/a b/python" "-P" "say \"hi\"" "100%%" "$$HOME"' in told
-    assert 'Environment="SHAMMAH_WEIGHTS=/w 50%%"' in told
-    assert "Restart=on-failure" in told
-    assert "TimeoutStopSec=60" in told
-    assert "UMask=0077" in told
+def test_the_unit_describes_the_job_with_special_characters_escaped() -> None:
+    lines = unit(JOB).splitlines()
+    assert r'ExecStart="/a b/python" "-P" "say \"hi\"" "100%%" "$$HOME"' in lines
+    assert 'Environment="SHAMMAH_WEIGHTS=/w 50%%"' in lines
+    assert "Restart=on-failure" in lines
+    assert "TimeoutStopSec=60" in lines
+    assert "UMask=0077" in lines
 
 
-def test_launchd_runs_the_service_from_its_installation_to_its_end(mac: Run, home: Path, tmp_path: Path) -> None:
+def test_launchd_runs_the_service_from_install_to_uninstall(mac: Run, home: Path, tmp_path: Path) -> None:
     place = tmp_path / "Library" / "LaunchAgents" / f"{LABEL}.plist"
     installed = mac("service", "install")
     assert installed.returncode == 0, installed.stderr
     assert str(place) in installed.stdout
-    assert "It has no key for Claude: shammah key set" in installed.stdout
+    assert "It has no API key for Claude. Run `shammah key set`" in installed.stdout
     assert b"sk-test-secret" not in place.read_bytes()
 
-    told = mac("service", "status")
-    assert told.returncode == 0
-    assert "ok, models loaded, 0 to learn; no key for Claude" in told.stdout  # none was kept for it
-    first = pid(told.stdout)
+    result = mac("service", "status")
+    assert result.returncode == 0
+    assert "ok; models loaded; to learn: 0; no API key for Claude" in result.stdout  # not the environment's
+    first = pid(result.stdout)
 
     os.kill(first, signal.SIGKILL)  # a crash
     wait_until(lambda: mac("service", "status").returncode == 0)
@@ -119,72 +120,74 @@ def test_launchd_runs_the_service_from_its_installation_to_its_end(mac: Run, hom
     wait_until(lambda: mac("service", "status").returncode == 0)
     assert pid(mac("service", "status").stdout) != third
 
-    again = mac("service", "install")  # takes out what is there, which takes its time
+    again = mac("service", "install")  # unloads the installed service first, which takes time
     assert again.returncode == 0, again.stderr
     assert "serving" in mac("service", "logs").stdout
 
-    taken = mac("service", "uninstall")
-    assert (taken.returncode, taken.stdout) == (0, "Taken away.\n")
+    removed = mac("service", "uninstall")
+    assert (removed.returncode, removed.stdout) == (0, "The service is stopped and removed.\n")
     assert not place.exists()
     assert not client.is_served(home)
-    assert mac("service", "uninstall").stdout == "It was not installed.\n"
+    assert mac("service", "uninstall").stdout == "The service was not installed.\n"
     assert "shammah service install" in mac("service", "start").stderr
 
 
-def test_without_a_desktop_there_is_no_launchd_to_ask(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_without_a_desktop_session_is_refused(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_NO_DESKTOP", "1")
-    told = mac("service", "install")
-    assert told.returncode == 1
-    assert "not over SSH" in told.stderr
+    result = mac("service", "install")
+    assert result.returncode == 1
+    assert "not over SSH" in result.stderr
     monkeypatch.delenv("FAKE_NO_DESKTOP")
 
 
 def test_a_base_url_that_is_the_services_own_is_refused(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://localhost:8317/")
-    told = mac("service", "install", "--tcp", "8317")
-    assert told.returncode == 1
-    assert "it would ask itself" in told.stderr
+    result = mac("service", "install", "--tcp", "8317")
+    assert result.returncode == 1
+    assert "the service would ask itself" in result.stderr
 
 
-def test_a_home_that_something_else_serves_is_not_installed_over(mac: Run, home: Path) -> None:
+def test_install_is_refused_while_another_process_serves_the_home(mac: Run, home: Path) -> None:
     with Served(home, {}):
-        told = mac("service", "install")
-    assert told.returncode == 1
-    assert "another process serves this home" in told.stderr
+        result = mac("service", "install")
+    assert result.returncode == 1
+    assert "another process already serves this home" in result.stderr
 
 
-def test_a_password_in_the_base_url_is_not_written_to_a_file(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_refuses_a_base_url_with_a_password(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://me:secret@127.0.0.1:1")
-    told = mac("service", "install")
-    assert told.returncode == 1
-    assert "secret" not in told.stderr
+    result = mac("service", "install")
+    assert result.returncode == 1
+    assert "secret" not in result.stderr
 
 
-def test_the_keychain_keeps_the_key_on_a_mac(
+def test_the_keychain_stores_the_key_on_a_mac(
     mac: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert mac("key", "status").returncode == 1
-    kept = mac("key", "set", stdin="sk-kept\n")
-    assert (kept.returncode, kept.stdout) == (0, "Kept in the Keychain.\n")
+    stored = mac("key", "set", stdin="sk-stored\n")
+    assert (stored.returncode, stored.stdout) == (0, "The key is stored in the Keychain.\n")
     assert not (home / "key").exists()
     assert mac("key", "status").stdout == "The key is in the Keychain.\n"
     (tmp_path / "locked").touch()
     locked = mac("key", "status")
     assert (locked.returncode, "unlock it" in locked.stderr) == (1, True)
-    assert "sk-kept" not in locked.stderr
+    assert "sk-stored" not in locked.stderr
     (tmp_path / "locked").unlink()
-    assert mac("key", "unset").stdout == "Dropped from the Keychain.\n"
-    assert mac("key", "unset").stdout == "None is kept.\n"
+    assert mac("key", "unset").stdout == "The key is deleted from the Keychain.\n"
+    assert mac("key", "unset").stdout == "No key is stored.\n"
 
 
-def test_systemd_is_told_step_by_step(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemd_gets_the_expected_commands_in_order(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    systemctl, said = bin_folder / "systemctl", tmp_path / "said"
+    systemctl, calls = bin_folder / "systemctl", tmp_path / "calls"
     start = f'"{sys.executable}" -m shammah_mlx serve --home "{home}" & echo $! > "{home}/pid"'
     systemctl.write_text(
-        f'#!/bin/sh\necho "$@" >> "{said}"\n'
+        f'#!/bin/sh\necho "$@" >> "{calls}"\n'
         f'case "$*" in *"restart shammah.service") ({start}) > /dev/null 2>&1;;\n'
         f"*show*) echo ActiveState=active; echo MainPID=$(cat '{home}/pid'); echo ExecMainStatus=0;;\n"
         f'*start*|*daemon-reload*|*enable*|*disable*) ;; *) echo "Failed to stop: no bus" >&2; exit 1;; esac\n'
@@ -205,33 +208,34 @@ def test_systemd_is_told_step_by_step(home: Path, tmp_path: Path, monkeypatch: p
         failed = shammah("stop")
         assert failed.returncode == 1
         assert "no bus" in failed.stderr
-        assert shammah("uninstall").stdout == "Taken away.\n"
+        assert shammah("uninstall").stdout == "The service is stopped and removed.\n"
     finally:
         if (health := client.told(home, "/health")) is not None:
             os.kill(health["process"], signal.SIGKILL)
     assert not (tmp_path / "config" / "systemd" / "user" / "shammah.service").exists()
-    verbs = [line.split()[1] for line in said.read_text().splitlines()]
-    told = [verb for verb in verbs if verb != "show"]
-    assert told == [*("daemon-reload", "daemon-reload", "enable", "restart", "stop", "disable", "daemon-reload")]
+    verbs = [line.split()[1] for line in calls.read_text().splitlines()]
+    assert [verb for verb in verbs if verb != "show"] == [
+        *("daemon-reload", "daemon-reload", "enable", "restart", "stop", "disable", "daemon-reload")
+    ]
 
 
-def test_where_there_is_no_systemd_that_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_systemctl_install_fails_with_a_clear_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     command = [sys.executable, "-m", "shammah_mlx", "service", "install"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert told.returncode == 1
-    assert "systemctl cannot be run" in told.stderr
-    assert "shammah serve" in told.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "systemctl cannot be run" in result.stderr
+    assert "shammah serve" in result.stderr
 
 
-def test_without_a_systemd_that_runs_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_running_systemd_install_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     systemctl = tmp_path / "systemctl"
     systemctl.write_text("#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2; exit 1\n")
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    for name, said in (("install", "no systemd runs for this login"), ("uninstall", "")):
-        told = subprocess.run(
+    for name, message in (("install", "systemd does not run for this login"), ("uninstall", "")):
+        result = subprocess.run(
             [sys.executable, "-m", "shammah_mlx", "service", name], capture_output=True, text=True, check=False
         )
-        assert said in told.stderr
+        assert message in result.stderr
     assert not (tmp_path / ".config" / "systemd" / "user" / "shammah.service").exists()

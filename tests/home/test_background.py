@@ -141,7 +141,7 @@ def test_no_process_is_started_for_a_query_that_is_not_stored(home: Path, claude
 
 
 def test_learn_says_so_when_nothing_was_asked(home: Path) -> None:
-    assert run("learn").stdout == "Nothing was asked yet.\n"
+    assert run("learn").stdout == "Nothing to learn: no question was asked yet.\n"
     assert [path.name for path in home.iterdir()] == ["config.toml"]
 
 

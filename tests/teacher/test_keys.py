@@ -17,7 +17,7 @@ def test_the_key_is_kept_in_a_private_file_and_used(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert run("key", "status").exit_code == 1
     kept = run("key", "set", stdin=f"{KEY}\n")
-    assert (kept.exit_code, kept.stdout) == (0, f"Kept in {home / 'key'}.\n")
+    assert (kept.exit_code, kept.stdout) == (0, f"The key is stored in {home / 'key'}.\n")
     assert (home / "key").stat().st_mode & 0o777 == 0o600
     told = run("key", "status")
     assert (told.exit_code, told.stdout) == (0, f"The key is in {home / 'key'}.\n")
@@ -26,8 +26,8 @@ def test_the_key_is_kept_in_a_private_file_and_used(
     assert claude.requests[-1].headers["authorization"] == f"Bearer {KEY}"
     for shown in (run("status"), run("why"), run("key", "status")):
         assert KEY not in shown.output
-    assert run("key", "unset").stdout == f"Dropped from {home / 'key'}.\n"
-    assert run("key", "unset").stdout == "None is kept.\n"
+    assert run("key", "unset").stdout == f"The key is deleted from {home / 'key'}.\n"
+    assert run("key", "unset").stdout == "No key is stored.\n"
     assert not (home / "key").exists()
 
 
@@ -55,7 +55,7 @@ def test_a_credential_does_not_show_its_secret() -> None:
 def test_what_is_no_key_is_not_kept(home: Path, typed: str) -> None:
     refused = run("key", "set", stdin=typed)
     assert refused.exit_code == 1
-    assert "that is no key" in refused.stderr
+    assert "not an API key" in refused.stderr
     assert not (home / "key").exists()
 
 
