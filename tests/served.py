@@ -61,7 +61,7 @@ class Served:
         return httpx2.Client(transport=transport, base_url="http://shammah", timeout=WITHIN_S, trust_env=False)
 
     def health(self) -> Any:
-        return client.told(self.home, "/health")
+        return client.get_json(self.home, "/health")
 
     def wait_until_learnt(self) -> None:
         until = time.monotonic() + WITHIN_S

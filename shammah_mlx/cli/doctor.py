@@ -133,7 +133,7 @@ def _service(home: Path) -> Check:
     from shammah_mlx.daemon.native import supervisor
     from shammah_mlx.server import client, protocol
 
-    path, health = home / protocol.SOCKET, client.told(home, "/health")
+    path, health = home / protocol.SOCKET, client.get_json(home, "/health")
     if health is None and path.exists():
         hint = "a killed service left it: run `shammah service start` or `shammah serve`"
         return Check("service", "the socket exists, but nothing answers", passed=False, hint=hint)
@@ -158,7 +158,7 @@ def _decoder(home: Path, config: "Config") -> Check:
     model = LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed)
     here = there = 0.0
     for _ in range(TRIES):
-        measured = client.told(home, "/own/decode-rate", DECODING_S)
+        measured = client.get_json(home, "/own/decode-rate", DECODING_S)
         there = max(there, (measured and measured["tokens_per_s"]) or 0.0)
         here = max(here, decode_rate(model))
         if not there or there >= MIN_SPEED * here:

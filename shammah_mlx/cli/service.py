@@ -108,7 +108,7 @@ def status(ctx: click.Context, /, **options: Any) -> None:
     click.echo(f"installed  {supervisor.path if state.installed else 'no'}")
     last_exit = "" if state.last_exit is None else f" (last exit code {state.last_exit})"
     click.echo(f"running    {f'yes, process {state.pid}' if state.running else f'no{last_exit}'}")
-    health = client.told(home, "/health")
+    health = client.get_json(home, "/health")
     if health is None:
         click.echo("answers    no")
         ctx.exit(1)
@@ -167,7 +167,7 @@ def _wait_until_up(home: Path, supervisor: "Supervisor") -> None:
     from shammah_mlx.server import client
 
     until = time.monotonic() + START_WITHIN_S
-    while (health := client.told(home, "/health")) is None or health["process"] != supervisor.state().pid:
+    while (health := client.get_json(home, "/health")) is None or health["process"] != supervisor.state().pid:
         if time.monotonic() > until:
             raise BadStateError(
                 f"the service does not answer {START_WITHIN_S:.0f} s after its start", "see `shammah service logs`"

@@ -1,7 +1,6 @@
 """`shammah rollback`, `rebuild` and `forget`. Slow packages are imported inside the commands."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +48,7 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
     from shammah_mlx.home import recovery
     from shammah_mlx.models.weights import Weights, weights_folder
 
-    with ExitStack() as stack:
-        rebuilt = recovery.rebuild(
-            home, config, Weights(weights_folder()), lambda count: stack.enter_context(learning(count)), say_waiting
-        )
+    rebuilt = recovery.rebuild(home, config, Weights(weights_folder()), learning, say_waiting)
     click.echo(f"Interactions learnt again: {rebuilt.interactions}.")
     if rebuilt.pending:  # asked during the rebuild, which held the learner's lock
         start_learning(home, merge_options(ctx, options))

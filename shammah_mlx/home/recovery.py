@@ -1,7 +1,7 @@
 """Roll back to a checkpoint, or rebuild all models from the journal."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.framework import metrics
 from shammah_mlx.home import forgetting
-from shammah_mlx.home.assistant import Assistant, AssistantOptions
+from shammah_mlx.home.assistant import Assistant, AssistantOptions, Begin
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
@@ -55,18 +55,16 @@ def rebuild(
     home: Path,
     config: Config,
     weights: Weights,
-    begin: Callable[[int], Callable[[], None]],
+    begin: Begin = lambda _: nullcontext(lambda: None),
     on_wait: Callable[[], None] = lambda: None,
 ) -> Rebuilt:
-    """Make all models again from the journal, then replace the current ones; until then nothing changes.
-
-    `begin` receives how many interactions will be learnt, and returns the function to call after each.
-    """
+    """Make all models again from the journal, then replace the current ones; until then nothing changes."""
     with Assistant(
         home, config, Recorded(()), weights, options=AssistantOptions(afresh=True, on_wait=on_wait)
     ) as assistant:
         before = assistant.saved
-        learnt = assistant.learn_pending(begin(assistant.pending()))
+        with begin(assistant.pending()) as advance:
+            learnt = assistant.learn_pending(advance)
         after = assistant.save()
     with closing(Journal(home / "journal.db")) as journal:
         return Rebuilt(len(learnt), before, after, journal.count_after(journal.progress().cursor))

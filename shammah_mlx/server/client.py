@@ -104,7 +104,7 @@ def alone(home: Path, patience_s: float) -> Iterator[None]:
         raise BadStateError("the service does not release this home", "stop it: shammah service stop") from error
 
 
-def told(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
+def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
     """Return the JSON that the service answers at `path`; None if no service answers in time."""
     import httpx2
 

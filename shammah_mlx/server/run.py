@@ -118,7 +118,7 @@ def hold_serving_lock(home: Path) -> Iterator[None]:
     except Timeout as error:
         from shammah_mlx.server import client
 
-        health = client.told(home, "/health")
+        health = client.get_json(home, "/health")
         process = f" by process {health['process']}" if health else ""
         raise BadStateError(f"{home} is already served{process}", "end that service first") from error
 

@@ -27,7 +27,7 @@ TINY = TINY_TOML + "[teacher]\nmax_retries = 0\n"
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-pytestmark = pytest.mark.settings(TINY_TOML)
+pytestmark = [pytest.mark.settings(TINY_TOML), pytest.mark.slow]
 
 
 def check(result: Result) -> Result:

@@ -321,6 +321,7 @@ class TestBadInput:
             assert isinstance(failed.exception, SystemExit)
 
 
+@pytest.mark.slow
 class TestReplay:
     @pytest.fixture
     def stream(self, tmp_path: Path) -> Path:

@@ -16,7 +16,11 @@ NO_MATCH = "No interaction contains this text. Nothing was erased.\n"
 ASKED = ["one", "two", "where does the Quetzal live?", "three", "four", "five"]
 
 
-pytestmark = [pytest.mark.settings(TINY_TOML, "[state]\ncheckpoint_every = 2\n"), pytest.mark.taught(*ASKED)]
+pytestmark = [
+    pytest.mark.settings(TINY_TOML, "[state]\ncheckpoint_every = 2\n"),
+    pytest.mark.taught(*ASKED),
+    pytest.mark.slow,
+]
 
 
 def status(shammah: Shammah) -> dict[str, int]:

@@ -210,7 +210,7 @@ def test_systemd_gets_the_expected_commands_in_order(
         assert "no bus" in failed.stderr
         assert shammah("uninstall").stdout == "The service is stopped and removed.\n"
     finally:
-        if (health := client.told(home, "/health")) is not None:
+        if (health := client.get_json(home, "/health")) is not None:
             os.kill(health["process"], signal.SIGKILL)
     assert not (tmp_path / "config" / "systemd" / "user" / "shammah.service").exists()
     verbs = [line.split()[1] for line in calls.read_text().splitlines()]

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -28,6 +27,9 @@ from tests.fakes import make_request, reply
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(60)]
 TEACHER = Recorded(ROWS)
+
+
+pytestmark = pytest.mark.slow
 
 
 def at_noon() -> float:
@@ -218,10 +220,6 @@ def test_a_lost_link_is_made_again(tmp_path: Path, small: Config, weights: Weigh
     assert_same(before, stored(home))
 
 
-def no_progress(interactions: int) -> Callable[[], None]:
-    return lambda: None
-
-
 @pytest.mark.parametrize("queries", [3, 5])  # before the first checkpoint; and with it damaged, for it shares the bytes
 def test_a_rebuild_repairs_a_home_without_a_good_checkpoint(
     tmp_path: Path, small: Config, weights: Weights, queries: int
@@ -234,7 +232,7 @@ def test_a_rebuild_repairs_a_home_without_a_good_checkpoint(
     with pytest.raises(BadStateError) as told, Assistant(home, small, TEACHER, weights):
         pass
     assert f"shammah rebuild --home {home}" in told.value.hint
-    rebuilt = rebuild(home, small, weights, no_progress)
+    rebuilt = rebuild(home, small, weights)
     assert (rebuilt.interactions, rebuilt.before, rebuilt.after) == (queries, name, name)
     assert_same(before, stored(home))
 
@@ -246,7 +244,7 @@ def test_saving_the_same_state_again_leaves_its_files_in_place(tmp_path: Path, s
     with Assistant(home, small, TEACHER, weights) as assistant:
         assert assistant.save() == named(home)
     assert {path: path.stat().st_ino for path in (home / "models").resolve().iterdir()} == before
-    assert rebuild(home, small, weights, no_progress).after == named(home)
+    assert rebuild(home, small, weights).after == named(home)
     assert {path: path.stat().st_ino for path in (home / "models").resolve().iterdir()} == before
 
 
@@ -258,7 +256,7 @@ def test_a_rebuild_is_refused_to_another_preset(tmp_path: Path, small: Config, w
         pass
     assert "--preset literal" in told.value.hint
     with pytest.raises(BadStateError, match="made by the preset 'literal'"):
-        rebuild(home, msgspec.structs.replace(small, preset="other"), weights, no_progress)
+        rebuild(home, msgspec.structs.replace(small, preset="other"), weights)
 
 
 def test_a_rebuild_makes_the_checkpoints_again_and_archives_the_old_state(
@@ -267,11 +265,11 @@ def test_a_rebuild_makes_the_checkpoints_again_and_archives_the_old_state(
     home = tmp_path / "home"
     ask_all(home, small, weights, ROWS[:12])
     shutil.rmtree(home / "checkpoints")
-    assert rebuild(home, small, weights, no_progress).after == named(home)
+    assert rebuild(home, small, weights).after == named(home)
     assert Snapshots(home, small.state).checkpoints() == [5, 10]
     assert not (home / "aside").exists()
     other = msgspec.structs.replace(small, seed=7)
-    rebuilt = rebuild(home, other, weights, no_progress)
+    rebuilt = rebuild(home, other, weights)
     assert rebuilt.before != rebuilt.after
     assert [path.name for path in (home / "aside").iterdir()] == [(rebuilt.before or "")[:16]]
     assert len(roll_back(home, other, 5)) == 7

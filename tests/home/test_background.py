@@ -75,7 +75,7 @@ def test_questions_asked_at_once_are_all_answered_and_each_is_learnt_once(
         interactions = list(journal.after(0))
     assert [interaction.request.number for interaction in interactions] == [1, 2, 3, 4]
     assert sorted(interaction.request.query.text for interaction in interactions) == sorted(texts)
-    rebuilt = rebuild(home, load_config(home / "config.toml", {}), weights, lambda interactions: lambda: None)
+    rebuilt = rebuild(home, load_config(home / "config.toml", {}), weights)
     assert (rebuilt.interactions, rebuilt.before) == (4, rebuilt.after)
 
 

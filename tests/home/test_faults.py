@@ -212,7 +212,7 @@ def test_setting_the_clock_back_makes_no_answer_fresh_again(tmp_path: Path, conf
             assert isinstance(again, Interaction)
             assert again.answer == ROWS[0].reply  # what does not depend on the moment is known still
         assistant.learn_pending()
-    rebuilt = rebuild(home, config, weights, lambda interactions: lambda: None)
+    rebuilt = rebuild(home, config, weights)
     assert rebuilt.before == rebuilt.after
 
 

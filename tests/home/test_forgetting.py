@@ -48,6 +48,9 @@ RECALL = msgspec.structs.replace(
 )
 
 
+pytestmark = pytest.mark.slow
+
+
 def everything(found: Sequence[Interaction]) -> bool:
     return True
 
@@ -92,7 +95,7 @@ def from_the_journal_alone(home: Path, config: Config, weights: Weights) -> Path
     fresh.mkdir()
     with closing(sqlite3.connect(home / "journal.db")) as db, closing(sqlite3.connect(fresh / "journal.db")) as copy:
         db.backup(copy)
-    rebuild(fresh, config, weights, lambda interactions: lambda: None)
+    rebuild(fresh, config, weights)
     return fresh
 
 
@@ -107,7 +110,6 @@ def config_of(generator: str, tiny: Config, tiny_folder: Path) -> Config:
     return msgspec.structs.replace(RECALL, generator=generator, lora=lora, rehearsal=rehearsal, policy=policy)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("generator", ["recall", "recall+decoder", "literal"])
 def test_forgetting_leaves_the_state_that_the_rest_of_the_journal_makes(
     home: Path, weights: Weights, tiny: Config, tiny_folder: Path, generator: str

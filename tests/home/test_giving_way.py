@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import AskOptions, Interaction, Query
@@ -16,6 +17,9 @@ from shammah_mlx.teacher.recordings import Recorded, Row
 from tests.conftest import with_tiny_decoder
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(14)]
+
+
+pytestmark = pytest.mark.slow
 
 
 def bold_config(tiny_folder: Path) -> Config:
@@ -88,5 +92,5 @@ def test_queries_asked_between_steps_are_learnt_afterwards(tmp_path: Path, tiny_
     numbers = [interaction.request.number for interaction in home.records]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) > len(ROWS)
-    again = rebuild(home.path, config, weights, lambda _: lambda: None)
+    again = rebuild(home.path, config, weights)
     assert again.before == again.after == home.state

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import DraftSource, Interaction
@@ -29,6 +30,9 @@ A_LIFE = (
 )
 LONGER, SHORTER = 1.25, 0.7  # the next one's, if it asked nothing, or for each of the first two questions it asked
 OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
+
+
+pytestmark = pytest.mark.slow
 
 
 def bold_config(tiny_folder: Path) -> Config:
@@ -99,6 +103,6 @@ def test_kills_do_not_change_the_final_state(
     outcomes = {interaction.outcome for interaction in contents(killed)[1]}
     assert outcomes == {"forwarded", "rejected", "approved", "audited"}
     assert len(list((killed / "states").iterdir())) == 1
-    again = rebuild(killed, config, weights, lambda interactions: lambda: None)
+    again = rebuild(killed, config, weights)
     assert again.before == again.after
     told(f"{kills} kills; {lives} of the processes asked something before, {asked[-1] - LEARNT} questions in all")

@@ -14,6 +14,9 @@ from shammah_mlx.teacher.recordings import Recorded, Row, Truth
 ROWS = [(Row(f"question {n}", f"reply {n % 5}", f"r{n}"), Truth(f"t{n % 5}", ("t9",))) for n in range(60)]
 
 
+pytestmark = pytest.mark.slow
+
+
 def told(source: str, answer: str, from_id: str | None = None, *, called: bool = False) -> Trace:
     return Trace("x", source, answer, from_id, 0.5, None, None, None, False, called, None)  # type: ignore[arg-type]
 

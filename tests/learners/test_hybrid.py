@@ -33,6 +33,9 @@ ROWS = [Row(text, f"This is how: {text.removeprefix('how do I ')} with care.", f
 TEACHER = Recorded(ROWS)
 
 
+pytestmark = pytest.mark.slow
+
+
 def bold(**policy: object) -> Config:
     always = {
         "forward_only": 0,

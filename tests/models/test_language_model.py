@@ -27,6 +27,9 @@ SHORT = 12  # tokens
 TIE = 1e-4  # in logits, between a pass over one token and one over several
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def smol(weights: Weights) -> LanguageModel:
     return LanguageModel(weights.decoder, LoraConfig(), 0)

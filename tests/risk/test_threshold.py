@@ -188,6 +188,7 @@ def test_what_is_estimated_to_be_bad_stays_within_the_rate_and_the_slack_whateve
     assert told.estimated <= CONFIG.max_bad_rate * told.served + slack(told.left_out, least, CONFIG) + 1e-6
 
 
+@pytest.mark.slow
 def test_the_estimate_is_right_on_average() -> None:
     runs = [play(seed)[0] for seed in range(40)]
     errors = [told.estimated - told.bad for told in runs]

@@ -15,6 +15,9 @@ ALLOWED = CONFIG.risk.max_bad_rate
 HONEST = ("honest", "audits fail", "audits are given up", "outages")  # whose scores are what they say
 
 
+pytestmark = pytest.mark.slow
+
+
 @functools.cache
 def lives(name: str) -> list[Life]:
     return live(name, RUNS, QUERIES)

@@ -33,6 +33,9 @@ LIMITS = itertools.count(LIMIT + 100)
 PLAIN = reply(lambda text: f"You asked: {text}")
 
 
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+
+
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Loopback]:
     with Loopback(default=PLAIN) as server:

@@ -33,6 +33,9 @@ else:
 """
 
 
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+
+
 @pytest.fixture(scope="module")
 def python(pytestconfig: pytest.Config) -> Path:
     """Return the interpreter of the environment with the clients."""

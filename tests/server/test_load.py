@@ -40,6 +40,9 @@ Question = tuple[str, int]
 """The text and max_tokens."""
 
 
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+
+
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Loopback]:
     """Return a server with the recorded replies; it also answers `question [n]`."""
@@ -216,6 +219,6 @@ def test_every_answer_a_client_got_survives_kills(
         assert received.keys() <= texts.keys(), "an answered question is missing"
         assert [one.request.number for one in records] == list(range(1, len(records) + 1))
         assert progress.cursor == len(records)
-        again = rebuild(home, load_config(home / "config.toml", {}), weights, lambda _: lambda: None)
+        again = rebuild(home, load_config(home / "config.toml", {}), weights)
         assert again.before == again.after == progress.state
     told(f"{rounds} kills; {len(records)} questions journalled, {received.total()} answered")

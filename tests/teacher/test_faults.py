@@ -198,7 +198,7 @@ def test_through_every_failure_each_query_is_answered_or_refused_and_no_failed_r
         check_that_what_was_served_here_stood(asked)
     check_that_it_all_happened(home)
     check_that_no_failed_reply_was_learnt(home)
-    rebuilt = rebuild(home.home, CONFIG, weights, lambda count: lambda: None)
+    rebuilt = rebuild(home.home, CONFIG, weights)
     assert rebuilt.before == rebuilt.after
 
 
