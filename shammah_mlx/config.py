@@ -383,7 +383,7 @@ class Config(_Frozen, frozen=True, rename={"classifiers": "evidence"}):
     preset: str
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     embedder: str = ""  # a sentence-transformers model of BERT's architecture, by folder or hub name; empty: MiniLM
-    max_history: Count = 10  # earlier messages that are sent along with a question
+    max_history: Count = 10  # earlier exchanges that are sent along with a question
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
     generator: Literal["scratch", "recall", "recall+decoder"] = "scratch"
     """Who drafts: a network trained from scratch, Claude's past answers, or these and a pretrained decoder."""
