@@ -19,9 +19,7 @@ from tests.served import BOLD, Place, Served
 
 TAUGHT = [f"what is there to know about the {thing}" for thing in ("moon", "sun", "sea", "wind", "rain", "night")]
 BACKLOG = 30
-NEVER_TRIED = (
-    "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder learns, but never drafts
-)
+NEVER_TRIED = "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder never drafts
 LONGEST_PAUSE_S = 1.0  # between an answer and the next question
 
 

@@ -35,9 +35,7 @@ GRID = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))  # similarities 
 NEVER = 1e9  # as a strength, ridge or alarm: measurements change nothing
 
 RECALL = "default (recall)"
-AT_OTHER_RATES = {
-    f"{RECALL}, {rate:.0%} bad": rate for rate in (0.02, 0.10)
-}  # other values of `max_bad_rate` than the preset's
+AT_OTHER_RATES = {f"{RECALL}, {rate:.0%} bad": rate for rate in (0.02, 0.10)}  # of `max_bad_rate`
 FIXED = "fixed 0.8"
 HINDSIGHT = "best threshold in hindsight"
 ORACLE = "oracle"

@@ -92,9 +92,7 @@ class Semantic:
     def __init__(self, read: Reader, threshold: float) -> None:
         self._read, self._threshold = read, threshold
         self._known: list[Row] = []
-        self._vectors: np.ndarray = np.zeros(
-            (0, 0), np.float32
-        )  # (capacity, width); only the first len(_known) rows are used
+        self._vectors: np.ndarray = np.zeros((0, 0), np.float32)  # (capacity, width); len(_known) rows are used
 
     def find(self, row: Row, truth: Truth) -> Row | None:
         """Return the most similar row, if it reaches the threshold."""

@@ -18,11 +18,7 @@ from shammah_mlx.home.prequential import BANDS
 
 SPECIFIED = ((0.0, 0.0), (0.05, 0.05), (0.2, 0.2), (0.4, 0.4), (0.6, 0.6), (0.8, 0.8), (0.9, 0.95))
 """Lowest and highest local share by band: 1 - the forward rate (specification, Expected Performance)."""
-COLOURS = {
-    RECALL: "#0072B2",
-    FIXED: "#D55E00",
-    ORACLE: "#009E73",
-}  # from the palette of Okabe and Ito, safe for colour-blind readers
+COLOURS = {RECALL: "#0072B2", FIXED: "#D55E00", ORACLE: "#009E73"}  # of Okabe and Ito, safe for the colour-blind
 WIDTHS = {RECALL: 2.4, FIXED: 1.5, ORACLE: 1.5}
 MARKERS = {RECALL: "o", FIXED: "s", ORACLE: "^"}
 GREY = "#8a8a8a"

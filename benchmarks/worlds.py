@@ -165,9 +165,7 @@ class _Run:
         if not accepted:
             self._outcomes.append((False, asked.bad))
             self._calls += not away
-            if (
-                asked.tried or number < self._config.policy.forward_only
-            ) and not away:  # while Claude is away, the query fails
+            if (asked.tried or number < self._config.policy.forward_only) and not away:  # away: the query failed
                 self._learn(asked.score, "shadow", asked.bad, 1.0, threshold)
                 self._candidates += asked.score >= threshold.candidate
             return

@@ -100,9 +100,7 @@ class RecallConfig(_Frozen, frozen=True):
     """How past answers are found. Tuned on covid_faq and commands."""
 
     fewest: Count = 5  # questions in the same context before an answer is proposed
-    sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = (
-        20.0  # of the vote: a question 0.1 less similar counts e^-2
-    )
+    sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # of the vote: 0.1 less similar counts e^-2
     vote_weight: Amount = 0.15  # of the vote's log-probability, added to the classifier's value
     ridge: Strength = 0.3  # regularization of the classifier; vectors have length 1
     word_weight: Amount = 0.5  # of the words, next to a vector of length 1
@@ -175,10 +173,15 @@ class ClassifiersConfig(_Frozen, frozen=True):
         """
         of_router = RECALL_PRIOR.prior.keys()
         of_validator = of_router | DECODER_VALIDATOR_PRIOR.prior.keys()
-        in_router = {name for model in self.router.values() for name in model.prior}
-        in_validator = {name for model in self.validator.values() for name in model.prior}
-        if unknown := sorted((in_router - of_router) | (in_validator - of_validator)):
-            raise ValueError(f"there is no feature `{unknown[0]}`; the features are {', '.join(sorted(of_validator))}")
+        for role, models, features in (
+            ("router", self.router, of_router),
+            ("validator", self.validator, of_validator),
+        ):
+            named = {name for model in models.values() for name in model.prior}
+            if unknown := sorted(named - features):
+                raise ValueError(
+                    f"`{role}` has no feature `{unknown[0]}`; its features are {', '.join(sorted(features))}"
+                )
 
 
 class LoraConfig(_Frozen, frozen=True):
@@ -249,10 +252,8 @@ class PolicyConfig(_Frozen, frozen=True):
     least_doubt: Positive = 1e-6  # lower bound of the usual doubt
     first_doubt: Amount = 1.0  # the usual doubt before any draft was accepted
     first_drafts: Count = 20  # drafts that `first_doubt` counts as
-    shadows: dict[Literal["recall", "decoder"], Bands] = (
-        msgspec.field(  # share of the forwarded queries to draft for as well
-            default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
-        )
+    shadows: dict[Literal["recall", "decoder"], Bands] = msgspec.field(  # share of forwarded queries, by source
+        default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
     )
 
     def __post_init__(self) -> None:
@@ -285,9 +286,7 @@ class RiskConfig(_Frozen, frozen=True):
     worse_odds: Factor = 4.0  # odds ratio to the fitted curve that the alarm looks for
     alarm: Positive = 5.0  # log-likelihood ratio at which the counts start anew
     late_audits: Count = 3  # made after one question, at most: they cost calls, and learning waits for them
-    audit_wait_s: Amount = (
-        86_400.0  # to wait for the reply of an audit when Claude can't be reached; then it counts as bad
-    )
+    audit_wait_s: Amount = 86_400.0  # to wait for an audit when Claude can't be reached; then it counts as bad
 
     @property
     def promises(self) -> bool:
@@ -346,9 +345,7 @@ LIST_PRICES = {  # published in November 2026
 class TeacherConfig(_Frozen, frozen=True):
     """How Claude is asked."""
 
-    model: Annotated[str, msgspec.Meta(min_length=1)] = (
-        "claude-sonnet-5-5"  # Anthropic's best combination of speed and intelligence
-    )
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-sonnet-5-5"  # the best mix of speed and intelligence
     max_tokens: Count = 16_000  # room for thinking and a long answer; a reply that reaches it is not learnt
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0  # of silence until one try fails
     max_retries: Some = 2  # further tries by the SDK: connection errors, 408, 409, 429, >= 500

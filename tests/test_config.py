@@ -58,7 +58,10 @@ def test_the_file_replaces_values_of_the_preset_and_flags_replace_those_of_the_f
         ("[risk]\nworse_odds = 1e30", "risk.worse_odds"),
         ("[recall]\nsharpness = 1e10", "recall.sharpness"),
         ("[evidence.router.recall.prior]\ntrust = nan", "evidence.router"),
-        ("[evidence.router.recall.prior]\ntrusty = 1.0", "no feature `trusty`; the features are constant, "),
+        (
+            "[evidence.router.recall.prior]\ntrusty = 1.0",
+            "`router` has no feature `trusty`; its features are concord, constant, ",
+        ),
         ("[lora]\nmodel = '~no-such-user/model'", "lora.model"),
         ("embedder = '~no-such-user/model'", "embedder"),
         ("seed = " + "9" * 5_000, "TOML"),
