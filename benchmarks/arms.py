@@ -1,4 +1,4 @@
-"""The arms of the prequential benchmark: a name, and what answers a stream under it."""
+"""Define the arms of the prequential benchmark: each answers a stream in its own way."""
 
 import tempfile
 import time
@@ -30,12 +30,12 @@ from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded
 from shammah_mlx.text.divergence import Meter
 
-MOST_BAD = 0.05  # of what is served locally; the design's bound, and that of the threshold in hindsight
+MOST_BAD = 0.05  # share of what is served locally; the default of `max_bad_rate`, also the limit in hindsight
 GRID = tuple(round(0.5 + 0.02 * step, 2) for step in range(25))  # similarities 0.50 to 0.98
-NEVER = 1e9  # as a strength or ridge: what was measured has no say
+NEVER = 1e9  # as a strength, ridge or alarm: measurements change nothing
 
 RECALL = "default (recall)"
-AT_OTHER_RATES = {f"{RECALL}, {rate:.0%} bad": rate for rate in (0.02, 0.10)}  # than the preset's own
+AT_OTHER_RATES = {f"{RECALL}, {rate:.0%} bad": rate for rate in (0.02, 0.10)}  # of `max_bad_rate`
 FIXED = "fixed 0.8"
 HINDSIGHT = "best threshold in hindsight"
 ORACLE = "oracle"
@@ -43,7 +43,7 @@ BASELINES = ("always Claude", "exact cache", FIXED, "fixed 0.7", HINDSIGHT, ORAC
 
 
 class Run(NamedTuple):
-    """A stream, answered."""
+    """The answers to a stream."""
 
     served: list[Served]
     threshold: float | None = None  # the one chosen in hindsight
@@ -54,7 +54,7 @@ Change = Callable[[Config], Config]
 
 
 def with_part(part: str, **values: Any) -> Change:
-    """Return a change of some settings of one part of the config."""
+    """Return a function that changes settings in one part of a config."""
 
     def change(config: Config) -> Config:
         return msgspec.structs.replace(config, **{part: msgspec.structs.replace(getattr(config, part), **values)})
@@ -63,14 +63,14 @@ def with_part(part: str, **values: Any) -> Change:
 
 
 def without_words(config: Config) -> Config:
-    """Take the words from evidence and classifier."""
+    """Remove words from the features and from the classifier."""
     words = ("words", "most words", "rival words")
-    kept = {name: weight for name, weight in config.recall.trust_prior.items() if name not in words}
-    return with_part("recall", trust_prior=kept, word_weight=0.0)(config)
+    others = {name: weight for name, weight in config.recall.trust_prior.items() if name not in words}
+    return with_part("recall", trust_prior=others, word_weight=0.0)(config)
 
 
 def without_calibration(config: Config) -> Config:
-    """Keep Router and Validator at the prior: the memory's trust at its word."""
+    """Keep Router and Validator at their prior, whatever is measured."""
 
     def fixed(calibration: LogisticConfig) -> LogisticConfig:
         return msgspec.structs.replace(calibration, strength=NEVER)
@@ -99,7 +99,7 @@ ABLATIONS: dict[str, Change] = {
 
 
 def program_configs() -> dict[str, Config]:
-    """Return the configs of those arms that are the program itself."""
+    """Return the configs of the arms that run the program itself."""
     recall = msgspec.structs.replace(PRESETS["default"], generator="recall")
     return {
         RECALL: recall,
@@ -115,9 +115,9 @@ ARMS = (*BASELINES, *program_configs())
 
 
 def make_arms(weights: Weights, meter: Meter) -> dict[str, Arm]:
-    """Return every arm by name; the caches read a query once between them."""
+    """Return every arm by name. The caches share one embedding of each query."""
     embed = Embedder(weights.embedder)
-    embed(["the first text costs more than any other"])
+    embed(["a first text, since it takes longer than the later ones"])
     read = make_reader(embed)
     audited = scheduled(PRESETS["default"])
     plain: dict[str, Arm] = {
@@ -133,29 +133,29 @@ def make_arms(weights: Weights, meter: Meter) -> dict[str, Arm]:
 
 
 def semantic(stream: Stream, read: Reader, threshold: float) -> list[Served]:
-    """Serve by similarity, after the cold start."""
+    """Answer the stream from a semantic cache, after the cold start."""
     return serve(stream, Semantic(read, threshold), cold=COLD, read=read)
 
 
 def best_in_hindsight(stream: Stream, read: Reader, meter: Meter) -> Run:
-    """Return the run of that threshold which saves most calls and is bad seldom enough, by the stream's truth.
+    """Return the run whose threshold saves most calls with at most `MOST_BAD` bad answers, by the stream's truth.
 
-    No one could have known it beforehand. Where none is good enough, Claude answers everything.
+    Nobody could have known this threshold beforehand. If none is good enough, Claude answers everything.
     """
     best, saved = Run(serve(stream, Nothing())), 0
     for threshold in GRID:
         served = semantic(stream, read, threshold)
-        total = score(stream, [told for told, _ in served], meter, PRESETS["default"].divergence.threshold)[1]
+        total = score(stream, [each.trace for each in served], meter, PRESETS["default"].divergence.threshold)[1]
         if total.bad_local <= MOST_BAD * total.local and total.queries - total.calls > saved:
             best, saved = Run(served, threshold), total.queries - total.calls
     return best
 
 
 def program(config: Config, weights: Weights) -> Arm:
-    """Return the program under a config, in a home that is thrown away."""
+    """Return an arm that runs the program with this config, in a temporary home."""
 
     def answer_all(stream: Stream) -> Run:
-        now = time.time()  # a recorded stream has no clock: it is one moment
+        now = time.time()  # a recorded stream has no clock, so time stands still
         teacher = Recorded(row for row, _ in stream)
         with (
             tempfile.TemporaryDirectory(prefix="shammah-bench-") as home,

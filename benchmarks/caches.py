@@ -1,6 +1,6 @@
-"""The policies to compare with: caches that know Claude's past answers, and an oracle that knows the topics.
+"""Define the policies to compare with: caches of Claude's past answers, and an oracle that knows the topics.
 
-Each is asked for a row before it may keep it, and keeps only what Claude was asked: none sees the future.
+A policy looks a row up before it may store it, and stores only rows that Claude answered: none sees the future.
 """
 
 import functools
@@ -18,7 +18,7 @@ from shammah_mlx.teacher.recordings import Row, Truth
 from shammah_mlx.text.divergence import Embed
 
 Stream = Sequence[tuple[Row, Truth]]
-COLD = 50  # queries that a semantic cache and the audited oracle forward, as the specification has it
+COLD = 50  # queries that a semantic cache and the audited oracle forward first, as in the specification
 
 
 class Served(NamedTuple):
@@ -29,24 +29,24 @@ class Served(NamedTuple):
 
 
 class Cache(Protocol):
-    """A policy: finds a row whose answer to serve, among those it was given to keep."""
+    """A policy: finds a row whose answer to serve, among the rows it has stored."""
 
     def find(self, row: Row, truth: Truth) -> Row | None:
-        """Return that row; None: ask Claude."""
+        """Return a row whose answer to serve; None to ask Claude."""
 
-    def keep(self, row: Row, truth: Truth) -> None:
-        """Keep a row that Claude answered."""
+    def store(self, row: Row, truth: Truth) -> None:
+        """Store a row that Claude answered."""
 
 
 class Nothing:
     """Always ask Claude."""
 
     def find(self, row: Row, truth: Truth) -> Row | None:
-        """Find nothing."""
+        """Return None: ask Claude."""
         return None
 
-    def keep(self, row: Row, truth: Truth) -> None:
-        """Keep nothing."""
+    def store(self, row: Row, truth: Truth) -> None:
+        """Do nothing."""
 
 
 class Exact:
@@ -56,16 +56,16 @@ class Exact:
         self._known: dict[str, Row] = {}
 
     def find(self, row: Row, truth: Truth) -> Row | None:
-        """Return the first row that asked the same."""
+        """Return the first row with the same question."""
         return self._known.get(row.query)
 
-    def keep(self, row: Row, truth: Truth) -> None:
-        """Keep it by its words."""
+    def store(self, row: Row, truth: Truth) -> None:
+        """Store the row under its question."""
         self._known.setdefault(row.query, row)
 
 
 class Read(NamedTuple):
-    """A query's vector, and what making it took."""
+    """A query's vector, and the time it took to compute."""
 
     vector: np.ndarray  # (width,) fp32, of length 1
     ms: float
@@ -75,7 +75,7 @@ Reader = Callable[[str], Read]
 
 
 def make_reader(embed: Embed) -> Reader:
-    """Return an embedder of queries that reads each once, however many policies ask for it."""
+    """Return an embedder of queries that computes each vector only once."""
 
     @functools.cache
     def read(query: str) -> Read:
@@ -87,23 +87,23 @@ def make_reader(embed: Embed) -> Reader:
 
 
 class Semantic:
-    """Serve the answer to the most similar question, if it is similar enough: the usual semantic cache."""
+    """Serve the answer to the most similar question if it is similar enough, like the usual semantic cache."""
 
     def __init__(self, read: Reader, threshold: float) -> None:
         self._read, self._threshold = read, threshold
         self._known: list[Row] = []
-        self._vectors: np.ndarray = np.zeros((0, 0), np.float32)  # (room, width); the first len(_known) rows count
+        self._vectors: np.ndarray = np.zeros((0, 0), np.float32)  # (capacity, width); len(_known) rows are used
 
     def find(self, row: Row, truth: Truth) -> Row | None:
-        """Return the most similar row above the threshold."""
+        """Return the most similar row, if it reaches the threshold."""
         if not self._known:
             return None
         similarity = self._vectors[: len(self._known)] @ self._read(row.query).vector
         best = int(similarity.argmax())
         return self._known[best] if similarity[best] >= self._threshold else None
 
-    def keep(self, row: Row, truth: Truth) -> None:
-        """Keep it by its vector."""
+    def store(self, row: Row, truth: Truth) -> None:
+        """Store the row under its vector."""
         vector, count = self._read(row.query).vector, len(self._known)
         if count == len(self._vectors):
             grown = np.zeros((max(64, 2 * count), len(vector)), np.float32)
@@ -114,32 +114,32 @@ class Semantic:
 
 
 class Oracle:
-    """Serve whenever a right answer is known: it sees the topics, and shows what could be reached at most."""
+    """Serve whenever a right answer is known, by the stream's topics: an upper limit for every policy."""
 
     def __init__(self) -> None:
         self._known: dict[str, Row] = {}
 
     def find(self, row: Row, truth: Truth) -> Row | None:
-        """Return a row whose answer is right, by the stream's truth; that it may read the same is no reason."""
+        """Return a row whose answer is right by the stream's truth, however it is worded."""
         return next((self._known[topic] for topic in _topics(row, truth) if topic in self._known), None)
 
-    def keep(self, row: Row, truth: Truth) -> None:
-        """Keep it by its topic."""
+    def store(self, row: Row, truth: Truth) -> None:
+        """Store the row under its topic."""
         self._known.setdefault(truth.topic or row.reply, row)
 
 
 def _topics(row: Row, truth: Truth) -> list[str]:
-    """Return the accepted topics; where a stream has none, the reply stands for them."""
+    """Return the accepted topics, or the reply if the stream has no topics."""
     return sorted(truth.accepted) or [row.reply]
 
 
 def never(seen: int) -> bool:
-    """Audit nothing."""
+    """Return False: no audits."""
     return False
 
 
 def scheduled(config: Config) -> Callable[[int], bool]:
-    """Return the specification's audits: its rate by the queries seen, and the coins the program draws."""
+    """Return whether to audit after a number of queries: the config's rate, and the program's own random draws."""
     return lambda seen: policy.audit_draw(config.seed, seen + 1, "") < (band_value(config.policy.audits, seen) or 0.0)
 
 
@@ -151,9 +151,9 @@ def serve(
     audited: Callable[[int], bool] = never,
     read: Reader | None = None,
 ) -> list[Served]:
-    """Answer every row from the cache or by Claude. The time is of the local decision: a recorded Claude takes none.
+    """Answer every row from the cache or by Claude. Times are those of the local decision; recorded replies take none.
 
-    Where `read` is given, what it took to embed the query is part of the time, though it may have been done before.
+    If `read` is given, the time includes embedding the query, even if its vector was computed before.
     """
     served = []
     for seen, (row, truth) in enumerate(stream):
@@ -163,7 +163,7 @@ def serve(
         ms += 1000.0 * (time.perf_counter() - started)
         audit = source is not None and audited(seen)
         if source is None or audit:
-            cache.keep(row, truth)
+            cache.store(row, truth)
         served.append(Served(_trace(row, source, audit=audit), ms))
     return served
 

@@ -1,11 +1,11 @@
-"""Measure the meters: how well "divergence below the threshold" says that two answers are equivalent.
+"""Measure how well each meter recognises equivalent answers.
 
     python -m benchmarks.divergence --pairs ../shared/data/pairs/answer_equivalence.jsonl --json OUT
 
-Pairs are judged by people (`question`, `a` with aliases separated by "/", `b`, `equivalent`); `--half even` or `odd`
-takes the rows whose sha256(question) is that, so that a meter can be tuned on one half and tried on the other. With
-`--stream FILE`, also the share of wrong nearest answers that a meter lets pass: a question's own reply against that of
-the nearest question with another topic and another reply.
+A meter calls a pair equivalent if its divergence is below the threshold. People judged the pairs (`question`, `a` with
+aliases separated by "/", `b`, `equivalent`). `--half even` or `odd` takes the rows whose sha256(question) is even or
+odd, so that a meter can be tuned on one half and tested on the other. `--stream FILE` also measures how many wrong
+answers a meter lets pass: a question's reply is compared with that of the nearest question of another topic.
 """
 
 import argparse
@@ -29,7 +29,7 @@ KINDS: tuple[Literal["semantic", "bleu", "exact", "gated"], ...] = ("semantic", 
 
 
 def judged_pairs(path: Path, half: str) -> list[tuple[list[str], str, bool]]:
-    """Return (aliases of the right answer, an answer, equivalent) of the rows in that half."""
+    """Return (aliases of the right answer, an answer, equivalent) of the rows in this half."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     wanted = {"even": {0}, "odd": {1}, "all": {0, 1}}[half]
     return [
@@ -40,7 +40,7 @@ def judged_pairs(path: Path, half: str) -> list[tuple[list[str], str, bool]]:
 
 
 def aliases(gold: str) -> list[str]:
-    """Return the ways to write the right answer, without remarks in parentheses."""
+    """Return the spellings of the right answer, without remarks in parentheses."""
     plain = re.sub(r"\s*\([^)]*\)", "", gold)
     return [alias for alias in re.split(r"/(?=\S)", plain) if alias.strip()] or [gold]
 
@@ -48,13 +48,13 @@ def aliases(gold: str) -> list[str]:
 def agreement(
     meter: Meter, threshold: float, pairs: Sequence[tuple[list[str], str, bool]]
 ) -> dict[str, float | int | None]:
-    """Return precision and recall of "equivalent"."""
-    said = [min(meter(answer, alias) for alias in golds) < threshold for golds, answer, _ in pairs]
-    right = sum(yes and equivalent for yes, (_, _, equivalent) in zip(said, pairs, strict=True))
+    """Return precision and recall of the meter's verdict "equivalent"."""
+    verdicts = [min(meter(answer, alias) for alias in golds) < threshold for golds, answer, _ in pairs]
+    right = sum(verdict and equivalent for verdict, (_, _, equivalent) in zip(verdicts, pairs, strict=True))
     return {
         "pairs": len(pairs),
-        "said_equivalent": sum(said),
-        "precision": right / sum(said) if any(said) else None,
+        "said_equivalent": sum(verdicts),
+        "precision": right / sum(verdicts) if any(verdicts) else None,
         "recall": right / sum(equivalent for _, _, equivalent in pairs),
     }
 
@@ -62,7 +62,7 @@ def agreement(
 def wrong_nearest(
     stream: Sequence[tuple[Row, Truth]], embed: Callable[[list[str]], np.ndarray]
 ) -> list[tuple[str, str]]:
-    """Return each reply beside that of the nearest question with another topic and another reply."""
+    """Return pairs: the reply to the nearest question with another topic and another reply, and the right reply."""
     vectors = np.concatenate([embed([row.query]) for row, _ in stream])
     found = []
     for place, (row, truth) in enumerate(stream):
@@ -74,7 +74,7 @@ def wrong_nearest(
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure every kind of meter, print the results and write them as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--half", choices=("even", "odd", "all"), default="all")
@@ -90,15 +90,15 @@ def main() -> None:
     for kind in KINDS:
         config = DivergenceConfig(kind=kind)
         meter = make_meter(config, embed)
-        told = agreement(meter, config.threshold, pairs)
+        measured = agreement(meter, config.threshold, pairs)
         passed = {
             name: sum(meter(draft, reply) < config.threshold for draft, reply in wrong) / len(wrong)
             for name, wrong in streams.items()
         }
-        results[kind] = {**told, "wrong_nearest_called_equivalent": passed}
-        precision = "-" if told["precision"] is None else f"{told['precision']:.4f}"
+        results[kind] = {**measured, "wrong_nearest_called_equivalent": passed}
+        precision = "-" if measured["precision"] is None else f"{measured['precision']:.4f}"
         lets_pass = ", ".join(f"{name} {share:.3f}" for name, share in passed.items())
-        print(f"{kind:>8} < {config.threshold}: precision {precision}, recall {told['recall']:.4f}; {lets_pass}")
+        print(f"{kind:>8} < {config.threshold}: precision {precision}, recall {measured['recall']:.4f}; {lets_pass}")
     if given.json:
         given.json.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.drift ../shared/data/streams/covid_faq.jsonl --answers ../shared/data/streams/claude_math.jsonl
 
-From the middle of the shuffled stream on, some topics have another reply: that of a row of `--answers`, one each. Told
-are, per run: the share of bad answers among those served, before and after; the audits that disagreed, of topics that
-changed; and the bad answers served of such a topic after its first one, at most.
+From the middle of the shuffled stream on, each of some topics gets a new reply, taken from a row of `--answers`. Each
+run prints how many answers were served locally and how many of them were bad, in all and after the change; how many of
+the changed topics had an audit that disagreed; and the most bad answers served of one topic after such an audit.
 """
 
 import argparse
@@ -24,24 +24,24 @@ from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Row, Truth, read_stream
 
-FEWEST = 6  # rows of a topic that may change: fewer are hardly ever served
+FEWEST = 6  # rows that a topic needs to be changed; rarer ones are hardly ever served
 
 
-class Told(NamedTuple):
-    """What one run showed."""
+class Counts(NamedTuple):
+    """Counts of one run."""
 
     local: int
     bad: int
     local_after: int
     bad_after: int
     no_call: float
-    changed: int  # topics
-    disagreed: int  # of these, how many had an audit that disagreed
-    worst: int  # bad answers served of one of these after that audit
+    changed: int  # topics with a new reply
+    disagreed: int  # of these, topics with an audit that disagreed
+    worst: int  # most bad answers served of one such topic after that audit
 
 
 def changing(stream: Stream, answers: list[str], share: float, seed: int) -> Stream:
-    """Return the stream with new replies, and topics, for a share of the topics from the middle on."""
+    """Return the stream with new replies and new names for a share of the topics, from the middle on."""
     often = [topic for topic, count in Counter(truth.topic for _, truth in stream).items() if count >= FEWEST]
     chosen = random.Random(seed).sample(sorted(map(str, often)), round(share * len(often)))
     new = dict(zip(chosen, answers, strict=False))
@@ -55,8 +55,8 @@ def changing(stream: Stream, answers: list[str], share: float, seed: int) -> Str
     return [changed(place, *one) for place, one in enumerate(stream)]
 
 
-def told(stream: Stream, traces: list[Trace]) -> Told:
-    """Count."""
+def count(stream: Stream, traces: list[Trace]) -> Counts:
+    """Count what was served, and what of it was bad."""
     topics = {row.id: truth.topic for row, truth in stream}
     half, local, bad = len(stream) // 2, [0, 0], [0, 0]
     disagreed: set[str] = set()
@@ -73,7 +73,7 @@ def told(stream: Stream, traces: list[Trace]) -> Told:
             disagreed.add(changed)
     topics_changed = {truth.topic for _, truth in stream if (truth.topic or "").endswith(" now")}
     no_call = 1.0 - sum(trace.called_claude for trace in traces) / len(traces)
-    return Told(
+    return Counts(
         sum(local),
         sum(bad),
         local[1],
@@ -85,9 +85,9 @@ def told(stream: Stream, traces: list[Trace]) -> Told:
     )
 
 
-def run(arm: Arm, stream: Stream) -> Told:
-    """Run the program over a stream."""
-    return told(stream, [served.trace for served in arm(stream).served])
+def run(arm: Arm, stream: Stream) -> Counts:
+    """Answer the stream and count."""
+    return count(stream, [served.trace for served in arm(stream).served])
 
 
 def recall_alone() -> Config:
@@ -96,11 +96,13 @@ def recall_alone() -> Config:
 
 
 def main() -> None:
-    """Run and print."""
+    """Run every share and shuffle, and print the counts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("stream", type=Path)
     parser.add_argument("--answers", type=Path, required=True)
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.2, 0.5, 1.0], help="of the topics")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.2, 0.5, 1.0], help="shares of the topics to change"
+    )
     parser.add_argument("--shuffles", type=int, default=5)
     given = parser.parse_args()
     arm = program(recall_alone(), Weights(weights_folder()))

@@ -1,8 +1,8 @@
-"""Measure the `literal` preset: what it learns from a stream, and what one query costs in time and bytes.
+"""Measure what the `literal` preset learns from a stream, and what a query costs in time and bytes.
 
     python -m benchmarks.literal ../shared/data/streams/covid_faq.jsonl --limit 300 --json OUT
 
-Every number is of one run at one seed; times are medians, and given also as ratios, since machines differ.
+All numbers are from one run with one seed. Times are medians, and also given as ratios, since machines differ.
 """
 
 import argparse
@@ -26,24 +26,24 @@ from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded, read_stream
 
-WINDOW = 50  # queries a line of the learning curve
-TRIALS = 7
+WINDOW = 50  # queries for each line of the learning curve
+TRIALS = 7  # for each time
 
 
 def machine() -> str:
-    """Return one line that says where and on what commit this ran."""
+    """Describe the machine and the commit of this run in one line."""
     blas = "fast BLAS" if HAS_FAST_BLAS else "reference BLAS"
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {blas}, commit {commit()}"
 
 
 def commit() -> str:
-    """Return the commit of the checkout, marked where files differ from it."""
+    """Return the commit of the checkout, with the suffix -dirty if files differ from it."""
     describe = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     return subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def median_ms(act: Callable[[], object]) -> float:
-    """Time `act` after one warm-up."""
+    """Return the median time of `act` after one warm-up."""
     act()
     times = []
     for _ in range(TRIALS):
@@ -67,23 +67,23 @@ def learning_curve(home: Path) -> list[dict[str, float]]:
 
 def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
     """Return the median milliseconds of each part of one query."""
-    models, asked = assistant.roles, Query(query)
-    assert isinstance(models, ScratchRoles)
-    draft = models.draft(asked, "decoder")
+    roles, asked = assistant.roles, Query(query)
+    assert isinstance(roles, ScratchRoles)
+    draft = roles.draft(asked, "decoder")
     return {
-        "route": median_ms(lambda: models.p_local(asked)),
-        "draft": median_ms(lambda: models.draft(asked, "decoder")),
-        "judge": median_ms(lambda: models.p_accept(asked, draft)),
+        "route": median_ms(lambda: roles.p_local(asked)),
+        "draft": median_ms(lambda: roles.draft(asked, "decoder")),
+        "judge": median_ms(lambda: roles.p_accept(asked, draft)),
         "compare": median_ms(lambda: assistant.meter(draft.text, reply)),
-        "router step": median_ms(lambda: models.step(Target("router", 0, asked, None, 1), 1e-4)),
-        "generator step": median_ms(lambda: models.step(Target("generator", 0, asked, reply, None), 1e-5)),
-        "validator step": median_ms(lambda: models.step(Target("validator", 0, asked, draft.text, 1), 1e-4)),
+        "router step": median_ms(lambda: roles.step(Target("router", 0, asked, None, 1), 1e-4)),
+        "generator step": median_ms(lambda: roles.step(Target("generator", 0, asked, reply, None), 1e-5)),
+        "validator step": median_ms(lambda: roles.step(Target("validator", 0, asked, draft.text, 1), 1e-4)),
         "save": median_ms(assistant.save),
     }
 
 
 def main() -> None:
-    """Replay, measure, print."""
+    """Replay the stream, measure costs and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("stream", type=Path, nargs="?", default=Path("examples/questions.jsonl"))
     parser.add_argument("--limit", type=int, default=160)

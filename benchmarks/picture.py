@@ -1,11 +1,11 @@
-"""Draw what the benchmark found: local share and bad share by query bands, beside the specification's table."""
+"""Draw the results of the benchmark: local share and bad share by query bands, with the specification's table."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
-mpl.use("Agg")  # no window
+mpl.use("Agg")  # draws to a file, without a display
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,24 +17,24 @@ from benchmarks.scores import Sum, Summary, by_stream
 from shammah_mlx.home.prequential import BANDS
 
 SPECIFIED = ((0.0, 0.0), (0.05, 0.05), (0.2, 0.2), (0.4, 0.4), (0.6, 0.6), (0.8, 0.8), (0.9, 0.95))
-"""Local share by band, least and most: 1 - the forward rate of the specification's Expected Performance."""
-COLOURS = {RECALL: "#0072B2", FIXED: "#D55E00", ORACLE: "#009E73"}  # Okabe and Ito's, safe for the colour-blind
+"""Lowest and highest local share by band: 1 - the forward rate (specification, Expected Performance)."""
+COLOURS = {RECALL: "#0072B2", FIXED: "#D55E00", ORACLE: "#009E73"}  # of Okabe and Ito, safe for the colour-blind
 WIDTHS = {RECALL: 2.4, FIXED: 1.5, ORACLE: 1.5}
 MARKERS = {RECALL: "o", FIXED: "s", ORACLE: "^"}
 GREY = "#8a8a8a"
 DASHED = (0, (4, 2))
-FEWEST = 20  # local answers of all shuffles together: a share of fewer is drawn hollow
-ACROSS = 4  # streams side by side
+FEWEST = 20  # local answers in all shuffles together; a share of fewer is drawn hollow
+COLUMNS = 4  # streams side by side, at most
 PANEL_WIDTH, PANELS_HEIGHT, TOP, BOTTOM = 3.5, 4.4, 0.85, 0.85  # inches
 
 
 def draw(summaries: Sequence[Summary], path: Path) -> None:
-    """Draw two panels a stream; those cut short by the plan only where there are no others."""
+    """Draw two panels for each stream. Streams that the plan cuts short are drawn only if there are no others."""
     groups = [group for group in by_stream(summaries).values() if _drawn(group)]
     groups = [group for group in groups if group[0].limit is None] or groups
     if not groups:
         return
-    columns = min(len(groups), ACROSS)
+    columns = min(len(groups), COLUMNS)
     rows = -(-len(groups) // columns)
     width, height = max(PANEL_WIDTH * columns, 6.0) + 0.6, PANELS_HEIGHT * rows + TOP + BOTTOM
     figure = plt.figure(figsize=(width, height))
@@ -55,14 +55,14 @@ def draw(summaries: Sequence[Summary], path: Path) -> None:
         _draw_bad(bad, group)
         if column == 0:
             local.set_ylabel("answered locally", fontsize=10)
-            bad.set_ylabel("of these wrong", fontsize=10)
+            bad.set_ylabel("wrong among these", fontsize=10)
     _write_around(figure, groups, height)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
 
 def _write_around(figure: Figure, groups: Sequence[Sequence[Summary]], height: float) -> None:
-    """Write the legend above, and below what the axes are."""
+    """Write the legend above the panels and the explanation below them."""
     drawn = {summary.arm for group in groups for summary in group}
     handles = [Line2D([], [], color=GREY, linestyle=DASHED, label="the specification's table")]
     handles += [
@@ -75,11 +75,11 @@ def _write_around(figure: Figure, groups: Sequence[Sequence[Summary]], height: f
     figure.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, middle), ncols=columns, frameon=False, fontsize=11
     )
-    said = (
-        "queries handled before, in the specification's bands\n"
+    explanation = (
+        "queries answered before, in the specification's bands\n"
         f"wrong: by the stream's truth; hollow: fewer than {FEWEST} local answers in all shuffles together"
     )
-    figure.text(0.5, 0.1 / height, said, ha="center", va="bottom", fontsize=9, color="#444444", linespacing=1.5)
+    figure.text(0.5, 0.1 / height, explanation, ha="center", va="bottom", fontsize=9, color="#444444", linespacing=1.5)
 
 
 def _draw_local(axes: Axes, group: Sequence[Summary]) -> None:
@@ -102,7 +102,7 @@ def _draw_local(axes: Axes, group: Sequence[Summary]) -> None:
 
 
 def _draw_bad(axes: Axes, group: Sequence[Summary]) -> None:
-    """Draw the share of wrong answers among these."""
+    """Draw the share of wrong answers among the local ones."""
     axes.axhline(MOST_BAD, color=GREY, linewidth=1.2, linestyle=(0, (1, 1)))
     end, above = (len(BANDS), MOST_BAD), (-2, 2)
     axes.annotate("5 %", end, above, textcoords="offset points", ha="right", color="#666666", fontsize=8)
@@ -120,13 +120,13 @@ def _draw_bad(axes: Axes, group: Sequence[Summary]) -> None:
 
 
 def _drawn(group: Sequence[Summary]) -> list[Summary]:
-    """Return the arms to draw, the program last, so that it lies on top."""
+    """Return the arms to draw, the program last so that it is on top."""
     order = [ORACLE, FIXED, RECALL]
     return sorted((summary for summary in group if summary.arm in COLOURS), key=lambda one: order.index(one.arm))
 
 
 def _curve(axes: Axes, summary: Summary, bands: Sequence[Sum], shares: Sequence[float]) -> None:
-    """Draw one arm, a marker at the middle of each band."""
+    """Draw the curve of one arm, with a marker at the middle of each band."""
     colour = COLOURS[summary.arm]
     at = [BANDS.index(band.start) + 0.5 for band in bands]
     axes.plot(at, shares, color=colour, linewidth=WIDTHS[summary.arm])
@@ -146,7 +146,7 @@ def _curve(axes: Axes, summary: Summary, bands: Sequence[Sum], shares: Sequence[
 
 
 def _finish(axes: Axes) -> None:
-    """Label the bands at their edges, and keep the frame light."""
+    """Label the bands at their edges, and format the axes."""
     names = [f"{start:,}" if start < 1000 else f"{start // 1000}k" for start in BANDS]
     axes.set_xticks(range(len(BANDS)), names, fontsize=8)
     axes.set_xlim(0, len(BANDS))

@@ -1,14 +1,14 @@
-"""Run policies over recorded streams, each query answered before its reply is learnt, and compare what they cost.
+"""Compare policies on recorded streams; each query is answered before its reply is learnt.
 
     python -m benchmarks.prequential --streams ../shared/data/streams --out DIR
 
-That runs the whole PLAN: hours on two cores. --only, --arms, --shuffles and --limit narrow it; --smoke runs a small one
-on the sample stream. Every cell (stream, arm, shuffle) writes a file of its own under DIR/cells and is skipped if that
-is there, of this machine and commit; so a run that was stopped goes on. Cells of other commits, or of files not
-committed, count only with --keep. At the end DIR has prequential.json and prequential.png, of the plan as it was
-narrowed, and the tables are printed.
+This runs the whole PLAN, which takes hours on two cores. --only, --arms, --shuffles and --limit narrow it; --smoke runs
+a small plan on the sample stream. Each cell (stream, arm, shuffle) is written to its own file under DIR/cells and is
+skipped if the file exists for this machine and commit, so a stopped run can be continued. Cells of other commits, or of
+uncommitted changes, are used only with --keep. At the end the tables are printed, and DIR has prequential.json and
+prequential.png.
 
-The arms are in `arms`. What is wrong is judged by the stream's truth, and beside it by the gated meter for all arms.
+The arms are in `arms`. Answers are judged by the stream's truth and, separately, by the gated meter.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from shammah_mlx.text.divergence import gated
 
 
 class Part(NamedTuple):
-    """Some arms on some streams; the shuffles are those of the seeds 1 to `shuffles`."""
+    """Arms to run on streams, shuffled with the seeds 1 to `shuffles`."""
 
     streams: tuple[str, ...]
     arms: tuple[str, ...]
@@ -63,13 +63,13 @@ PLAN = (
     Part(("covid_faq", "commands", "number_trap"), tuple(ABLATIONS), 5),
     Part(("covid_faq",), (*BASELINES, RECALL, "default", "literal"), 1, 150),  # the last two take seconds a query
     Part(("claude_chat",), (*BASELINES, RECALL, "default", "literal"), 1, 60),
-    Part(("commands_long", "intents_long"), (*BASELINES, RECALL), 1),  # the latter alone passes 5,000 queries
+    Part(("commands_long", "intents_long"), (*BASELINES, RECALL), 1),  # only intents_long has more than 5,000 queries
 )
 SMOKE = (Part(("questions",), (*BASELINES, RECALL, "without words"), 1, 120),)
 
 
 class Task(NamedTuple):
-    """A cell to fill."""
+    """A cell to run."""
 
     stream: str
     arm: str
@@ -85,17 +85,17 @@ class Task(NamedTuple):
 def tasks(
     plan: tuple[Part, ...], only: list[str] | None, arms: list[str] | None, shuffles: int | None, limit: int | None
 ) -> list[Task]:
-    """Return the cells of a plan, as narrowed, each once; None narrows nothing."""
+    """Return the cells of a plan, each once, after narrowing it; None does not narrow."""
 
-    def least(planned: int | None, given: int | None) -> int | None:
+    def smaller(planned: int | None, given: int | None) -> int | None:
         return min((number for number in (planned, given) if number is not None), default=None)
 
     def planned() -> Iterator[Task]:
         for part in plan:
             for stream in part.streams:
                 for arm in part.arms:
-                    for shuffle in range(1, (least(part.shuffles, shuffles) or 1) + 1):
-                        yield Task(stream, arm, shuffle, least(part.limit, limit))
+                    for shuffle in range(1, (smaller(part.shuffles, shuffles) or 1) + 1):
+                        yield Task(stream, arm, shuffle, smaller(part.limit, limit))
 
     wanted = dict.fromkeys(
         task for task in planned() if (not only or task.stream in only) and (not arms or task.arm in arms)
@@ -104,7 +104,7 @@ def tasks(
 
 
 class Bench:
-    """A folder of cells: those that are missing are run."""
+    """Runs cells and stores them in a folder."""
 
     def __init__(self, streams: Path, out: Path, arms: dict[str, Arm], judge: Judge, where: Where, *, keep: bool):
         self._streams, self._cells, self._arms = streams, out / "cells", arms
@@ -112,7 +112,7 @@ class Bench:
         self._cells.mkdir(parents=True, exist_ok=True)
 
     def known(self, task: Task) -> Cell | None:
-        """Return the cell, if it was run on this machine and, unless any will do, at this commit."""
+        """Return the stored cell if it is from this machine and, unless `keep` is set, from this commit; else None."""
         path = self._cells / task.file
         if not path.exists():
             return None
@@ -121,7 +121,7 @@ class Bench:
         return cell if same or (self._keep and cell.where.machine == self._where.machine) else None
 
     def run(self, task: Task) -> Cell:
-        """Run the cell and write it."""
+        """Run a cell and store it."""
         stream = read_stream(self._streams / f"{task.stream}.jsonl", task.shuffle, task.limit)
         started = time.perf_counter()
         done = self._arms[task.arm](stream)
@@ -135,7 +135,7 @@ class Bench:
 
 
 def summaries(cells: list[Cell]) -> list[Summary]:
-    """Sum the cells up over shuffles, the arms of each stream in the order of the tables."""
+    """Sum the cells over shuffles; the arms of each stream are in the order of the tables."""
     groups: dict[tuple[str, int | None, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.stream, cell.limit, cell.arm), []).append(cell)
@@ -151,26 +151,28 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for cells, summary and picture")
     parser.add_argument("--only", nargs="+", metavar="STREAM")
     parser.add_argument("--arms", nargs="+", metavar="ARM", choices=ARMS, help=", ".join(ARMS).replace("%", "%%"))
-    parser.add_argument("--shuffles", type=int, help="at most so many")
-    parser.add_argument("--limit", type=int, help="at most so many rows of a stream")
-    parser.add_argument("--smoke", action="store_true", help="a small plan on the sample stream: less than a minute")
-    parser.add_argument("--keep", action="store_true", help="accept cells of other commits")
+    parser.add_argument("--shuffles", type=int, help="most shuffles of each stream")
+    parser.add_argument("--limit", type=int, help="most rows of each stream")
+    parser.add_argument(
+        "--smoke", action="store_true", help="run a small plan on the sample stream, in less than a minute"
+    )
+    parser.add_argument("--keep", action="store_true", help="use stored cells of other commits")
     given = parser.parse_args()
     if given.streams is None:
         given.streams = SAMPLE
         if not given.smoke:
-            parser.error("give --streams, or --smoke")
+            parser.error("--streams is missing; or use --smoke, which needs none")
     if importlib.util.find_spec("matplotlib") is None:
         parser.error("the picture needs matplotlib: .venv/bin/python -m pip install --group bench")
     return given
 
 
 def main() -> None:
-    """Fill the cells that are missing, then sum up, print and draw."""
+    """Run the missing cells, then sum up, print and draw."""
     given = arguments()
     todo = tasks(SMOKE if given.smoke else PLAN, given.only, given.arms, given.shuffles, given.limit)
     if not todo:
-        sys.exit("the plan has no such cells: see PLAN in benchmarks/prequential.py")
+        sys.exit("no cell of the plan matches these options; see PLAN in benchmarks/prequential.py")
     weights = Weights(weights_folder())
     judge = Judge(gated(LazyEmbedder(weights.embedder)), PRESETS["default"].divergence.threshold)
     where = Where(machine().partition(", commit")[0], commit())
@@ -187,7 +189,7 @@ def main() -> None:
 
 def show(found: list[Summary], where: Where, out: Path) -> None:
     """Write the summary and the picture; print the tables."""
-    from benchmarks.picture import draw  # a dependency of its own
+    from benchmarks.picture import draw  # imported late: matplotlib is needed only here
 
     seed = PRESETS["default"].seed
     summary = {"where": where, "seed": seed, "arms": found}

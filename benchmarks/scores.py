@@ -1,4 +1,4 @@
-"""What a cell of the benchmark holds, how cells are summed up over shuffles, and the tables of the sums."""
+"""Score the runs of the benchmark, sum them over shuffles and print tables."""
 
 import math
 import statistics
@@ -16,33 +16,33 @@ from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Truth
 from shammah_mlx.text.divergence import Meter
 
-CHARACTERS_A_TOKEN = 4  # of English, by Anthropic's rule of thumb: a recording has no token counts
-CAPTION = (  # of the tables
-    "no call: share of queries that never called Claude, mean ± sd over shuffles; local: share answered locally; bad: "
-    "of these, wrong by the stream's truth and by the gated meter, pooled; over: runs with more than 5 % bad by truth; "
-    "p50, p95: ms of the local decision, since the recorded Claude answers at once, median over shuffles; $: of the "
-    "calls, estimated at 4 characters a token and the list price"
+CHARACTERS_A_TOKEN = 4  # in English, by Anthropic's rule of thumb; recordings have no token counts
+CAPTION = (
+    "no call: share of queries without a call to Claude, mean ± sd over shuffles; local: share answered locally; bad: "
+    "share of these that are wrong, by the stream's truth and by the gated meter, pooled; over: runs with more than "
+    "5 % bad by truth; p50, p95: ms of the local decision (recorded replies take no time), median over shuffles; $: "
+    "cost of the calls, estimated at 4 characters a token and the list price"
 )
 
 
 class Where(msgspec.Struct, frozen=True):
-    """On what a cell was measured."""
+    """The machine and commit that a cell was measured on."""
 
     machine: str
     commit: str
 
 
 class Measured(Band, frozen=True, rename={"start": "from"}):
-    """A band of one run, with what only this benchmark counts."""
+    """A band of one run, with counts that only this benchmark needs."""
 
     bad_meter: int  # locally served answers that the gated meter calls divergent from the recorded reply
-    p50_ms: float  # until the user had the answer, where a recorded Claude takes no time
+    p50_ms: float  # until the user has the answer; recorded replies take no time
     p95_ms: float
-    usd: float  # of the calls made, estimated
+    usd: float  # estimated cost of the calls
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One run: a stream in one order, under one arm."""
+    """One run of an arm on a stream in one order."""
 
     where: Where
     stream: str
@@ -56,26 +56,26 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Sum(msgspec.Struct, frozen=True, rename={"start": "from"}):
-    """A band, or a whole stream, over all shuffles; shares are None where nothing was served locally."""
+    """A band, or a whole stream, over all shuffles. Shares are None if nothing was served locally."""
 
     start: int
     to: int
     queries: int  # of one run
-    no_call: float  # share of queries that called Claude for no reason at all: mean of the runs
+    no_call: float  # share of queries without any call to Claude, mean of the runs
     no_call_sd: float
     calls_per_100: float
     local: int  # of all runs together
     local_share: float
-    bad: float | None  # by truth, of what was served locally: pooled
+    bad: float | None  # share of the local answers that are bad by truth, pooled
     bad_meter: float | None
-    over: int  # runs with a greater share of bad answers than allowed
+    over: int  # runs with a larger share of bad answers than allowed
     p50_ms: float  # median of the runs
     p95_ms: float
-    usd: float  # of one run, estimated
+    usd: float  # estimated cost of one run
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """An arm on a stream."""
+    """The results of one arm on one stream."""
 
     stream: str
     limit: int | None
@@ -88,7 +88,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Judge(NamedTuple):
-    """What an answer is measured with: the same for all arms."""
+    """The meter and threshold that answers are measured with, the same for all arms."""
 
     meter: Meter
     threshold: float
@@ -98,7 +98,7 @@ def measure(stream: Stream, run: Run, judge: Judge) -> tuple[list[Measured], Mea
     """Return the bands of a run and its total."""
     traces = [served.trace for served in run.served]
     bands, total = score(stream, traces, *judge)
-    blind = [(row, Truth()) for row, _ in stream]  # without topics the meter decides
+    blind = [(row, Truth()) for row, _ in stream]  # without topics, so that the meter decides
     by_meter, all_by_meter = score(blind, traces, *judge)
     measured = [_measured(band, metered, stream, run.served) for band, metered in zip(bands, by_meter, strict=True)]
     return measured, _measured(total, all_by_meter, stream, run.served)
@@ -117,14 +117,14 @@ def _measured(band: Band, metered: Band, stream: Stream, served: Sequence[Served
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest of the ordered numbers that this share of them does not exceed."""
+    """Return the smallest of the ordered numbers such that this share of them does not exceed it."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def cost(stream: Stream, served: Sequence[Served]) -> float:
-    """Estimate what the calls would have cost in dollars, at the default model's list price.
+    """Estimate the cost of the calls in dollars, at the default model's list price.
 
-    Too little for a teacher that thinks, and system prompts are not counted; the arms compare all the same.
+    The estimate is too low, since thinking and system prompts are not counted, but fair between arms.
     """
     config = PRESETS["default"].teacher
     price: Price = config.prices[config.model]
@@ -134,7 +134,7 @@ def cost(stream: Stream, served: Sequence[Served]) -> float:
 
 
 def sum_up(cells: Sequence[Cell]) -> Summary:
-    """Return the cells of one arm on one stream, over their shuffles."""
+    """Sum the cells of one arm on one stream over their shuffles."""
     first = cells[0]
     return Summary(
         stream=first.stream,
@@ -170,7 +170,7 @@ def _sum(runs: Sequence[Measured]) -> Sum:
 
 
 def totals_table(title: str, summaries: Sequence[Summary]) -> Table:
-    """Return the arms of one stream, one a line."""
+    """Return a table of one stream, with a line for each arm."""
     table = Table(title=title, title_justify="left")
     table.add_column("arm", no_wrap=True)
     for name in ("no call", "local", "bad: truth", "meter", "over", "p50", "p95", "$"):
@@ -192,7 +192,7 @@ def totals_table(title: str, summaries: Sequence[Summary]) -> Table:
 
 
 def bands_table(summaries: Sequence[Summary], expected: Mapping[int, str]) -> Table:
-    """Return the same by query bands: calls per 100 queries and, where something was served, how much of it was bad."""
+    """Return a table by query bands: calls per 100 queries and, where any answers were local, the % of bad ones."""
     table = Table(title="calls per 100 queries (% bad by truth)", title_justify="left")
     table.add_column("arm", no_wrap=True)
     for band in summaries[0].bands:
@@ -217,7 +217,7 @@ def _share(share: float | None) -> str:
 
 
 def by_stream(summaries: Sequence[Summary]) -> dict[str, list[Summary]]:
-    """Group summaries by stream and length, in their order; the key names both."""
+    """Group summaries by stream and length, in their order. The key names both."""
     groups: dict[str, list[Summary]] = {}
     for summary in summaries:
         cut = f", first {summary.limit}" if summary.limit else ""
@@ -226,5 +226,5 @@ def by_stream(summaries: Sequence[Summary]) -> dict[str, list[Summary]]:
 
 
 def slug(name: str) -> str:
-    """Return a name that can be part of a file's."""
+    """Replace characters that do not belong in a file name."""
     return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in name)

@@ -1,9 +1,9 @@
-"""Ask thousands of questions through one process: does memory stay flat, latency, the cost of making things durable?
+"""Ask thousands of questions in one process, and watch memory, latency and the cost of writing to disk.
 
     python -m benchmarks.soak STREAM [--limit N] [--generator recall+decoder]
 
-A line for every tenth of the run. The home is on the disk and saved as always. Durable is what the journal's commits
-and the saves of the models take; it is compared with what the models' steps take.
+Prints a line for each tenth of the run. The home is on disk and saved as usual. "Durable" is the time for commits of
+the journal and saves of the models; it is compared with the time for the models' steps.
 """
 
 import argparse
@@ -34,26 +34,26 @@ MB = 1e6
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one part of the run took, and what there was at its end."""
+    """Times of one part of the run, and sizes at its end."""
 
     queries: int
     local: int
-    ask_ms: float  # median, of those answered here or recorded
+    ask_ms: float  # median; recorded replies take no time
     ask_p95_ms: float
-    learn_ms: float  # mean, saves left out
-    step_ms: float  # mean a query, of all models' steps
-    durable_ms: float  # mean a query, of commits and saves
-    written_kb: float | None  # a query; None where the system does not tell
-    active_mb: float  # of MLX
+    learn_ms: float  # mean a query, without saves
+    step_ms: float  # mean a query, for the steps of all models
+    durable_ms: float  # mean a query, for commits and saves
+    written_kb: float | None  # a query; None if the system does not report it
+    active_mb: float  # memory of MLX
     cache_mb: float
     rss_mb: float
     journal_mb: float
-    models_mb: float  # current set and checkpoints, each file once
+    models_mb: float  # current snapshot and checkpoints; linked files count once
     metrics_mb: float
 
 
 def soak(rows: list[Row], generator: str) -> list[Part]:
-    """Ask and learn every row in a home of its own; return the parts."""
+    """Ask and learn every row in a temporary home; return the parts of the run."""
     with tempfile.TemporaryDirectory(prefix="shammah-soak-") as folder:
         home = Path(folder) / "home"
         home.mkdir()
@@ -97,17 +97,17 @@ def _part(rows: list[Row], assistant: Assistant, home: Path) -> Part:
 
 
 def _written() -> int | None:
-    """Return the bytes this process has had written to disks, where Linux says."""
+    """Return the bytes that this process has written to disks; None if the system is not Linux."""
     path = Path("/proc/self/io")
     if not path.exists():
         return None
-    told = dict(line.split(": ") for line in path.read_text().splitlines())
-    return int(told["write_bytes"])
+    counters = dict(line.split(": ") for line in path.read_text().splitlines())
+    return int(counters["write_bytes"])
 
 
 def _rss_mb() -> float:
-    told = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=True)
-    return int(told.stdout) * 1024 / MB
+    done = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024 / MB
 
 
 def _size_mb(*paths: Path) -> float:
@@ -120,7 +120,7 @@ def _size_mb(*paths: Path) -> float:
 
 
 def table(parts: list[Part]) -> Table:
-    """Return the run, a row a part."""
+    """Return a table with a row for each part."""
     shown = Table(caption=_verdict(parts))
     names = [
         *("queries", "local", "ask ms: p50", "p95", "learn ms", "steps ms", "durable ms", "of steps", "kB"),
@@ -146,7 +146,7 @@ def table(parts: list[Part]) -> Table:
 
 
 def _verdict(parts: list[Part]) -> str:
-    """Say how the last part compares with the second: the first warms up."""
+    """Compare the last part with the second; the first one warms up."""
     second, last = parts[1], parts[-1]
     share = sum(part.durable_ms * part.queries for part in parts) / sum(part.step_ms * part.queries for part in parts)
     return (
@@ -162,10 +162,10 @@ def _peak_mb() -> float:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the soak test and print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("stream", type=Path)
-    parser.add_argument("--limit", type=int, help="so many rows; those of the stream again, if it has fewer")
+    parser.add_argument("--limit", type=int, help="number of rows; the stream is repeated if it has fewer")
     parser.add_argument("--shuffle", type=int, default=1)
     parser.add_argument("--generator", choices=["recall", "recall+decoder", "scratch"], default="recall")
     given = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Compare plain greedy decoding with copying from the recalled answer: the same text, how much sooner?
+"""Measure how much faster the decoder writes the same text when it guesses from the recalled answer.
 
     python -m benchmarks.speculation ../shared/data/streams/covid_faq.jsonl --prompts 50 --limit 64 --json OUT
 
 Each prompt is a question of the stream with its nearest earlier question and the answer to that, which is the guess.
-Both ways are timed one after the other on the same prompt, so the ratio holds on a busy machine too. Where the texts
-differ, the two most probable tokens at the first difference are compared: closer than 1e-4 in logits is a tie that
-rounding decides. `--learn N` first takes N steps on the rows before, as the default preset would.
+Plain greedy and speculative decoding are timed in turn on the same prompt, so the ratio holds on a busy machine too.
+If the texts differ, the two most probable tokens at the first difference are compared: closer than 1e-4 in logits is a
+tie that rounding decides. `--learn N` first takes N steps on the first rows, as the default preset would.
 """
 
 import argparse
@@ -36,7 +36,7 @@ CONFIG = PRESETS["default"]
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """One question, and the nearest one before it."""
+    """A question, and the nearest earlier one."""
 
     row: Row
     known: Row | None
@@ -50,7 +50,7 @@ def nearest_before(rows: list[Row], weights: Weights) -> list[Pair]:
 
 
 def shown(pair: Pair) -> tuple[str, str] | None:
-    """Return the exchange that the prompt carries."""
+    """Return the exchange that the prompt contains."""
     return (pair.known.query, pair.known.reply) if pair.known else None
 
 
@@ -74,14 +74,14 @@ def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
 
 
 def timed(act: Callable[[], Text]) -> tuple[Text, float]:
-    """Return what `act` wrote and the seconds it took."""
+    """Return the text that `act` wrote, and the seconds it took."""
     started = time.perf_counter()
     text = act()
     return text, time.perf_counter() - started
 
 
 def gap(model: LanguageModel, prompt: list[int], plain: list[int], other: list[int]) -> float:
-    """Return how far the two most probable tokens are apart, in logits, at the first difference."""
+    """Return the distance in logits of the two most probable tokens at the first difference."""
     ends = [*plain, model.chat.end], [*other, model.chat.end]
     place = next(i for i, (a, b) in enumerate(zip(*ends, strict=False)) if a != b)
     second, first = np.sort(np.array(model.network(mx.array([prompt + plain[:place]]))[0, -1]))[-2:]
@@ -89,7 +89,7 @@ def gap(model: LanguageModel, prompt: list[int], plain: list[int], other: list[i
 
 
 def compare(model: LanguageModel, pair: Pair, limit: int) -> dict[str, Any]:
-    """Write one answer both ways."""
+    """Write one answer in both ways and compare them."""
     prompt = model.chat.prompt(pair.row.query, shown(pair))
     plain, plain_s = timed(lambda: model.write(prompt, None, limit))
     fast, fast_s = timed(lambda: model.write(prompt, pair.known.reply if pair.known else "", limit))
@@ -128,8 +128,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stream", type=Path)
     parser.add_argument("--prompts", type=int, default=50)
-    parser.add_argument("--limit", type=int, default=64, help="tokens a text")
-    parser.add_argument("--learn", type=int, default=0, help="steps to take first")
+    parser.add_argument("--limit", type=int, default=64, help="most tokens of each text")
+    parser.add_argument("--learn", type=int, default=0, help="training steps to take first")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     weights = Weights(weights_folder())

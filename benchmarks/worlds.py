@@ -1,11 +1,12 @@
-"""Run the bound in worlds where the truth is known, beside the specification's rule.
+"""Test the bound in simulated worlds where the truth is known, and compare it with the specification's rule.
 
     python -m benchmarks.worlds --runs 400 --queries 2000
 
-A world says how sure the Validator is of the next draft, and whether that draft is bad. The program's own functions
-choose the threshold, audit, record and estimate; nothing is served in the first 50 queries. Per world: the share of bad
-answers among those served, over all runs together; the slack that `selection` derives for it, per answer served; the
-runs whose interval ever missed; after a change, the queries until the last fifty show no more bad answers than allowed.
+A world draws the Validator's score of the next draft, and whether that draft is bad. The program's own functions choose
+the threshold, audit, record and estimate; nothing is served in the first 50 queries. The table shows for each world the
+share of bad answers among those served, over all runs; the allowed rate plus the slack for each answer served (see
+`risk.threshold`); the share of runs whose interval ever missed; and the queries after a change until the last 50 have
+no more bad answers than allowed.
 """
 
 import argparse
@@ -26,11 +27,11 @@ from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.audits import MISS, AcceptedDraft, AuditResult, estimate
-from shammah_mlx.risk.threshold import SERVE_NOTHING, Observation, ScoreCounts, record, slack
+from shammah_mlx.risk.threshold import SERVE_NOTHING, Kind, Observation, ScoreCounts, record, slack
 
 CONFIG = PRESETS["default"]
-RECENT = 50  # queries: what recovery is judged by
-LOOKS = 8  # times at which the interval is looked at, all together
+RECENT = 50  # queries that decide whether a run has recovered
+LOOKS = 8  # times in a run at which the interval is checked
 
 
 class Asked(NamedTuple):
@@ -42,55 +43,55 @@ class Asked(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What becomes of Claude's replies."""
+    """How reliably Claude can be reached."""
 
-    lost: float = 0.0  # share of audits that Claude cannot be had for
-    late_after: int = 100  # queries until such an audit is made after all; 0: never
-    out: Callable[[float], bool] = lambda time: False  # whether Claude is away; time from 0 to 1
+    lost: float = 0.0  # share of audits that fail because Claude cannot be reached
+    late_after: int = 100  # queries until such an audit is made late; 0: never
+    out: Callable[[float], bool] = lambda time: False  # whether Claude is unreachable at a time from 0 to 1
 
 
 World = Callable[[random.Random, float, Threshold], Asked]
-"""Given chance, the time from 0 to 1 and the thresholds, return the next query."""
+"""Draws the next query from a random generator, the time from 0 to 1 and the current threshold."""
 
 
-def sure(chance: random.Random) -> float:
-    """Return a score as they come: a third above .9."""
+def draw_score(chance: random.Random) -> float:
+    """Draw a score; about a third are above 0.9."""
     return min(1.0 - 1e-6, chance.betavariate(2.0, 0.7))
 
 
 def honest(chance: random.Random, time: float, threshold: Threshold) -> Asked:
-    """Scores are what they say."""
-    score = sure(chance)
+    """Draw a query whose draft is good with a probability equal to its score."""
+    score = draw_score(chance)
     return Asked(score, chance.random() > score)
 
 
 def overconfident(chance: random.Random, time: float, threshold: Threshold) -> Asked:
-    """However sure, one draft in twelve is bad."""
-    score = sure(chance)
+    """Draw a query whose draft is good 8 % less often than its score says."""
+    score = draw_score(chance)
     return Asked(score, chance.random() > 0.92 * score)
 
 
 def drifting(chance: random.Random, time: float, threshold: Threshold) -> Asked:
-    """Honest at first; in the end two in five are bad, whatever the score."""
-    score = sure(chance)
+    """Draw a query with an honest score at first; in the end drafts are good 40 % less often than their score says."""
+    score = draw_score(chance)
     return Asked(score, chance.random() > score * (1.0 - 0.4 * time))
 
 
 def flipped(chance: random.Random, time: float, threshold: Threshold) -> Asked:
-    """All are good until half-way, then all are bad."""
-    return Asked(sure(chance), time >= 0.5)
+    """Draw a query whose draft is good in the first half and bad in the second."""
+    return Asked(draw_score(chance), time >= 0.5)
 
 
 def adversary(chance: random.Random, time: float, threshold: Threshold) -> Asked:
-    """Good below the threshold, which it sees, and bad just above it."""
+    """Draw a query of an adversary who sees the threshold: good drafts below it, often bad ones just above it."""
     if chance.random() < 0.5:
         return Asked(max(0.0, threshold.candidate - 0.05 * chance.random()), bad=False)
     return Asked(min(1.0 - 1e-6, threshold.serve + 1e-4), bad=chance.random() < 0.3)
 
 
 def misrouted(chance: random.Random, time: float, threshold: Threshold) -> Asked:
-    """The Router tries what is harder, and forwards what is easy."""
-    score = sure(chance)
+    """Draw a query of a Router that tries bad drafts more often than good ones."""
+    score = draw_score(chance)
     bad = chance.random() > score
     return Asked(score, bad, tried=chance.random() < (0.9 if bad else 0.4))
 
@@ -110,29 +111,29 @@ WORLDS: dict[str, tuple[World, Fate]] = {
 
 
 class Life(NamedTuple):
-    """One run."""
+    """The outcome of one run."""
 
     served: int
     bad: int
     no_call: float
     missed: bool  # whether the interval ever missed
-    slack: float  # bad answers beyond the rate, as derived
-    recovery: int | None  # queries after half-way until the latest were no worse than allowed
+    slack: float  # bad answers that the bound allows beyond its rate
+    recovery: int | None  # queries after half-way until the recent ones were no worse than allowed
     bad_after: int  # bad answers served after half-way
 
 
 class _Run:
-    """A home in a world."""
+    """Simulates a home in a world."""
 
     def __init__(self, world: World, fate: Fate, seed: str, queries: int, config: Config, *, bounded: bool) -> None:
         self._chance = random.Random(seed)
         self._world, self._fate, self._queries, self._config, self._bounded = world, fate, queries, config, bounded
-        self._evidence = ScoreCounts()
-        self._doubt, self._stood = config.policy.first_doubt * config.policy.first_drafts, config.policy.first_drafts
+        self._counts = ScoreCounts()
+        self._doubt, self._accepted = config.policy.first_doubt * config.policy.first_drafts, config.policy.first_drafts
         self._found: list[AcceptedDraft] = []
         self._late: dict[int, list[tuple[int, ScoredDraft, bool, float, Threshold]]] = {}
         self._outcomes: list[tuple[bool, bool]] = []  # served, bad; of each query
-        self._calls = self._waiting = self._given_up = 0
+        self._calls = 0
         self._least, self._candidates = 1.0, 0
 
     def live(self) -> Life:
@@ -142,8 +143,8 @@ class _Run:
             self._make_late(number)
             self._ask(number)
             if number + 1 in looks:
-                told, bad = estimate(self._found), sum(served and wrong for served, wrong in self._outcomes)
-                missed = missed or not told.low <= bad <= told.high
+                estimated, bad = estimate(self._found), sum(served and wrong for served, wrong in self._outcomes)
+                missed = missed or not estimated.low <= bad <= estimated.high
         served = [wrong for was_served, wrong in self._outcomes if was_served]
         half = self._queries // 2
         after = [was_served and wrong for was_served, wrong in self._outcomes[half:]]
@@ -153,24 +154,24 @@ class _Run:
 
     def _ask(self, number: int) -> None:
         rate = band_value(self._config.policy.audits, number) or 0.0
-        usual = self._doubt / self._stood
-        chosen = policy.thresholds({"recall": self._evidence}, rate, usual, self._config) if self._bounded else {}
+        usual = self._doubt / self._accepted
+        chosen = policy.thresholds({"recall": self._counts}, rate, usual, self._config) if self._bounded else {}
         threshold = chosen.get("recall", SERVE_NOTHING)
         asked = self._world(self._chance, number / self._queries, threshold)
         request = Request(number, number, Query("q"), None, self._chance.random(), rate, {}, usual, chosen)
         scored = ScoredDraft(Draft("a draft", "recall"), asked.score)
         away = self._fate.out(number / self._queries)
-        stands = asked.tried and policy.accepts(scored, request, self._config.policy)
-        if not stands:
+        accepted = asked.tried and policy.accepts(scored, request, self._config.policy)
+        if not accepted:
             self._outcomes.append((False, asked.bad))
             self._calls += not away
-            if (asked.tried or number < self._config.policy.forward_only) and not away:  # away: nothing was handled
+            if (asked.tried or number < self._config.policy.forward_only) and not away:  # away: the query failed
                 self._learn(asked.score, "shadow", asked.bad, 1.0, threshold)
                 self._candidates += asked.score >= threshold.candidate
             return
         audit_probability = policy.audit_probability(scored, request, self._config.policy)
         self._doubt += policy.doubt(scored, request, self._config.policy)
-        self._stood += 1
+        self._accepted += 1
         self._least = min(self._least, audit_probability)
         due = request.audit_draw < audit_probability
         if due and (away or self._chance.random() < self._fate.lost):
@@ -195,10 +196,9 @@ class _Run:
             self._found[place] = AcceptedDraft(audit_probability, "late" if bad else "good")
             self._learn(scored.p_accept, "late", bad, audit_probability, threshold)
 
-    def _learn(self, score: float, how: str, bad: bool | None, p: float, threshold: Threshold) -> None:
+    def _learn(self, score: float, kind: Kind, bad: bool | None, p: float, threshold: Threshold) -> None:
         if self._bounded:
-            seen = Observation(score, how, bad, p)  # type: ignore[arg-type] # one of its three words
-            self._evidence = record(self._evidence, seen, threshold, self._config.risk)
+            self._counts = record(self._counts, Observation(score, kind, bad, p), threshold, self._config.risk)
 
     def _recovery(self, half: int) -> int | None:
         allowed = self._config.risk.max_bad_rate
@@ -213,12 +213,12 @@ LITERAL = PRESETS["literal"]
 
 
 def live(name: str, runs: int, queries: int, *, bounded: bool = True, config: Config = CONFIG) -> list[Life]:
-    """Return the runs of a world, by the bound or by the specification's rule."""
+    """Run a world several times, with the bound or with the specification's rule."""
     world, fate = WORLDS[name]
-    bands = LITERAL.policy.route_thresholds  # its Validator, like its Router, needs more at first
+    bands = LITERAL.policy.route_thresholds  # its Validator gets the Router's threshold, which is higher at first
     literal = replace(LITERAL, policy=replace(LITERAL.policy, accept_thresholds=bands), risk=config.risk)
-    ruled = config if bounded else literal
-    return [_Run(world, fate, f"{name}/{run}", queries, ruled, bounded=bounded).live() for run in range(runs)]
+    used = config if bounded else literal
+    return [_Run(world, fate, f"{name}/{run}", queries, used, bounded=bounded).live() for run in range(runs)]
 
 
 def share(lives: list[Life]) -> float:

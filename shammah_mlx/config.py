@@ -1,31 +1,33 @@
-"""Every number of the program, frozen, each with its reason.
+"""Define every setting of the program, with its default and the reason for it.
 
-A preset is one `Config`. `config.toml` in the home and flags replace single values; nothing in the program asks
-which preset it runs.
+A preset is one frozen `Config`. `config.toml` in the home and flags replace single values. No code depends on the name
+of the preset.
 """
 
 from typing import Annotated, Literal
 
 import msgspec
 
-MOST, LEAST = 1e9, 1e-15  # of any amount: beyond these fp32 makes infinity or nothing of it, and the journal is JSON
+MOST, LEAST = 1e9, 1e-15  # of any amount: beyond these fp32 overflows or underflows, and JSON has no infinity
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Some = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]  # of learning: at 1 a step undoes all there was
+Rate = Annotated[
+    float, msgspec.Meta(ge=0, le=1)
+]  # of learning; Adam moves weights by about this much, so steps of 1 destroy them
 Momentum = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
 Positive = Annotated[float, msgspec.Meta(ge=LEAST, le=MOST)]
 Factor = Annotated[float, msgspec.Meta(gt=1, le=MOST)]
-Strength = Annotated[float, msgspec.Meta(ge=1e-6, le=MOST)]  # of a prior: with less no matrix can be inverted
-Weight = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]  # of evidence: the sums stay finite
+Strength = Annotated[float, msgspec.Meta(ge=1e-6, le=MOST)]  # of a prior; a weaker one leaves matrices singular
+Weight = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]  # of a feature; within this range sums stay finite
 Bands = tuple[tuple[Some, Share], ...]
-"""A step function of `seen`: pairs of (first query, value); a band is half-open."""
+"""A step function of the queries seen: pairs of (first query, value). A value holds until the next band begins."""
 
 
-MIN_TOKENS = 16  # a pair with its separators, or a prompt with its boundary and some reply
-MOST_NUMBERS = 10**9  # of a model from scratch: with Adam's moments 12 GB
+MIN_TOKENS = 16  # room for a pair with its separators, or for a prompt and some reply
+MOST_NUMBERS = 10**9  # parameters of a model from scratch; with Adam's moments they take 12 GB
 
 
 class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,21 +37,21 @@ class _Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EncoderConfig(_Frozen, frozen=True):
     """Shape of a BERT-style encoder with a one-logit head, trained from scratch."""
 
-    vocab: Count = 30_522  # MiniLM's WordPiece vocabulary: one tokenizer serves embedder, Router and Validator
-    width: Count = 128  # BERT-tiny's: one step and one save must stay cheap next to a call to Claude
-    layers: Count = 2  # likewise BERT-tiny's
+    vocab: Count = 30_522  # MiniLM's WordPiece vocabulary, so that embedder, Router and Validator share a tokenizer
+    width: Count = 128  # as in BERT-tiny: a step and a save must stay cheap next to a call to Claude
+    layers: Count = 2  # as in BERT-tiny
     heads: Count = 2  # 64 numbers a head, as in BERT
     hidden: Count = 512  # four times the width, as in BERT
-    max_tokens: Count = 256  # what MiniLM itself was trained to read
-    norm_eps: Positive = 1e-12  # BERT's
+    max_tokens: Count = 256  # the length MiniLM was trained on
+    norm_eps: Positive = 1e-12  # as in BERT
     head_scale: Amount = 0.01  # specification, Model Initialization
-    head_bias: Weight = -2.0  # likewise: p = 0.12, so it starts by forwarding
+    head_bias: Weight = -2.0  # likewise: p = 0.12, so the Router starts by forwarding
 
     def __post_init__(self) -> None:
-        """Refuse shapes that no encoder can have.
+        """Check that an encoder of this shape can be built.
 
         Raises:
-            ValueError: says which.
+            ValueError: it cannot.
         """
         if self.width % self.heads:
             raise ValueError("`width` must be a multiple of `heads`")
@@ -57,23 +59,23 @@ class EncoderConfig(_Frozen, frozen=True):
 
 
 class DecoderConfig(_Frozen, frozen=True):
-    """Shape of the from-scratch causal transformer that writes drafts."""
+    """Shape of a causal transformer that writes drafts, trained from scratch."""
 
     vocab: Count = 49_152  # SmolLM2's byte-level BPE: reversible, where WordPiece loses case and spacing
-    width: Count = 256  # with four layers 16 M parameters, most of them the tied embedding
-    layers: Count = 4  # the depth at which `literal` was first measured
+    width: Count = 256  # with four layers 16 M parameters, most of them in the tied embedding
+    layers: Count = 4  # the depth of the first measurements of `literal`
     heads: Count = 4  # 64 numbers a head
     hidden: Count = 1024  # four times the width
-    max_tokens: Count = 512  # query and reply together; covers 99 % of a chat's short answers
-    max_draft_tokens: Count = 96  # an untrained decoder never stops by itself: bound what it may write
+    max_tokens: Count = 512  # query and reply together; enough for 99 % of a chat's short answers
+    max_draft_tokens: Count = 96  # an untrained decoder never stops by itself
     rope_base: Amount = 10_000.0  # usual for contexts this short
     norm_eps: Positive = 1e-5  # usual for pre-norm decoders
 
     def __post_init__(self) -> None:
-        """Refuse shapes that no decoder can have.
+        """Check that a decoder of this shape can be built.
 
         Raises:
-            ValueError: says which.
+            ValueError: it cannot.
         """
         if self.width % (2 * self.heads):
             raise ValueError("`width` must be an even multiple of `heads`, for rotary positions")
@@ -81,10 +83,10 @@ class DecoderConfig(_Frozen, frozen=True):
 
 
 def _check_size(config: EncoderConfig | DecoderConfig) -> None:
-    """Pass if a model can read a text, and be built.
+    """Check that a model can read a text and is not too large.
 
     Raises:
-        ValueError: it cannot; says why.
+        ValueError: it cannot, or it is.
     """
     if config.max_tokens < MIN_TOKENS:
         raise ValueError(f"`max_tokens` must be at least {MIN_TOKENS}")
@@ -95,24 +97,24 @@ def _check_size(config: EncoderConfig | DecoderConfig) -> None:
 
 
 class RecallConfig(_Frozen, frozen=True):
-    """How past answers are found; tuned on covid_faq and commands."""
+    """How past answers are found. Tuned on covid_faq and commands."""
 
-    fewest: Count = 5  # questions in the same context, before anything is proposed
-    sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # of the vote: a question 0.1 less alike counts e^-2
-    vote_weight: Amount = 0.15  # of the vote's log-probability beside the classifier's value
-    ridge: Strength = 0.3  # of the classifier; vectors have length 1
-    word_weight: Amount = 0.5  # of the words beside the vector, which has length 1
-    refit_every: Count = 10  # questions; a fit costs more than all else recall does
-    compared: Count = 16  # known answers a new reply is compared with; with 4, one answer is often taken for two
-    fleeting_s: Amount = 300.0  # an answer about this moment is good for five minutes
-    least_alike: Share = 0.5  # a question less alike is not trusted: where all recurs, nothing taught what does not
-    refutations: Count = 3  # times in a row that an answer is wrong in the shadow until it is in doubt
-    ageing: Amount = 0.01  # log-odds of trust that an answer loses a day, until it is given again: a guess
-    most_left_out: Count = 2000  # latest questions the memory asks itself again when it fits its trust
-    block: Count = 64  # of those at once: each comparison with 100,000 others takes 50 MB
+    fewest: Count = 5  # questions in the same context before an answer is proposed
+    sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # of the vote: 0.1 less similar counts e^-2
+    vote_weight: Amount = 0.15  # of the vote's log-probability, added to the classifier's value
+    ridge: Strength = 0.3  # regularization of the classifier; vectors have length 1
+    word_weight: Amount = 0.5  # of the words, next to a vector of length 1
+    refit_every: Count = 10  # questions; a fit costs more than everything else in recall
+    compared: Count = 16  # known answers to compare a new reply with; with 4, one answer is often taken for two
+    fleeting_s: Amount = 300.0  # how long an answer about the present moment is valid
+    least_alike: Share = 0.5  # least similarity to trust: where all questions recur, no example shows a new one
+    refutations: Count = 3  # wrong shadow drafts in a row after which an answer is in doubt
+    ageing: Amount = 0.01  # log-odds of trust that an answer loses a day until Claude gives it again; a guess
+    most_left_out: Count = 2000  # latest questions that the memory answers without themselves to fit its trust
+    block: Count = 64  # of these at once; comparing them with 100,000 others takes 50 MB
 
     trust_prior: dict[str, Weight] = msgspec.field(
-        default_factory=lambda: {  # weights of recall.EVIDENCE to start from; what is not named is not weighed
+        default_factory=lambda: {  # initial weights by feature; a feature that is not listed is not used
             "constant": -3.0,
             "similarity": 1.0,
             "margin": 3.0,
@@ -128,85 +130,95 @@ class RecallConfig(_Frozen, frozen=True):
             "identical": 3.0,
         }
     )
-    trust_strength: Strength = 0.1  # of that prior: one question outweighs it
+    trust_strength: Strength = 0.1  # weak: one question outweighs this prior
     trust_from: Count = 20  # questions before the first fit
-    trust_share: Share = 0.05  # of questions that must be new before the next
+    trust_share: Share = 0.05  # share of questions that must be new before the next fit
 
 
 class LogisticConfig(_Frozen, frozen=True):
-    """How a probability follows from evidence, corrected by what was measured."""
+    """A logistic regression on named features: its prior, and when it is fitted again."""
 
-    prior: dict[str, Weight]  # weights to start from, by the evidence's name
-    strength: Strength = 10.0  # of the prior: some forty labels outweigh it
-    refit_share: Share = 0.04  # of examples that must be new before the next fit
+    prior: dict[str, Weight]  # initial weights by feature
+    strength: Strength = 10.0  # of the prior; about forty labels outweigh it
+    refit_share: Share = 0.04  # share of examples that must be new before the next fit
 
 
-RECALLED = LogisticConfig(  # fitted on covid_faq and commands: trust is worth its word where both views agree
+RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds where both views of the memory agree
     prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
-    strength=40.0,  # homes differ little in this
+    strength=40.0,  # strong: these weights differ little between homes
 )
-IMITATED = LogisticConfig(prior={"constant": -2.0, "trust": 0.3})  # the specification's bias: it starts by forwarding
-WRITTEN = LogisticConfig(prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0)
+DECODER_ROUTER_PRIOR = LogisticConfig(  # the bias of the specification, so it starts by forwarding
+    prior={"constant": -2.0, "trust": 0.3}
+)
+DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
+    prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0
+)
 
 
 class ClassifiersConfig(_Frozen, frozen=True):
-    """How Router and Validator learn from evidence, for each source of drafts."""
+    """The logistic models of Router and Validator, by source of the drafts. In files this section is `evidence`."""
 
     router: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
-        default_factory=lambda: {"recall": RECALLED, "decoder": IMITATED}
+        default_factory=lambda: {"recall": RECALL_PRIOR, "decoder": DECODER_ROUTER_PRIOR}
     )
     validator: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
-        default_factory=lambda: {"recall": RECALLED, "decoder": WRITTEN}
+        default_factory=lambda: {"recall": RECALL_PRIOR, "decoder": DECODER_VALIDATOR_PRIOR}
     )
 
     def __post_init__(self) -> None:
-        """Refuse evidence that there is not.
+        """Check that the priors name only features that exist.
 
         Raises:
-            ValueError: says which.
+            ValueError: one does not exist.
         """
-        named = {name for judge in self.router.values() for name in judge.prior}
-        written = named | {name for judge in self.validator.values() for name in judge.prior}
-        known = RECALLED.prior.keys()
-        if unknown := sorted((named - known) | (written - known - WRITTEN.prior.keys())):
-            raise ValueError(f"there is no evidence `{unknown[0]}` to weigh")
+        of_router = RECALL_PRIOR.prior.keys()
+        of_validator = of_router | DECODER_VALIDATOR_PRIOR.prior.keys()
+        for role, models, features in (
+            ("router", self.router, of_router),
+            ("validator", self.validator, of_validator),
+        ):
+            named = {name for model in models.values() for name in model.prior}
+            if unknown := sorted(named - features):
+                raise ValueError(
+                    f"`{role}` has no feature `{unknown[0]}`; its features are {', '.join(sorted(features))}"
+                )
 
 
 class LoraConfig(_Frozen, frozen=True):
-    """A pretrained causal language model, and the low-rank adapters that are trained on top of it."""
+    """A pretrained causal language model, and the low-rank adapters trained on top of it."""
 
     model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
-    rank: Count = 8  # 2.4 M numbers on SmolLM2: with Adam's moments 29 MB a save
-    scale: Amount = 20.0  # mlx-lm's own; with the rate below the one that was measured
-    max_tokens: Count = 384  # prompt and reply together: what one step on a laptop's CPU may cost
-    max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for as many
-    first_block: Count = 4  # guessed tokens checked at once at first: in vain, they cost half a plain step on a CPU
-    longest_block: Count = 32  # after blocks that held; on a CPU 32 tokens cost less than three plain steps
-    rejoin: Count = 2  # written tokens that must occur in the guess before it is followed again
+    rank: Count = 8  # 2.4 M parameters on SmolLM2; with Adam's moments 29 MB a save
+    scale: Amount = 20.0  # mlx-lm's default; the value measured together with `generator_lr`
+    max_tokens: Count = 384  # prompt and reply together; more makes a step too slow on a laptop's CPU
+    max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for them
+    first_block: Count = 4  # guessed tokens to check at first; if all are wrong, they cost half a plain step on a CPU
+    longest_block: Count = 32  # after right guesses; on a CPU 32 tokens cost less than three plain steps
+    rejoin: Count = 2  # tokens in a row that must match the guess before it is followed again
 
     def __post_init__(self) -> None:
-        """Refuse lengths that leave no room for a prompt.
+        """Check that the lengths leave room for a prompt.
 
         Raises:
-            ValueError: says which.
+            ValueError: they do not.
         """
         if self.max_tokens < self.max_draft_tokens + 4 * MIN_TOKENS:
             raise ValueError(f"`max_tokens` must exceed `max_draft_tokens` by at least {4 * MIN_TOKENS}")
 
 
 class RehearsalConfig(_Frozen, frozen=True):
-    """How old examples are replayed, and when a step is taken back."""
+    """How old examples are replayed, and when a step is undone."""
 
-    replayed: Some = 2  # examples beside the new one: a step costs three times as much
-    reservoir: Count = 1000  # examples, a uniform sample of all; two numbers each
-    probes: Some = 6  # first replies kept aside: each is read again after every step
-    probe_tokens: Count = 64  # of a probe's reply: what it says of harm, the first lines say
+    replayed: Some = 2  # old examples in each step beside the new one; a step then costs three times as much
+    reservoir: Count = 1000  # examples to choose from, a uniform sample of all; each is stored as two numbers
+    probes: Some = 6  # first replies, set aside; their loss is measured after every step
+    probe_tokens: Count = 64  # of a probe's reply; the first lines are enough to notice harm
     tolerance: Amount = 0.1  # nats a token by which one step may raise the loss on the probes
-    drift: Amount = 0.5  # nats a token by which all steps together may, above the untrained model's
+    drift: Amount = 0.5  # nats a token by which all steps together may raise it above the untrained model's
 
 
 class OptimizerConfig(_Frozen, frozen=True):
-    """Adam, its schedule and its guards; specification, Optimizer Configuration."""
+    """Adam, its schedule and its limits (specification, Optimizer Configuration)."""
 
     router_lr: Rate = 1e-4
     generator_lr: Rate = 1e-5
@@ -214,41 +226,41 @@ class OptimizerConfig(_Frozen, frozen=True):
     beta1: Momentum = 0.9
     beta2: Momentum = 0.999
     epsilon: Positive = 1e-8
-    weight_decay: Rate = 1e-4  # L2: added to the gradient, since a factor 1 - lr * 1e-4 rounds to 1 in fp32
+    weight_decay: Rate = 1e-4  # L2, added to the gradient: a factor 1 - lr * 1e-4 would round to 1 in fp32
     max_grad_norm: Amount = 1.0  # specification, Gradient Clipping
     cycle: Count = 1000  # queries from one warm restart to the next
-    cycle_decay: Share = 0.95  # of the base rate, each cycle
-    floor: Share = 0.1  # share of the cycle's base rate that cosine annealing never goes below
+    cycle_decay: Share = 0.95  # factor on the base rate, each cycle
+    floor: Share = 0.1  # lowest rate of cosine annealing, as a share of the cycle's base rate
 
     @property
     def base_rates(self) -> dict[str, float]:
-        """Return each role's rate before the schedule."""
+        """Return the learning rate of each role before the schedule."""
         return {"router": self.router_lr, "generator": self.generator_lr, "validator": self.validator_lr}
 
 
 class PolicyConfig(_Frozen, frozen=True):
-    """Who answers; specification, Cold Start Strategy and Sampling Strategy."""
+    """Who answers, and what is audited (specification, Cold Start Strategy and Sampling Strategy)."""
 
     forward_only: Some = 50  # queries in which nothing is served locally
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
     accept_thresholds: Bands = ((0, 0.5),)  # p_accept must exceed it
-    accept_destroying: Share = 0.5  # likewise, of a draft with a command that deletes or overwrites
+    accept_destroying: Share = 0.5  # the same for a draft with a command that deletes or overwrites
     audits: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # specification, Sampling Rate
-    audit_focus: Amount = 0.0  # audits by doubt, 1 - p_accept, to this power; 0: every draft alike
-    audit_evenly: Share = 0.0  # of the audits: they fall on all drafts alike, the others by doubt
-    audit_floor: Share = 0.0  # least probability of an audit, where the schedule has as much
-    least_doubt: Positive = 1e-6  # what is taken for the usual doubt is no less
-    first_doubt: Amount = 1.0  # the usual doubt before any draft stood, counted as this many drafts:
-    first_drafts: Count = 20
-    shadows: dict[Literal["recall", "decoder"], Bands] = msgspec.field(  # likewise: of forwarded queries
+    audit_focus: Amount = 0.0  # audits follow the doubt, such as 1 - p_accept, to this power; 0: all drafts alike
+    audit_evenly: Share = 0.0  # of the audits that fall on all drafts alike, whatever the doubt
+    audit_floor: Share = 0.0  # lowest audit probability, unless the schedule's own rate is lower
+    least_doubt: Positive = 1e-6  # lower bound of the usual doubt
+    first_doubt: Amount = 1.0  # the usual doubt before any draft was accepted
+    first_drafts: Count = 20  # drafts that `first_doubt` counts as
+    shadows: dict[Literal["recall", "decoder"], Bands] = msgspec.field(  # share of forwarded queries, by source
         default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
     )
 
     def __post_init__(self) -> None:
-        """Refuse bands out of order.
+        """Check that bands are in order.
 
         Raises:
-            ValueError: says which.
+            ValueError: some are not.
         """
         for name, bands in (
             ("route_thresholds", self.route_thresholds),
@@ -257,56 +269,54 @@ class PolicyConfig(_Frozen, frozen=True):
             *((f"shadows.{source}", bands) for source, bands in self.shadows.items()),
         ):
             if list(bands) != sorted(bands):
-                raise ValueError(f"`{name}` must be in the order of its queries")
+                raise ValueError(f"the bands of `{name}` must be in the order of their first queries")
 
 
 class RiskConfig(_Frozen, frozen=True):
-    """How many of the answers served locally may be bad, and how that is kept; see `selection`."""
+    """How many of the answers served locally may be bad, and how the bound is kept; see `risk.threshold`."""
 
-    max_bad_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0  # of the answers served here; 1: no promise is made
-    caution: Amount = 0.75  # standard deviations of the curve, added to what it says
-    offset_strength: Strength = 20.0  # of the prior that scores are honest: in two homes of
-    slope_strength: Strength = 60.0  # three their log-odds are within 0.22, and 13 %, of it
-    known: Amount = (
-        60.0  # drafts above a threshold that were measured, before it is one: fewer can't tell 5 % from 10 %
-    )
-    tail: Share = 0.5  # scores below it say nothing of those that may be served
-    memory: Factor = 3000.0  # drafts after which a label counts 1/e
-    feedback: Positive = 0.01  # its step: the inverse, in bad answers, is part of the slack
-    worse_odds: Factor = 4.0  # what an alarm is to tell from the curve
-    alarm: Positive = 5.0  # log-likelihood at which the evidence starts anew
-    late_audits: Count = 3  # made after one question at the most: they cost calls, and learning waits for them
-    audit_wait_s: Amount = 86_400.0  # for the reply of an audit that Claude could not be had for; then it counts as bad
+    max_bad_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0  # of the answers served locally; 1 promises nothing
+    caution: Amount = 0.75  # standard deviations of the fitted curve, added to the rate it gives
+    offset_strength: Strength = 20.0  # of the prior that scores are honest: 1 sd is 0.22 in log-odds
+    slope_strength: Strength = 60.0  # of the prior that the slope is 1: 1 sd is 13 %
+    known: Amount = 60.0  # measured drafts above a threshold before it counts: fewer can't tell 5 % from 10 %
+    tail: Share = 0.5  # lower scores say nothing about drafts that may be served
+    memory: Factor = 3000.0  # drafts after which an old label counts 1/e
+    feedback: Positive = 0.01  # step of the feedback; its inverse, in bad answers, is part of the slack
+    worse_odds: Factor = 4.0  # odds ratio to the fitted curve that the alarm looks for
+    alarm: Positive = 5.0  # log-likelihood ratio at which the counts start anew
+    late_audits: Count = 3  # made after one question, at most: they cost calls, and learning waits for them
+    audit_wait_s: Amount = 86_400.0  # to wait for an audit when Claude can't be reached; then it counts as bad
 
     @property
     def promises(self) -> bool:
-        """Say whether anything is promised of the answers served locally."""
+        """Return whether anything is promised about the answers served locally."""
         return self.max_bad_rate < 1.0
 
 
 class TargetsConfig(_Frozen, frozen=True):
-    """What counts as evidence for the Router, beside a measured divergence."""
+    """What the Router learns from, beside measured divergences."""
 
-    trust_approval: bool = True  # the specification's: an approved draft is a 1, audited or not
-    trust_rejection: bool = True  # likewise: a rejected draft is a 0, whatever the comparison says
+    trust_approval: bool = True  # as in the specification: an approved draft is a 1, audited or not
+    trust_rejection: bool = True  # as in the specification: a rejected draft is a 0, whatever its divergence
 
 
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
     kind: Literal["gated", "semantic", "exact", "bleu"] = "semantic"
-    gated_threshold: Share = 0.3  # cosine distance of the sentence said worst, where no rule decides
+    gated_threshold: Share = 0.3  # cosine distance of the worst matching sentence, where no rule decides
     semantic_threshold: Share = 0.3  # specification, Option 1
     bleu_threshold: Share = 0.4  # specification, Option 3
-    exact_threshold: Share = 0.5  # the divergence is 0 or 1: anything between
+    exact_threshold: Share = 0.5  # the divergence is 0 or 1, so any value between will do
 
     def is_good(self, divergence: float) -> bool:
-        """Say whether a draft this far from Claude's reply says the same."""
+        """Return whether a draft this far from Claude's reply counts as good."""
         return divergence < self.threshold
 
     @property
     def threshold(self) -> float:
-        """Return the threshold of the kind in use; good means strictly below."""
+        """Return the threshold of the kind in use. Good means strictly below it."""
         return {
             "gated": self.gated_threshold,
             "semantic": self.semantic_threshold,
@@ -316,7 +326,7 @@ class DivergenceConfig(_Frozen, frozen=True):
 
 
 class Price(_Frozen, frozen=True):
-    """US dollars a million tokens."""
+    """The price of a model, in US dollars a million tokens."""
 
     input: Amount
     output: Amount
@@ -335,44 +345,45 @@ LIST_PRICES = {  # published in November 2026
 class TeacherConfig(_Frozen, frozen=True):
     """How Claude is asked."""
 
-    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-sonnet-5-5"  # Anthropic: best of speed and intelligence
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-sonnet-5-5"  # the best mix of speed and intelligence
     max_tokens: Count = 16_000  # room for thinking and a long answer; a reply that reaches it is not learnt
-    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0  # of silence, a try
-    max_retries: Some = 2  # the SDK's: connection errors, 408, 409, 429, >= 500
-    prices: dict[str, Price] = msgspec.field(default_factory=lambda: dict(LIST_PRICES))  # unknown means unpriced
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0  # of silence until one try fails
+    max_retries: Some = 2  # further tries by the SDK: connection errors, 408, 409, 429, >= 500
+    prices: dict[str, Price] = msgspec.field(
+        default_factory=lambda: dict(LIST_PRICES)
+    )  # a model not listed is unpriced, never free
 
 
 class StateConfig(_Frozen, frozen=True):
-    """When state is written, and how much of it is kept."""
+    """When models are saved, and how many saves are kept."""
 
     checkpoint_every: Count = 100  # queries; specification, Checkpoint Every N Queries
-    keep_recent: Count = 10  # checkpoints; a literal one is 0.3 GB, so not all can stay
-    keep_every: Count = 1000  # queries; these stay for good
-    save_share: Positive = 0.05  # of the time spent on learning, that saves may take: what
-    # was learnt since the last one is learnt again after a crash
-    lock_wait_s: Amount = 120.0  # for another process to let go of the home, or to learn and save
+    keep_recent: Count = 10  # checkpoints; one of `literal` is 0.3 GB, so not all can stay
+    keep_every: Count = 1000  # queries; these checkpoints stay for good
+    save_share: Positive = 0.05  # of the time spent on learning; after a crash, what was not saved is learnt again
+    lock_wait_s: Amount = 120.0  # to wait until another process releases the home, or has learnt and saved
 
 
 class ServiceConfig(_Frozen, frozen=True):
     """How the background service behaves."""
 
-    most_requests: Count = 64  # at once; others are told that there is no room (529)
-    most_body_bytes: Count = 32 * 2**20  # of a request: Claude's own bound
-    unload_after_s: Amount = 1800.0  # without a question, until models are given up; loading them takes a second or two
-    silence_s: Positive = 600.0  # of Claude, in requests that are passed on: the SDK's own
-    patience_s: Count = 20  # for answers under way when the service is to end
+    most_requests: Count = 64  # at once; further ones are refused with status 529
+    most_body_bytes: Count = 32 * 2**20  # of a request; Claude's own limit
+    unload_after_s: Amount = 1800.0  # without a question until models are unloaded; loading them takes a second or two
+    silence_s: Positive = 600.0  # of Claude in requests that are passed on; the SDK's default
+    patience_s: Count = 20  # for answers under way when the service stops
 
 
 class Config(_Frozen, frozen=True, rename={"classifiers": "evidence"}):
-    """One preset, complete."""
+    """All settings. A preset is one of these."""
 
     preset: str
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     embedder: str = ""  # a sentence-transformers model of BERT's architecture, by folder or hub name; empty: MiniLM
-    max_history: Count = 10  # earlier turns that a conversation is continued with
+    max_history: Count = 10  # earlier exchanges that are sent along with a question
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
-    generator: Literal["scratch", "recall", "recall+decoder"] = "scratch"  # who drafts: a network that knows nothing,
-    # Claude's past answers, or these and a pretrained decoder
+    generator: Literal["scratch", "recall", "recall+decoder"] = "scratch"
+    """Who drafts: a network trained from scratch, Claude's past answers, or these and a pretrained decoder."""
     router: EncoderConfig = EncoderConfig()
     validator: EncoderConfig = EncoderConfig()
     decoder: DecoderConfig = DecoderConfig()
@@ -390,10 +401,12 @@ class Config(_Frozen, frozen=True, rename={"classifiers": "evidence"}):
     service: ServiceConfig = ServiceConfig()
 
     def __post_init__(self) -> None:
-        """Refuse parts that do not go together.
+        """Check that the settings fit together.
 
         Raises:
-            ValueError: says which.
+            ValueError: they do not.
         """
         if self.generator != "scratch" and "recall" not in self.policy.shadows:
-            raise ValueError(f"`policy.shadows` has no `recall`, so generator = {self.generator!r} would learn nothing")
+            raise ValueError(
+                f"`policy.shadows` needs `recall`: without it, generator = {self.generator!r} learns nothing"
+            )

@@ -24,14 +24,14 @@ JUDGE = Judge(exact, 0.5)
 
 
 def embed(texts: list[str]) -> np.ndarray:
-    """Return vectors of which those of the same topic are alike."""
+    """Return vectors that are similar for texts of the same topic."""
     return np.stack([_vector(text) for text in texts])
 
 
 def _vector(text: str) -> np.ndarray:
-    topic, said = text.split(" / ")
-    whole = _random(topic) + 0.6 * _random(said)
-    return np.asarray(whole / np.linalg.norm(whole), np.float32)
+    topic, wording = text.split(" / ")
+    total = _random(topic) + 0.6 * _random(wording)
+    return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
 def _random(text: str) -> np.ndarray:
@@ -43,8 +43,8 @@ def make_stream(rows: int = 240, topics: int = 30, seed: int = 0) -> Stream:
     draw = random.Random(seed)
     asked = [(draw.randrange(topics), draw.randrange(40)) for _ in range(rows)]
     return [
-        (Row(f"topic {topic} / said {said}", f"answer {topic}", f"r{n}"), Truth(f"t{topic}"))
-        for n, (topic, said) in enumerate(asked)
+        (Row(f"topic {topic} / said {wording}", f"answer {topic}", f"r{n}"), Truth(f"t{topic}"))
+        for n, (topic, wording) in enumerate(asked)
     ]
 
 
@@ -54,46 +54,46 @@ def make_cache(name: str) -> Cache:
 
 
 @pytest.mark.parametrize("name", ["nothing", "exact", "semantic", "oracle"])
-def test_a_cache_knows_nothing_of_later_rows(name: str) -> None:
+def test_later_rows_do_not_change_what_a_cache_serves(name: str) -> None:
     stream = make_stream()
     first, rest = list(stream[:120]), list(stream[120:])
     random.Random(1).shuffle(rest)
-    now = [served.trace for served in serve(stream, make_cache(name))]
-    then = [served.trace for served in serve([*first, *rest], make_cache(name))]
-    assert now[:120] == then[:120]
-    assert [told.from_id for told in now] != [told.from_id for told in then] or name == "nothing"
+    traces = [served.trace for served in serve(stream, make_cache(name))]
+    shuffled = [served.trace for served in serve([*first, *rest], make_cache(name))]
+    assert traces[:120] == shuffled[:120]
+    assert [trace.from_id for trace in traces] != [trace.from_id for trace in shuffled] or name == "nothing"
 
 
 @pytest.mark.parametrize("name", ["exact", "semantic", "oracle"])
-def test_a_cache_serves_only_what_claude_answered_before(name: str) -> None:
+def test_a_cache_serves_only_rows_that_claude_answered_before(name: str) -> None:
     asked: set[str] = set()
-    for told, _ in serve(make_stream(), make_cache(name)):
-        assert told.called_claude if told.from_id is None else told.from_id in asked
-        if told.called_claude:
-            asked.add(told.id)
+    for trace, _ in serve(make_stream(), make_cache(name)):
+        assert trace.called_claude if trace.from_id is None else trace.from_id in asked
+        if trace.called_claude:
+            asked.add(trace.id)
 
 
-def test_the_oracle_is_never_wrong_and_asks_each_topic_once() -> None:
+def test_the_oracle_is_never_wrong_and_calls_claude_once_for_each_topic() -> None:
     stream = make_stream()
-    _, total = score(stream, [told for told, _ in serve(stream, Oracle())], *JUDGE)
+    _, total = score(stream, [trace for trace, _ in serve(stream, Oracle())], *JUDGE)
     assert (total.bad_local, total.calls) == (0, len({truth.topic for _, truth in stream}))
 
 
-def test_an_audit_is_a_call_though_the_answer_was_local() -> None:
+def test_an_audited_local_answer_counts_as_a_call() -> None:
     stream = make_stream()
-    traces = [told for told, _ in serve(stream, Oracle(), cold=COLD, audited=scheduled(PRESETS["default"]))]
-    assert not [told for told in traces[:COLD] if told.source != "claude"]
-    audits = [told for told in traces if told.audit]
+    traces = [trace for trace, _ in serve(stream, Oracle(), cold=COLD, audited=scheduled(PRESETS["default"]))]
+    assert not [trace for trace in traces[:COLD] if trace.source != "claude"]
+    audits = [trace for trace in traces if trace.audit]
     assert audits
-    assert all(told.called_claude and told.source == "recall" for told in audits)
+    assert all(trace.called_claude and trace.source == "recall" for trace in audits)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_threshold_in_hindsight_is_the_best_that_keeps_the_bound(seed: int) -> None:
+def test_the_threshold_in_hindsight_saves_most_calls_within_the_bound(seed: int) -> None:
     stream, read = make_stream(seed=seed), make_reader(embed)
 
     def total_of(run: Run) -> tuple[int, int, int]:
-        _, total = score(stream, [told for told, _ in run.served], *JUDGE)
+        _, total = score(stream, [trace for trace, _ in run.served], *JUDGE)
         return total.bad_local, total.local, total.calls
 
     bad, local, calls = total_of(best_in_hindsight(stream, read, exact))
@@ -102,10 +102,10 @@ def test_the_threshold_in_hindsight_is_the_best_that_keeps_the_bound(seed: int) 
     assert calls == min([len(stream), *(calls for bad, local, calls in every if bad <= MOST_BAD * local)])
 
 
-def test_truth_and_meter_are_counted_side_by_side_and_only_calls_cost() -> None:
+def test_bad_answers_are_counted_by_truth_and_by_meter_and_only_calls_cost() -> None:
     rows = [
         (Row("q" * 400, "same", "a"), Truth("t1")),
-        (Row("again", "said otherwise", "b"), Truth("t1")),  # right by truth, not by the exact meter
+        (Row("again", "said otherwise", "b"), Truth("t1")),  # right by truth, wrong by the exact meter
         (Row("another", "third", "c"), Truth("t2")),
     ]
     bands, total = measure(rows, Run(serve(rows, Oracle())), JUDGE)
@@ -116,13 +116,13 @@ def test_truth_and_meter_are_counted_side_by_side_and_only_calls_cost() -> None:
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
-def test_an_ablation_is_a_setting_that_the_config_takes(name: str) -> None:
+def test_an_ablation_changes_the_config_and_is_valid(name: str) -> None:
     configs = program_configs()
     assert configs[name] != configs[RECALL]
     assert msgspec.convert(msgspec.to_builtins(configs[name]), Config) == configs[name]
 
 
-def test_the_plan_names_arms_that_there_are_and_each_cell_once() -> None:
+def test_the_plan_covers_every_arm_and_has_each_cell_once() -> None:
     todo = tasks((*PLAN, *SMOKE), None, None, None, None)
     assert {task.arm for task in todo} == set(ARMS)
     assert len({task.file for task in todo}) == len(todo)
@@ -140,7 +140,7 @@ def test_the_plan_names_arms_that_there_are_and_each_cell_once() -> None:
         (Where("a machine", "abc1234-dirty"), Where("a machine", "abc1234-dirty"), False, 2),
     ],
 )
-def test_a_cell_is_run_once_on_a_machine_and_commit(
+def test_a_cell_runs_again_only_for_another_machine_or_commit(
     then: Where, now: Where, keep: bool, runs: int, tmp_path: Path
 ) -> None:
     lines = [{"query": row.query, "reply": row.reply, "topic": truth.topic} for row, truth in make_stream(60)]
@@ -158,15 +158,15 @@ def test_a_cell_is_run_once_on_a_machine_and_commit(
     assert len(done) == runs
 
 
-def test_the_program_answers_every_row_a_secret_too(weights: Weights) -> None:
+def test_the_program_answers_every_row_even_one_with_a_secret(weights: Weights) -> None:
     stream = [(row, truth) for row, truth in make_stream(8)]
     stream[4] = (Row("my password is hunter2-Xy77q, is it safe?", "no", "s"), Truth("t99"))
     served = program(program_configs()[RECALL], weights)(stream).served
-    assert [told.id for told, _ in served] == [row.id for row, _ in stream]
-    assert all(told.called_claude and ms > 0.0 for told, ms in served)
+    assert [trace.id for trace, _ in served] == [row.id for row, _ in stream]
+    assert all(trace.called_claude and ms > 0.0 for trace, ms in served)
 
 
-def test_the_picture_is_drawn_from_the_sums(tmp_path: Path) -> None:
+def test_cells_are_summed_and_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="pip install --group bench")
     from benchmarks.picture import draw
     from benchmarks.scores import Cell

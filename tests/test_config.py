@@ -9,25 +9,25 @@ from shammah_mlx.errors import BadInputError
 from shammah_mlx.presets import PRESETS, load_config
 
 
-def written(tmp_path: Path, text: str) -> Path:
+def write_config(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(text)
     return path
 
 
-def test_without_a_file_the_preset_stands(tmp_path: Path) -> None:
+def test_without_a_file_the_config_is_the_default_preset(tmp_path: Path) -> None:
     assert load_config(tmp_path / "none.toml", {}) == PRESETS["default"]
 
 
-def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: Path) -> None:
-    path = written(tmp_path, 'seed = 4\n[teacher]\nmodel = "claude-x"\ntimeout_s = 5\n')
+def test_the_file_replaces_values_of_the_preset_and_flags_replace_those_of_the_file(tmp_path: Path) -> None:
+    path = write_config(tmp_path, 'seed = 4\n[teacher]\nmodel = "claude-x"\ntimeout_s = 5\n')
     config = load_config(path, {"seed": 7, "preset": None, "teacher": {"timeout_s": None}})
     assert (config.seed, config.teacher.model, config.teacher.timeout_s) == (7, "claude-x", 5.0)
     assert config.teacher.max_tokens == PRESETS["default"].teacher.max_tokens
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "expected"),
     [
         ("seed = ", "TOML"),
         ("seed = 'x'", "seed"),
@@ -58,15 +58,19 @@ def test_the_file_replaces_single_values_and_flags_replace_the_files(tmp_path: P
         ("[risk]\nworse_odds = 1e30", "risk.worse_odds"),
         ("[recall]\nsharpness = 1e10", "recall.sharpness"),
         ("[evidence.router.recall.prior]\ntrust = nan", "evidence.router"),
+        (
+            "[evidence.router.recall.prior]\ntrusty = 1.0",
+            "`router` has no feature `trusty`; its features are concord, constant, ",
+        ),
         ("[lora]\nmodel = '~no-such-user/model'", "lora.model"),
         ("embedder = '~no-such-user/model'", "embedder"),
         ("seed = " + "9" * 5_000, "TOML"),
         ("seed = " + "[" * 9_999, "too deep"),
     ],
 )
-def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
-    with pytest.raises(BadInputError, match=named):
-        load_config(written(tmp_path, text), {})
+def test_the_error_names_the_invalid_setting(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(BadInputError, match=expected):
+        load_config(write_config(tmp_path, text), {})
 
 
 @pytest.mark.parametrize(
@@ -97,31 +101,31 @@ def test_a_broken_setting_is_named(tmp_path: Path, text: str, named: str) -> Non
         ("[router]\nheads = 3", "router: `width` must be a multiple of `heads`", "correct or remove"),
     ],
 )
-def test_what_is_wrong_is_told_in_the_files_words_with_what_would_be_right(
+def test_the_error_says_what_the_setting_must_be_and_hints_at_its_default(
     tmp_path: Path, text: str, message: str, hint: str
 ) -> None:
-    path = written(tmp_path, text)
+    path = write_config(tmp_path, text)
     with pytest.raises(BadInputError) as failed:
         load_config(path, {})
     assert failed.value.message.startswith(f"{path}: {message}")
     assert hint in failed.value.hint
 
 
-def test_an_option_that_is_wrong_is_not_blamed_on_the_file(tmp_path: Path) -> None:
-    path = written(tmp_path, "[teacher]\ntimeout_s = 5")
+def test_the_error_for_an_invalid_option_does_not_blame_the_file(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "[teacher]\ntimeout_s = 5")
     with pytest.raises(
         BadInputError, match=r"^the options: teacher\.timeout_s must be a number, above 0 and at most 3,600"
     ):
         load_config(path, {"teacher": {"timeout_s": 1e9}})
 
 
-def test_a_mark_at_the_beginning_is_no_setting(tmp_path: Path) -> None:
-    assert load_config(written(tmp_path, "\ufeffseed = 4"), {}).seed == 4
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    assert load_config(write_config(tmp_path, "\ufeffseed = 4"), {}).seed == 4
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_config_or_a_clear_refusal(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_either_load_or_raise_bad_input_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(content)
     with suppress(BadInputError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.config import RECALLED, Config, RiskConfig, StateConfig
+from shammah_mlx.config import RECALL_PRIOR, Config, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import AskOptions, DraftSource, Exchange, Interaction, Outage, Query
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
@@ -114,7 +114,7 @@ def test_a_label_is_learnt_with_the_features_the_draft_was_scored_by(home: Path,
     assert learnt["recall.labels"].size == before + 2
     assert again.draft is not None
     assert learnt["recall.examples"][-1].tolist() == pytest.approx(
-        [again.draft.features[name] for name in RECALLED.prior]
+        [again.draft.features[name] for name in RECALL_PRIOR.prior]
     )
 
 

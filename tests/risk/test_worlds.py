@@ -1,4 +1,4 @@
-"""The bound in worlds where the truth is known: `benchmarks/worlds.py` has them, and runs them longer."""
+"""Test the bound in the simulated worlds of `benchmarks/worlds.py`, with shorter runs."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ from shammah_mlx.risk.audits import MISS
 
 RUNS, QUERIES = 60, 500
 ALLOWED = CONFIG.risk.max_bad_rate
-HONEST = ("honest", "audits fail", "audits are given up", "outages")  # whose scores are what they say
+HONEST = ("honest", "audits fail", "audits are given up", "outages")  # worlds with honest scores
 
 
 pytestmark = pytest.mark.slow
@@ -30,12 +30,12 @@ def test_bad_answers_stay_within_the_rate_and_the_slack_on_average(name: str) ->
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_the_interval_holds_at_all_times_together(name: str) -> None:
+def test_the_interval_rarely_misses_at_any_time_of_a_run(name: str) -> None:
     missed = sum(life.missed for life in lives(name)) / RUNS
     assert missed <= MISS + 3 * math.sqrt(MISS * (1 - MISS) / RUNS)
 
 
-TIGHT = msgspec.structs.replace(  # a slack of 30 answers, that the specification's rule does not keep within
+TIGHT = msgspec.structs.replace(  # a slack of about 30 answers, which the specification's rule exceeds
     CONFIG,
     risk=msgspec.structs.replace(CONFIG.risk, feedback=0.05),
     policy=msgspec.structs.replace(CONFIG.policy, audit_floor=0.1, audits=((0, 0.2),)),
@@ -43,35 +43,35 @@ TIGHT = msgspec.structs.replace(  # a slack of 30 answers, that the specificatio
 
 
 @pytest.mark.parametrize("name", ["overconfident", "drift", "flip half-way", "adversary", "flip while Claude is away"])
-def test_with_a_tight_slack_the_bound_holds_and_the_specifications_rule_does_not(name: str) -> None:
+def test_with_a_tight_slack_the_bound_holds_and_the_rule_of_the_specification_does_not(name: str) -> None:
     def excess(*, bounded: bool) -> float:
         found = live(name, 15, 800, bounded=bounded, config=TIGHT)
         return statistics.mean(life.bad - ALLOWED * life.served for life in found)
 
     slack = statistics.mean(life.slack for life in live(name, 15, 800, config=TIGHT))
     assert excess(bounded=True) <= slack < 60
-    assert excess(bounded=False) > slack or name == "adversary"  # which plays against the bound alone
+    assert excess(bounded=False) > slack or name == "adversary"  # which works only against the bound
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_honest_scores_need_no_slack(name: str) -> None:
+def test_with_honest_scores_bad_answers_stay_within_the_rate_without_slack(name: str) -> None:
     served = sum(life.served for life in lives(name))
     assert share(lives(name)) <= ALLOWED + 3 * math.sqrt(ALLOWED * (1 - ALLOWED) / served) + 0.01
     assert served > RUNS * QUERIES / 20
 
 
-def test_where_the_router_tries_what_is_bad_hardly_anything_is_served() -> None:
+def test_hardly_anything_is_served_if_the_router_tries_bad_drafts() -> None:
     assert sum(life.served for life in lives("wrong Router")) < RUNS * QUERIES / 100
 
 
-def test_where_all_turns_bad_serving_ends_within_a_few_dozen_queries() -> None:
+def test_serving_stops_within_a_few_dozen_queries_after_all_drafts_turn_bad() -> None:
     assert statistics.mean(life.bad_after for life in lives("flip half-way")) < 40
     recoveries = [life.recovery for life in lives("flip half-way")]
     assert all(recovery is not None for recovery in recoveries)
     assert statistics.median(recovery for recovery in recoveries if recovery) < 120
 
 
-def test_the_specifications_rule_knows_no_such_end() -> None:
+def test_the_rule_of_the_specification_goes_on_serving_bad_answers() -> None:
     literal = live("flip half-way", 10, QUERIES, bounded=False)
     assert statistics.mean(life.bad_after for life in literal) > 150
     assert share(literal) > 5 * share(lives("flip half-way"))
