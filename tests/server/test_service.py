@@ -275,13 +275,13 @@ def test_unused_models_are_unloaded_and_loaded_again(home: Path, claude: Loopbac
 
 
 def test_a_socket_without_a_listener_is_no_service(home: Path) -> None:
-    from shammah_mlx.server.client import is_served, told
+    from shammah_mlx.server.client import get_json, is_served
 
     assert not is_served(home)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(home / SOCKET))
     assert not is_served(home)
-    assert told(home, "/health") is None
+    assert get_json(home, "/health") is None
     assert (home / SOCKET).exists()
 
 
