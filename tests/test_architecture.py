@@ -69,6 +69,12 @@ def test_no_import_is_circular() -> None:
     graphlib.TopologicalSorter({name: imported(tree) & MODULES.keys() for name, tree in MODULES.items()}).prepare()
 
 
+def test_the_architecture_page_shows_every_module() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text()
+    missing = [name for name in MODULES if f" {name.split('.')[-1]}.py " not in page]
+    assert missing == []
+
+
 def test_only_the_backend_imports_mlx() -> None:
     for name, tree in MODULES.items():
         if name != "models.backend":
