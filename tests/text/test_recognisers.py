@@ -1,0 +1,36 @@
+"""One contract for all functions that recognise something in a text: they accept any text, and are never slow."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shammah_mlx.text.destructive import destroys
+from shammah_mlx.text.followups import leans_back
+from shammah_mlx.text.freshness import is_fleeting
+from shammah_mlx.text.sensitive import holds_secret
+
+Recognise = Callable[[str], bool]
+
+RECOGNISERS = pytest.mark.parametrize("recognise", [destroys, holds_secret, is_fleeting, leans_back])
+PIECES = [  # repeated, they make patterns backtrack
+    *("password ", "a1B2", "4111 ", "GB82 ", "x://", "pin to ", "eyJ", "a.", "-u ", "-----BEGIN PRIVATE KEY-----", "="),
+    *("it ", "how ", "what is ", "`", '"', "my ", "-", "is the "),
+    *("rm", "sudo ", "xargs -0 ", "'", "```\n", "> ", "a=b ", "find \\;", "{", "delete from ", "<a", "- ", "sh 'a' "),
+]
+
+
+@RECOGNISERS
+@given(text=st.text() | st.text("0123456789 -abAB:=/.\"'`\n") | st.text("rm -f>|;&`'\"$({})\n#x/."))
+def test_any_text_is_accepted(recognise: Recognise, text: str) -> None:
+    assert isinstance(recognise(text), bool)
+
+
+@RECOGNISERS
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_long_text_takes_long(recognise: Recognise, piece: str) -> None:
+    started = time.perf_counter()
+    recognise(piece * (20_000 // len(piece)))
+    assert time.perf_counter() - started < 2
