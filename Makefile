@@ -64,12 +64,12 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks.prequential --streams ../shared/data/streams --out build/bench
 
 soak: .venv/bench
-	$(BIN)/python -m pytest --capture=no tests/test_kills.py tests/test_faults.py --kills 200 --every-page 1
+	$(BIN)/python -m pytest --capture=no tests/home/test_kills.py tests/home/test_faults.py --kills 200 --every-page 1
 	$(BIN)/python -m benchmarks.soak ../shared/data/streams/intents_long.jsonl
 	$(BIN)/python -m benchmarks.soak ../shared/data/streams/covid_faq.jsonl --limit 200 --generator recall+decoder
 
 load: setup
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --capture=no tests/test_load.py --requests 1000 --kills 200
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --capture=no tests/server/test_load.py --requests 1000 --kills 200
 	$(BIN)/python -m benchmarks.warm
 	$(BIN)/python -m benchmarks.answers_first
 
@@ -80,7 +80,7 @@ build/clients/ready: pyproject.toml
 	@touch $@
 
 clients: setup build/clients/ready
-	$(BIN)/python -m pytest tests/test_clients.py --clients build/clients/bin/python
+	$(BIN)/python -m pytest tests/server/test_clients.py --clients build/clients/bin/python
 
 bench-smoke: .venv/bench
 	$(BIN)/python -m benchmarks.prequential --smoke --out build/bench-smoke

@@ -75,9 +75,9 @@ def without_calibration(config: Config) -> Config:
     def fixed(calibration: LogisticConfig) -> LogisticConfig:
         return msgspec.structs.replace(calibration, strength=NEVER)
 
-    router, validator = config.classifiers.router, config.classifiers.validator
+    router, validator = config.logistic_models.router, config.logistic_models.validator
     return with_part(
-        "classifiers",
+        "logistic_models",
         router={**router, "recall": fixed(router["recall"])},
         validator={**validator, "recall": fixed(validator["recall"])},
     )(config)

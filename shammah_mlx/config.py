@@ -155,7 +155,7 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
 )
 
 
-class ClassifiersConfig(_Frozen, frozen=True):
+class LogisticModelsConfig(_Frozen, frozen=True):
     """The logistic models of Router and Validator, by source of the drafts. In files this section is `evidence`."""
 
     router: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
@@ -374,7 +374,7 @@ class ServiceConfig(_Frozen, frozen=True):
     patience_s: Count = 20  # for answers under way when the service stops
 
 
-class Config(_Frozen, frozen=True, rename={"classifiers": "evidence"}):
+class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     """All settings. A preset is one of these."""
 
     preset: str
@@ -389,7 +389,7 @@ class Config(_Frozen, frozen=True, rename={"classifiers": "evidence"}):
     decoder: DecoderConfig = DecoderConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     recall: RecallConfig = RecallConfig()
-    classifiers: ClassifiersConfig = ClassifiersConfig()
+    logistic_models: LogisticModelsConfig = LogisticModelsConfig()
     lora: LoraConfig = LoraConfig()
     rehearsal: RehearsalConfig = RehearsalConfig()
     targets: TargetsConfig = TargetsConfig()

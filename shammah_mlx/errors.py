@@ -36,7 +36,7 @@ class TeacherError(ShammahError):
 RIGHTS_HINT = "check that the path exists and that you may write there"
 
 
-def as_told(error: OSError | sqlite3.Error) -> ShammahError:
+def as_user_error(error: OSError | sqlite3.Error) -> ShammahError:
     """Return what the system or the journal's file said as what a user can act on."""
     if isinstance(error, sqlite3.Error):
         hint = "make room on the disk if it is full; if journal.db is damaged, restore it or use another --home"

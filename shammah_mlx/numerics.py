@@ -9,14 +9,14 @@ SETTLED = 1e-9  # largest change of any weight at which an iteration has converg
 MOST_LOG_ODDS = 30.0  # beyond it a probability differs from 0 or 1 by less than fp64 shows in a sum
 
 
-def sigmoid(log_odds: float) -> float:
-    """Return log-odds as a probability."""
-    return 1.0 / (1.0 + math.exp(-log_odds))
+def sigmoid(z: float) -> float:
+    """Return log-odds as a probability; below -700 they overflow."""
+    return 1.0 / (1.0 + math.exp(-z))
 
 
-def sigmoids(log_odds: np.ndarray) -> np.ndarray:
+def sigmoids(z: np.ndarray) -> np.ndarray:
     """Return an array of log-odds as probabilities; log-odds beyond 30 count as 30."""
-    probabilities: np.ndarray = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -MOST_LOG_ODDS, MOST_LOG_ODDS)))
+    probabilities: np.ndarray = 1.0 / (1.0 + np.exp(-np.clip(z, -MOST_LOG_ODDS, MOST_LOG_ODDS)))
     return probabilities
 
 

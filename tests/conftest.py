@@ -53,7 +53,7 @@ def every_page(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture
-def told(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def print_figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Return what prints a figure, to be seen with `-s`."""
 
     def tell(figure: str) -> None:
@@ -188,6 +188,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     with ExitStack() as opened:
         if request.node.get_closest_marker("service"):
             path = opened.enter_context(Place())
+            (path / "config.toml").unlink()
             monkeypatch.setenv("SHAMMAH_HOME", str(path))
         else:
             path = tmp_path / "home"

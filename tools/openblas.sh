@@ -1,5 +1,5 @@
 #!/bin/sh
-# MLX's Linux wheel brings a slow BLAS; with OpenBLAS on the machine the package uses that instead (shammah_mlx/backend.py).
+# MLX's Linux wheel brings a slow BLAS; with OpenBLAS on the machine the package uses that instead (shammah_mlx/models/backend.py).
 # Installs it where that is possible, says how where it is not, and never fails: without it everything works, slower.
 [ "$(uname -s)" = Linux ] || exit 0
 "${1:-python3}" -c 'import ctypes; ctypes.CDLL("libopenblas.so.0")' 2>/dev/null && exit 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from shammah_mlx.errors import BadInputError, ShammahError, as_told
+from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
 INTERRUPTED = 130  # exit code, by the convention of shells
 LEARNING_POSTPONED = "Learning is postponed until the next question."
@@ -44,7 +44,7 @@ class Group(click.Group):
         except (OSError, sqlite3.DatabaseError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
-            raise _Failure(as_told(error)) from error
+            raise _Failure(as_user_error(error)) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(INTERRUPTED)

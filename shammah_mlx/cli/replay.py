@@ -11,6 +11,7 @@ import click
 from shammah_mlx.cli.console import check_outputs, progress
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.errors import BadInputError
+from shammah_mlx.files import replacing
 from shammah_mlx.home.folder import make_home
 
 
@@ -75,7 +76,8 @@ def replay(
         with progress("replay", len(stream)) as advance:
             result = run(stream, assistant, trace, advance)
         if json_out:
-            json_out.write_bytes(report.replay_json(file.name, config.preset, shuffle, result))
+            with replacing(json_out) as out:
+                out.write(report.replay_json(file.name, config.preset, shuffle, result))
     Console().print(report.band_table(result))
 
 

@@ -28,17 +28,13 @@ Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Receives how many interactions will be learnt; yields the function to call after each of them."""
 
 
-def _do_nothing() -> None:
-    pass
-
-
 class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a home is opened."""
 
     saves: bool = True  # False: nothing is saved, for a home that is thrown away
     afresh: bool = False  # True: learn everything from the beginning, save at the end, and keep other learners out
-    on_wait: Callable[[], None] = _do_nothing  # called when another process makes this one wait
-    give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may ask
+    on_wait: Callable[[], None] = loop.do_nothing  # called when another process makes this one wait
+    give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may answer queries
     clock: Callable[[], float] = time.time  # Unix time, seconds
 
 

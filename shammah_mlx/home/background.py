@@ -36,7 +36,7 @@ def last_failure(home: Path) -> str | None:
         lines = (home / LOG).read_text("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return None
-    if not lines or any(line.startswith((LEARNT, LEFT_TO_ANOTHER)) for line in lines):
+    if not lines or any(line.startswith((LEARNT, "Another shammah ")) for line in lines):
         return None
     failure = next((line for line in lines if line.startswith("Error: ")), lines[-1])  # or the end of a traceback
     return failure.removeprefix("Error: ")

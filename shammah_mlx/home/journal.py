@@ -72,7 +72,7 @@ class Journal:
         return self._path.exists() and self._path.stat().st_ino == self._inode
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """Read from one moment of the journal, whatever other processes write meanwhile."""
         self._db.execute("BEGIN")
         try:
@@ -102,7 +102,7 @@ class Journal:
             BadStateError: it cannot be read.
         """
         while True:
-            with self.snapshot():
+            with self.reading():
                 progress = self.progress()
                 try:
                     return read(progress)

@@ -80,7 +80,8 @@ class Training:
 
     def warm_up(self) -> None:
         """Load the models that are otherwise loaded when they are first needed."""
-        self._embed(["one"])
+        if self._config.generator != "scratch":
+            self._embed(["one"])
         if self._student:
             self._student.warm_up()
 
@@ -91,7 +92,7 @@ class Training:
     def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.do_nothing) -> Interaction:
         """Observe an interaction, train on it and count it; return it as observed. Nothing is saved yet.
 
-        `give_way` is called between two steps and while a shadow is drafted; it may ask these roles.
+        `give_way` is called between two steps and while a shadow is drafted; it may ask these roles for answers.
         """
         try:
             return self._learn(pending, give_way)
@@ -221,16 +222,22 @@ class Training:
         changed = {part for part, version in self.versions.items() if manifest.versions.get(part) != version}
         try:
             arrays = {stem: load_arrays(path) for stem, path in files.items()}
+        except RuntimeError as error:
+            raise self._misfit(error) from error
+        try:
             self.roles.load(arrays, changed, lambda: self._replies(manifest.cursor))
-        except (ValueError, RuntimeError) as error:
-            raise BadStateError(
-                f"the saved models in {self._home} do not fit the settings: {error}",
-                "undo the change in config.toml, or use another --home",
-            ) from error
+        except ValueError as error:
+            raise self._misfit(error) from error
         kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
         self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
         self._saved = manifest
+
+    def _misfit(self, error: Exception) -> BadStateError:
+        return BadStateError(
+            f"the saved models in {self._home} do not fit the settings: {error}",
+            "undo the change in config.toml, or use another --home",
+        )
 
     def _make_roles(self) -> PersistentRoles:
         self._student = None

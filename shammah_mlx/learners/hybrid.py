@@ -27,7 +27,7 @@ from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.freshness import is_fleeting
 
-Classifiers = dict[Role, dict[DraftSource, LogisticModel]]
+LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
 A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
@@ -97,14 +97,14 @@ class HybridRoles(PersistentRoles):
         self._made_by = "; ".join(versions[name] for name in MEMORY_DEPENDS_ON)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
-        self._classifiers = _new_classifiers(config, ("recall",) if decoder is None else ("recall", "decoder"))
+        self._logistic_models = _new_logistic_models(config, ("recall",) if decoder is None else ("recall", "decoder"))
         self._propose = functools.lru_cache(RECENT)(self._make_proposal)  # cleared when the memory changes
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
         proposal, features = self._propose(query)
         p_locals = {
-            source: classifier.probability(features) for source, classifier in self._classifiers["router"].items()
+            source: classifier.probability(features) for source, classifier in self._logistic_models["router"].items()
         }
         if proposal is None:
             p_locals["recall"] = 0.0
@@ -126,7 +126,7 @@ class HybridRoles(PersistentRoles):
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft has the query's features
         """Return the Validator's probability that the draft is good."""
-        return self._classifiers["validator"][draft.source].probability(draft.features)
+        return self._logistic_models["validator"][draft.source].probability(draft.features)
 
     def decision_context(self, query: Query) -> DecisionContext:
         """Return the nearest past questions, and the features that the Router uses."""
@@ -139,7 +139,7 @@ class HybridRoles(PersistentRoles):
         if target.role == "generator":
             return self._learn_reply(target, rate)
         source = target.source or "recall"
-        classifier = self._classifiers[target.role].get(source)
+        classifier = self._logistic_models[target.role].get(source)
         is_void = any(target.versions.get(name) != self._versions[name] for name in DEPENDS_ON[source])
         if classifier is None or target.label is None or not target.features or is_void:
             return Step(target.role, None, applied=False)  # made by other versions
@@ -153,7 +153,7 @@ class HybridRoles(PersistentRoles):
                 for source, classifier in by_source.items()
                 for name, array in classifier.state().items()
             }
-            for role, by_source in self._classifiers.items()
+            for role, by_source in self._logistic_models.items()
         }
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
         adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
@@ -173,7 +173,7 @@ class HybridRoles(PersistentRoles):
         Raises:
             ValueError: the arrays do not fit these models.
         """
-        for role, by_source in self._classifiers.items():
+        for role, by_source in self._logistic_models.items():
             for source, classifier in by_source.items():
                 if not DEPENDS_ON[source] & set(changed):
                     classifier.load(_under(f"{source}.", state[role]))
@@ -292,10 +292,10 @@ def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, fl
     return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
 
 
-def _new_classifiers(config: Config, sources: Iterable[DraftSource]) -> Classifiers:
+def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:
     return {
-        "router": {source: LogisticModel(config.classifiers.router[source]) for source in sources},
-        "validator": {source: LogisticModel(config.classifiers.validator[source]) for source in sources},
+        "router": {source: LogisticModel(config.logistic_models.router[source]) for source in sources},
+        "validator": {source: LogisticModel(config.logistic_models.validator[source]) for source in sources},
     }
 
 

@@ -1,4 +1,4 @@
-"""Who may use a service: whoever can open the home's own socket, and on a TCP port whoever has the token."""
+"""Decide who may use a service: everybody who can open the home's own socket, and holders of the token on a port."""
 
 import hmac
 import re

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from shammah_mlx.errors import ShammahError, as_told
+from shammah_mlx.errors import ShammahError, as_user_error
 from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
 from shammah_mlx.framework.loop import ClaudeCall
 from shammah_mlx.home.assistant import Assistant
@@ -117,7 +117,7 @@ class LocalApi:
         except ShammahError as error:
             send(Failed(error.message, error.hint, error.exit_code))
         except (OSError, sqlite3.Error) as error:
-            failure = as_told(error)
+            failure = as_user_error(error)
             send(Failed(failure.message, failure.hint, failure.exit_code))
         finally:
             send(None)

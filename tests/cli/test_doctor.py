@@ -9,10 +9,11 @@ import pytest
 
 from tests.command import run
 from tests.conftest import WEIGHTS
-from tests.served import Served
+from tests.served import BOLD, Served
 
 pytestmark = [
     pytest.mark.service,
+    pytest.mark.settings(BOLD),
     pytest.mark.slow,
     pytest.mark.taught("what is a monad?"),
     pytest.mark.usefixtures("shammah"),

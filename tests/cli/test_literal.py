@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shammah_mlx.cli.main import main
 from shammah_mlx.home.snapshots import FILES
 from shammah_mlx.models.backend import load_arrays, mx
 from tests.command import Shammah
@@ -471,9 +470,3 @@ def test_help_imports_no_slow_package() -> None:
         "sys.exit(bool({'mlx', 'anthropic', 'rich', 'numpy', 'msgspec', 'tokenizers'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
-
-
-@pytest.mark.parametrize("command", sorted(main.commands))
-def test_every_command_is_in_the_reference(command: str) -> None:
-    reference = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
-    assert f"shammah {command}" in reference

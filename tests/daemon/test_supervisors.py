@@ -16,7 +16,7 @@ from shammah_mlx.daemon.supervisor import Job
 from shammah_mlx.daemon.systemd import unit
 from shammah_mlx.server import client
 from tests.loopback import Loopback
-from tests.served import WITHIN_S, Served
+from tests.served import BOLD, WITHIN_S, Served
 
 ROOT = Path(__file__).parents[2]
 JOB = Job(("/a b/python", "-P", 'say "hi"', "100%", "$HOME"), {"SHAMMAH_WEIGHTS": "/w 50%"}, Path("/logs/serve.log"))
@@ -28,7 +28,7 @@ ON_A_MAC = (  # modules that look at the platform when imported come first
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-pytestmark = [pytest.mark.service, pytest.mark.slow]
+pytestmark = [pytest.mark.service, pytest.mark.settings(BOLD), pytest.mark.slow]
 
 
 @pytest.fixture

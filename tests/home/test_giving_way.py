@@ -42,7 +42,7 @@ class Home:
     """A home in which somebody asks whenever learning gives way."""
 
     def __init__(self, path: Path, config: Config, weights: Weights, *, stored: bool | None) -> None:
-        self.path, self.between, self._kept = path, 0, stored
+        self.path, self.between, self._stored = path, 0, stored
         path.mkdir()
         with Assistant(
             path,
@@ -58,10 +58,10 @@ class Home:
 
     def _ask_between(self) -> None:
         self.between += 1
-        if self._kept is not None and self.between % 7 == 0:
+        if self._stored is not None and self.between % 7 == 0:
             row = ROWS[self.between % len(ROWS)]
-            is_kept = self._kept and self.between < 40
-            asked = self._assistant.ask(Query(row.query, row=row.id), options=AskOptions(stored=is_kept))
+            is_stored = self._stored and self.between < 40
+            asked = self._assistant.ask(Query(row.query, row=row.id), options=AskOptions(stored=is_stored))
             assert isinstance(asked, Interaction)
 
     @property

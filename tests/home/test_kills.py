@@ -25,9 +25,7 @@ from tests.conftest import with_tiny_decoder
 
 ROOT = Path(__file__).parents[2]
 LEARNT = 60  # queries before the first kill: enough to serve something
-A_LIFE = (
-    4.0  # seconds, at the most, of the first process; much of it goes into opening the home and loading the decoder
-)
+A_LIFE = 4.0  # seconds, at most, of the first process; opening the home and loading the decoder take most of it
 LONGER, SHORTER = 1.25, 0.7  # the next one's, if it asked nothing, or for each of the first two questions it asked
 OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
 
@@ -68,7 +66,7 @@ def contents(home: Path) -> tuple[str | None, list[Interaction], list[tuple[obje
 
 
 def test_kills_do_not_change_the_final_state(
-    tmp_path: Path, tiny_folder: Path, weights: Weights, kills: int, told: Callable[[str], None]
+    tmp_path: Path, tiny_folder: Path, weights: Weights, kills: int, print_figure: Callable[[str], None]
 ) -> None:
     config, chance = bold_config(tiny_folder), random.Random(kills)
     stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 40 + 2 * kills)
@@ -105,4 +103,6 @@ def test_kills_do_not_change_the_final_state(
     assert len(list((killed / "states").iterdir())) == 1
     again = rebuild(killed, config, weights)
     assert again.before == again.after
-    told(f"{kills} kills; {lives} of the processes asked something before, {asked[-1] - LEARNT} questions in all")
+    print_figure(
+        f"{kills} kills; {lives} of the processes asked something before, {asked[-1] - LEARNT} questions in all"
+    )

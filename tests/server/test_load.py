@@ -98,7 +98,7 @@ def connected(served: Served) -> "anthropic.AsyncAnthropic":
 
 
 def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
-    upstream: Loopback, requests: int, told: Callable[[str], None]
+    upstream: Loopback, requests: int, print_figure: Callable[[str], None]
 ) -> None:
     new: list[Question] = [
         (f"{row.query} [{n}]", NEW + n) for n, row in zip(range(requests // 2), itertools.cycle(ROWS))
@@ -139,7 +139,9 @@ def test_fifty_clients_at_once_get_one_right_answer_to_each_question(
     assert calls.total() == requests - local  # one for every question that was not answered locally
     assert set(calls.values()) == {1}
     assert local >= requests // 2
-    told(f"{requests} requests of {CLIENTS} clients in {whole_s:.1f} s, {local} answered locally; {_spread(took_s)}")
+    print_figure(
+        f"{requests} requests of {CLIENTS} clients in {whole_s:.1f} s, {local} answered locally; {_spread(took_s)}"
+    )
 
 
 def _spread(took_s: dict[str, list[float]]) -> str:
@@ -174,7 +176,7 @@ def test_requests_without_a_slot_are_refused_and_the_others_are_answered(upstrea
 
 
 def test_every_answer_a_client_got_survives_kills(
-    upstream: Loopback, kills: int, weights: Weights, told: Callable[[str], None]
+    upstream: Loopback, kills: int, weights: Weights, print_figure: Callable[[str], None]
 ) -> None:
     """Kill the service while clients ask, a fifth as often as `--kills` says; then learn the rest, and rebuild."""
     import anthropic
@@ -221,4 +223,4 @@ def test_every_answer_a_client_got_survives_kills(
         assert progress.cursor == len(records)
         again = rebuild(home, load_config(home / "config.toml", {}), weights)
         assert again.before == again.after == progress.state
-    told(f"{rounds} kills; {len(records)} questions journalled, {received.total()} answered")
+    print_figure(f"{rounds} kills; {len(records)} questions journalled, {received.total()} answered")

@@ -22,12 +22,12 @@ from shammah_mlx.server.protocol import SOCKET
 from shammah_mlx.server.service import Service
 from tests.command import run
 from tests.loopback import Loopback, fail, reply, stall
-from tests.served import Served
+from tests.served import BOLD, Served
 
 TAUGHT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 
 
-pytestmark = [pytest.mark.service, pytest.mark.slow]
+pytestmark = [pytest.mark.service, pytest.mark.settings(BOLD), pytest.mark.slow]
 
 
 def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -95,7 +95,7 @@ def test_ask_with_its_own_settings_answers_in_its_own_process(home: Path, claude
         until = time.monotonic() + 60
         while "Learnt" not in (home / "learning.log").read_text():  # either process may learn
             assert time.monotonic() < until
-            if served.health()["pending"] == 0 and "another" in (home / "learning.log").read_text():
+            if served.health()["pending"] == 0 and "Another" in (home / "learning.log").read_text():
                 break
             time.sleep(0.1)
         assert ask("what is a functor?").returncode == 0
