@@ -152,7 +152,7 @@ def _print_shortcomings(answered: Interaction) -> int:
         if answered.route.threshold is None:
             why = "nothing is promised for the first questions"
         elif not answered.accepted:
-            why = "this local answer is doubtful"
+            why = "the score of this local answer is not above the threshold that lets answers be served"
         elif answered.audit:
             why = "Claude could not be asked to check this local answer"
         click.echo(f"Not covered: {why}.", err=True)

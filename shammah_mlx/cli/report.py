@@ -118,9 +118,10 @@ def why_table(question: str, explanation: Explanation) -> Table:
 
 def _draft(draft: ExplainedDraft) -> str:
     origin = f" from #{draft.entry}" if draft.entry else ""
-    needs = "nothing may be served yet" if draft.threshold is None else f"needs more than {draft.threshold:.3f}"
+    is_closed = draft.threshold is None or draft.threshold >= 1.0  # no score is above 1
+    needs = "nothing may be served yet" if is_closed else f"needs more than {draft.threshold:.3f}"
     if draft.bad_rate is not None:
-        needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what was measured here"
+        needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"
     divergence = "not measured" if draft.divergence is None else f"divergence {draft.divergence:.3f}"
     return f"{draft.source}{origin}: p_accept {draft.p_accept:.2f} ({needs}), {divergence}"
 

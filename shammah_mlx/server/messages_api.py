@@ -155,7 +155,8 @@ def error(kind: str, message: str) -> tuple[int, bytes]:
 
 def outage_error(found: Outage) -> tuple[int, bytes]:
     """Return the status and body for an outage, in our words: Claude's own may repeat the question."""
-    return error(_ERROR_OF_OUTAGE.get(found.kind, "api_error"), f"{found.message} {found.hint}")
+    hint = found.hint[:1].upper() + found.hint[1:]
+    return error(_ERROR_OF_OUTAGE.get(found.kind, "api_error"), f"{found.message} {hint}")
 
 
 def outage_of(status: int, body: bytes) -> Outage:

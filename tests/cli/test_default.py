@@ -68,7 +68,7 @@ def test_a_rejected_draft_that_local_prints_is_marked_doubtful(shammah: Shammah,
     (home / "config.toml").write_text(BOLD.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]"))
     result = shammah("ask", "--local", "who was the first king of Spain")
     assert result.exit_code == 3
-    assert "Not covered: this local answer is doubtful." in result.stderr
+    assert "Not covered: the score of this local answer is not above the threshold" in result.stderr
 
 
 def test_a_question_with_no_store_is_answered_and_leaves_no_trace(
