@@ -36,7 +36,11 @@ def last_failure(home: Path) -> str | None:
         lines = (home / LOG).read_text("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return None
-    if not lines or any(line.startswith((LEARNT, "Another shammah ")) for line in lines):
+    good_ends = (
+        LEARNT,
+        "Another shammah ",
+    )  # the beginning of LEFT_TO_ANOTHER, in this version's words and in earlier ones
+    if not lines or any(line.startswith(good_ends) for line in lines):
         return None
     failure = next((line for line in lines if line.startswith("Error: ")), lines[-1])  # or the end of a traceback
     return failure.removeprefix("Error: ")
