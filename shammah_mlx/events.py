@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Literal, Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-DraftSource = Literal["recall", "decoder"]
-Source = Literal["claude", "recall", "decoder"]
+DraftSource = Literal["repeat", "recall", "decoder"]
+"""`repeat`: Claude's own answer to the same text; `recall`: its answer to a similar question; `decoder`: a new text."""
+Source = Literal["claude", "repeat", "recall", "decoder"]
 ForcedSource = Literal["claude", "local"]
 Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
 
@@ -26,11 +28,11 @@ COMPLETE = ("end_turn", "stop_sequence")
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+    """A record. A field that is UNSET by default is left out of the JSON, so older records keep their bytes."""
 
 
 class Exchange(_Event, frozen=True):
-    """An earlier turn of the same conversation."""
+    """A question and an answer to it: an earlier turn of a conversation, or one side of a comparison."""
 
     question: str
     answer: str
@@ -85,6 +87,18 @@ class Route(_Event, frozen=True):
         return bool(self.tries)
 
 
+class Verdict(_Event, frozen=True):
+    """What the judge, a cheap Claude model, says about a draft."""
+
+    good: bool
+    model: str
+    rubric: str  # version of what the judge was told
+    with_reply: bool  # whether Claude's reply was shown beside the draft
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None  # None: unpriced
+
+
 class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     """A local answer proposed by the Generator."""
 
@@ -97,11 +111,21 @@ class Draft(_Event, frozen=True, rename={"features": "evidence"}):
 
 
 class ScoredDraft(_Event, frozen=True):
-    """A draft with its score, the Validator's p_accept, and its divergence once Claude's reply is known."""
+    """A draft with its score, the Validator's p_accept, and what was found out about it later."""
 
     draft: Draft
     p_accept: float
-    divergence: float | None = None
+    divergence: float | None = None  # from Claude's reply, once that is known
+    verdicts: tuple[Verdict, ...] | UnsetType = UNSET  # of the judge, in the order they were bought
+
+    def judged(self, verdict: Verdict) -> Self:
+        """Return this with one verdict more."""
+        return msgspec.structs.replace(self, verdicts=(*(self.verdicts or ()), verdict))
+
+    @property
+    def passed(self) -> bool | None:
+        """Say what the judge said before there was a reply; None if it was not asked then."""
+        return next((verdict.good for verdict in self.verdicts or () if not verdict.with_reply), None)
 
 
 class Nearest(_Event, frozen=True):
@@ -163,6 +187,14 @@ class Threshold(_Event, frozen=True):
     slope: float
 
 
+class Judging(_Event, frozen=True):
+    """When the judge may be asked about drafts of one query."""
+
+    error: float  # share of its verdicts that are wrong, both ways, as far as is known
+    thresholds: dict[DraftSource, float]  # what p_accept must exceed so that a draft it lets pass may be served
+    both: float  # share of audits that buy a verdict and a whole reply; the others buy a verdict first
+
+
 class AskOptions(_Event, frozen=True):
     """How the user wants a query to be answered."""
 
@@ -191,6 +223,7 @@ class Request(
     secret: bool = False  # the query looks like it holds a secret
     stored: bool = True  # False: the query is answered, and neither stored nor learnt, so never audited
     strict: bool = False  # True: the user wants no answer rather than one that the bound does not cover
+    judging: Judging | UnsetType = UNSET  # without it, no verdict may be bought
 
     @property
     def waits(self) -> bool:
