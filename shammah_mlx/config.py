@@ -354,6 +354,14 @@ class TeacherConfig(_Frozen, frozen=True):
     )  # a model not listed is unpriced, never free
 
 
+class JudgeConfig(_Frozen, frozen=True):
+    """Who judges whether a stored answer serves a question, and what the verdicts may cost."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # one word costs a twentieth of sonnet's
+    share: Share = 0.25  # of what all replies so far cost, for verdicts; 0: nothing is judged
+    local: str = ""  # a model on this machine that judges instead; not in use yet
+
+
 class StateConfig(_Frozen, frozen=True):
     """When models are saved, and how many saves are kept."""
 
@@ -397,6 +405,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     risk: RiskConfig = RiskConfig()
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
+    judge: JudgeConfig = JudgeConfig(share=0.0)  # the specification has no judge
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
 

@@ -160,6 +160,18 @@ class Reply(_Event, frozen=True):
         return self.stop_reason in COMPLETE and bool(self.text.strip())
 
 
+class Verdict(_Event, frozen=True):
+    """Claude's judgement of a stored answer. It is a label, never a reply: nothing learns its text."""
+
+    good: bool  # whether the answer serves the question
+    model: str
+    rubric: str  # version of the rubric that was judged by
+    with_reply: bool  # whether Claude's own reply was shown beside the answer
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None  # None: unpriced
+
+
 class Outage(_Event, frozen=True):
     """Claude could not answer. That is a normal outcome; the hint says what the user can do."""
 

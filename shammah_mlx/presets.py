@@ -13,7 +13,15 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from shammah_mlx.config import Config, DivergenceConfig, OptimizerConfig, PolicyConfig, RiskConfig, TargetsConfig
+from shammah_mlx.config import (
+    Config,
+    DivergenceConfig,
+    JudgeConfig,
+    OptimizerConfig,
+    PolicyConfig,
+    RiskConfig,
+    TargetsConfig,
+)
 from shammah_mlx.errors import BadInputError
 
 DEFAULT = Config(
@@ -36,6 +44,7 @@ DEFAULT = Config(
     risk=RiskConfig(max_bad_rate=0.05),
     optimizer=OptimizerConfig(generator_lr=1e-3),  # of the adapters: 200 queries of covid_faq halved the loss
     divergence=DivergenceConfig(kind="gated"),
+    judge=JudgeConfig(),
 )
 PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}
 DEFAULT_PRESET = "default"
