@@ -37,7 +37,8 @@ DEFAULT = Config(
         audit_floor=0.02,  # the interval on bad answers is as wide as its inverse
         first_doubt=0.005,  # about the mean doubt on covid_faq
         shadows={
-            "recall": ((0, 1.0),),  # Claude's reply is paid for already
+            "repeat": ((0, 1.0),),  # Claude's reply is paid for already
+            "recall": ((0, 1.0),),
             "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
         },
     ),

@@ -98,17 +98,17 @@ def answer(
     needed and could not answer; the query then counts as not handled.
     """
     query = request.query
-    route = policy.route(roles.p_local(query), request, config.policy)
+    route = policy.route(roles.p_local(query), request, config)
     drafts = _draft_locally(request, route, roles, config.policy, show)
     is_accepted = policy.accepts_best(drafts, route, request, config.policy)
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
 
-    if not is_accepted and policy.is_worth_a_check(drafts, request, config):
+    if not is_accepted and policy.is_worth_a_check(drafts, route, request, config):
         drafts = yield from _checked(query, drafts)
         is_accepted = drafts[0].passed is True
     if not is_accepted:
-        reply = yield from _ask_claude(query, is_answer=True)
+        reply = yield from ask_claude(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply
         if not drafts:
@@ -116,9 +116,8 @@ def answer(
         return Interaction.rejected(request, route, drafts, reply)
 
     audit_probability = policy.audit_probability(drafts[0], request, config.policy)
-    if request.audit_draw >= audit_probability:
-        return Interaction.approved(request, route, drafts, audit_probability)
-    return (yield from _audit(request, route, drafts, audit_probability, roles, meter, config))
+    stands = Interaction.approved(request, route, drafts, audit_probability)
+    return (yield from _audit(stands, roles, meter, config)) if stands.audit else stands
 
 
 def learn(
@@ -187,7 +186,8 @@ def _draft_and_score(query: Query, source: DraftSource, roles: Roles, show: Show
     return None if draft is None else ScoredDraft(draft, roles.p_accept(query, draft))
 
 
-def _ask_claude(query: Query, *, is_answer: bool) -> Consultation[Reply | Outage]:
+def ask_claude(query: Query, *, is_answer: bool) -> Consultation[Reply | Outage]:
+    """Ask Claude for a whole answer."""
     came = yield ClaudeCall(query, is_answer)
     assert not isinstance(came, Verdict)  # what is sent back fits the call
     return came
@@ -200,38 +200,28 @@ def _checked(query: Query, drafts: tuple[ScoredDraft, ...]) -> Consultation[tupl
     return (best.judged(verdict), *others) if isinstance(verdict, Verdict) else drafts
 
 
-def _audit(
-    request: Request,
-    route: Route,
-    drafts: tuple[ScoredDraft, ...],
-    audit_probability: float,
-    roles: Roles,
-    meter: Meter,
-    config: Config,
-) -> Consultation[Interaction | Outage]:
+def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> Consultation[Interaction | Outage]:
     """Measure a draft that was accepted: by a verdict where that may do, or else by Claude's reply."""
-    if drafts[0].passed is None and policy.audit_buys_verdict(request, config):
+    request, drafts = stands.request, stands.drafts
+    if request.judging and not stands.by_check:
         drafts = yield from _checked(request.query, drafts)
-        if drafts[0].passed and not policy.audit_buys_reply(request, audit_probability):
-            return Interaction.audited(request, route, drafts, audit_probability, None, good=True)
-    reply = yield from _ask_claude(request.query, is_answer=False)
+        if drafts[0].passed and not policy.audit_buys_both(stands):
+            return Interaction.audited(stands, drafts, None, good=True)
+    reply = yield from ask_claude(request.query, is_answer=False)
     if isinstance(reply, Outage) or not reply.complete:
-        return _audit_failed(request, route, drafts, audit_probability, reply)
+        return _audit_failed(stands, reply)
     drafts = _compare(drafts, request.query, reply, roles, meter)
     divergence = drafts[0].divergence
-    good = divergence is not None and config.divergence.is_good(divergence)
-    return Interaction.audited(request, route, drafts, audit_probability, reply, good=good)
+    return Interaction.audited(
+        stands, drafts, reply, good=divergence is not None and config.divergence.is_good(divergence)
+    )
 
 
-def _audit_failed(
-    request: Request, route: Route, drafts: tuple[ScoredDraft, ...], audit_probability: float, reply: Reply | Outage
-) -> Interaction | Outage:
+def _audit_failed(stands: Interaction, reply: Reply | Outage) -> Interaction | Outage:
     """Serve the accepted draft although its audit got no complete reply, unless the user is strict."""
-    if isinstance(reply, Outage):
-        return reply if request.strict else Interaction.approved(request, route, drafts, audit_probability)
-    if request.strict:  # the cut reply was paid for: it is shown, marked as cut
-        return Interaction.rejected(request, route, drafts, reply)
-    return Interaction.approved(request, route, drafts, audit_probability, reply)
+    if stands.request.strict:  # a cut reply was paid for: it is shown, marked as cut
+        return reply if isinstance(reply, Outage) else Interaction.rejected(stands.request, stands.route, stands.drafts, reply)
+    return stands if isinstance(reply, Outage) else msgspec.structs.replace(stands, reply=reply)
 
 
 def _compare(

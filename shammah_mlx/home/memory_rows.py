@@ -21,17 +21,17 @@ class MemoryRows:
         """Stage an entry; `made_by` names the embedder and the meter that made it."""
         question = entry.question
         row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
-        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes())
-        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
+        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes(), question.text)
+        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
 
     def made_by(self, versions: str) -> Iterator[Entry]:
         """Yield the entries that this embedder and this meter made, in order."""
         rows = self._db.execute(
-            "SELECT number, answer, context, at, until, vector, words FROM memory WHERE made_by = ? ORDER BY number",
+            "SELECT number, answer, context, at, until, vector, words, text FROM memory WHERE made_by = ? ORDER BY number",
             (versions,),
         )
-        for number, answer, context, at, until, vector, words in rows:
-            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
+        for number, answer, context, at, until, vector, words, text in rows:
+            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
             yield Entry(question, number, answer, at, until)
 
     def delete(self, first: int, last: int | None = None) -> None:

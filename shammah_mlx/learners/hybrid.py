@@ -6,15 +6,18 @@ Claude's complete replies and from measured divergences, and from nothing else.
 """
 
 import functools
+import hashlib
 import math
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
@@ -25,7 +28,9 @@ from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.followups import leans_back
+from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.freshness import is_fleeting
+from shammah_mlx.text.open_ended import is_open_ended
 
 LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
@@ -36,10 +41,12 @@ RECENT = 64  # cached questions: routing, drafting, scoring and learning use the
 NO_PROPOSAL = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}
 MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
+RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
 NEAREST = 5  # past questions stored to explain a decision
-FEATURES_VERSION = "2"  # of what Router and Validator are given; stored as the version "evidence"
+FEATURES_VERSION = "3"  # of what Router and Validator are given; stored as the version "evidence"
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
+    "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
     "recall": {*MEMORY_DEPENDS_ON, "evidence"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder"},
 }
@@ -85,7 +92,8 @@ class HybridRoles(PersistentRoles):
         def question(query: Query) -> Question | None:
             if not embed.reads_all(standalone_question(query)):
                 return None  # two questions may differ in the part that is not read
-            return Question(embed([standalone_question(query)])[0], word_set(standalone_question(query)), query.context)
+            asked = standalone_question(query)
+            return Question(embed([asked])[0], word_set(asked), query.context, text_hash(asked))
 
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(
@@ -97,17 +105,22 @@ class HybridRoles(PersistentRoles):
         self._made_by = "; ".join(versions[name] for name in MEMORY_DEPENDS_ON)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
-        self._logistic_models = _new_logistic_models(config, ("recall",) if decoder is None else ("recall", "decoder"))
+        self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
         self._propose = functools.lru_cache(RECENT)(self._make_proposal)  # cleared when the memory changes
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
         proposal, features = self._propose(query)
         p_locals = {
-            source: classifier.probability(features) for source, classifier in self._logistic_models["router"].items()
+            source: classifier.probability(features)
+            for source, classifier in self._logistic_models["router"].items()
+            if source != "repeat"
         }
         if proposal is None:
             p_locals["recall"] = 0.0
+        if (repeated := self._repeat(query)) is not None:
+            del p_locals["recall"]
+            p_locals = {"repeat": self._logistic_models["router"]["repeat"].probability(repeated[1]), **p_locals}
         if "decoder" in p_locals and (not query.is_plain or is_fleeting(standalone_question(query))):
             p_locals["decoder"] = 0.0  # the decoder sees no conversation, and knows nothing about the present
         return p_locals
@@ -117,12 +130,21 @@ class HybridRoles(PersistentRoles):
         proposal, features = self._propose(query)
         if source == "decoder":
             return self._write(query, proposal, features, show)
-        if proposal is None:
-            return None
-        number = proposal.entry.number
+        if source == "repeat":
+            repeated = self._repeat(query)
+            return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
+        return None if proposal is None else self._recalled(proposal.entry, "recall", features)
+
+    def _recalled(self, entry: Entry, source: DraftSource, features: dict[str, float]) -> Draft:
+        number = entry.number
         original = self._lookup(number)
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
-        return Draft(text, "recall", original.request.query.row or str(number), number, features, stop)
+        return Draft(text, source, original.request.query.row or str(number), number, features, stop)
+
+    def answered(self, query: Query, draft: Draft) -> Exchange:
+        """Return the draft's text with the question that it was an answer to."""
+        asked = query.text if draft.entry is None else self._lookup(draft.entry).request.query.text
+        return Exchange(asked, draft.text)
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft has the query's features
         """Return the Validator's probability that the draft is good."""
@@ -203,6 +225,16 @@ class HybridRoles(PersistentRoles):
         now = self.state()
         return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
 
+    def _repeat(self, query: Query) -> tuple[Entry, dict[str, float]] | None:
+        """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
+        question = self._question(query)
+        same = self._memory.same(question) if question else []
+        if not same or not self._is_fresh(same[-1], query) or is_open_ended(standalone_question(query)):
+            return None
+        days = max(0.0, query.at - same[-1].at) // A_DAY
+        disagreed = sum(one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:]))
+        return same[-1], {"constant": 1.0, "days": days, "disagreed": float(disagreed)}
+
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
         """Return the memory's proposal and its features."""
         question = self._question(query)
@@ -223,11 +255,13 @@ class HybridRoles(PersistentRoles):
     ) -> Draft | None:
         if self._decoder is None or not query.is_plain:  # its prompt has no place for a conversation
             return None
-        recalled = self._reply(proposal.entry.number) if proposal else None
+        recalled = self._exchange(proposal.entry.number).answer if proposal else None
         written = self._decoder.write(query, self._neighbour(query), recalled, show)
         if not written.text.strip():
             return None
-        same = recalled is not None and self._config.divergence.is_good(self._meter(written.text, recalled))
+        same = proposal is not None and self._config.divergence.is_good(
+            self._meter(Exchange(query.text, written.text), self._exchange(proposal.entry.number))
+        )
         all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
         return Draft(written.text, "decoder", features=all_features)
 
@@ -252,7 +286,9 @@ class HybridRoles(PersistentRoles):
             same = (
                 answer
                 for answer in self._memory.known_answers(question, self._config.recall.compared)
-                if self._config.divergence.is_good(self._meter(self._reply(answer), reply))
+                if self._config.divergence.is_good(
+                    self._meter(self._exchange(answer), Exchange(target.query.text, reply))
+                )
             )
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
@@ -270,15 +306,21 @@ class HybridRoles(PersistentRoles):
             return 0.0 <= query.at - entry.at <= self._config.recall.fleeting_s  # a clock may have been set back
         return True
 
-    def _reply(self, number: int) -> str:
-        reply = self._lookup(number).reply
-        return reply.text if reply else ""
+    def _exchange(self, number: int) -> Exchange:
+        """Return the question and Claude's answer of an interaction."""
+        found = self._lookup(number)
+        return Exchange(found.request.query.text, found.reply.text if found.reply else "")
 
 
 def standalone_question(query: Query) -> str:
     """Return the question such that it can be understood alone: a follow-up is joined to the question before it."""
     leans = bool(query.history) and leans_back(query.text)
     return f"{query.history[-1].question} {query.text}" if leans else query.text
+
+
+def text_hash(text: str) -> int:
+    """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
+    return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", text).encode()).digest()[:8], "big") >> 1
 
 
 def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:

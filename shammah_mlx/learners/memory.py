@@ -24,6 +24,7 @@ class Memory:
         self._contexts: dict[int, ContextIndex] = {}
         self._given: dict[int, float] = {}  # when each answer was last given, Unix time
         self._answers: dict[int, int] = {}  # answer of each entry, by the entry's number
+        self._by_text: dict[tuple[int, int], list[Entry]] = {}  # by context and text, in the order they were added
         self._refuted: dict[int, int] = {}  # how often each answer was found wrong since it was last given
 
     def __len__(self) -> int:
@@ -40,13 +41,14 @@ class Memory:
         self._answers[entry.number] = entry.answer
         self._given[entry.answer] = max(entry.at, self._given.get(entry.answer, entry.at))
         self._contexts.setdefault(entry.question.context, ContextIndex(self._config)).add(entry)
+        self._by_text.setdefault((entry.question.context, entry.question.text), []).append(entry)
 
     def expire(self, now: float) -> list[int]:
         """Remove the entries that have expired; return their numbers."""
         expired = [entry.number for entry in self._entries if entry.until < now]
         if expired:
             valid = [entry for entry in self._entries if entry.until >= now]
-            self._entries, self._contexts, self._given, self._answers = [], {}, {}, {}
+            self._entries, self._contexts, self._by_text, self._given, self._answers = [], {}, {}, {}, {}
             for entry in valid:
                 self._append(entry)
         return expired
@@ -79,6 +81,10 @@ class Memory:
         """Return the most similar questions asked in the same context with their similarity, the nearest first."""
         index = self._contexts.get(question.context)
         return [] if index is None else index.nearest(question, count)
+
+    def same(self, question: Question) -> list[Entry]:
+        """Return the entries with the same text in the same context, in the order they were added."""
+        return self._by_text.get((question.context, question.text), [])
 
     def known_answers(self, question: Question, count: int) -> list[int]:
         """Return the answers of the most similar questions, the nearest first, each once."""

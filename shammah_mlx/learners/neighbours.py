@@ -39,6 +39,7 @@ class Question(msgspec.Struct, frozen=True):
     vector: np.ndarray  # (width,) fp32, of length 1
     words: np.ndarray  # (WORD_BITS / 8,) bytes, from `word_set`
     context: int
+    text: int = 0  # hash of the text: questions of one context with the same hash are the same
 
 
 class Entry(msgspec.Struct, frozen=True):

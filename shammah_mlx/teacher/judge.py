@@ -88,8 +88,14 @@ def expected_cost(
     """
     return ExpectedCost(
         check=price_of(judge.model, *verdict_tokens(question, answer, reply), teacher.prices),
-        answer=price_of(question.model or teacher.model, asked_tokens(question), count_tokens(answer), teacher.prices),
+        answer=answer_price(question, answer, teacher),
     )
+
+
+def answer_price(question: Query, answer: str, teacher: TeacherConfig) -> float | None:
+    """Return about what Claude's `answer` costs, in US dollars; None if the model is unpriced."""
+    written = count_tokens(answer)
+    return price_of(question.model or teacher.model, asked_tokens(question), written, teacher.prices)
 
 
 def verdict_tokens(question: Query, answer: str, reply: str | None) -> tuple[int, int]:

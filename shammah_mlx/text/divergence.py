@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.events import Exchange
 from shammah_mlx.text import rules
 
-Meter = Callable[[str, str], float]
+Meter = Callable[[Exchange, Exchange], float]
 """Returns the divergence of a draft from a reply."""
 Embed = Callable[[list[str]], np.ndarray]
 """Returns one unit vector per text."""
@@ -85,4 +86,5 @@ def gated(embed: Embed) -> Meter:
 
 def make_meter(config: DivergenceConfig, embed: Embed) -> Meter:
     """Return the meter the config names."""
-    return {"gated": gated(embed), "semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]
+    by_text = {"gated": gated(embed), "semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]
+    return lambda draft, reply: by_text(draft.answer, reply.answer)
