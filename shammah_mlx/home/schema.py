@@ -50,7 +50,7 @@ MIGRATIONS = (
     )
     """,
     """
-    ALTER TABLE memory ADD COLUMN text INTEGER NOT NULL DEFAULT 0  -- hash of the question's text
+    ALTER TABLE memory ADD COLUMN text INTEGER NOT NULL DEFAULT 0
     """,
 )
 

@@ -154,7 +154,9 @@ class HybridRoles(PersistentRoles):
         """Return the nearest past questions, and the features that the Router uses."""
         question = self._question(query)
         nearest = self._memory.nearest(question, NEAREST) if question else []
-        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._propose(query)[1])
+        repeated = self._repeat(query)
+        features = {**self._propose(query)[1], **(repeated[1] if repeated else {})}
+        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), features)
 
     def step(self, target: Target, rate: float) -> Step:
         """Learn one example: add a reply to the memory and train the decoder on it, or give a label to a classifier."""
