@@ -357,7 +357,7 @@ class TeacherConfig(_Frozen, frozen=True):
 class JudgeConfig(_Frozen, frozen=True):
     """Who judges whether a stored answer serves a question, and what the verdicts may cost."""
 
-    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # one word costs a twentieth of sonnet's
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # a twentieth of sonnet's price, no thinking
     share: Share = 0.25  # of what all replies so far cost, for verdicts; 0: nothing is judged
     local: str = ""  # a model on this machine that judges instead; not in use yet
 
