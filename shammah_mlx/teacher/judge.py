@@ -88,7 +88,7 @@ def expected_cost(
 ) -> ExpectedCost:
     """Estimate what a verdict costs, and what Claude's answer in place of `answer` would.
 
-    Claude's answer is taken to be as long as `answer`.
+    Claude's answer is taken to be as long as `answer`; what Claude thinks before it answers would come on top.
     """
     return ExpectedCost(
         check=price_of(judge.model, *verdict_tokens(question, answer, reply), teacher.prices),

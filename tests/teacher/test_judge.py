@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,9 +26,9 @@ from shammah_mlx.teacher.judge import (
 )
 from shammah_mlx.teacher.recordings import Recorded, Row, Scripted, SimulatedJudge, Truth
 from tests import loopback
-from tests.loopback import Behaviour, Loopback, Request, Wire, fail, reply
+from tests.loopback import Behaviour, Loopback, Message, Request, Wire, fail, reply
 from tests.teacher.test_claude import CREDENTIAL, ENDINGS, KEY
-from tests.teacher.test_faults import FAULTS, RECORDED
+from tests.teacher.test_faults import FAULTS, RECORDED, events, mutants
 
 QUESTION = Query(next(iter(RECORDED)), system="Answer for a Mac.", history=(Exchange("which Mac?", "An old one."),))
 ANSWER, REPLY = "Hold the power button.", "Press the power button for ten seconds."
@@ -130,6 +131,24 @@ class TestNoVerdict:
         assert outcome.hint
         for secret in (KEY, QUESTION.text, RECORDED[QUESTION.text], ANSWER, REPLY):
             assert secret not in repr(outcome)
+
+    def test_or_a_verdict_comes_of_events_of_any_shape_and_can_be_kept(self) -> None:
+        message = Message("GOOD", "claude-haiku-5-5")
+        whole = [*message.opening(), *message.closing()]
+        sent = [
+            [*whole[:place], mutant, *whole[place + 1 :]]
+            for place, event in enumerate(whole)
+            if event["type"] in ("content_block_delta", "message_delta")
+            for mutant in mutants(event)
+        ]
+        outcomes = set()
+        with Loopback(*(events(*stream) for stream in sent)) as server:
+            for _ in sent:
+                outcome = claude(server).judge(QUESTION, ANSWER, None)
+                assert msgspec.json.decode(msgspec.json.encode(outcome), type=type(outcome)) == outcome
+                outcomes.add(outcome.good if isinstance(outcome, Verdict) else outcome.kind)
+        assert outcomes >= {True, "no_verdict"}
+        assert False not in outcomes
 
     def test_comes_without_a_key_and_nothing_is_sent(self) -> None:
         with Loopback() as server:
