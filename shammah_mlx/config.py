@@ -367,7 +367,7 @@ class TeacherConfig(_Frozen, frozen=True):
 class JudgeConfig(_Frozen, frozen=True):
     """Who judges whether a stored answer serves a question, and what the verdicts may cost."""
 
-    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # one word costs a twentieth of sonnet's
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # a twentieth of sonnet's price, no thinking
     share: Share = 0.25  # of what all replies so far cost, for verdicts; 0: nothing is judged
     first_usd: Amount = 0.01  # for verdicts before any reply was paid for: about a thousand
     error: Annotated[float, msgspec.Meta(ge=1e-3, le=0.5)] = 0.05  # of its verdicts that are wrong; a guess

@@ -56,7 +56,8 @@ class LocalApi:
                 await self._service.make_late_audits(functools.partial(self._consult, show=lambda _: None))
 
     async def _consult(self, call: ClaudeCall, show: Show) -> Reply | Outage:
-        claude = Claude(self._service.config.teacher, self._credential)
+        config = self._service.config
+        claude = Claude(config.teacher, self._credential, judge=config.judge)
         ask = functools.partial(claude.ask, call.query, show if call.is_answer else None)
         return await asyncio.get_running_loop().run_in_executor(self._callers, ask)
 
