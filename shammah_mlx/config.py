@@ -144,7 +144,8 @@ class LogisticConfig(_Frozen, frozen=True):
 
 
 REPEAT_PRIOR = LogisticConfig(  # Claude's own answer to the same text; what can be wrong is that it is old
-    prior={"constant": 3.0, "days": -0.01, "disagreed": -2.0}, strength=20.0
+    prior={"constant": 3.5, "days": -0.01, "agreed": 1.0, "disagreed": -2.0},
+    strength=20.0,
 )
 RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds where both views of the memory agree
     prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},

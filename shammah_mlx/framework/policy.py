@@ -111,7 +111,9 @@ def thresholds(
 
     promised = score_counts if config.risk.promises else {}
     return {
-        source: choose(counts, config.risk, audited, is_trusted=source == "repeat")
+        source: choose(
+            counts, config.risk, audited, spread=spread(score_counts, config.risk), is_trusted=source == "repeat"
+        )
         for source, counts in promised.items()
     }
 

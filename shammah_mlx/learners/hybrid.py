@@ -234,8 +234,9 @@ class HybridRoles(PersistentRoles):
         if not same or not self._is_fresh(same[-1], query) or is_open_ended(standalone_question(query)):
             return None
         days = max(0.0, query.at - same[-1].at) // A_DAY
-        disagreed = sum(one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:]))
-        return same[-1], {"constant": 1.0, "days": days, "disagreed": float(disagreed)}
+        changes = [one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:])]
+        agreed, disagreed = math.log1p(len(changes) - sum(changes)), math.log1p(sum(changes))
+        return same[-1], {"constant": 1.0, "days": days, "agreed": agreed, "disagreed": disagreed}
 
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
         """Return the memory's proposal and its features."""

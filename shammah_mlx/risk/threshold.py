@@ -184,12 +184,19 @@ def choose(
     """Return the thresholds for the next draft.
 
     `audited` returns the audit probability of a draft that is bad at a given rate. A source that `is_trusted` is
-    served from the first draft on, until feedback says otherwise.
+    served from the first draft on, where its curve allows it draft by draft: nothing need be counted before.
     """
     (offset, slope), covariance = _fit(counts, config)
     curve = Threshold(candidate=1.0, serve=1.0, offset=offset, slope=slope)
     if is_trusted:
-        return msgspec.structs.replace(curve, candidate=0.0, serve=with_feedback(0.0, counts.feedback))
+        allowed = (
+            cell
+            for cell in range(CELLS)
+            if _cautious_rate(LOWEST + (cell + 0.5) * WIDTH, (offset, slope), covariance, config) <= config.max_bad_rate
+        )
+        first = next(allowed, None)
+        candidate = 1.0 if first is None else _edge(first)
+        return msgspec.structs.replace(curve, candidate=candidate, serve=with_feedback(candidate, counts.feedback))
     candidate = 1.0
     known = served = bad = 0.0
     gradient = (0.0, 0.0)  # of the bad answers served, by offset and slope
@@ -289,6 +296,12 @@ def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, fl
 
     offset, slope = newton(np.array([0.0, 1.0]), step, longest_step=LONGEST_STEP, most_steps=NEWTON_STEPS).tolist()
     return (offset, slope), covariance
+
+
+def _cautious_rate(x: float, curve: Pair, covariance: tuple[float, float, float], config: RiskConfig) -> float:
+    """Return how often drafts are bad whose score has log-odds x, by the curve, with its uncertainty added."""
+    deviation = math.sqrt(max(_quadratic(covariance, (1.0, x)), 0.0))
+    return sigmoid(-(curve[0] + curve[1] * x) + config.caution * deviation)
 
 
 def _tail(config: RiskConfig) -> list[int]:
