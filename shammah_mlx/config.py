@@ -375,6 +375,7 @@ class JudgeConfig(_Frozen, frozen=True):
     worth: Share = 0.5  # a check costs at most this share of what it is expected to save
     route_threshold: Share = 0.3  # p_local must exceed it, from the first query on, so that there is a draft to judge
     both: Share = 0.1  # of audits that buy a verdict and a whole reply, so that the judge is measured too
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0  # of silence; then Claude answers instead
     local: str = ""  # a model on this machine that judges instead; not in use yet
 
 

@@ -29,6 +29,8 @@ class _Call(NamedTuple):
     max_tokens: int
     system: str | None
     messages: "list[MessageParam]"
+    timeout_s: float
+    max_retries: int
     stop_sequences: tuple[str, ...] = ()
     thinks: bool = True  # False: no thinking, which would use up the tokens of a one-word answer
 
@@ -53,7 +55,8 @@ class Claude:
         An exception of `show` is raised again after the connection is closed.
         """
         model, max_tokens = query.model or self._config.model, query.max_tokens or self._config.max_tokens
-        call = _Call(model, max_tokens, query.system, _messages(query), query.stop_sequences)
+        limits = (self._config.timeout_s, self._config.max_retries)
+        call = _Call(model, max_tokens, query.system, _messages(query), *limits, query.stop_sequences)
         return self._run(call, ReplyBuilder(), show)
 
     def judge(self, query: Query, answer: str, reply: str | None) -> Verdict | Outage:
@@ -62,7 +65,9 @@ class Claude:
         Anything but one of the two words, whole, is an outage: what a server says cannot become a verdict by chance.
         """
         rubric, content = judge_request(query, answer, reply)
-        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, [{"role": "user", "content": content}], thinks=False)
+        asked: list[MessageParam] = [{"role": "user", "content": content}]
+        limits = (self._judge.timeout_s, 0)  # the user waits, and Claude can answer instead
+        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, thinks=False)
         builder = ReplyBuilder()
         said = self._run(call, builder)
         if isinstance(said, Outage):
@@ -103,9 +108,9 @@ class Claude:
                     api_key=None if credential.is_token else credential.secret,
                     auth_token=credential.secret if credential.is_token else None,
                     base_url=self._base_url,
-                    max_retries=self._config.max_retries,
-                    timeout=self._config.timeout_s,
-                    middleware=[_refuse_waits_over(self._config.timeout_s)],
+                    max_retries=call.max_retries,
+                    timeout=call.timeout_s,
+                    middleware=[_refuse_waits_over(call.timeout_s)],
                     default_headers={"via": OUR_VIA},
                 ) as client,
                 client.messages.create(
