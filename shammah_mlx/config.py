@@ -256,8 +256,10 @@ class PolicyConfig(_Frozen, frozen=True):
     least_doubt: Positive = 1e-6  # lower bound of the usual doubt
     first_doubt: Amount = 1.0  # the usual doubt before any draft was accepted
     first_drafts: Count = 20  # drafts that `first_doubt` counts as
-    shadows: dict[Literal["repeat", "recall", "decoder"], Bands] = msgspec.field(  # share of forwarded queries, by source
-        default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
+    shadows: dict[Literal["repeat", "recall", "decoder"], Bands] = (
+        msgspec.field(  # share of forwarded queries, by source
+            default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
+        )
     )
 
     def __post_init__(self) -> None:

@@ -259,7 +259,9 @@ class Interaction(
     decision_context: DecisionContext = DecisionContext()
     ms: float | None = None  # milliseconds until the user had the answer
     late_for: int | None = None  # late audits: number of the interaction they measure
-    by_check: bool | UnsetType = UNSET  # True: the Validator was in doubt about the best draft, and the judge accepted it
+    by_check: bool | UnsetType = (
+        UNSET  # True: the Validator was in doubt about the best draft, and the judge accepted it
+    )
 
     @classmethod
     def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:

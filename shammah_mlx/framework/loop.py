@@ -220,7 +220,11 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
 def _audit_failed(stands: Interaction, reply: Reply | Outage) -> Interaction | Outage:
     """Serve the accepted draft although its audit got no complete reply, unless the user is strict."""
     if stands.request.strict:  # a cut reply was paid for: it is shown, marked as cut
-        return reply if isinstance(reply, Outage) else Interaction.rejected(stands.request, stands.route, stands.drafts, reply)
+        return (
+            reply
+            if isinstance(reply, Outage)
+            else Interaction.rejected(stands.request, stands.route, stands.drafts, reply)
+        )
     return stands if isinstance(reply, Outage) else msgspec.structs.replace(stands, reply=reply)
 
 

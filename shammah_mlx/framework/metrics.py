@@ -64,7 +64,10 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
         add[_outcome_name("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
-    sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0), "spent": _spent(tally, interaction)}
+    sums = {
+        "divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0),
+        "spent": _spent(tally, interaction),
+    }
     if (
         interaction.audit_probability is not None
         and interaction.request.forced_source is None

@@ -9,7 +9,6 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, PolicyConfig
@@ -30,7 +29,6 @@ from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, spread,
 from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
 from shammah_mlx.text.sensitive import holds_secret
-
 
 LEAST_SLOPE = 0.1  # of a curve by which a threshold for checks is computed: a flat one tells drafts not apart
 
@@ -85,8 +83,10 @@ def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, conf
         return UNSET
     return Judging(
         error=judge.error,
-        thresholds={source: _check_threshold(threshold, counts.score_counts[source].feedback, config)
-                    for source, threshold in required.items()},
+        thresholds={
+            source: _check_threshold(threshold, counts.score_counts[source].feedback, config)
+            for source, threshold in required.items()
+        },
         both=judge.both,
     )
 
@@ -143,9 +143,7 @@ def route(p_locals: Mapping[DraftSource, float], request: Request, config: Confi
     return Route(dict(p_locals), min_p_local, tuple(tried))
 
 
-def _min_p_local(
-    source: DraftSource, scheduled: float | None, request: Request, config: Config
-) -> float | None:
+def _min_p_local(source: DraftSource, scheduled: float | None, request: Request, config: Config) -> float | None:
     """Return what p_local of a source must exceed; less than scheduled where the judge can be asked about a draft."""
     if source == "repeat":
         return 0.0

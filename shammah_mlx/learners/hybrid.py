@@ -26,9 +26,9 @@ from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.student import Lookup, Student
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
+from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.followups import leans_back
-from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.freshness import is_fleeting
 from shammah_mlx.text.open_ended import is_open_ended
 

@@ -47,8 +47,8 @@ SOURCES: dict[str, tuple[DraftSource, ...]] = {
     "recall": ("repeat", "recall"),
     "recall+decoder": ("repeat", "recall", "decoder"),
 }
-Kind = Literal["accepted", "missed", "shadow", "late"]
-"""How a draft came to be observed. `missed`: it was accepted, but its audit got no reply; `late`: that audit is done or
+Kind = Literal["accepted", "checked", "missed", "shadow", "late"]
+"""How a draft came to be observed. `checked`: the judge let it pass, and no audit fell on it; `missed`: it was accepted, but its audit got no reply; `late`: that audit is done or
 given up; `shadow`: the draft was not accepted."""
 
 
@@ -73,7 +73,6 @@ class Observation(msgspec.Struct, frozen=True):
     kind: Kind
     bad: float | None  # probability that it is; None: not measured; for a `late` one: given up, which counts as bad
     p_found: float  # probability that it would be found if it is bad
-    audited: bool = False  # whether it was accepted and audited
     spread: float = 0.0  # of Claude's own answers; only what exceeds it counts against the bound
 
 
@@ -116,7 +115,6 @@ def add_interaction(
             kind=_kind(interaction),
             bad=_p_bad(scored, threshold, interaction, config),
             p_found=interaction.p_found(source),
-            audited=interaction.outcome == "audited",
             spread=interaction.request.spread or 0.0,
         )
         updated[source] = record(updated[source], observation, threshold, config.risk)
@@ -165,7 +163,9 @@ def _kind(interaction: Interaction) -> Kind:
         return "shadow"
     if interaction.late_for is not None:
         return "late"
-    return "missed" if interaction.audit_open else "accepted"
+    if interaction.audit_open:
+        return "missed"
+    return "checked" if interaction.by_check and interaction.outcome == "approved" else "accepted"
 
 
 def bad_rate(score: float, threshold: Threshold) -> float:
@@ -212,7 +212,11 @@ def choose(
         change = count * (1.0 - audit_probability) * rate * (1.0 - rate)
         gradient = (gradient[0] + change, gradient[1] + change * x)
         deviation = math.sqrt(max(_quadratic(covariance, gradient), 0.0))
-        if count and known >= config.known and bad + config.caution * deviation <= (config.max_bad_rate + spread) * served:
+        if (
+            count
+            and known >= config.known
+            and bad + config.caution * deviation <= (config.max_bad_rate + spread) * served
+        ):
             candidate = _edge(cell)
     return msgspec.structs.replace(curve, candidate=candidate, serve=with_feedback(candidate, counts.feedback))
 
@@ -247,8 +251,10 @@ def _excess(observation: Observation, threshold: Threshold, rate: float) -> floa
         return 1.0 / p - rate  # it counts for the drafts it stands for, and was served itself
     if observation.kind == "late":
         return 0.0 if bad is None else -(1.0 - bad) / p
+    if observation.kind == "checked":
+        return -rate
     if observation.kind == "accepted":
-        if not observation.audited or bad is None:
+        if bad is None:
             return -rate
         return (1.0 - p) / p * (bad - observation.spread) - rate * (1.0 - bad)
     if observation.score < threshold.candidate or bad is None:
