@@ -41,7 +41,7 @@ def _without_one(sentences: list[str], chance: random.Random) -> list[str]:
         for place, sentence in enumerate(sentences)
         if place and is_dispensable(sentence) and (place + 1 == len(sentences) or _free(sentences[place + 1]))
     ]
-    if len(sentences) < FEWEST_TO_DROP or not places or chance.random() < 0.5:
+    if len(sentences) < FEWEST_TO_DROP or not places or chance.random() > OFTEN:
         return sentences
     gone = chance.choice(places)
     return sentences[:gone] + sentences[gone + 1 :]
@@ -60,7 +60,7 @@ def _exchanged(sentences: list[str], chance: random.Random) -> list[str]:
         and stands_alone(sentences[place + 1])
         and (place + 2 == len(sentences) or _free(sentences[place + 2]))
     ]
-    if not places or chance.random() < 0.4:
+    if not places or chance.random() > OFTEN:
         return sentences
     place = chance.choice(places)
     return [*sentences[:place], sentences[place + 1], sentences[place], *sentences[place + 2 :]]
@@ -76,7 +76,7 @@ def _noted(sentence: str, chance: random.Random) -> str:
 def _series(sentence: str, chance: random.Random) -> str:
     """Write the series that ends a sentence ("…: this, that and more.") as a list."""
     found = SERIES.search(sentence)
-    if not found or chance.random() > OFTEN or re.search(r"\bor\b", found[1]):
+    if not found or chance.random() > OFTEN or re.search(r"\b(?:or|such as|like|including)\b", found[1]):
         return sentence
     items = [item.strip().removeprefix("and ") for item in found[1].split(",")]
     if len(items) < FEWEST_BULLETS or any(len(item.split()) > 5 or " and " in item for item in items):
@@ -88,7 +88,7 @@ def _series(sentence: str, chance: random.Random) -> str:
 def _as_sentence(lines: list[str], chance: random.Random) -> list[str]:
     """Write a list of a few words each as the end of the sentence before it."""
     places = [place for place, line in enumerate(lines) if BULLET.match(line)]
-    if len(places) < FEWEST_BULLETS or places[-1] - places[0] != len(places) - 1 or chance.random() < 0.5:
+    if len(places) < FEWEST_BULLETS or places[-1] - places[0] != len(places) - 1 or chance.random() > OFTEN:
         return lines
     items = [BULLET.sub("", lines[place]).strip() for place in places]
     before = places[0] - 1
@@ -102,7 +102,7 @@ def _as_sentence(lines: list[str], chance: random.Random) -> list[str]:
 def _other_order(lines: list[str], chance: random.Random) -> list[str]:
     """Exchange two neighbours of a list without numbers, if neither leans on the other."""
     places = [place for place, line in enumerate(lines) if BULLET.match(line)]
-    if len(places) < FEWEST_BULLETS or chance.random() < 0.5:
+    if len(places) < FEWEST_BULLETS or chance.random() > OFTEN:
         return lines
     if any(line.strip() and not BULLET.match(line) for line in lines[places[0] : places[-1]]):
         return lines  # an item of several paragraphs
@@ -118,12 +118,13 @@ def _other_order(lines: list[str], chance: random.Random) -> list[str]:
 def _joined(sentences: list[str], chance: random.Random) -> str:
     """Join sentences to one paragraph or two, those in a row that stand alone perhaps as a list."""
     run = _longest_run([stands_alone(sentence) and "\n" not in sentence for sentence in sentences])
-    if len(run) >= FEWEST_BULLETS and chance.random() < 0.5:
+    in_one_line = any(re.search(r": [A-Z]", sentence) for sentence in sentences)  # a list begins there already
+    if len(run) >= FEWEST_BULLETS and not in_one_line and chance.random() > OFTEN:
         sign = chance.choice("-*•")
         bullets = "\n".join(f"{sign} {sentences[place]}" for place in run)
         parts = [" ".join(sentences[: run[0]]), bullets, " ".join(sentences[run[-1] + 1 :])]
         return "\n\n".join(part for part in parts if part)
-    break_at = chance.randrange(1, len(sentences)) if len(sentences) > 3 and chance.random() < 0.4 else 0
+    break_at = chance.randrange(1, len(sentences)) if len(sentences) > 3 and chance.random() > OFTEN else 0
     text = ""
     for place, sentence in enumerate(sentences):
         apart = "\n\n" if place == break_at or "\n" in sentences[place - 1] else " "

@@ -15,7 +15,11 @@ from benchmarks.sentences import LISTED, NEGATION, NUMBER_WORDS, ORDERED, is_cou
 
 VERBATIM, LIGHT = 0.15, 0.3  # of Claude's own pairs a third are verbatim; below LIGHT only a courtesy changes
 WORDS = 0.6  # share of the phrases replaced that could be: all of them would be a dialect
-OPENED, CLOSED = 0.4, 0.35  # share of answers with a courtesy before, and after; Claude's own: few, and a fifth
+OPENED, CLOSED = (
+    0.4,
+    0.35,
+)  # share of answers with a courtesy before, and after: more than in claude_home (few; a fifth)
+SELDOM, EVEN, MOSTLY = 0.2, 0.5, 0.8  # chances of forms that Claude chooses seldom, as often as not, and mostly
 LONGEST_UNKNOWN = 40  # words of a command whose program is not known
 LONG = 250  # characters from which an answer may have an overview
 NUMBER = re.compile(r"-?[$€£]?\d[\d,]*(?:\.\d+)?%?")
@@ -98,18 +102,18 @@ def _is_json(text: str) -> bool:
 def _framed(text: str, frames: tuple[str, ...], chance: random.Random) -> str:
     frame = chance.choice(frames)
     said = frame.format(text)
-    return f"{said}\n\n{chance.choice(phrases.SHORT_CLOSINGS)}" if chance.random() < 0.15 else said
+    return f"{said}\n\n{chance.choice(phrases.SHORT_CLOSINGS)}" if chance.random() < SELDOM else said
 
 
 def _label(text: str, chance: random.Random) -> str:
     if text in PROGRAMS or text in {"yes", "no", "maybe", "true", "false"}:
         return _framed(text, phrases.PLAIN_FRAMES, chance)
-    may_start = "_" not in text and chance.random() < 0.2
+    may_start = "_" not in text and chance.random() < SELDOM
     return f"{text.capitalize()}." if may_start else _framed(text, phrases.LABEL_FRAMES, chance)
 
 
 def _command(text: str, chance: random.Random) -> str:
-    if "`" not in text and chance.random() < 0.45:
+    if "`" not in text and chance.random() < EVEN:
         said = chance.choice(
             (
                 f"`{text}`",
@@ -119,13 +123,13 @@ def _command(text: str, chance: random.Random) -> str:
         )
     else:
         said = _fenced(text, ("bash", "sh", "shell", ""), phrases.COMMAND_LEADS, chance)
-    return f"{said}\n\n{chance.choice(phrases.SHORT_CLOSINGS)}" if chance.random() < 0.2 else said
+    return f"{said}\n\n{chance.choice(phrases.SHORT_CLOSINGS)}" if chance.random() < SELDOM else said
 
 
 def _fenced(text: str, languages: tuple[str, ...], leads: tuple[str, ...], chance: random.Random) -> str:
     block = f"```{chance.choice(languages)}\n{text}\n```"
     lead = f"{chance.choice(leads)}\n" + chance.choice(("", "\n"))
-    return lead + block if chance.random() < 0.8 else block
+    return lead + block if chance.random() < MOSTLY else block
 
 
 def _prose(text: str, question: str, chance: random.Random) -> str:
@@ -157,7 +161,7 @@ def _opened(text: str, question: str, request: bool, chance: random.Random) -> s
     if text.startswith(("Here", "Below", "Sure", "Certainly", "**", "#")):
         return text
     says_no_more = ASKED.fullmatch(question) and not NEGATION.search(question) and not is_counted(question)
-    if says_no_more and not request and chance.random() < 0.2:
+    if says_no_more and not request and chance.random() < SELDOM:
         return f"As for your question, “{question}”:\n\n{text}"
     usual = phrases.OPENINGS + (phrases.LONG_OPENINGS if len(text) >= LONG else ())
     opening = chance.choice(phrases.REQUEST_OPENINGS if request else usual)
@@ -191,20 +195,20 @@ def _counts(text: str, chance: random.Random) -> str:
         among_numbers = COUNT_BEFORE.search(found.string[: found.start()])
         return found.group() if among_numbers or chance.random() > WORDS else {**spelled, **digits}[found.group()]
 
-    pattern = IN_DIGITS if chance.random() < 0.5 else IN_WORDS
+    pattern = IN_DIGITS if chance.random() < EVEN else IN_WORDS
     return pattern.sub(other, text)
 
 
 def _marked(text: str, chance: random.Random) -> str:
     """Return the text with other markdown: bold terms in lists, another bullet, a bold first sentence."""
     lines = text.split("\n")
-    if chance.random() < 0.5:
+    if chance.random() < EVEN:
         lines = [TERM.sub(r"\1**\2\3**", line) for line in lines]
-    if "```" not in text and chance.random() < 0.5:
+    if "```" not in text and chance.random() < EVEN:
         sign = chance.choice("-*•")
         lines = [re.sub(r"^(\s*)[-*•](?=\s)", rf"\1{sign}", line) for line in lines]
     first, *rest = split(lines[0]) or [""]
     bold = rest and len(first.split()) <= 12 and first.endswith(".") and not re.search(r"[*`#]", first)
-    if bold and chance.random() < 0.25:
+    if bold and chance.random() < SELDOM:
         lines[0] = " ".join([f"**{first}**", *rest])
     return "\n".join(lines)
