@@ -146,7 +146,7 @@ SAME: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\b(?:in summary|in conclusion|to sum up|overall),", ("in summary,", "to sum up,", "in short,", "overall,")),
     (r"(?<=can |may )lead to\b", ("result in",)),
     (r"\btherefore,", ("as a result,", "for this reason,")),
-    (r"\bit is (?:very )?important(?= to\b)", ("it's important", "it is essential", "it matters")),
+    (r"\bit is (?:very )?important(?= to\b)", ("it's important", "it is essential")),
     (r"\bit is recommended\b", ("it's recommended", "it is advised")),
     (r"\bhowever,(?![^.]*\bstill\b)", ("that said,", "still,")),
     (r"(?:(?<=^)|(?<=[.!?] ))based on(?= (?:the|your|today)\b)", ("according to", "going by")),
