@@ -9,7 +9,8 @@ this a logistic regression.
 
 import functools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -42,6 +43,12 @@ def bin_of(evidence: float) -> int:
 def certain(measured: float, bad: float) -> Tally:
     """Return the tally of drafts that were measured beyond doubt."""
     return (measured - bad, *NOTHING[1:-1], bad)
+
+
+def tally(evidence: Iterable[float]) -> Tally:
+    """Count evidence by bin."""
+    count = Counter(map(bin_of, evidence))
+    return tuple(float(count[place]) for place in range(BINS))
 
 
 @functools.cache
@@ -88,7 +95,8 @@ def fit(tallies: Sequence[Tally], config: RiskConfig) -> tuple[Pair, Covariance]
 
     def step(curve: np.ndarray) -> np.ndarray:
         gradient, (offset, cross, slope) = expand(curve, LEAST_INFORMATION)
-        return np.array([[offset, cross], [cross, slope]]) @ gradient
+        change: np.ndarray = np.array([[offset, cross], [cross, slope]]) @ gradient
+        return change
 
     best = newton(PRIOR, step, longest_step=LONGEST_STEP, most_steps=STEPS)
     return (float(best[0]), float(best[1])), expand(best, 0.0)[1]
