@@ -7,7 +7,7 @@ from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
 from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.risk import audits, curve
 from shammah_mlx.risk.audits import AcceptedDraft, AuditResult, Estimate
-from shammah_mlx.risk.badness import evidence, p_bad, shown
+from shammah_mlx.risk.badness import evidence, label, most_label, p_bad, shown
 from shammah_mlx.risk.threshold import SERVE_NOTHING, bad_rate, counted_drafts, slack
 
 DECISIVE = 0.9  # probability from which the meter's word counts against a verdict; between, both may be right
@@ -129,9 +129,14 @@ def _accepted_drafts(interactions: Sequence[Interaction], config: Config) -> Ite
         seen, result = interaction, _result(interaction)
         if result == "open" and interaction.request.number in late:
             seen, result = late[interaction.request.number], "served"
-        found = result in ("served", "replaced")
-        p_found = interaction.p_found(interaction.drafts[0].draft.source)
-        yield AcceptedDraft(p_found, result, _bad(seen.drafts[0], interaction, config) if found else 0.0)
+        scored, most = seen.drafts[0], most_label(config.divergence)
+        p_found = interaction.p_found(scored.draft.source)
+        if result in ("served", "replaced"):
+            yield AcceptedDraft(
+                p_found, result, _bad(scored, interaction, config), label(scored, config.divergence), most
+            )
+        else:
+            yield AcceptedDraft(p_found, result, most=most)
 
 
 def _result(interaction: Interaction) -> AuditResult:

@@ -22,6 +22,7 @@ from shammah_mlx.numerics import log_odds, sigmoid, sigmoids
 NEUTRAL = 0.5  # the prior where nothing else is known
 MOST = 12.0  # log-odds; the meter and the judge can be wrong, and two certainties must not make NaN
 SHARPNESS = 2.2  # sd of the fitted meter's log-odds, given the truth; an AUC of .94
+STRETCHED = 0.2  # prior of labels: a lower one gives less noise, a higher one keeps them nearer to [0, 1]
 NODES = 40  # of the quadrature: enough for four digits
 
 
@@ -58,6 +59,22 @@ def posterior(evidence: float | None, prior: float) -> float | None:
     if evidence is None:
         return None
     return sigmoid(_bounded(log_odds(prior)) + evidence) if math.isfinite(evidence) else float(evidence > 0.0)
+
+
+def label(scored: ScoredDraft, divergence: DivergenceConfig) -> float:
+    """Return a number whose mean is 1 for bad drafts and 0 for good ones, whatever the prior and the judge's errors.
+
+    It is the posterior at a fixed prior, stretched by what the meter does not show; so it can lie outside of [0, 1].
+    """
+    by_meter = divergence.p_bad(scored.divergence or 0.0)
+    if by_meter in (0.0, 1.0) or divergence.kind != "fitted":
+        return by_meter
+    return STRETCHED + (sigmoid(log_odds(STRETCHED) + log_odds(by_meter)) - STRETCHED) / _shown(STRETCHED)
+
+
+def most_label(divergence: DivergenceConfig) -> float:
+    """Return the largest value of `label`."""
+    return STRETCHED + (1.0 - STRETCHED) / _shown(STRETCHED) if divergence.kind == "fitted" else 1.0
 
 
 def shown(divergence: DivergenceConfig, prior: float) -> float:

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.events import Draft, ScoredDraft
 from shammah_mlx.risk.audits import CAPS, MISS, STAKES, AcceptedDraft, AuditResult, accuracy, estimate
+from shammah_mlx.risk.badness import SHARPNESS, label, most_label
 
+FITTED = DivergenceConfig(kind="fitted")
 RUNS = 400  # of each world
 QUERIES = 400
 CHECKED = (25, 50, 100, 200, 300, 400)  # queries after which the interval is looked at: at all of them together
@@ -152,8 +156,8 @@ def test_the_interval_holds_at_all_times_together(world: World) -> None:
 
 
 def test_the_interval_holds_for_what_a_doubtful_meter_measures() -> None:
-    """The truth is never seen: readings are as noisy as the fitted meter's, and half of the audits end at a verdict."""
-    missed, errors, rate, p, sd, error = 0, [], 0.06, 0.2, 2.2, 0.05
+    """The truth is never seen, half of the audits may end at a verdict, and the prior is three times too low."""
+    missed, errors, rate, p, sd, error = 0, [], 0.12, 0.2, SHARPNESS, 0.05
     for run in range(RUNS):
         chance = random.Random(f"doubtful/{run}")
         drafts: list[AcceptedDraft] = []
@@ -161,21 +165,23 @@ def test_the_interval_holds_for_what_a_doubtful_meter_measures() -> None:
         for query in range(1, QUERIES + 1):
             is_bad, both = chance.random() < rate, chance.random() < 0.5
             p_found = p * (1.0 - 0.5 * error)
-            odds = math.log(rate / (1.0 - rate))
+            odds = math.log(rate / 3.0)
             if chance.random() >= p:
-                drafts.append(AcceptedDraft(p_found, "unaudited"))
+                drafts.append(AcceptedDraft(p_found, "unaudited", most=most_label(FITTED)))
                 served_bad += is_bad
             else:
                 said_bad = is_bad != (chance.random() < error)
                 odds += (1.0 if said_bad else -1.0) * math.log((1.0 - error) / error)
                 if not said_bad and not both:
-                    drafts.append(AcceptedDraft(p_found, "passed"))
+                    drafts.append(AcceptedDraft(p_found, "passed", most=most_label(FITTED)))
                     served_bad += is_bad
                 else:
                     reading = chance.gauss((0.5 if is_bad else -0.5) * sd**2, sd)
                     replaced = reading > 0.0
                     bad = 1.0 / (1.0 + math.exp(-odds - reading))
-                    drafts.append(AcceptedDraft(p_found, "replaced" if replaced else "served", bad))
+                    measured = ScoredDraft(Draft("a draft", "recall"), 0.9, 1.0 / (1.0 + math.exp(-reading)))
+                    result: AuditResult = "replaced" if replaced else "served"
+                    drafts.append(AcceptedDraft(p_found, result, bad, label(measured, FITTED), most_label(FITTED)))
                     served_bad += is_bad and not replaced
             if query in CHECKED:
                 told = estimate(drafts)
