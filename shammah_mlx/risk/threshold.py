@@ -15,20 +15,21 @@ same measure; see `spread`.
 answer, U candidates that were not accepted, F drafts that were found, p the probability that a bad one is found. Let q
 be the probability of "bad" after what was found since the draft was accepted, if it was a before. After every draft
 
-    f = max(0, f + h (S F q / p - S a - R k (q - a) + U (q - a)))
+    f = max(0, f + h / k (S F q / p - S a - R k (q - a) + U (q - a)))
 
 and the next draft is accepted if its score exceeds t + f (1 - t), where t is the candidate threshold. At f = 1 none is,
 until shadows of candidates have brought f down (bad shadows raise f to 1 at most). Summing up, since clipping at 0 only
 adds,
 
-    Σ S (F q / p - a) - Σ R k (q - a)  <=  Σ U (a - q) + f / h,   and f < 1 + h / p after the last that was accepted.
+    Σ S (F q / p - a) / k - Σ R (q - a)  <=  Σ U (a - q) / k + f / h,   and f < 1 + h / (k p) after the last accepted.
 
 q is linear in the true rate r of bad drafts: its mean is a + k (r - a), where k is the share of a difference in rates
 that the meter shows (`badness.shown`; 1 for a meter without doubt). This holds for any r, since the prior is a itself:
-a prior from the curve would let the curve confirm itself. So the left side estimates k (bad served - a · served) for
-whatever drafts, models and thresholds do, an adversary's included, and the expected number of bad answers is at most a
-times that of the answers served, plus `slack`. With certain labels, q is 0 or 1 and k is 1. An audit that Claude could
-not answer counts as bad at once, for itself and for the drafts it stands for; a late reply that agrees takes this back.
+a prior from the curve would let the curve confirm itself. So the left side estimates bad served - a · served, whatever
+drafts, models and thresholds do, an adversary's included; the first sum on the right is at most a Σ U on average. So
+the expected number of bad answers is at most a times that of the answers served, plus `slack`. With certain labels, q
+is 0 or 1 and k is 1. An audit that Claude could not answer counts as bad at once, for itself and for the drafts it
+stands for; a late reply that agrees takes this back.
 Only the selector assumes that cells need no weights; the sum above does not. Pure: no clock, no chance, no disk.
 """
 
@@ -104,7 +105,7 @@ def slack(candidates: float, least_probability: float, config: RiskConfig, shown
     bad one of the accepted drafts would have been found, `shown` the share of a difference in rates that the meter
     shows.
     """
-    return config.max_bad_rate * candidates + (1.0 / config.feedback + 1.0 / least_probability) / shown
+    return config.max_bad_rate * candidates + 1.0 / config.feedback + 1.0 / (least_probability * shown)
 
 
 CountsBySource = Mapping[DraftSource, ScoreCounts]
@@ -262,7 +263,8 @@ def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, 
     cell = curve.cell_of(observation.score)
     is_new = observation.kind != "late"
     fading = 1.0 - 1.0 / config.memory if is_new else 1.0
-    feedback = max(0.0, counts.feedback + config.feedback * _excess(observation, threshold, config.max_bad_rate))
+    excess = _excess(observation, threshold, config.max_bad_rate) / observation.shown
+    feedback = max(0.0, counts.feedback + config.feedback * excess)
     if observation.kind == "shadow":
         feedback = min(feedback, max(counts.feedback, 1.0))  # more would only take longer to undo
     found, rate = observation.found, bad_rate(observation.score, threshold)
@@ -289,7 +291,10 @@ def _with_evidence(counts: ScoreCounts, cell: int, found: float | None, fading: 
 
 
 def _excess(observation: Observation, threshold: Threshold, rate: float) -> float:
-    """Return how far a draft exceeds the allowed rate, weighted by the inverse of the probability of finding it."""
+    """Return how far a draft exceeds the allowed rate, as far as the meter shows it.
+
+    What is found is weighted by the inverse of the probability of finding it.
+    """
     p, bad, allowed = observation.p_found, observation.bad, rate + observation.spread
     if observation.kind == "missed":
         return 1.0 / p - allowed  # it counts for the drafts it stands for, and was served itself
