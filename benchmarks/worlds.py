@@ -27,7 +27,8 @@ from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.audits import MISS, AcceptedDraft, AuditResult, estimate
-from shammah_mlx.risk.threshold import SERVE_NOTHING, Kind, Observation, ScoreCounts, record, slack
+from shammah_mlx.risk.observations import Kind, Observation
+from shammah_mlx.risk.threshold import SERVE_NOTHING, ScoreCounts, record, slack
 
 CONFIG = PRESETS["default"]
 RECENT = 50  # queries that decide whether a run has recovered

@@ -8,7 +8,8 @@ from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.risk import audits, curve
 from shammah_mlx.risk.audits import AcceptedDraft, AuditResult, Estimate
 from shammah_mlx.risk.badness import evidence, label, most_label, p_bad, shown
-from shammah_mlx.risk.threshold import SERVE_NOTHING, bad_rate, counted_drafts, slack
+from shammah_mlx.risk.observations import counted_drafts
+from shammah_mlx.risk.threshold import SERVE_NOTHING, bad_rate, slack
 
 DECISIVE = 0.9  # probability from which the meter's word counts against a verdict; between, both may be right
 

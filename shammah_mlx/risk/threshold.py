@@ -35,17 +35,17 @@ Only the selector assumes that cells need no weights; the sum above does not. Pu
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
-from shammah_mlx.events import DraftSource, Interaction, ScoredDraft, Threshold
+from shammah_mlx.config import Config, RiskConfig
+from shammah_mlx.events import DraftSource, Interaction, Threshold
 from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk import curve
-from shammah_mlx.risk.badness import NEUTRAL, evidence, posterior, shown
+from shammah_mlx.risk.badness import NEUTRAL, posterior
 from shammah_mlx.risk.curve import CELLS, Covariance, Pair, Tally
+from shammah_mlx.risk.observations import Observation, counted_drafts, observe
 
 AS_GOOD_AS_FORWARDED = 0.9  # audit probability from which serving a draft saves hardly any call
 SOURCES: dict[str, tuple[DraftSource, ...]] = {
@@ -53,10 +53,6 @@ SOURCES: dict[str, tuple[DraftSource, ...]] = {
     "recall": ("repeat", "recall"),
     "recall+decoder": ("repeat", "recall", "decoder"),
 }
-Kind = Literal["accepted", "replaced", "checked", "missed", "shadow", "late"]
-"""How a draft came to be observed. `accepted`: it was served, measured or not; `replaced`: it was accepted, but its
-audit found it bad; `checked`: it was served, and the judge alone let it pass; `missed`: it was served, since its audit
-got no reply; `late`: that audit is done or given up; `shadow`: the draft was not accepted."""
 
 
 class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,25 +73,6 @@ class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SERVE_NOTHING = Threshold(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # the curve is the prior: honest scores
-
-
-class Observation(msgspec.Struct, frozen=True):
-    """One draft, as `record` sees it."""
-
-    score: float
-    kind: Kind
-    bad: float | None  # probability that it is, by what was found since it was accepted; None: nothing was
-    p_found: float  # probability that it would be found if it is bad
-    spread: float = 0.0  # of Claude's own answers; only what exceeds it counts against the bound
-    shown: float = 1.0  # share of a difference in bad rates that the meter shows
-    evidence: float | None = None  # log-odds of "bad" by all that was found; None: as certain as `bad`
-
-    @property
-    def found(self) -> float | None:
-        """Return the evidence; None: not measured."""
-        if self.evidence is None and self.bad is not None:
-            return math.copysign(math.inf, self.bad - NEUTRAL)
-        return self.evidence
 
 
 def slack(candidates: float, least_probability: float, config: RiskConfig, shown: float = 1.0) -> float:
@@ -133,34 +110,8 @@ def add_interaction(
         if source not in updated or source in void:
             continue
         threshold = interaction.request.thresholds.get(source, SERVE_NOTHING)
-        updated[source] = record(updated[source], _observe(scored, interaction, config), threshold, config.risk)
+        updated[source] = record(updated[source], observe(scored, interaction, config), threshold, config.risk)
     return updated
-
-
-def _observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Observation:
-    """Say how a draft came to be observed, and what was found."""
-    judging, kind, spread = interaction.request.judging, _kind(interaction), interaction.request.spread or 0.0
-    error = judging.error if judging else config.judge.error
-    allowed = min(config.risk.max_bad_rate + spread, NEUTRAL)
-    return Observation(
-        score=scored.p_accept,
-        kind=kind,
-        bad=posterior(found_since(scored, interaction, config.divergence, error), allowed),
-        p_found=interaction.p_found(scored.draft.source),
-        spread=spread,
-        shown=shown(config.divergence, allowed),
-        evidence=evidence(scored, config.divergence, error),
-    )
-
-
-def found_since(
-    scored: ScoredDraft, interaction: Interaction, divergence: DivergenceConfig, error: float
-) -> float | None:
-    """Return the evidence about a draft since it was accepted; None if there is none, or a passing verdict alone."""
-    if scored.divergence is None and interaction.audit_probability is not None:
-        return None
-    was_checked = scored.passed is True and (bool(interaction.by_check) or interaction.late_for is not None)
-    return evidence(scored, divergence, error, skipping_check=was_checked)
 
 
 def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
@@ -179,30 +130,6 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
 def with_feedback(candidate: float, feedback: float) -> float:
     """Return the threshold after feedback: f = 0 leaves the candidate, f = 1 accepts nothing."""
     return min(candidate + feedback * (1.0 - candidate), 1.0)
-
-
-def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
-    """Return the drafts that count: those the Router would try; beside an accepted draft no other."""
-    drafts, route = interaction.drafts, interaction.route
-    return [
-        scored
-        for scored in (drafts if interaction.audit_probability is None else drafts[:1])
-        if route.threshold is None
-        or scored.draft.source in route.tries
-        or route.p_locals.get(scored.draft.source, 0.0) > route.threshold
-    ]
-
-
-def _kind(interaction: Interaction) -> Kind:
-    if interaction.audit_probability is None:
-        return "shadow"
-    if interaction.late_for is not None:
-        return "late"
-    if interaction.audit_open:
-        return "missed"
-    if not interaction.served_local:
-        return "replaced"
-    return "checked" if interaction.is_judged and interaction.divergence is None else "accepted"
 
 
 def bad_rate(score: float, threshold: Threshold) -> float:
@@ -296,10 +223,11 @@ def _excess(observation: Observation, threshold: Threshold, rate: float) -> floa
     What is found is weighted by the inverse of the probability of finding it.
     """
     p, bad, allowed = observation.p_found, observation.bad, rate + observation.spread
+    for_certain = allowed + observation.shown * (1.0 - allowed)  # mean probability of bad drafts
     if observation.kind == "missed":
-        return 1.0 / p - allowed  # it counts for the drafts it stands for, and was served itself
+        return for_certain / p - allowed  # it counts for the drafts it stands for, and was served itself
     if observation.kind == "late":
-        return 0.0 if bad is None else -(1.0 - bad) / p
+        return 0.0 if bad is None else (bad - for_certain) / p
     if observation.kind in ("accepted", "checked", "replaced"):
         credit = observation.shown * (bad - allowed) if observation.kind == "replaced" and bad is not None else 0.0
         return (bad or 0.0) / p - allowed - credit

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from shammah_mlx.config import RiskConfig
 from shammah_mlx.events import Draft, DraftSource, Interaction, Request, Route, ScoredDraft, Threshold
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.risk.observations import Observation
 from shammah_mlx.risk.threshold import (
     SERVE_NOTHING,
-    Observation,
     ScoreCounts,
     add_interaction,
     bad_rate,
