@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from shammah_mlx.config import DivergenceConfig
-from shammah_mlx.events import ScoredDraft
+from shammah_mlx.events import Judging, ScoredDraft
 from shammah_mlx.numerics import log_odds, sigmoid, sigmoids
 
 NEUTRAL = 0.5  # the prior where nothing else is known
@@ -77,21 +77,35 @@ def most_label(divergence: DivergenceConfig) -> float:
     return STRETCHED + (1.0 - STRETCHED) / _shown(STRETCHED) if divergence.kind == "fitted" else 1.0
 
 
-def shown(divergence: DivergenceConfig, prior: float) -> float:
-    """Return the mean probability of "bad" for bad drafts, less that for good ones, by the meter alone.
+def shown(divergence: DivergenceConfig, prior: float, judging: Judging | None = None) -> float:
+    """Return the share of a difference in bad rates that an audit shows.
 
-    If drafts are bad at another rate than the prior, the mean probability follows by this share of the difference.
+    It is the mean probability of "bad" for bad drafts, less that for good ones; where nothing is found it is 0, and
+    both are divided by the share of bad drafts that is found. If drafts are bad at another rate than the prior, the
+    mean follows by this share of the difference. With `judging` an audit begins with a verdict.
     """
-    return _shown(prior) if divergence.kind == "fitted" else 1.0
+    if divergence.kind != "fitted":
+        return 1.0
+    return _shown(prior, judging.error, judging.both) if judging else _shown(prior)
 
 
 @functools.cache
-def _shown(prior: float) -> float:
-    """Integrate over log-odds that are normal given the truth; calibrated ones have means of half their variance."""
+def _shown(prior: float, error: float = NEUTRAL, both: float = 1.0) -> float:
+    """Return the same for a meter alone, or after a verdict; by default the verdict says nothing."""
+    odds, step = log_odds(prior), log_odds(1.0 - error)
+    of_bad = (1.0 - error) * _mean(odds + step, 1.0) + both * error * _mean(odds - step, 1.0)
+    of_good = error * _mean(odds + step, -1.0) + both * (1.0 - error) * _mean(odds - step, -1.0)
+    return (of_bad - of_good) / (1.0 - (1.0 - both) * error)
+
+
+def _mean(odds: float, sign: float) -> float:
+    """Return the mean posterior of bad drafts (sign 1) or good ones (-1) from prior odds.
+
+    The meter's log-odds are normal given the truth; calibrated ones have means of half their variance.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    mean, noise = SHARPNESS**2 / 2.0, SHARPNESS * nodes
-    gaps = sigmoids(log_odds(prior) + mean + noise) - sigmoids(log_odds(prior) - mean + noise)
-    return float((weights * gaps).sum() / weights.sum())
+    posteriors = sigmoids(odds + sign * SHARPNESS**2 / 2.0 + SHARPNESS * nodes)
+    return float((weights * posteriors).sum() / weights.sum())
 
 
 def _bounded(odds: float) -> float:

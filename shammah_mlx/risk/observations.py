@@ -23,7 +23,7 @@ class Observation(msgspec.Struct, frozen=True):
     bad: float | None  # probability that it is, by what was found since it was accepted; None: nothing was
     p_found: float  # probability that it would be found if it is bad
     spread: float = 0.0  # of Claude's own answers; only what exceeds it counts against the bound
-    shown: float = 1.0  # share of a difference in bad rates that the meter shows
+    shown: float = 1.0  # share of a difference in bad rates that its audit shows
     evidence: float | None = None  # log-odds of "bad" by all that was found; None: as certain as `bad`
 
     @property
@@ -51,13 +51,14 @@ def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Ob
     judging, kind, spread = interaction.request.judging, _kind(interaction), interaction.request.spread or 0.0
     error = judging.error if judging else config.judge.error
     allowed = min(config.risk.max_bad_rate + spread, NEUTRAL)
+    begins_with_verdict = interaction.audit_probability is not None and not interaction.by_check
     return Observation(
         score=scored.p_accept,
         kind=kind,
         bad=posterior(found_since(scored, interaction, config.divergence, error), allowed),
         p_found=interaction.p_found(scored.draft.source),
         spread=spread,
-        shown=shown(config.divergence, allowed),
+        shown=shown(config.divergence, allowed, judging or None if begins_with_verdict else None),
         evidence=evidence(scored, config.divergence, error),
     )
 

@@ -24,7 +24,7 @@ adds,
     Σ S (F q / p - a) / k - Σ R (q - a)  <=  Σ U (a - q) / k + f / h,   and f < 1 + h / (k p) after the last accepted.
 
 q is linear in the true rate r of bad drafts: its mean is a + k (r - a), where k is the share of a difference in rates
-that the meter shows (`badness.shown`; 1 for a meter without doubt). This holds for any r, since the prior is a itself:
+that an audit shows (`badness.shown`; 1 for a meter without doubt). This holds for any r, since the prior is a itself:
 a prior from the curve would let the curve confirm itself. So the left side estimates bad served - a · served, whatever
 drafts, models and thresholds do, an adversary's included; the first sum on the right is at most a Σ U on average. So
 the expected number of bad answers is at most a times that of the answers served, plus `slack`. With certain labels, q

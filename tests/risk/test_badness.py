@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx.config import DivergenceConfig
-from shammah_mlx.events import Draft, ScoredDraft, Verdict
+from shammah_mlx.events import Draft, Judging, ScoredDraft, Verdict
 from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk.badness import SHARPNESS, evidence, label, most_label, p_bad, posterior, shown
 
@@ -74,3 +74,11 @@ def test_the_posterior_follows_the_rate_by_the_share_that_is_shown(rate: float) 
 def test_evidence_does_not_depend_on_the_prior() -> None:
     found = evidence(measured(0.7, verdict(good=False)), FITTED, 0.05)
     assert found == pytest.approx(log_odds(0.7) + log_odds(0.95))
+
+
+def test_an_audit_that_begins_with_a_verdict_shows_more() -> None:
+    judging = Judging(error=0.05, thresholds={}, both=0.1)
+    assert 0.7 < shown(FITTED, 0.05, judging) < 0.9
+    assert shown(FITTED, 0.05) == pytest.approx(0.3954, abs=1e-3)
+    useless = Judging(error=0.5, thresholds={}, both=1.0)
+    assert shown(FITTED, 0.05, useless) == pytest.approx(shown(FITTED, 0.05))

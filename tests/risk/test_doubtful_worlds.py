@@ -8,7 +8,7 @@ import pytest
 from benchmarks.doubtful_worlds import ASSUMED_WRONG, CONFIG, WORLDS, live, share
 from shammah_mlx.risk.audits import MISS
 
-RUNS, QUERIES = 30, 500
+RUNS, QUERIES = 24, 400
 ALLOWED = CONFIG.risk.max_bad_rate
 COVERED = [name for name in WORLDS if name not in ASSUMED_WRONG]
 
