@@ -50,7 +50,7 @@ def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Ob
     """Say how a draft came to be observed, and what was found."""
     judging, kind, spread = interaction.request.judging, _kind(interaction), interaction.request.spread or 0.0
     error = judging.error if judging else config.judge.error
-    allowed = min(config.risk.max_bad_rate + spread, NEUTRAL)
+    allowed = min(config.risk.max_bad_rate + spread, 1.0)
     begins_with_verdict = interaction.audit_probability is not None and not interaction.by_check
     return Observation(
         score=scored.p_accept,

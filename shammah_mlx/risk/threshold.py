@@ -222,7 +222,7 @@ def _excess(observation: Observation, threshold: Threshold, rate: float) -> floa
 
     What is found is weighted by the inverse of the probability of finding it.
     """
-    p, bad, allowed = observation.p_found, observation.bad, rate + observation.spread
+    p, bad, allowed = observation.p_found, observation.bad, min(rate + observation.spread, 1.0)
     for_certain = allowed + observation.shown * (1.0 - allowed)  # mean probability of bad drafts
     if observation.kind == "missed":
         return for_certain / p - allowed  # it counts for the drafts it stands for, and was served itself
