@@ -64,7 +64,9 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig, shown: float
         elif interaction.audit_probability is None:
             thresholds = interaction.request.thresholds
             left_out += sum(
-                scored.draft.source in thresholds and scored.p_accept >= thresholds[scored.draft.source].candidate
+                scored.draft.source in thresholds
+                and scored.passed is not False
+                and scored.p_accept >= thresholds[scored.draft.source].candidate
                 for scored in counted_drafts(interaction)
             )
     return slack(left_out, least, config, shown)

@@ -66,8 +66,12 @@ def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Ob
 def found_since(
     scored: ScoredDraft, interaction: Interaction, divergence: DivergenceConfig, error: float
 ) -> float | None:
-    """Return the evidence about a draft since it was accepted; None if there is none, or a passing verdict alone."""
-    if scored.divergence is None and interaction.audit_probability is not None:
+    """Return the evidence about a draft since it was accepted, or held back without asking the judge.
+
+    None if there is none, or a passing verdict alone. A draft that the judge rejected says nothing about those served.
+    """
+    was_accepted = interaction.audit_probability is not None
+    if (scored.divergence is None) if was_accepted else (scored.passed is False):
         return None
     was_checked = scored.passed is True and (bool(interaction.by_check) or interaction.late_for is not None)
     return evidence(scored, divergence, error, skipping_check=was_checked)

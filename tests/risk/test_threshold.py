@@ -345,6 +345,14 @@ def test_feedback_starts_from_the_allowed_rate_whatever_score_and_check_promised
     assert found.bad == pytest.approx(0.5)
 
 
+def test_a_draft_that_the_judge_rejected_counts_for_the_curve_and_not_for_feedback() -> None:
+    request = msgspec.structs.replace(make_request(), judging=JUDGING, thresholds={"recall": THRESHOLD})
+    seen = observed(Interaction.rejected(request, LOCAL, judged(False, 0.5), reply()))
+    assert seen.kind == "shadow"
+    assert seen.bad is None
+    assert seen.evidence == pytest.approx(math.log(19))
+
+
 def test_bad_answers_of_claude_himself_are_allowed() -> None:
     request = msgspec.structs.replace(make_request(), spread=0.1, thresholds={"recall": THRESHOLD})
     served = observed(Interaction.approved(request, LOCAL, scored(None), 0.1))
