@@ -14,6 +14,7 @@ from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import (
     Draft,
     DraftSource,
+    Exchange,
     Interaction,
     Outage,
     Query,
@@ -102,7 +103,7 @@ def answer(
     reply = yield ClaudeCall(query, is_answer=False)
     if isinstance(reply, Outage) or not reply.complete:
         return _audit_failed(request, route, drafts, audit_probability, reply)
-    best, *others = _compare(drafts, reply, meter)
+    best, *others = _compare(query.text, drafts, reply, meter)
     good = best.divergence is not None and config.divergence.is_good(best.divergence)
     return Interaction.audited(request, route, (best, *others), audit_probability, reply, good=good)
 
@@ -135,7 +136,7 @@ def observe(
         scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
     ]
     drafts = (*drafts, *policy.best_first(shadows, request, config.policy))  # the draft that was decided on stays first
-    return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
+    return msgspec.structs.replace(interaction, drafts=_compare(request.query.text, drafts, reply, meter))
 
 
 def run_consultation(consultation: Consultation[Result], teacher: Teacher, show: Show | None = None) -> Result:
@@ -181,12 +182,13 @@ def _audit_failed(
     return Interaction.approved(request, route, drafts, audit_probability, reply)
 
 
-def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple[ScoredDraft, ...]:
+def _compare(question: str, drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple[ScoredDraft, ...]:
     """Measure how far each draft is from the reply, where that is not known yet."""
 
     def compared(scored: ScoredDraft) -> ScoredDraft:
         if scored.divergence is not None:
             return scored
-        return msgspec.structs.replace(scored, divergence=meter(scored.draft.text, reply.text))
+        found = meter(Exchange(question, scored.draft.text), Exchange(question, reply.text))
+        return msgspec.structs.replace(scored, divergence=found)
 
     return tuple(compared(scored) for scored in drafts)

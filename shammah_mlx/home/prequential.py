@@ -9,7 +9,7 @@ from typing import BinaryIO
 import msgspec
 
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Interaction, Outage, Query, Source
+from shammah_mlx.events import Exchange, Interaction, Outage, Query, Source
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.teacher.recordings import Row, Truth
 from shammah_mlx.text.divergence import Meter
@@ -112,7 +112,7 @@ def score(
         topic = topics.get(line.from_id) if line.from_id else None
         if topic is not None and truth.topic is not None:
             return topic not in truth.accepted
-        return meter(line.answer, row.reply) >= threshold
+        return meter(Exchange(row.query, line.answer), Exchange(row.query, row.reply)) >= threshold
 
     bad = [is_bad(line, row, truth) for line, (row, truth) in zip(traces, stream, strict=True)]
     starts = [start for start in BANDS if start < len(traces)]

@@ -14,7 +14,7 @@ import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
@@ -227,7 +227,9 @@ class HybridRoles(PersistentRoles):
         written = self._decoder.write(query, self._neighbour(query), recalled, show)
         if not written.text.strip():
             return None
-        same = recalled is not None and self._config.divergence.is_good(self._meter(written.text, recalled))
+        same = recalled is not None and self._is_same(
+            Exchange(query.text, written.text), Exchange(query.text, recalled)
+        )
         all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
         return Draft(written.text, "decoder", features=all_features)
 
@@ -252,7 +254,7 @@ class HybridRoles(PersistentRoles):
             same = (
                 answer
                 for answer in self._memory.known_answers(question, self._config.recall.compared)
-                if self._config.divergence.is_good(self._meter(self._reply(answer), reply))
+                if self._is_same(self._recalled(answer), Exchange(target.query.text, reply))
             )
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
@@ -269,6 +271,12 @@ class HybridRoles(PersistentRoles):
         if is_fleeting(standalone_question(query)) or entry.until < math.inf:
             return 0.0 <= query.at - entry.at <= self._config.recall.fleeting_s  # a clock may have been set back
         return True
+
+    def _is_same(self, draft: Exchange, reply: Exchange) -> bool:
+        return self._config.divergence.is_good(self._meter(draft, reply))
+
+    def _recalled(self, number: int) -> Exchange:
+        return Exchange(self._lookup(number).request.query.text, self._reply(number))
 
     def _reply(self, number: int) -> str:
         reply = self._lookup(number).reply
