@@ -311,9 +311,8 @@ class TargetsConfig(_Frozen, frozen=True):
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
-    kind: Literal["fitted", "gated", "semantic", "exact", "bleu"] = "semantic"
-    fitted_threshold: Share = 0.5  # the divergence is a probability
-    gated_threshold: Share = 0.3  # cosine distance of the worst matching sentence, where no rule decides
+    kind: Literal["fitted", "semantic", "exact", "bleu"] = "semantic"
+    fitted_threshold: Share = 0.4  # 1 - P(equivalent): above .6, a tenth of the pairs that people judged apart pass
     semantic_threshold: Share = 0.3  # specification, Option 1
     bleu_threshold: Share = 0.4  # specification, Option 3
     exact_threshold: Share = 0.5  # the divergence is 0 or 1, so any value between will do
@@ -331,7 +330,6 @@ class DivergenceConfig(_Frozen, frozen=True):
         """Return the threshold of the kind in use. Good means strictly below it."""
         return {
             "fitted": self.fitted_threshold,
-            "gated": self.gated_threshold,
             "semantic": self.semantic_threshold,
             "exact": self.exact_threshold,
             "bleu": self.bleu_threshold,
