@@ -156,3 +156,17 @@ def rivals(ours: Iterable[str], theirs: Iterable[str]) -> bool:
 def interchangeable(one: str, other: str) -> bool:
     """Say whether two phrases of base forms are known to mean the same."""
     return one == other or any(one in group and other in group for group in _MEANINGS)
+
+
+def _groups_of(groups: Iterable[frozenset[str]]) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for number, group in enumerate(groups):
+        for word in group:
+            found.setdefault(word, set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in found.items()}
+
+
+EXCLUSIVE_GROUPS_OF = _groups_of(_GROUPS)
+"""The numbers of the groups of base forms that exclude each other, by base form."""
+MEANINGS_OF = _groups_of(_MEANINGS)
+"""The numbers of the groups of phrases that mean the same, by phrase of base forms."""

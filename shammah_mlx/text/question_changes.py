@@ -1,0 +1,410 @@
+"""Compare a question with a known one: name what changed, and estimate whether the answer changes with it.
+
+Pure text. A reworded question and its neighbour (another system, the opposite action, another number) look alike to an
+embedding. Each difference is evidence, not a rule: the result is a handful of numbers and one sum of them.
+"""
+
+import functools
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from shammah_mlx.text import lexicon
+from shammah_mlx.text.kinds import kind_of
+from shammah_mlx.text.normalize import straighten_quotes, words
+
+RECENT = 1024  # parsed questions that are kept: a known question is compared again and again
+MOST_WORDS = 200  # of each question: a longer one is not compared to its end
+MANY = 4.0  # changes of one sort that count; more say nothing new
+SHORTEST_TYPO = 5  # letters from which two words one edit apart count as one word
+FEWEST_WORDINGS = 3  # of a known question, to tell which words it cannot do without
+CORE = 0.6  # share of the wordings from which a word belongs to the core
+STEM = 5  # common first letters from which two words count as forms of one word
+
+# fmt: off
+_SCAFFOLD = frozenset((  # words that ask, greet or urge; they say nothing about what is asked
+    "how what which where when why who whose can could would should do does did is are was were be been being am will"
+    " i me my mine we us our you your it its this that these those there here they them their a an the of and or if so"
+    " please thanks hi hello way ways command commands tell me show need want know like get got getting best right"
+    " correct proper quick quickly easy easily simple simplest shortest fast possible anyone someone something anything"
+    " help using use used usage have has had just only some any one ones thing things good nice actually really again"
+    " exactly exact whats hows im ive id lets let try trying tried go going gone say says put with for at by as about"
+    " too very also still now then than but not no however because since while during whenever always question rule"
+    " trick tip example answer syntax shortcut method option work works working supposed able there's without into"
+    " from to in on onto out up off over under through more most much many long often make makes making explain"
+    " explanation terminal shell prompt cli line console"
+).split())
+_EXTRA_OPPOSITES = (
+    "key value", "keep discard", "keep drop", "keep lose", "keep delete", "keep throw", "show hide", "soft hard",
+    "visible invisible", "mount unmount", "extract compress", "extract pack", "unpack pack", "connect disconnect",
+    "raw cooked", "ipv4 ipv6", "wifi ethernet", "prevent force", "prevent cause", "accept decline", "wake sleep",
+    "prevent allow", "stop keep", "gain lose", "mild severe", "adult baby", "indoor outdoor", "uncommit commit",
+    "undo redo", "merge rebase", "fetch push", "copy move", "copy cut", "minimize maximize", "shrink grow", "grow shrink",
+    "attach detach", "create delete", "create remove", "add delete", "add drop", "insert drop", "install remove",
+    "forward backward", "client server", "host guest", "single multiple", "symlink hardlink", "fresh dried",
+    "fresh frozen", "sweet salted", "sharp dull", "symmetric asymmetric", "shallow deep", "recto verso", "mutable frozen",
+    "hot cold", "partial whole", "partial full", "selection whole", "selected whole", "region full",
+)
+_EXTRA_SAME = (
+    "delete remove drop rm wipe erase nuke clear flush purge empty", "undo revert reset",
+    "folder directory dir subfolder subdirectory", "extract unpack decompress uncompress unzip", "compress zip pack",
+    "picture image photo png", "run execute start launch", "file document", "app application program process",
+    "kill end quit terminate close stop", "print display show list output view see", "make create generate new build",
+    "find search locate look grep", "change convert turn transform translate", "sort order rank arrange",
+    "repo repository project", "last latest newest recent previous", "screenshot screengrab snip capture grab",
+    "size big large space", "computer machine laptop pc", "difference between vs versus or", "freeze frozen hang hung stuck",
+    "coronavirus covid corona virus covid-19", "symptom sign", "spread transmit transmission", "phone mobile smartphone",
+    "big bigger large larger greater high higher", "small smaller lesser low lower", "money cash", "car vehicle",
+    "copy duplicate", "add append insert", "text string phrase word", "current present", "begin start",
+    "modify change edit", "permission right mode", "count number", "treat treatment cure", "dangerous harmful",
+)
+_LINKS_TO = frozenset(("to", "into", "->", "\u2192", "=>"))
+_CLAUSE_ENDS = frozenset("how what which where when why who".split())
+# fmt: on
+_WORD = re.compile(
+    r"(?<![\w+-])[+-]{1,2}[A-Za-z][\w-]{0,30}"  # a flag
+    r"|->|=>|\N{RIGHTWARDS ARROW}"
+    r"|\N{DEGREE SIGN} ?[CFKcfk]\b"
+    r"|\d{1,20}(?:[.,:]\d{1,20}){0,4}"
+    r"|[^\W\d_]{1,40}(?:'[a-zA-Z]{1,3}\b)?(?:\+\+|#)?"
+)
+_NUMBER_WORDS = {
+    word: words(word)[0]
+    for word in "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty".split()
+}
+_LETTER_LANGUAGES = frozenset("CR")  # as a language only after one of these
+_BEFORE_LANGUAGE = frozenset("in with for of using".split())
+
+
+def _index(groups: Iterable[str]) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for number, group in enumerate(groups):
+        for word in group.split():
+            found.setdefault(lexicon.base(word), set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in found.items()}
+
+
+_SAME_OF = _index(_EXTRA_SAME)
+_OPPOSITES = {
+    frozenset(lexicon.base(word) for word in pair)
+    for pair in (*lexicon.OPPOSITES, *(pair.split() for pair in _EXTRA_OPPOSITES))
+}
+_WITH_OPPOSITE = frozenset().union(*_OPPOSITES) | lexicon.EXCLUSIVE_GROUPS_OF.keys()
+_NONE: frozenset[int] = frozenset()
+
+
+Thing = frozenset[str]
+"""The name of a thing, and of what it is an instance of."""
+
+
+class _Parsed(NamedTuple):
+    """A question taken apart."""
+
+    content: tuple[str, ...]  # base forms of the words that say what is asked, in order
+    all_bases: Counter[str]  # base forms of all words, for opposites such as up and down
+    shown: frozenset[str]  # the words as written, to see case
+    numbers: frozenset[str]
+    flags: frozenset[str]
+    things: dict[str, frozenset[Thing]]  # what is named, by kind
+    order: tuple[Thing, ...]  # the things named, in order
+    sources: frozenset[str]  # base forms of what stands before "to" or after "from"
+    targets: frozenset[str]  # of what stands after "to"
+    negated: bool
+
+
+FEATURES = (
+    "same words",  # 1 if the content words, numbers, flags and links are the same
+    "opposites",  # pairs of words, one from each question, that exclude each other
+    "numbers replaced",  # 1 if each question has a number that the other lacks
+    "things replaced",  # kinds of which the questions name different things
+    "flags replaced",  # 1 if each has a flag that the other lacks
+    "case differs",  # 1 if a flag or a single letter differs by case alone
+    "negation differs",  # 1 if one question is negated
+    "swapped",  # 1 if source and target changed places, 0.5 if one of them did
+    "reordered",  # 1 if two things of one kind are named in the other order
+    "new words",  # content words that the known question lacks, log(1 + n)
+    "lost words",  # content words of the known question that are gone, log(1 + n)
+    "shared words",  # content words of both, as a share of the new question's
+    "replaced words",  # content words that stand where the known question has another, log(1 + n)
+    "foreign words",  # content words that neither a known wording nor the answer has, log(1 + n)
+    "foreign things",  # things named that none of these names
+    "foreign numbers",  # numbers that none of these has
+    "core lost",  # words of most known wordings that the new question lacks, log(1 + n)
+)
+
+CONSTANT = -0.7
+WEIGHTS = {  # fitted by `benchmarks.question_changes` on questions with an even sha256
+    "same words": -1.05,
+    "opposites": 0.85,
+    "numbers replaced": 0.7,
+    "things replaced": 1.1,
+    "flags replaced": 1.0,
+    "case differs": 0.6,
+    "negation differs": 0.05,
+    "swapped": 1.85,
+    "reordered": 0.7,
+    "new words": -1.15,
+    "lost words": 0.2,
+    "shared words": -0.1,
+    "replaced words": 0.85,
+    "foreign words": 1.65,
+    "foreign things": 1.3,
+    "foreign numbers": 0.7,
+    "core lost": 1.0,
+}
+
+
+def question_changes(new: str, known: str, wordings: Sequence[str] = (), answer: str = "") -> dict[str, float]:
+    """Return what changed from the known question to the new one, as the named `FEATURES`.
+
+    `wordings` are other wordings of the known question, if there are any, and `answer` is its answer.
+    """
+    a, b = _parse(new), _parse(known)
+    known_wordings = (b, *map(_parse, wordings))
+    came, gone, shared = _differing(a, b)
+    values = (
+        float(a.content == b.content and a.numbers == b.numbers and a.flags == b.flags and a.sources == b.sources),
+        min(_opposed(a, b, came, gone), MANY),
+        float(bool(a.numbers - b.numbers and b.numbers - a.numbers)),
+        _things_replaced(a, b),
+        float(bool(a.flags - b.flags and b.flags - a.flags)),
+        float(_case_differs(a, b)),
+        float(a.negated != b.negated),
+        _swapped(a, b),
+        float(_reordered(a, b)),
+        _log1p(len(came)),
+        _log1p(len(gone)),
+        shared / len(a.content) if a.content else 1.0,
+        _log1p(_replaced(a, b, came, gone)),
+        *_foreign(a, came, (*known_wordings, _parse(answer))),
+        _log1p(_core_lost(a, known_wordings)),
+    )
+    return dict(zip(FEATURES, values, strict=True))
+
+
+def log_odds_of_change(changes: Mapping[str, float]) -> float:
+    """Return the log-odds that a question has another answer than the known one, from what changed.
+
+    They hold where half of the questions are neighbours; add the log-odds of the true share.
+    """
+    return CONSTANT + sum(weight * changes[name] for name, weight in WEIGHTS.items())
+
+
+@functools.lru_cache(RECENT)
+def _parse(text: str) -> _Parsed:
+    """Take a question apart."""
+    found = _WORD.findall(straighten_quotes(text))[:MOST_WORDS]
+    low = [word.lower() for word in found]
+    content, bases, numbers, flags = [], [], set(), set()
+    things: dict[str, set[Thing]] = {}
+    order: list[Thing] = []
+    for before, shown, word in zip(["", *low], found, low, strict=False):
+        if word[0] in "+-":
+            if word in _LINKS_TO:
+                continue
+            flags.add(shown)
+            word = word.strip("+-")  # `--hard` is a word, too
+            if len(word) < 3:
+                continue
+        if number := word if word[0].isdigit() else _NUMBER_WORDS.get(word):
+            numbers.add(number)
+            continue
+        stem = word.partition("'")[0] if not word.endswith("n't") else word.replace("'", "")
+        stem = stem.replace(" ", "")
+        base = lexicon.base(stem)
+        bases.append(base)
+        named = None if len(stem) == 1 and not _is_language(before, shown) else kind_of(stem)
+        if named:
+            things.setdefault(named[0], set()).add(named[1])
+            order.append(named[1])
+            base = min(named[1])
+        if base and stem not in _SCAFFOLD:
+            content.append(base)
+    content = content or bases  # "its or it's" asks about words that elsewhere say nothing
+    sources, targets = _directions(low)
+    negations = sum(word.replace("'", "") in lexicon.NEGATIONS for word in low)
+    return _Parsed(
+        tuple(content), Counter(bases), frozenset(found), frozenset(numbers), frozenset(flags),
+        {kind: frozenset(named) for kind, named in things.items()}, tuple(order), sources, targets,
+        negations % 2 == 1,
+    )  # fmt: skip
+
+
+def _is_language(before: str, shown: str) -> bool:
+    return shown in _LETTER_LANGUAGES and before in _BEFORE_LANGUAGE
+
+
+def _directions(low: list[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words that something comes from, and those it goes to: json and yaml in "from json to yaml"."""
+    sources, targets = set(), set()
+    for place, word in enumerate(low):
+        if word in _LINKS_TO or word == "from":
+            after = next((base for base in _bases(low[place + 1 : place + 4])), None)
+            if after:
+                (sources if word == "from" else targets).add(after)
+            if word != "from" and (before := next(_bases(reversed(low[max(place - 3, 0) : place])), None)):
+                sources.add(before)
+    return frozenset(sources), frozenset(targets)
+
+
+def _bases(found: Iterable[str]) -> Iterator[str]:
+    """Yield the base forms of the words that say something; things under their first name."""
+    for word in found:
+        if word in _CLAUSE_ENDS:
+            return
+        if word not in _SCAFFOLD and not word[0].isdigit():
+            named = kind_of(word.replace(" ", ""))
+            yield min(named[1]) if named else lexicon.base(word)
+
+
+def _differing(a: _Parsed, b: _Parsed) -> tuple[list[str], list[str], int]:
+    """Return the content words that only the new question has, those that only the known one has, and the shared."""
+    ours, theirs = dict.fromkeys(a.content), dict.fromkeys(b.content)
+    came = [word for word in ours if word not in theirs]
+    gone = [word for word in theirs if word not in ours]
+    shared = len(ours) - len(came)
+    joined = {x + y for side in (a.content, b.content) for x, y in pairwise(side)}
+    for word in list(came):
+        match = next((other for other in gone if _mean_the_same(word, other)), None)
+        if match is not None:
+            came.remove(word)
+            gone.remove(match)
+            shared += 1
+        elif word in joined:  # buttermilk and butter milk
+            came.remove(word)
+    gone = [word for word in gone if word not in joined]
+    return came, gone, shared
+
+
+def _meanings(word: str) -> frozenset[int]:
+    """Return the numbers of the groups of synonyms that a base form is in."""
+    ours, theirs = _SAME_OF.get(word, _NONE), lexicon.MEANINGS_OF.get(word, _NONE)
+    return ours | {-1 - number for number in theirs} if theirs else ours
+
+
+def _mean_the_same(one: str, other: str) -> bool:
+    """Say whether two base forms are synonyms, forms of one word, or one a typo of the other."""
+    if not _meanings(one).isdisjoint(_meanings(other)):
+        return True
+    if one[0] != other[0] or kind_of(one) or kind_of(other):
+        return False
+    if len(one) > STEM and len(other) > STEM and one[:STEM] == other[:STEM]:
+        return True
+    return min(len(one), len(other)) >= SHORTEST_TYPO - 1 and _one_edit_apart(one, other)
+
+
+def _one_edit_apart(one: str, other: str) -> bool:
+    """Say whether one letter added, left out, replaced or exchanged with its neighbour makes one word the other."""
+    if abs(len(one) - len(other)) > 1 or max(len(one), len(other)) < SHORTEST_TYPO:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    left, right = one[start:], other[start:]
+    if len(left) == len(right):
+        return left[1:] == right[1:] or (left[:2] == right[1::-1] and left[2:] == right[2:])
+    return left[1:] == right or left == right[1:]
+
+
+def _opposed(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float:
+    """Count the pairs of words, one from each question, that exclude each other."""
+    ours = [word for word in {*came, *(a.all_bases - b.all_bases)} if word in _WITH_OPPOSITE]
+    theirs = [word for word in {*gone, *(b.all_bases - a.all_bases)} if word in _WITH_OPPOSITE]
+    return float(sum(_exclude(one, other) for one in ours for other in theirs))
+
+
+def _exclude(one: str, other: str) -> bool:
+    groups = lexicon.EXCLUSIVE_GROUPS_OF
+    return frozenset((one, other)) in _OPPOSITES or bool(groups.get(one, _NONE) & groups.get(other, _NONE))
+
+
+def _things_replaced(a: _Parsed, b: _Parsed) -> float:
+    """Count the kinds of which each question names a thing that the other lacks."""
+    return min(float(sum(_each_lacks(a.things[kind], b.things[kind]) for kind in a.things.keys() & b.things)), MANY)
+
+
+def _each_lacks(ours: frozenset[Thing], theirs: frozenset[Thing]) -> bool:
+    return any(not _is_among(thing, theirs) for thing in ours) and any(not _is_among(thing, ours) for thing in theirs)
+
+
+def _is_among(thing: Thing, others: Iterable[Thing]) -> bool:
+    """Say whether a thing is one of the others, or an instance of one, or one of them its instance."""
+    return any(thing <= other or other <= thing for other in others)
+
+
+def _case_differs(a: _Parsed, b: _Parsed) -> bool:
+    """Say whether a flag or a single letter differs by its case alone."""
+    ours = {word for word in a.shown - b.shown if len(word) == 1 or word[0] in "+-"}
+    theirs = {word for word in b.shown - a.shown if len(word) == 1 or word[0] in "+-"}
+    return not {word.lower() for word in ours if word not in "aAiI"}.isdisjoint(word.lower() for word in theirs)
+
+
+def _swapped(a: _Parsed, b: _Parsed) -> float:
+    """Say how far source and target changed places: 1 both, 0.5 one of them."""
+    turned = (a.sources & b.targets - b.sources, a.targets & b.sources - b.targets)
+    kept = a.sources & b.sources or a.targets & b.targets
+    return 0.0 if kept else sum(map(bool, turned)) / 2
+
+
+def _reordered(a: _Parsed, b: _Parsed) -> bool:
+    """Say whether two things are named in the other order."""
+    ours = [thing for thing in dict.fromkeys(a.order) if thing in b.order]
+    theirs = [thing for thing in dict.fromkeys(b.order) if thing in a.order]
+    return ours != theirs
+
+
+def _replaced(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float:
+    """Count the new words between the same two words as one that is gone; beside one of them counts half."""
+    places: dict[tuple[str, int], set[str]] = {}
+    missing = set(gone)
+    for before, word, after in zip(("", *b.content), b.content, (*b.content[1:], ""), strict=False):
+        if word in missing:
+            places.setdefault((before, 0), set()).add(word)
+            places.setdefault((after, 1), set()).add(word)
+    total, fresh = 0.0, set(came)
+    for before, word, after in zip(("", *a.content), a.content, (*a.content[1:], ""), strict=False):
+        if word in fresh:
+            left, right = places.get((before, 0), set()), places.get((after, 1), set())
+            total += 1.0 if left & right else 0.5 if left or right else 0.0
+    return total
+
+
+def _foreign(a: _Parsed, came: Sequence[str], about: Sequence[_Parsed]) -> tuple[float, float, float]:
+    """Count the content words, things and numbers of a question that occur in none of the texts."""
+    known = {word for text in about for word in text.content}
+    alike: dict[str, list[str]] = {}  # by first letter
+    for word in known:
+        alike.setdefault(word[0], []).append(word)
+    meanings = {meaning for word in known for meaning in _meanings(word)}
+    unknown = [
+        word
+        for word in came
+        if word not in known
+        and meanings.isdisjoint(_meanings(word))
+        and not any(_mean_the_same(word, other) for other in alike.get(word[0], ()))
+    ]
+    named = {thing for text in about for thing in text.order}
+    things = sum(not _is_among(thing, named) for thing in {*a.order})
+    numbers = a.numbers.difference(*(text.numbers for text in about))
+    return _log1p(len(unknown)), min(float(things), MANY), min(float(len(numbers)), MANY)
+
+
+def _core_lost(a: _Parsed, wordings: Sequence[_Parsed]) -> float:
+    """Count the words that most wordings have and `a` lacks; 0 if there are too few wordings to tell."""
+    if len(wordings) < FEWEST_WORDINGS:
+        return 0.0
+    counts = Counter(meaning for wording in wordings for meaning in {*map(_one_meaning, wording.content)})
+    ours = {*map(_one_meaning, a.content)}
+    return float(sum(count > CORE * len(wordings) and meaning not in ours for meaning, count in counts.items()))
+
+
+def _one_meaning(word: str) -> str | int:
+    """Return one group of synonyms that a base form is in, else the word itself."""
+    return min(_SAME_OF.get(word, _NONE), default=word)
+
+
+def _log1p(count: float) -> float:
+    return float(math.log1p(min(count, 2 * MANY)))
