@@ -108,7 +108,8 @@ def main() -> None:
     given = parser.parse_args()
     config = msgspec.structs.replace(PRESETS["default"], generator="recall")
     stream = read_stream(given.stream, given.shuffle, None)
-    print(report(list(outcomes(stream, read_pairs(given.pairs), config, Weights(weights_folder())))))
+    found = list(outcomes(stream, read_pairs(given.pairs), config, Weights(weights_folder())))
+    print(report(found))
 
 
 if __name__ == "__main__":

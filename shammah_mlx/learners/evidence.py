@@ -28,8 +28,8 @@ NO_PROPOSAL = {
     **dict.fromkeys(CHANGES, 0.0),
 }
 NEIGHBOURS = 0.3  # share of questions near a known one, in other words, that have another answer; a guess
-SCALE = 3.0  # of "unchanged": a few dozen labels outweigh the prior of a feature this large
-MOST_CHANGED = 4.0  # log-odds; more is not evidence but the same evidence twice
+SCALE = 2.0  # of "unchanged": a hundred labels outweigh the prior of a feature this large
+MOST_CHANGED = 2.0  # log-odds: what is surer than this makes the refits of Router and Validator overshoot
 
 
 def change_features(asked: str, known: str, wordings: Sequence[str], answer: str) -> dict[str, float]:

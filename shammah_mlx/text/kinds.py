@@ -77,8 +77,10 @@ _MEASURES = (  # units that can stand without a number, beside those of `normali
     "pint", "quart", "gallon", "yard", "radian", "joule", "calorie kcal", "horsepower", "psi", "pascal",
 )
 # fmt: on
-_TIMES = frozenset("second minute hour day week month year millisecond".split())
-_AMBIGUOUS = frozenset("in mi bit ms sec secs min mins hr hrs cup foot".split())  # in "2 cups for 1 cup" no unit
+_TIMES = frozenset(("second", "minute", "hour", "day", "week", "month", "year", "millisecond"))
+_AMBIGUOUS = frozenset(
+    ("in", "mi", "bit", "ms", "sec", "secs", "min", "mins", "hr", "hrs", "cup", "foot")
+)  # in "2 cups for 1 cup" no unit
 _SHORTEST = 2  # letters of a unit that stands without a number: m, g and h are other things as well
 
 NAMED: dict[str, tuple[str, frozenset[str]]] = {}

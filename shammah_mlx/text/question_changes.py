@@ -15,6 +15,7 @@ from typing import NamedTuple
 from shammah_mlx.text import lexicon
 from shammah_mlx.text.kinds import kind_of
 from shammah_mlx.text.normalize import straighten_quotes, words
+from shammah_mlx.text.question_words import SAME_OF, SCAFFOLD, WITH_OPPOSITE, exclude, meanings
 
 RECENT = 1024  # parsed questions that are kept: a known question is compared again and again
 MOST_WORDS = 200  # of each question: a longer one is not compared to its end
@@ -24,46 +25,6 @@ FEWEST_WORDINGS = 3  # of a known question, to tell which words it cannot do wit
 CORE = 0.6  # share of the wordings from which a word belongs to the core
 STEM = 5  # common first letters from which two words count as forms of one word
 
-# fmt: off
-_SCAFFOLD = frozenset((  # words that ask, greet or urge; they say nothing about what is asked
-    "how what which where when why who whose can could would should do does did is are was were be been being am will"
-    " i me my mine we us our you your it its this that these those there here they them their a an the of and or if so"
-    " please thanks hi hello way ways command commands tell me show need want know like get got getting best right"
-    " correct proper quick quickly easy easily simple simplest shortest fast possible anyone someone something anything"
-    " help using use used usage have has had just only some any one ones thing things good nice actually really again"
-    " exactly exact whats hows im ive id lets let try trying tried go going gone say says put with for at by as about"
-    " too very also still now then than but not no however because since while during whenever always question rule"
-    " trick tip example answer syntax shortcut method option work works working supposed able there's without into"
-    " from to in on onto out up off over under through more most much many long often make makes making explain"
-    " explanation terminal shell prompt cli line console"
-).split())
-_EXTRA_OPPOSITES = (
-    "key value", "keep discard", "keep drop", "keep lose", "keep delete", "keep throw", "show hide", "soft hard",
-    "visible invisible", "mount unmount", "extract compress", "extract pack", "unpack pack", "connect disconnect",
-    "raw cooked", "ipv4 ipv6", "wifi ethernet", "prevent force", "prevent cause", "accept decline", "wake sleep",
-    "prevent allow", "stop keep", "gain lose", "mild severe", "adult baby", "indoor outdoor", "uncommit commit",
-    "undo redo", "merge rebase", "fetch push", "copy move", "copy cut", "minimize maximize", "shrink grow", "grow shrink",
-    "attach detach", "create delete", "create remove", "add delete", "add drop", "insert drop", "install remove",
-    "forward backward", "client server", "host guest", "single multiple", "symlink hardlink", "fresh dried",
-    "fresh frozen", "sweet salted", "sharp dull", "symmetric asymmetric", "shallow deep", "recto verso", "mutable frozen",
-    "hot cold", "partial whole", "partial full", "selection whole", "selected whole", "region full",
-)
-_EXTRA_SAME = (
-    "delete remove drop rm wipe erase nuke clear flush purge empty", "undo revert reset",
-    "folder directory dir subfolder subdirectory", "extract unpack decompress uncompress unzip", "compress zip pack",
-    "picture image photo png", "run execute start launch", "file document", "app application program process",
-    "kill end quit terminate close stop", "print display show list output view see", "make create generate new build",
-    "find search locate look grep", "change convert turn transform translate", "sort order rank arrange",
-    "repo repository project", "last latest newest recent previous", "screenshot screengrab snip capture grab",
-    "size big large space", "computer machine laptop pc", "difference between vs versus or", "freeze frozen hang hung stuck",
-    "coronavirus covid corona virus covid-19", "symptom sign", "spread transmit transmission", "phone mobile smartphone",
-    "big bigger large larger greater high higher", "small smaller lesser low lower", "money cash", "car vehicle",
-    "copy duplicate", "add append insert", "text string phrase word", "current present", "begin start",
-    "modify change edit", "permission right mode", "count number", "treat treatment cure", "dangerous harmful",
-)
-_LINKS_TO = frozenset(("to", "into", "->", "\u2192", "=>"))
-_CLAUSE_ENDS = frozenset("how what which where when why who".split())
-# fmt: on
 _WORD = re.compile(
     r"(?<![\w+-])[+-]{1,2}[A-Za-z][\w-]{0,30}"  # a flag
     r"|->|=>|\N{RIGHTWARDS ARROW}"
@@ -71,29 +32,30 @@ _WORD = re.compile(
     r"|\d{1,20}(?:[.,:]\d{1,20}){0,4}"
     r"|[^\W\d_]{1,40}(?:'[a-zA-Z]{1,3}\b)?(?:\+\+|#)?"
 )
+_LINKS_TO = frozenset(("to", "into", "->", "\u2192", "=>"))
+_CLAUSE_ENDS = frozenset(("how", "what", "which", "where", "when", "why", "who"))
 _NUMBER_WORDS = {
     word: words(word)[0]
-    for word in "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty".split()
+    for word in (
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "fifteen",
+        "twenty",
+        "thirty",
+        "fifty",
+    )
 }
 _LETTER_LANGUAGES = frozenset("CR")  # as a language only after one of these
-_BEFORE_LANGUAGE = frozenset("in with for of using".split())
-
-
-def _index(groups: Iterable[str]) -> dict[str, frozenset[int]]:
-    found: dict[str, set[int]] = {}
-    for number, group in enumerate(groups):
-        for word in group.split():
-            found.setdefault(lexicon.base(word), set()).add(number)
-    return {word: frozenset(numbers) for word, numbers in found.items()}
-
-
-_SAME_OF = _index(_EXTRA_SAME)
-_OPPOSITES = {
-    frozenset(lexicon.base(word) for word in pair)
-    for pair in (*lexicon.OPPOSITES, *(pair.split() for pair in _EXTRA_OPPOSITES))
-}
-_WITH_OPPOSITE = frozenset().union(*_OPPOSITES) | lexicon.EXCLUSIVE_GROUPS_OF.keys()
-_NONE: frozenset[int] = frozenset()
+_BEFORE_LANGUAGE = frozenset(("in", "with", "for", "of", "using"))
 
 
 Thing = frozenset[str]
@@ -104,7 +66,7 @@ class _Parsed(NamedTuple):
     """A question taken apart."""
 
     content: tuple[str, ...]  # base forms of the words that say what is asked, in order
-    all_bases: Counter[str]  # base forms of all words, for opposites such as up and down
+    all_words: Counter[str]  # in lower case, for opposites such as up and down
     shown: frozenset[str]  # the words as written, to see case
     numbers: frozenset[str]
     flags: frozenset[str]
@@ -198,7 +160,8 @@ def _parse(text: str) -> _Parsed:
     """Take a question apart."""
     found = _WORD.findall(straighten_quotes(text))[:MOST_WORDS]
     low = [word.lower() for word in found]
-    content, bases, numbers, flags = [], [], set(), set()
+    content, bases, everything = [], [], []
+    numbers, flags = set(), set()
     things: dict[str, set[Thing]] = {}
     order: list[Thing] = []
     for before, shown, word in zip(["", *low], found, low, strict=False):
@@ -216,18 +179,19 @@ def _parse(text: str) -> _Parsed:
         stem = stem.replace(" ", "")
         base = lexicon.base(stem)
         bases.append(base)
+        everything.append(stem)
         named = None if len(stem) == 1 and not _is_language(before, shown) else kind_of(stem)
         if named:
             things.setdefault(named[0], set()).add(named[1])
             order.append(named[1])
             base = min(named[1])
-        if base and stem not in _SCAFFOLD:
+        if base and stem not in SCAFFOLD:
             content.append(base)
     content = content or bases  # "its or it's" asks about words that elsewhere say nothing
     sources, targets = _directions(low)
     negations = sum(word.replace("'", "") in lexicon.NEGATIONS for word in low)
     return _Parsed(
-        tuple(content), Counter(bases), frozenset(found), frozenset(numbers), frozenset(flags),
+        tuple(content), Counter(everything), frozenset(found), frozenset(numbers), frozenset(flags),
         {kind: frozenset(named) for kind, named in things.items()}, tuple(order), sources, targets,
         negations % 2 == 1,
     )  # fmt: skip
@@ -239,7 +203,8 @@ def _is_language(before: str, shown: str) -> bool:
 
 def _directions(low: list[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the words that something comes from, and those it goes to: json and yaml in "from json to yaml"."""
-    sources, targets = set(), set()
+    sources: set[str] = set()
+    targets: set[str] = set()
     for place, word in enumerate(low):
         if word in _LINKS_TO or word == "from":
             after = next((base for base in _bases(low[place + 1 : place + 4])), None)
@@ -255,7 +220,7 @@ def _bases(found: Iterable[str]) -> Iterator[str]:
     for word in found:
         if word in _CLAUSE_ENDS:
             return
-        if word not in _SCAFFOLD and not word[0].isdigit():
+        if word not in SCAFFOLD and not word[0].isdigit():
             named = kind_of(word.replace(" ", ""))
             yield min(named[1]) if named else lexicon.base(word)
 
@@ -279,15 +244,9 @@ def _differing(a: _Parsed, b: _Parsed) -> tuple[list[str], list[str], int]:
     return came, gone, shared
 
 
-def _meanings(word: str) -> frozenset[int]:
-    """Return the numbers of the groups of synonyms that a base form is in."""
-    ours, theirs = _SAME_OF.get(word, _NONE), lexicon.MEANINGS_OF.get(word, _NONE)
-    return ours | {-1 - number for number in theirs} if theirs else ours
-
-
 def _mean_the_same(one: str, other: str) -> bool:
     """Say whether two base forms are synonyms, forms of one word, or one a typo of the other."""
-    if not _meanings(one).isdisjoint(_meanings(other)):
+    if not meanings(one).isdisjoint(meanings(other)):
         return True
     if one[0] != other[0] or kind_of(one) or kind_of(other):
         return False
@@ -311,14 +270,9 @@ def _one_edit_apart(one: str, other: str) -> bool:
 
 def _opposed(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float:
     """Count the pairs of words, one from each question, that exclude each other."""
-    ours = [word for word in {*came, *(a.all_bases - b.all_bases)} if word in _WITH_OPPOSITE]
-    theirs = [word for word in {*gone, *(b.all_bases - a.all_bases)} if word in _WITH_OPPOSITE]
-    return float(sum(_exclude(one, other) for one in ours for other in theirs))
-
-
-def _exclude(one: str, other: str) -> bool:
-    groups = lexicon.EXCLUSIVE_GROUPS_OF
-    return frozenset((one, other)) in _OPPOSITES or bool(groups.get(one, _NONE) & groups.get(other, _NONE))
+    ours = {*came, *map(lexicon.base, a.all_words - b.all_words)} & WITH_OPPOSITE
+    theirs = {*gone, *map(lexicon.base, b.all_words - a.all_words)} & WITH_OPPOSITE
+    return float(sum(exclude(one, other) for one in ours for other in theirs))
 
 
 def _things_replaced(a: _Parsed, b: _Parsed) -> float:
@@ -374,22 +328,26 @@ def _replaced(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float
 
 def _foreign(a: _Parsed, came: Sequence[str], about: Sequence[_Parsed]) -> tuple[float, float, float]:
     """Count the content words, things and numbers of a question that occur in none of the texts."""
-    known = {word for text in about for word in text.content}
-    alike: dict[str, list[str]] = {}  # by first letter
-    for word in known:
-        alike.setdefault(word[0], []).append(word)
-    meanings = {meaning for word in known for meaning in _meanings(word)}
-    unknown = [
-        word
-        for word in came
-        if word not in known
-        and meanings.isdisjoint(_meanings(word))
-        and not any(_mean_the_same(word, other) for other in alike.get(word[0], ()))
-    ]
+    unknown = _without_known(came, {word for text in about for word in text.content})
     named = {thing for text in about for thing in text.order}
     things = sum(not _is_among(thing, named) for thing in {*a.order})
     numbers = a.numbers.difference(*(text.numbers for text in about))
     return _log1p(len(unknown)), min(float(things), MANY), min(float(len(numbers)), MANY)
+
+
+def _without_known(found: Iterable[str], known: set[str]) -> list[str]:
+    """Return the words that are not known, and of which no known word is a synonym, form or typo."""
+    alike: dict[str, list[str]] = {}  # by first letter
+    for word in known:
+        alike.setdefault(word[0], []).append(word)
+    meant = {meaning for word in known for meaning in meanings(word)}
+    return [
+        word
+        for word in found
+        if word not in known
+        and meant.isdisjoint(meanings(word))
+        and not any(_mean_the_same(word, other) for other in alike.get(word[0], ()))
+    ]
 
 
 def _core_lost(a: _Parsed, wordings: Sequence[_Parsed]) -> float:
@@ -403,7 +361,7 @@ def _core_lost(a: _Parsed, wordings: Sequence[_Parsed]) -> float:
 
 def _one_meaning(word: str) -> str | int:
     """Return one group of synonyms that a base form is in, else the word itself."""
-    return min(_SAME_OF.get(word, _NONE), default=word)
+    return min(SAME_OF.get(word, ()), default=word)
 
 
 def _log1p(count: float) -> float:
