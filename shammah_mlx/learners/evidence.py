@@ -52,5 +52,12 @@ def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, fl
     wrong, however great the trust.
     """
     trust = min(trust, MAX_TRUST)
+    if named["unchanged"]:
+        trust = log_odds_of_both(trust, -named["changed"])
     sure, both = max(trust, 0.0), named["agreement"] * min(max(named["fit"], 0.0), 1.0)
     return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
+
+
+def log_odds_of_both(one: float, other: float) -> float:
+    """Return the log-odds that two independent things are both true, from the log-odds of each."""
+    return -math.log(math.exp(-one) + math.exp(-other) + math.exp(-one - other))

@@ -63,7 +63,7 @@ _KINDS = {  # each thing as its name and further names; "ubuntu<linux": who asks
     "colour": (
         "red", "orange", "yellow", "green", "blue", "purple violet", "pink", "brown", "black", "white", "grey gray",
     ),
-    "animal": ("dog puppy", "cat kitten", "horse", "cow", "pig", "chicken", "duck", "rabbit", "hamster", "fish"),
+    "animal": ("dog puppy", "cat kitten", "horse", "cow", "pig", "chicken", "duck", "rabbit", "hamster"),
     "relation": ("mother mom mum", "father dad", "wife", "husband", "son", "daughter", "brother", "sister"),
     "weekday": ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
     "month": (

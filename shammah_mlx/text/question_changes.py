@@ -8,7 +8,7 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,26 +34,11 @@ _WORD = re.compile(
 )
 _LINKS_TO = frozenset(("to", "into", "->", "\u2192", "=>"))
 _CLAUSE_ENDS = frozenset(("how", "what", "which", "where", "when", "why", "who"))
-_NUMBER_WORDS = {
-    word: words(word)[0]
-    for word in (
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "fifteen",
-        "twenty",
-        "thirty",
-        "fifty",
-    )
-}
+# fmt: off
+_NUMBER_WORDS = {word: words(word)[0] for word in (  # "one" often stands for a noun
+    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty", "thirty",
+)}
+# fmt: on
 _LETTER_LANGUAGES = frozenset("CR")  # as a language only after one of these
 _BEFORE_LANGUAGE = frozenset(("in", "with", "for", "of", "using"))
 
@@ -139,7 +124,7 @@ def question_changes(new: str, known: str, wordings: Sequence[str] = (), answer:
         float(_reordered(a, b)),
         _log1p(len(came)),
         _log1p(len(gone)),
-        shared / len(a.content) if a.content else 1.0,
+        shared / len({*a.content}) if a.content else 1.0,
         _log1p(_replaced(a, b, came, gone)),
         *_foreign(a, came, (*known_wordings, _parse(answer))),
         _log1p(_core_lost(a, known_wordings)),
@@ -228,20 +213,22 @@ def _bases(found: Iterable[str]) -> Iterator[str]:
 def _differing(a: _Parsed, b: _Parsed) -> tuple[list[str], list[str], int]:
     """Return the content words that only the new question has, those that only the known one has, and the shared."""
     ours, theirs = dict.fromkeys(a.content), dict.fromkeys(b.content)
-    came = [word for word in ours if word not in theirs]
-    gone = [word for word in theirs if word not in ours]
+    apart = _written_apart(a.content, theirs) | _written_apart(b.content, ours)
+    came = [word for word in ours if word not in theirs and word not in apart]
+    gone = [word for word in theirs if word not in ours and word not in apart]
     shared = len(ours) - len(came)
-    joined = {x + y for side in (a.content, b.content) for x, y in pairwise(side)}
     for word in list(came):
         match = next((other for other in gone if _mean_the_same(word, other)), None)
         if match is not None:
             came.remove(word)
             gone.remove(match)
             shared += 1
-        elif word in joined:  # buttermilk and butter milk
-            came.remove(word)
-    gone = [word for word in gone if word not in joined]
     return came, gone, shared
+
+
+def _written_apart(found: Sequence[str], others: Container[str]) -> set[str]:
+    """Return the words that the others have as one, with that one: butter, milk, buttermilk."""
+    return {word for x, y in pairwise(found) if x + y in others for word in (x, y, x + y)}
 
 
 def _mean_the_same(one: str, other: str) -> bool:

@@ -9,9 +9,23 @@ from collections.abc import Iterable
 from shammah_mlx.text import lexicon
 
 # fmt: off
-SCAFFOLD = frozenset(  # words that ask, greet or urge; they say nothing about what is asked
-    ["how", "what", "which", "where", "when", "why", "who", "whose", "can", "could", "would", "should", "do", "does", "did", "is", "are", "was", "were", "be", "been", "being", "am", "will", "i", "me", "my", "mine", "we", "us", "our", "you", "your", "it", "its", "this", "that", "these", "those", "there", "here", "they", "them", "their", "a", "an", "the", "of", "and", "or", "if", "so", "please", "thanks", "hi", "hello", "way", "ways", "command", "commands", "tell", "need", "want", "know", "like", "get", "got", "getting", "best", "right", "correct", "proper", "quick", "quickly", "easy", "easily", "simple", "simplest", "shortest", "fast", "possible", "anyone", "someone", "something", "anything", "help", "using", "use", "used", "usage", "have", "has", "had", "just", "only", "some", "any", "one", "ones", "thing", "things", "good", "nice", "actually", "really", "again", "exactly", "exact", "whats", "hows", "im", "ive", "id", "lets", "let", "try", "trying", "tried", "go", "going", "gone", "say", "says", "put", "with", "for", "at", "by", "as", "about", "too", "very", "also", "still", "now", "then", "than", "but", "not", "no", "however", "because", "since", "while", "during", "whenever", "always", "question", "rule", "trick", "tip", "example", "answer", "syntax", "shortcut", "method", "option", "work", "works", "working", "supposed", "able", "there's", "without", "into", "from", "to", "in", "on", "onto", "out", "up", "off", "over", "under", "through", "more", "most", "much", "many", "long", "often", "make", "makes", "making", "explain", "explanation", "terminal", "shell", "prompt", "cli", "line", "console"]
-)
+SCAFFOLD = frozenset((  # words that ask, greet or urge; they say nothing about what is asked
+    "how", "what", "which", "where", "when", "why", "who", "whose", "can", "could", "would", "should", "do", "does",
+    "did", "is", "are", "was", "were", "be", "been", "being", "am", "will", "i", "me", "my", "mine", "we", "us",
+    "our", "you", "your", "it", "its", "this", "that", "these", "those", "there", "here", "they", "them", "their",
+    "a", "an", "the", "of", "and", "or", "if", "so", "please", "thanks", "hi", "hello", "way", "ways", "command",
+    "commands", "tell", "need", "want", "know", "like", "get", "got", "getting", "best", "right", "correct", "proper",
+    "quick", "quickly", "easy", "easily", "simple", "simplest", "shortest", "fast", "possible", "anyone", "someone",
+    "something", "anything", "help", "using", "use", "used", "usage", "have", "has", "had", "just", "only", "some",
+    "any", "one", "ones", "thing", "things", "good", "nice", "actually", "really", "again", "exactly", "exact",
+    "whats", "hows", "im", "ive", "id", "lets", "let", "try", "trying", "tried", "go", "going", "gone", "say", "says",
+    "put", "with", "for", "at", "by", "as", "about", "too", "very", "also", "still", "now", "then", "than", "but",
+    "not", "no", "however", "because", "since", "while", "during", "whenever", "always", "question", "rule", "trick",
+    "tip", "example", "answer", "syntax", "shortcut", "method", "option", "work", "works", "working", "supposed",
+    "able", "there's", "without", "into", "from", "to", "in", "on", "onto", "out", "up", "off", "over", "under",
+    "through", "more", "most", "much", "many", "long", "often", "make", "makes", "making", "explain", "explanation",
+    "terminal", "shell", "prompt", "cli", "line", "console",
+))
 _OPPOSITES = (
     "key value", "keep discard", "keep drop", "keep lose", "keep delete", "keep throw", "show hide", "soft hard",
     "visible invisible", "mount unmount", "extract compress", "extract pack", "unpack pack", "connect disconnect",
