@@ -144,7 +144,7 @@ class LogisticConfig(_Frozen, frozen=True):
 
 
 RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds where both views of the memory agree
-    prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56, "unchanged": 0.5},
+    prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
     strength=40.0,  # strong: these weights differ little between homes
 )
 DECODER_ROUTER_PRIOR = LogisticConfig(  # the bias of the specification, so it starts by forwarding

@@ -27,15 +27,16 @@ SCAFFOLD = frozenset((  # words that ask, greet or urge; they say nothing about 
     "terminal", "shell", "prompt", "cli", "line", "console",
 ))
 _OPPOSITES = (
-    "key value", "keep discard", "keep drop", "keep lose", "keep delete", "keep throw", "show hide", "soft hard",
-    "visible invisible", "mount unmount", "extract compress", "extract pack", "unpack pack", "connect disconnect",
-    "raw cooked", "ipv4 ipv6", "wifi ethernet", "prevent force", "prevent cause", "accept decline", "wake sleep",
-    "prevent allow", "stop keep", "gain lose", "mild severe", "adult baby", "indoor outdoor", "uncommit commit",
-    "undo redo", "merge rebase", "fetch push", "copy move", "copy cut", "minimize maximize", "shrink grow",
-    "attach detach", "create delete", "create remove", "add delete", "add drop", "insert drop", "install remove",
-    "forward backward", "client server", "host guest", "single multiple", "symlink hardlink", "fresh dried",
-    "fresh frozen", "sweet salted", "sharp dull", "symmetric asymmetric", "shallow deep", "hot cold", "partial whole",
-    "partial full", "selection whole", "selected whole", "region full",
+    "key value", "view hide", "display hide", "reveal hide", "give take", "grant revoke", "keep discard", "keep drop",
+    "keep lose", "keep delete", "keep throw", "show hide", "soft hard", "visible invisible", "mount unmount",
+    "extract compress", "extract pack", "unpack pack", "connect disconnect", "raw cooked", "ipv4 ipv6",
+    "wifi ethernet", "prevent force", "prevent cause", "accept decline", "wake sleep", "prevent allow", "stop keep",
+    "gain lose", "mild severe", "adult baby", "indoor outdoor", "uncommit commit", "undo redo", "merge rebase",
+    "fetch push", "copy move", "copy cut", "minimize maximize", "shrink grow", "attach detach", "create delete",
+    "create remove", "add delete", "add drop", "insert drop", "install remove", "forward backward", "client server",
+    "host guest", "single multiple", "symlink hardlink", "fresh dried", "fresh frozen", "sweet salted", "sharp dull",
+    "symmetric asymmetric", "shallow deep", "hot cold", "partial whole", "partial full", "selection whole",
+    "selected whole", "region full",
 )
 _SAME = (
     "delete remove drop rm wipe erase nuke clear flush purge empty", "undo revert reset",

@@ -29,6 +29,7 @@ def p(asked: str, known: str, wordings: tuple[str, ...] = (), answer: str = "") 
     [
         ("How do I flush the DNS cache on Windows?", "flush dns cache mac"),
         ("convert yaml to json", "convert json to yaml"),
+        ("who listens on port 443", "who listens on port 80"),
         ("list files in ascending order", "list files in descending order"),
     ],
 )
