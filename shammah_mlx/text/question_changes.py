@@ -4,63 +4,21 @@ Pure text. A reworded question and its neighbour (another system, the opposite a
 embedding. Each difference is evidence, not a rule: the result is a handful of numbers and one sum of them.
 """
 
-import functools
 import math
-import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from shammah_mlx.text import lexicon
 from shammah_mlx.text.kinds import kind_of
-from shammah_mlx.text.normalize import straighten_quotes, words
-from shammah_mlx.text.question_words import SAME_OF, SCAFFOLD, WITH_OPPOSITE, exclude, meanings
+from shammah_mlx.text.question_parts import Parts, Thing, parts_of
+from shammah_mlx.text.question_words import SAME_OF, WITH_OPPOSITE, exclude, meanings
 
-RECENT = 1024  # parsed questions that are kept: a known question is compared again and again
-MOST_WORDS = 200  # of each question: a longer one is not compared to its end
 MANY = 4.0  # changes of one sort that count; more say nothing new
 SHORTEST_TYPO = 5  # letters from which two words one edit apart count as one word
 FEWEST_WORDINGS = 3  # of a known question, to tell which words it cannot do without
 CORE = 0.6  # share of the wordings from which a word belongs to the core
 STEM = 5  # common first letters from which two words count as forms of one word
-
-_WORD = re.compile(
-    r"(?<![\w+-])[+-]{1,2}[A-Za-z][\w-]{0,30}"  # a flag
-    r"|->|=>|\N{RIGHTWARDS ARROW}"
-    r"|\N{DEGREE SIGN} ?[CFKcfk]\b"
-    r"|\d{1,20}(?:[.,:]\d{1,20}){0,4}"
-    r"|[^\W\d_]{1,40}(?:'[a-zA-Z]{1,3}\b)?(?:\+\+|#)?"
-)
-_LINKS_TO = frozenset(("to", "into", "->", "\u2192", "=>"))
-_CLAUSE_ENDS = frozenset(("how", "what", "which", "where", "when", "why", "who"))
-# fmt: off
-_NUMBER_WORDS = {word: words(word)[0] for word in (  # "one" often stands for a noun
-    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty", "thirty",
-)}
-# fmt: on
-_LETTER_LANGUAGES = frozenset("CR")  # as a language only after one of these
-_BEFORE_LANGUAGE = frozenset(("in", "with", "for", "of", "using"))
-
-
-Thing = frozenset[str]
-"""The name of a thing, and of what it is an instance of."""
-
-
-class _Parsed(NamedTuple):
-    """A question taken apart."""
-
-    content: tuple[str, ...]  # base forms of the words that say what is asked, in order
-    all_words: Counter[str]  # in lower case, for opposites such as up and down
-    shown: frozenset[str]  # the words as written, to see case
-    numbers: frozenset[str]
-    flags: frozenset[str]
-    things: dict[str, frozenset[Thing]]  # what is named, by kind
-    order: tuple[Thing, ...]  # the things named, in order
-    sources: frozenset[str]  # base forms of what stands before "to" or after "from"
-    targets: frozenset[str]  # of what stands after "to"
-    negated: bool
-
 
 FEATURES = (
     "same words",  # 1 if the content words, numbers, flags and links are the same
@@ -110,8 +68,8 @@ def question_changes(new: str, known: str, wordings: Sequence[str] = (), answer:
 
     `wordings` are other wordings of the known question, if there are any, and `answer` is its answer.
     """
-    a, b = _parse(new), _parse(known)
-    known_wordings = (b, *map(_parse, wordings))
+    a, b = parts_of(new), parts_of(known)
+    known_wordings = (b, *map(parts_of, wordings))
     came, gone, shared = _differing(a, b)
     values = (
         float(a.content == b.content and a.numbers == b.numbers and a.flags == b.flags and a.sources == b.sources),
@@ -127,7 +85,7 @@ def question_changes(new: str, known: str, wordings: Sequence[str] = (), answer:
         _log1p(len(gone)),
         shared / len({*a.content}) if a.content else 1.0,
         _log1p(_replaced(a, b, came, gone)),
-        *_foreign(a, came, (*known_wordings, _parse(answer))),
+        *_foreign(a, came, (*known_wordings, parts_of(answer))),
         _log1p(_core_lost(a, known_wordings)),
     )
     return dict(zip(FEATURES, values, strict=True))
@@ -141,77 +99,7 @@ def log_odds_of_change(changes: Mapping[str, float]) -> float:
     return CONSTANT + sum(weight * changes[name] for name, weight in WEIGHTS.items())
 
 
-@functools.lru_cache(RECENT)
-def _parse(text: str) -> _Parsed:
-    """Take a question apart."""
-    found = _WORD.findall(straighten_quotes(text))[:MOST_WORDS]
-    low = [word.lower() for word in found]
-    content, bases, everything = [], [], []
-    numbers, flags = set(), set()
-    things: dict[str, set[Thing]] = {}
-    order: list[Thing] = []
-    for before, shown, word in zip(["", *low], found, low, strict=False):
-        if word[0] in "+-":
-            if word in _LINKS_TO:
-                continue
-            flags.add(shown)
-            word = word.strip("+-")  # `--hard` is a word, too
-            if len(word) < 3:
-                continue
-        if number := word if word[0].isdigit() else _NUMBER_WORDS.get(word):
-            numbers.add(number)
-            continue
-        stem = word.partition("'")[0] if not word.endswith("n't") else word.replace("'", "")
-        stem = stem.replace(" ", "")
-        base = lexicon.base(stem)
-        bases.append(base)
-        everything.append(stem)
-        named = None if len(stem) == 1 and not _is_language(before, shown) else kind_of(stem)
-        if named:
-            things.setdefault(named[0], set()).add(named[1])
-            order.append(named[1])
-            base = min(named[1])
-        if base and stem not in SCAFFOLD:
-            content.append(base)
-    content = content or bases  # "its or it's" asks about words that elsewhere say nothing
-    sources, targets = _directions(low)
-    negations = sum(word.replace("'", "") in lexicon.NEGATIONS for word in low)
-    return _Parsed(
-        tuple(content), Counter(everything), frozenset(found), frozenset(numbers), frozenset(flags),
-        {kind: frozenset(named) for kind, named in things.items()}, tuple(order), sources, targets,
-        negations % 2 == 1,
-    )  # fmt: skip
-
-
-def _is_language(before: str, shown: str) -> bool:
-    return shown in _LETTER_LANGUAGES and before in _BEFORE_LANGUAGE
-
-
-def _directions(low: list[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the words that something comes from, and those it goes to: json and yaml in "from json to yaml"."""
-    sources: set[str] = set()
-    targets: set[str] = set()
-    for place, word in enumerate(low):
-        if word in _LINKS_TO or word == "from":
-            after = next((base for base in _bases(low[place + 1 : place + 4])), None)
-            if after:
-                (sources if word == "from" else targets).add(after)
-            if word != "from" and (before := next(_bases(reversed(low[max(place - 3, 0) : place])), None)):
-                sources.add(before)
-    return frozenset(sources), frozenset(targets)
-
-
-def _bases(found: Iterable[str]) -> Iterator[str]:
-    """Yield the base forms of the words that say something; things under their first name."""
-    for word in found:
-        if word in _CLAUSE_ENDS:
-            return
-        if word not in SCAFFOLD and not word[0].isdigit():
-            named = kind_of(word.replace(" ", ""))
-            yield min(named[1]) if named else lexicon.base(word)
-
-
-def _differing(a: _Parsed, b: _Parsed) -> tuple[list[str], list[str], int]:
+def _differing(a: Parts, b: Parts) -> tuple[list[str], list[str], int]:
     """Return the content words that only the new question has, those that only the known one has, and the shared."""
     ours, theirs = dict.fromkeys(a.content), dict.fromkeys(b.content)
     apart = _written_apart(a.content, theirs) | _written_apart(b.content, ours)
@@ -256,14 +144,14 @@ def _one_edit_apart(one: str, other: str) -> bool:
     return left[1:] == right or left == right[1:]
 
 
-def _opposed(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float:
+def _opposed(a: Parts, b: Parts, came: list[str], gone: list[str]) -> float:
     """Count the pairs of words, one from each question, that exclude each other."""
     ours = {*came, *map(lexicon.base, a.all_words - b.all_words)} & WITH_OPPOSITE
     theirs = {*gone, *map(lexicon.base, b.all_words - a.all_words)} & WITH_OPPOSITE
     return float(sum(exclude(one, other) for one in ours for other in theirs))
 
 
-def _things_replaced(a: _Parsed, b: _Parsed) -> float:
+def _things_replaced(a: Parts, b: Parts) -> float:
     """Count the kinds of which each question names a thing that the other lacks."""
     return min(float(sum(_each_lacks(a.things[kind], b.things[kind]) for kind in a.things.keys() & b.things)), MANY)
 
@@ -277,28 +165,28 @@ def _is_among(thing: Thing, others: Iterable[Thing]) -> bool:
     return any(thing <= other or other <= thing for other in others)
 
 
-def _case_differs(a: _Parsed, b: _Parsed) -> bool:
+def _case_differs(a: Parts, b: Parts) -> bool:
     """Say whether a flag or a single letter differs by its case alone."""
     ours = {word for word in a.shown - b.shown if len(word) == 1 or word[0] in "+-"}
     theirs = {word for word in b.shown - a.shown if len(word) == 1 or word[0] in "+-"}
     return not {word.lower() for word in ours if word not in "aAiI"}.isdisjoint(word.lower() for word in theirs)
 
 
-def _swapped(a: _Parsed, b: _Parsed) -> float:
+def _swapped(a: Parts, b: Parts) -> float:
     """Say how far source and target changed places: 1 both, 0.5 one of them."""
     turned = (a.sources & b.targets - b.sources, a.targets & b.sources - b.targets)
     kept = a.sources & b.sources or a.targets & b.targets
     return 0.0 if kept else sum(map(bool, turned)) / 2
 
 
-def _reordered(a: _Parsed, b: _Parsed) -> bool:
+def _reordered(a: Parts, b: Parts) -> bool:
     """Say whether two things are named in the other order."""
     ours = [thing for thing in dict.fromkeys(a.order) if thing in b.order]
     theirs = [thing for thing in dict.fromkeys(b.order) if thing in a.order]
     return ours != theirs
 
 
-def _replaced(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float:
+def _replaced(a: Parts, b: Parts, came: list[str], gone: list[str]) -> float:
     """Count the new words between the same two words as one that is gone; beside one of them counts half."""
     places: dict[tuple[str, int], set[str]] = {}
     missing = set(gone)
@@ -314,7 +202,7 @@ def _replaced(a: _Parsed, b: _Parsed, came: list[str], gone: list[str]) -> float
     return total
 
 
-def _foreign(a: _Parsed, came: Sequence[str], about: Sequence[_Parsed]) -> tuple[float, float, float]:
+def _foreign(a: Parts, came: Sequence[str], about: Sequence[Parts]) -> tuple[float, float, float]:
     """Count the content words, things and numbers of a question that occur in none of the texts."""
     unknown = _without_known(came, {word for text in about for word in text.content})
     named = {thing for text in about for thing in text.order}
@@ -338,7 +226,7 @@ def _without_known(found: Iterable[str], known: set[str]) -> list[str]:
     ]
 
 
-def _core_lost(a: _Parsed, wordings: Sequence[_Parsed]) -> float:
+def _core_lost(a: Parts, wordings: Sequence[Parts]) -> float:
     """Count the words that most wordings have and `a` lacks; 0 if there are too few wordings to tell."""
     if len(wordings) < FEWEST_WORDINGS:
         return 0.0
