@@ -158,3 +158,10 @@ def meanings(phrase: str) -> set[int]:
 def interchangeable(one: str, other: str) -> bool:
     """Say whether two phrases of base forms are known to mean the same."""
     return one == other or not meanings(one).isdisjoint(meanings(other))
+
+
+EXCLUSIVE_GROUPS_OF: dict[str, set[int]] = {}
+"""The numbers of the groups of base forms that exclude each other, by base form."""
+for _number, _group in enumerate(_EXCLUSIVE):
+    for _word in _group.split():
+        EXCLUSIVE_GROUPS_OF.setdefault(base(_word), set()).add(_number)
