@@ -31,7 +31,7 @@ from shammah_mlx.models.weights import Weights as ModelWeights
 from shammah_mlx.models.weights import weights_folder
 from shammah_mlx.numerics import sigmoids
 from shammah_mlx.teacher.recordings import read_stream
-from shammah_mlx.text import divergence, normalize, reading
+from shammah_mlx.text import divergence, lexicon, normalize, reading
 from shammah_mlx.text.divergence import Embed, Weights, features_of
 
 OUT = Path(divergence.__file__).with_name("fitted.json")
@@ -41,11 +41,12 @@ SHARES = {  # total weight of each kind of pair: equivalent, not equivalent; jud
     "two answers": (750.0, 750.0),
     "gold and answer": (150.0, 150.0),
     "smart home": (100.0, 100.0),
-    "long": (150.0, 60.0),
-    "long, one wrong": (0.0, 60.0),
+    "long": (200.0, 0.0),
+    "long, one wrong": (0.0, 100.0),
     "long, another subject": (0.0, 30.0),
     "nearest advice": (0.0, 50.0),
     "another name": (0.0, 50.0),
+    "another word": (50.0, 50.0),
 }
 DIGITS = 4  # of a weight that is written
 LONG_PAIRS = 400  # made up of each kind; more of them say the same again
@@ -111,6 +112,7 @@ def make_pairs(data: Path, embed: Embed) -> dict[str, list[Pair]]:
         **long_pairs(two, random_),
         "nearest advice": [*distinct.values()],
         "another name": [*renamed(two, random_)],
+        "another word": [*with_other_words(two, random_)],
     }
 
 
@@ -190,6 +192,24 @@ def renamed(two: Sequence[Pair], random_: random.Random) -> Iterator[Pair]:
         ]
         if pair.equivalent and found:
             yield pair._replace(other=pair.other.replace(found[0], random_.choice(names)), equivalent=False)
+
+
+def with_other_words(two: Sequence[Pair], random_: random.Random) -> Iterator[Pair]:
+    """Yield answers beside copies with one word replaced: by a synonym, or by a word of another answer."""
+    answers = [(pair.question, pair.one) for pair in two if len(pair.one.split()) > SENTENCE]
+    known = sorted({word for _, answer in answers for word in re.findall(r"\b[a-z]{4,}\b", answer)})
+    synonyms = [group.split(", ") for group in lexicon.SYNONYMS]
+    for question, answer in answers:
+        words = [word for word in re.findall(r"\b[a-z]{4,}\b", answer) if word not in lexicon.LIGHT]
+        same = [
+            (word, other) for group in synonyms for word in group for other in group if word in words and word != other
+        ]
+        if same:
+            word, other = random_.choice(same)
+            yield Pair(question, answer, re.sub(rf"\b{word}\b", other, answer), True)
+        if words:
+            word = random_.choice(words)
+            yield Pair(question, answer, re.sub(rf"\b{word}\b", random_.choice(known), answer), False)
 
 
 def tabulate(pairs: dict[str, list[Pair]], embed: Embed) -> Table:
@@ -279,6 +299,19 @@ def fit_weights(data: Path, embed: Embed) -> tuple[Weights, Table]:
     return Weights(base_rate=0.5, weights=weights), table
 
 
+def remembering(embed: Embed) -> Embed:
+    """Return an embedder that reads each text once."""
+    known: dict[str, np.ndarray] = {}
+
+    def remembered(texts: list[str]) -> np.ndarray:
+        new = sorted({text for text in texts if text not in known})
+        if new:
+            known.update(zip(new, embed(new), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return remembered
+
+
 def main() -> None:
     """Fit, report, and write the weights if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -286,15 +319,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
 
-    embed = Embedder(ModelWeights(weights_folder()).embedder)
-    known: dict[str, np.ndarray] = {}
-
-    def remembered(texts: list[str]) -> np.ndarray:
-        new = sorted({text for text in texts if text not in known})
-        known.update(zip(new, embed(new), strict=True) if new else ())
-        return np.stack([known[text] for text in texts])
-
-    weights, table = fit_weights(given.data, remembered)
+    embed = remembering(Embedder(ModelWeights(weights_folder()).embedder))
+    weights, table = fit_weights(given.data, embed)
     print(f"# {machine()}")
     print("\n".join(report(table, held_out(table), 1.0 - DivergenceConfig(kind="fitted").threshold)))
     if given.write:

@@ -46,7 +46,8 @@ def changes(one: list[str], other: list[str]) -> set[str]:
     codes = [code for code in matcher.get_opcodes() if near or _is_in_place(code, matcher)]
     ops = [(plain_a[i:j], plain_b[k:m]) for tag, i, j, k, m in codes if tag != "equal"]
     gone, come = (Counter(word for op in ops for word in op[side]) for side in (0, 1))
-    return kinds.union(*(_kinds(old, new, gone & come) for old, new in ops))
+    found = kinds.union(*(_kinds(old, new, gone & come) for old, new in ops))
+    return found if len(ops) == 1 else found - {"word"}
 
 
 def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[str]) -> bool:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from shammah_mlx.text import edits, lexicon, rules
+from shammah_mlx.text import edits, rules
 from shammah_mlx.text.reading import Reading, Words, found_in
 
 ALIKE = 0.5  # cosine; a sentence with none this similar in the other answer says something of its own
@@ -28,6 +28,7 @@ def features(
     found |= _meaning(*vectors) | _extent(one, other, given)
     found |= {f"changed {kind}": float(kind in changes) for kind in edits.KINDS if kind not in rules.VETOES}
     full = found["length of the shorter"]
+    found["changed word, much alike"] = found["changed word"] * found["words in both, least"]
     found |= {f"{name}, longer": found[name] * full for name in CROSSED}
     return found
 
@@ -104,14 +105,7 @@ def _facts(one: Reading, other: Reading, given: Words) -> dict[str, float]:
         "yes or no in both": float(one.yes_no * other.yes_no > 0),
         "one does not know": float(one.lost != other.lost),
         "neither knows": float(one.lost and other.lost),
-        "opposites": float(lexicon.rivals(*_apart(one, other))),
     }
-
-
-def _apart(one: Reading, other: Reading) -> tuple[set[str], set[str]]:
-    """Return the base forms of the words that only one of two first sentences has."""
-    ours, theirs = ({lexicon.base(word) for word in answer.tokens[0]} for answer in (one, other))
-    return ours - theirs, theirs - ours
 
 
 def _meaning(one: np.ndarray, other: np.ndarray) -> dict[str, float]:

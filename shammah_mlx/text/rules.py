@@ -76,7 +76,7 @@ def _only_numbers(answer: Reading) -> bool:
 
 
 def vetoed(one: Reading, other: Reading, question: str, changes: set[str]) -> bool:
-    """Say whether two answers differ in code, in a unit, in the number of the same thing, or one is the other cut.
+    """Say whether two answers contradict each other in code, a number, a unit or an opposite, or one is the other cut.
 
     `changes` are the kinds of change between their sentences.
     """
@@ -85,12 +85,19 @@ def vetoed(one: Reading, other: Reading, question: str, changes: set[str]) -> bo
         fatal = set()  # each text has the number that the other sentence has
     return bool(
         fatal
+        or _opposed(one, other)
         or units_differ(one.words, other.words)
         or codes_differ(one.text, other.text)
         or _blocks_differ(one.text, other.text)
         or _is_cut(one, other, question)
         or _is_cut(other, one, question)
     )
+
+
+def _opposed(one: Reading, other: Reading) -> bool:
+    """Say whether the first sentences say the opposite: a light is on, a light is off."""
+    ours, theirs = ({lexicon.base(word) for word in answer.tokens[0]} for answer in (one, other))
+    return lexicon.opposites(ours - theirs, theirs - ours)
 
 
 def _is_cut(short: Reading, long: Reading, question: str) -> bool:
