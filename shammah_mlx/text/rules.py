@@ -23,11 +23,12 @@ _FACT = re.compile(  # a question whose answer is a word or two; whatever follow
     r"|about)\w+)\b|\bwhat\W*\Z|\b(?:called|known as)\b",
     re.IGNORECASE,
 )
-VETOES = frozenset(("number", "number moved", "code", "opposite"))
+VETOES = frozenset(("number", "number alone", "number moved", "code", "opposite"))
 """Kinds of change in a sentence after which two answers are not equivalent."""
 BESIDE = 80  # words; up to this much prose around equal code blocks is compared by rules alone
 LONGEST = 20_000  # characters; longer texts are equal word for word, or differ
 CUT = 10  # words; a shorter text that begins another one may be all that was asked for
+FACT = 20  # words; a sentence that answers a question about a fact is no longer
 CUT_SHARE = 0.7  # of the longer text; a text that lacks less of its end is not called cut
 
 
@@ -61,12 +62,17 @@ def _denied(text: str) -> bool:
 
 
 def same_words(one: Reading, other: Reading) -> bool | None:
-    """Say whether two answers with the same words, or with numbers alone, are equivalent; None for all others."""
+    """Say whether two answers with the same words, yes or no, or numbers alone are equivalent; None for all others."""
     if not one.words or not other.words:
         return one.text.strip() == other.text.strip()
     if one.words == other.words:
         return _SIGN.findall(one.text) == _SIGN.findall(other.text) and not codes_differ(one.text, other.text)
-    return False if _only_numbers(one) and _only_numbers(other) else None
+    if one.yes_no == other.yes_no != 0 and min(len(one.words), len(other.words)) == 1:
+        return True
+    if _only_numbers(one) and _only_numbers(other):
+        return False
+    lacks = (_only_numbers(a) and not a.numbers <= b.numbers for a, b in ((one, other), (other, one)))
+    return False if any(lacks) else None
 
 
 def _only_numbers(answer: Reading) -> bool:
@@ -85,6 +91,7 @@ def vetoed(one: Reading, other: Reading, question: str, changes: set[str]) -> bo
         fatal = set()  # each text has the number that the other sentence has
     return bool(
         fatal
+        or one.yes_no * other.yes_no < 0
         or _opposed(one, other)
         or units_differ(one.words, other.words)
         or codes_differ(one.text, other.text)
@@ -106,7 +113,7 @@ def _is_cut(short: Reading, long: Reading, question: str) -> bool:
     if not CUT <= len(ours) < CUT_SHARE * len(theirs) or ours[:-1] != theirs[: len(ours) - 1]:
         return False
     ends = ours[-1] != theirs[len(ours) - 1] or ours[-1][-1] in ".!?:"
-    return not ends or len(short.sentences) > 1 or not _FACT.search(question)
+    return not ends or len(short.sentences) > 1 or len(ours) > FACT or not _FACT.search(question)
 
 
 def _blocks_differ(one: str, other: str) -> bool:
