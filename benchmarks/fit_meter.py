@@ -230,10 +230,8 @@ def swapped(two: Sequence[Pair]) -> Iterator[Pair]:
     for pair in two:
         names = re.findall(r"\b[A-Z][a-z]{2,}\b", pair.one)
         if len({*names}) > 1:
-            first, last = names[0], names[-1]
-            turned = re.sub(
-                rf"\b(?:{first}|{last})\b", lambda name, a=first, b=last: a if name[0] == b else b, pair.one
-            )
+            places: dict[str, str] = {names[0]: names[-1], names[-1]: names[0]}
+            turned = "".join(places.get(str(piece), str(piece)) for piece in re.split(r"(\w+)", pair.one))
             tokens = (reading.read(text).tokens[0] for text in (pair.one, turned))
             if "order" in edits.changes(*tokens):  # else first name and surname, or a list
                 yield Pair(pair.question, pair.one, turned, False)

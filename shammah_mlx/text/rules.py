@@ -138,7 +138,10 @@ def _lacks(one: str, other: str) -> bool:
 
 
 def units_differ(a: list[str], b: list[str]) -> bool:
-    """Say whether the same number has different units in the two texts."""
+    """Say whether the same number has different units in the two texts, or each has a sign that the other lacks."""
+    signs, signs_too = normalize.SIGNS.intersection(a), normalize.SIGNS.intersection(b)
+    if signs - signs_too and signs_too - signs:
+        return True
     ours, theirs = _measured(a), _measured(b)
     return any(not ours[number] & theirs[number] for number in ours.keys() & theirs.keys())
 

@@ -1,7 +1,7 @@
 """Probe the fitted meter with pairs that say the same in other words, and with pairs that differ in one decisive way.
 
-No difference in a flag, a path, a name in code, a number or a unit may pass. A regression weighs the other kinds, so
-of these some may, and of the equivalent pairs some may not: shares in sight.
+No difference in a flag, a path, a name in code, a number or a unit may pass. Few of the other kinds may, and few of the
+equivalent pairs may not: the shares are in sight.
 """
 
 import pytest
@@ -15,10 +15,9 @@ from tests.text.tables import read_table
 
 TABLE = read_table("meter_probes")
 THRESHOLD = DivergenceConfig(kind="fitted").threshold
-VETOED = ("unit", "flag", "path", "identifier", "code", "bound", "unit by its capitals, power, fraction")
-NOT_VETOED = {"number: dose", "number: bullet"}  # half a tablet against a tablet; two numbers that change places
+VETOED = ("number", "unit", "flag", "path", "identifier", "code", "bound", "unit by its capitals, power, fraction")
 MUST_PASS = 0.9  # share of the equivalent pairs
-MAY_PASS = {"number": 0.1, "negation": 0.2, "order": 0.8, "entity": 0.1, "tail of a long text": 0.7}
+MAY_PASS = {"negation": 0.05, "order": 0.0, "entity": 0.0, "tail of a long text": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +42,9 @@ def passed(meter: Meter, found: dict[str, list[Exchange]]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [name for name in DIFFERENT if name.startswith(VETOED)])
-def test_no_difference_in_code_or_units_passes(meter: Meter, name: str) -> None:
+def test_no_difference_in_numbers_units_or_code_passes(meter: Meter, name: str) -> None:
     one, other = DIFFERENT[name]
-    assert meter(one, other) == meter(other, one) == 1.0
+    assert min(meter(one, other), meter(other, one)) >= THRESHOLD
 
 
 @pytest.mark.parametrize("kind", MAY_PASS)
