@@ -18,9 +18,10 @@ ALIKE = 0.8  # phrases this similar mean the same; below, an embedding mixes riv
 BESIDE = 3  # equal words needed around a replaced word, both sides together
 PHRASE = 3  # words; a longer replaced stretch counts as rewording
 OPERAND = 6  # words after a linking word that may belong to it
+WORD = 200  # characters; a longer word is data, equal or not
 MOST = 100  # words; longer sentences are not compared word by word
 
-KINDS = ("number", "number moved", "code", "negation", "opposite", "order", "word")
+KINDS = ("number", "number alone", "number moved", "code", "negation", "opposite", "order", "word")
 
 _CODE = re.compile(r"--?[A-Za-z][\w-]*|.*[/_\\(=].*|.*\w\.[A-Za-z]\w+|[a-z]+[A-Z]\w*|.*\d[A-Za-z]*\d.*")
 
@@ -31,6 +32,8 @@ def changes(one: list[str], other: list[str]) -> set[str]:
     """Return the kinds of decisive change between two sentences, as words and commas; empty if they are not alike."""
     if max(len(one), len(other)) > MOST:
         return set()
+    if max((len(word) for word in (*one, *other)), default=0) > WORD:
+        return set() if one == other else {"code"}
     a, b = sorted((_in_order(one), _in_order(other)))
     plain_a, plain_b = _plain(a), _plain(b)
     if not plain_a or not plain_b:
@@ -38,7 +41,7 @@ def changes(one: list[str], other: list[str]) -> set[str]:
     if plain_a == plain_b:
         joined = _joints(one) != _joints(other) and len(_joints(one)) == len(_joints(other))
         return {"word"} if joined else set()
-    kinds = {"order"} if _swapped(a, b) else set()
+    kinds = {"code"} if _arguments_swapped(plain_a, plain_b) else {"order"} if _swapped(a, b) else set()
     if _numbers_moved(plain_a, plain_b):
         kinds.add("number moved")
     matcher = SequenceMatcher(None, plain_a, plain_b, autojunk=False)
@@ -46,7 +49,10 @@ def changes(one: list[str], other: list[str]) -> set[str]:
     codes = [code for code in matcher.get_opcodes() if near or _is_in_place(code, matcher)]
     ops = [(plain_a[i:j], plain_b[k:m]) for tag, i, j, k, m in codes if tag != "equal"]
     gone, come = (Counter(word for op in ops for word in op[side]) for side in (0, 1))
-    return kinds.union(*(_kinds(old, new, gone & come) for old, new in ops))
+    found = kinds.union(*(_kinds(old, new, gone & come) for old, new in ops))
+    if len(ops) > 1:
+        return found - {"word"}
+    return found | {"number alone"} if "number" in found else found
 
 
 def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[str]) -> bool:
@@ -92,13 +98,18 @@ def _modifiers(found: list[str]) -> Counter[str]:
 def _swapped(one: list[str], other: list[str]) -> bool:
     """Say whether two things changed places: a before b, b before a."""
     a, b = _plain(one), _plain(other)
-    arguments = {(y, x) for x, y in pairwise(a)} & {*pairwise(b)}
     clauses = {(z, x) for x, y, z in _threes(one) if y == ","} & {(x, z) for x, y, z in _threes(other) if y == ","}
-    if any(_CODE.fullmatch(x) and _CODE.fullmatch(y) for x, y in arguments) or clauses:
+    if clauses:
         return True
     if _is_passive(one) != _is_passive(other):
         return _stays(*((one, other) if _is_passive(one) else (other, one)))
     return _exchanged(a, b) or _around_verb(a, b) or _around_link(one, other)
+
+
+def _arguments_swapped(a: list[str], b: list[str]) -> bool:
+    """Say whether two neighbouring pieces of code changed places."""
+    turned = {(y, x) for x, y in pairwise(a)} & {*pairwise(b)}
+    return any(_CODE.fullmatch(x) and _CODE.fullmatch(y) for x, y in turned)
 
 
 def _threes(found: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 
-from shammah_mlx.text import edits, lexicon, rules
+from shammah_mlx.text import edits, rules
 from shammah_mlx.text.reading import Reading, Words, found_in
 
 ALIKE = 0.5  # cosine; a sentence with none this similar in the other answer says something of its own
+SHARP = 4  # power of the share of common words: one change in ten words counts .66, one in three .2
 SHORT = 6  # words; an answer without a sentence around it
 LONG = 50  # words; about the length of a full answer
 MANY = 8  # sentences; a number that few answers exceed
@@ -25,9 +26,11 @@ def features(
     the sentences.
     """
     found = {"constant": 1.0} | _words(one, other, given) | _facts(one, other, given)
-    found |= _meaning(*vectors) | _extent(one, other, given)
+    found |= _meaning(*vectors) | _extent(one, other)
     found |= {f"changed {kind}": float(kind in changes) for kind in edits.KINDS if kind not in rules.VETOES}
     full = found["length of the shorter"]
+    alike = found["words in both, least"] ** SHARP
+    found |= {f"changed {kind}, much alike": found[f"changed {kind}"] * alike for kind in ("word", "negation", "order")}
     found |= {f"{name}, longer": found[name] * full for name in CROSSED}
     return found
 
@@ -92,26 +95,15 @@ def _facts(one: Reading, other: Reading, given: Words) -> dict[str, float]:
     lost_names = names[0] - found_in(names[0], other.all_content), names[1] - found_in(names[1], one.all_content)
     lead, lead_too = ({w for w in _first(r, given) if w[-1].isdigit()} for r in (one, other))
     return {
-        "numbers apart": float(bool(numbers[0] - numbers[1]) and bool(numbers[1] - numbers[0])),
         "numbers of the first sentence apart": float(bool(lead - numbers[1]) and bool(lead_too - numbers[0])),
         "a number in both": float(bool(numbers[0] & numbers[1])),
         "names apart": float(bool(lost_names[0]) and bool(lost_names[1])),
-        "a name missing": float(bool(lost_names[0]) != bool(lost_names[1])),
         "a name in both": float(bool(names[0] & names[1])),
         "negated apart": float(sum(one.negations) % 2 != sum(other.negations) % 2),
         "first sentence negated apart": float(one.negations[0] % 2 != other.negations[0] % 2),
-        "yes against no": float(one.yes_no * other.yes_no < 0),
         "yes or no in both": float(one.yes_no * other.yes_no > 0),
         "one does not know": float(one.lost != other.lost),
-        "neither knows": float(one.lost and other.lost),
-        "opposites": float(lexicon.rivals(*_apart(one, other))),
     }
-
-
-def _apart(one: Reading, other: Reading) -> tuple[set[str], set[str]]:
-    """Return the base forms of the words that only one of two first sentences has."""
-    ours, theirs = ({lexicon.base(word) for word in answer.tokens[0]} for answer in (one, other))
-    return ours - theirs, theirs - ours
 
 
 def _meaning(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
@@ -145,15 +137,13 @@ def changes_between(one: Reading, other: Reading, similarity: np.ndarray) -> set
     return kinds
 
 
-def _extent(one: Reading, other: Reading, given: Words) -> dict[str, float]:
+def _extent(one: Reading, other: Reading) -> dict[str, float]:
     """Compare how much the answers say."""
     short, long = sorted((len(one.words), len(other.words)))
     fewer, more = sorted((len(one.sentences), len(other.sentences)))
-    extra = abs(len(one.all_content - given - other.all_content) - len(other.all_content - given - one.all_content))
     return {
         "length of the shorter": min(math.log1p(short) / math.log1p(LONG), 1.5),
         "length of the longer": min(math.log1p(long) / math.log1p(LONG), 1.5),
         "length apart": min(math.log((long + 2) / (short + 2)), 4.0) / 4.0,
         "sentences apart": min(more - fewer, MANY) / MANY,
-        "one says more": min(extra, LONG) / LONG,
     }

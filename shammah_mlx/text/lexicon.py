@@ -68,7 +68,7 @@ _EXCLUSIVE = (
     "acid base", "http https", "tcp udp", "user admin", "question answer", "create delete", "insert delete",
     "append prepend", "encode decode", "join leave",
 )
-_SAME = (
+SYNONYMS = (
     "remove, delete, take out, take off, erase", "big, large", "buy, purchase", "start, begin, launch",
     "stop, halt, end", "fast, quick, quickly, rapidly, rapid", "use, run, call, execute, type, enter",
     "make, create, build, produce", "show, display, print, list, see, view", "help, assist", "choose, select, pick",
@@ -134,8 +134,10 @@ _RIVALS: dict[str, set[str]] = {}
 for _group in (*_EXCLUSIVE, *map(" ".join, OPPOSITES)):
     for _word in (_bases := {base(word) for word in _group.split()}):
         _RIVALS.setdefault(_word, set()).update(_bases - {_word})
+_OPPOSITES = {frozenset(map(base, pair)) for pair in OPPOSITES}
+_LEAST_DENIED = 4  # letters of a word that a prefix denies: into does not deny to
 _MEANINGS: dict[str, set[int]] = {}
-for _number, _phrases in enumerate(_SAME):
+for _number, _phrases in enumerate(SYNONYMS):
     for _phrase in _phrases.split(", "):
         _MEANINGS.setdefault(" ".join(map(base, _phrase.split())), set()).add(_number)
 
@@ -144,9 +146,20 @@ def rivals(ours: Iterable[str], theirs: Iterable[str]) -> bool:
     """Say whether a word of one side excludes a word of the other: both are base forms."""
     one, other = {*ours}, {*theirs}
     return any(
-        not _RIVALS.get(word, set()).isdisjoint(far) or any(prefix + word in far for prefix in _DENYING)
+        not _RIVALS.get(word, set()).isdisjoint(far) or _is_denied(word, far)
         for near, far in ((one, other), (other, one))
         for word in near
+    )
+
+
+def _is_denied(word: str, far: set[str]) -> bool:
+    return len(word) >= _LEAST_DENIED and any(prefix + word in far for prefix in _DENYING)
+
+
+def opposites(ours: set[str], theirs: set[str]) -> bool:
+    """Say whether a word of one side is the opposite of a word of the other: both are base forms."""
+    return any(_is_denied(word, far) for near, far in ((ours, theirs), (theirs, ours)) for word in near) or any(
+        len(pair & ours) == len(pair & theirs) == 1 and pair & ours != pair & theirs for pair in _OPPOSITES
     )
 
 

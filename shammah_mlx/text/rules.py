@@ -23,11 +23,12 @@ _FACT = re.compile(  # a question whose answer is a word or two; whatever follow
     r"|about)\w+)\b|\bwhat\W*\Z|\b(?:called|known as)\b",
     re.IGNORECASE,
 )
-VETOES = frozenset(("number", "number moved", "code", "opposite"))
+VETOES = frozenset(("number", "number alone", "number moved", "code", "opposite"))
 """Kinds of change in a sentence after which two answers are not equivalent."""
 BESIDE = 80  # words; up to this much prose around equal code blocks is compared by rules alone
 LONGEST = 20_000  # characters; longer texts are equal word for word, or differ
 CUT = 10  # words; a shorter text that begins another one may be all that was asked for
+FACT = 20  # words; a sentence that answers a question about a fact is no longer
 CUT_SHARE = 0.7  # of the longer text; a text that lacks less of its end is not called cut
 
 
@@ -61,12 +62,17 @@ def _denied(text: str) -> bool:
 
 
 def same_words(one: Reading, other: Reading) -> bool | None:
-    """Say whether two answers with the same words, or with numbers alone, are equivalent; None for all others."""
+    """Say whether two answers with the same words, yes or no, or numbers alone are equivalent; None for all others."""
     if not one.words or not other.words:
         return one.text.strip() == other.text.strip()
     if one.words == other.words:
         return _SIGN.findall(one.text) == _SIGN.findall(other.text) and not codes_differ(one.text, other.text)
-    return False if _only_numbers(one) and _only_numbers(other) else None
+    if one.yes_no == other.yes_no != 0 and min(len(one.words), len(other.words)) == 1:
+        return True
+    if _only_numbers(one) and _only_numbers(other):
+        return False
+    lacks = (_only_numbers(a) and not a.numbers <= b.numbers for a, b in ((one, other), (other, one)))
+    return False if any(lacks) else None
 
 
 def _only_numbers(answer: Reading) -> bool:
@@ -76,7 +82,7 @@ def _only_numbers(answer: Reading) -> bool:
 
 
 def vetoed(one: Reading, other: Reading, question: str, changes: set[str]) -> bool:
-    """Say whether two answers differ in code, in a unit, in the number of the same thing, or one is the other cut.
+    """Say whether two answers contradict each other in code, a number, a unit or an opposite, or one is the other cut.
 
     `changes` are the kinds of change between their sentences.
     """
@@ -85,6 +91,8 @@ def vetoed(one: Reading, other: Reading, question: str, changes: set[str]) -> bo
         fatal = set()  # each text has the number that the other sentence has
     return bool(
         fatal
+        or one.yes_no * other.yes_no < 0
+        or _opposed(one, other)
         or units_differ(one.words, other.words)
         or codes_differ(one.text, other.text)
         or _blocks_differ(one.text, other.text)
@@ -93,13 +101,19 @@ def vetoed(one: Reading, other: Reading, question: str, changes: set[str]) -> bo
     )
 
 
+def _opposed(one: Reading, other: Reading) -> bool:
+    """Say whether the first sentences say the opposite: a light is on, a light is off."""
+    ours, theirs = ({lexicon.base(word) for word in answer.tokens[0]} for answer in (one, other))
+    return lexicon.opposites(ours - theirs, theirs - ours)
+
+
 def _is_cut(short: Reading, long: Reading, question: str) -> bool:
     """Say whether one text is no more than the beginning of the other, and not all that was asked for."""
     ours, theirs = short.text.split(), long.text.split()
     if not CUT <= len(ours) < CUT_SHARE * len(theirs) or ours[:-1] != theirs[: len(ours) - 1]:
         return False
     ends = ours[-1] != theirs[len(ours) - 1] or ours[-1][-1] in ".!?:"
-    return not ends or len(short.sentences) > 1 or not _FACT.search(question)
+    return not ends or len(short.sentences) > 1 or len(ours) > FACT or not _FACT.search(question)
 
 
 def _blocks_differ(one: str, other: str) -> bool:
@@ -124,7 +138,10 @@ def _lacks(one: str, other: str) -> bool:
 
 
 def units_differ(a: list[str], b: list[str]) -> bool:
-    """Say whether the same number has different units in the two texts."""
+    """Say whether the same number has different units in the two texts, or each has a sign that the other lacks."""
+    signs, signs_too = normalize.SIGNS.intersection(a), normalize.SIGNS.intersection(b)
+    if signs - signs_too and signs_too - signs:
+        return True
     ours, theirs = _measured(a), _measured(b)
     return any(not ours[number] & theirs[number] for number in ours.keys() & theirs.keys())
 
