@@ -37,7 +37,8 @@ NO_PROPOSAL = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sur
 MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
 NEAREST = 5  # past questions stored to explain a decision
-FEATURES_VERSION = "2"  # of what Router and Validator are given; stored as the version "evidence"
+FEATURES_VERSION = "3"  # of what Router and Validator are given; stored as the version "evidence"
+ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "recall": {*MEMORY_DEPENDS_ON, "evidence"},
@@ -91,10 +92,10 @@ class HybridRoles(PersistentRoles):
             raise BadInputError(
                 f"recall.trust_prior has the unknown feature {unknown[0]!r}", "correct it in config.toml"
             )
-        self._config, self._question, self._meter = config, question, meter
+        self._config, self._question, self._meter, self._embed = config, question, meter, embed
         self._lookup, self._rows = lookup, rows
         self._versions = versions
-        self._made_by = "; ".join(versions[name] for name in MEMORY_DEPENDS_ON)
+        self._made_by = made_by(versions)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
         self._logistic_models = _new_logistic_models(config, ("recall",) if decoder is None else ("recall", "decoder"))
@@ -256,7 +257,8 @@ class HybridRoles(PersistentRoles):
             )
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
-            entry = Entry(question, target.number, next(same, target.number), at, until)
+            answer = next(same, target.number)
+            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0])
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
@@ -273,6 +275,11 @@ class HybridRoles(PersistentRoles):
     def _reply(self, number: int) -> str:
         reply = self._lookup(number).reply
         return reply.text if reply else ""
+
+
+def made_by(versions: Mapping[str, str]) -> str:
+    """Return the versions of all that makes an entry of the memory, as they are stored with it."""
+    return "; ".join([*(versions[name] for name in MEMORY_DEPENDS_ON), ENTRIES_VERSION])
 
 
 def standalone_question(query: Query) -> str:
