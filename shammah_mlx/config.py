@@ -145,6 +145,10 @@ class LogisticConfig(_Frozen, frozen=True):
     refit_share: Share = 0.04  # share of examples that must be new before the next fit
 
 
+REPEAT_PRIOR = LogisticConfig(  # Claude's own answer to the same text; what can be wrong is that it is old
+    prior={"constant": 3.5, "days": -0.01, "agreed": 1.0, "disagreed": -2.0},
+    strength=20.0,
+)
 RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds where both views of the memory agree
     prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
     strength=40.0,  # strong: these weights differ little between homes
@@ -160,11 +164,11 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
 class LogisticModelsConfig(_Frozen, frozen=True):
     """The logistic models of Router and Validator, by source of the drafts. In files this section is `evidence`."""
 
-    router: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
-        default_factory=lambda: {"recall": RECALL_PRIOR, "decoder": DECODER_ROUTER_PRIOR}
+    router: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(
+        default_factory=lambda: {"repeat": REPEAT_PRIOR, "recall": RECALL_PRIOR, "decoder": DECODER_ROUTER_PRIOR}
     )
-    validator: dict[Literal["recall", "decoder"], LogisticConfig] = msgspec.field(
-        default_factory=lambda: {"recall": RECALL_PRIOR, "decoder": DECODER_VALIDATOR_PRIOR}
+    validator: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(
+        default_factory=lambda: {"repeat": REPEAT_PRIOR, "recall": RECALL_PRIOR, "decoder": DECODER_VALIDATOR_PRIOR}
     )
 
     def __post_init__(self) -> None:
@@ -173,7 +177,7 @@ class LogisticModelsConfig(_Frozen, frozen=True):
         Raises:
             ValueError: one does not exist.
         """
-        of_router = RECALL_PRIOR.prior.keys()
+        of_router = RECALL_PRIOR.prior.keys() | REPEAT_PRIOR.prior.keys()
         of_validator = of_router | DECODER_VALIDATOR_PRIOR.prior.keys()
         for role, models, features in (
             ("router", self.router, of_router),
@@ -254,8 +258,10 @@ class PolicyConfig(_Frozen, frozen=True):
     least_doubt: Positive = 1e-6  # lower bound of the usual doubt
     first_doubt: Amount = 1.0  # the usual doubt before any draft was accepted
     first_drafts: Count = 20  # drafts that `first_doubt` counts as
-    shadows: dict[Literal["recall", "decoder"], Bands] = msgspec.field(  # share of forwarded queries, by source
-        default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
+    shadows: dict[Literal["repeat", "recall", "decoder"], Bands] = (
+        msgspec.field(  # share of forwarded queries, by source
+            default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
+        )
     )
 
     def __post_init__(self) -> None:
@@ -282,6 +288,7 @@ class RiskConfig(_Frozen, frozen=True):
     offset_strength: Strength = 20.0  # of the prior that scores are honest: 1 sd is 0.22 in log-odds
     slope_strength: Strength = 60.0  # of the prior that the slope is 1: 1 sd is 13 %
     known: Amount = 60.0  # measured drafts above a threshold before it counts: fewer can't tell 5 % from 10 %
+    known_spread: Amount = 20.0  # measured repeats before Claude's own spread counts
     tail: Share = 0.5  # lower scores say nothing about drafts that may be served
     memory: Factor = 3000.0  # drafts after which an old label counts 1/e
     feedback: Positive = 0.01  # step of the feedback; its inverse, in bad answers, is part of the slack
@@ -306,8 +313,8 @@ class TargetsConfig(_Frozen, frozen=True):
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
-    kind: Literal["gated", "semantic", "exact", "bleu"] = "semantic"
-    gated_threshold: Share = 0.3  # cosine distance of the worst matching sentence, where no rule decides
+    kind: Literal["fitted", "semantic", "exact", "bleu"] = "semantic"
+    fitted_threshold: Share = 0.4  # 1 - P(equivalent): above .6, a tenth of the pairs that people judged apart pass
     semantic_threshold: Share = 0.3  # specification, Option 1
     bleu_threshold: Share = 0.4  # specification, Option 3
     exact_threshold: Share = 0.5  # the divergence is 0 or 1, so any value between will do
@@ -316,11 +323,15 @@ class DivergenceConfig(_Frozen, frozen=True):
         """Return whether a draft this far from Claude's reply counts as good."""
         return divergence < self.threshold
 
+    def p_bad(self, divergence: float) -> float:
+        """Return the probability that a draft this far from Claude's reply is bad; 0 or 1 by a meter without doubt."""
+        return divergence if self.kind == "fitted" else float(not self.is_good(divergence))
+
     @property
     def threshold(self) -> float:
         """Return the threshold of the kind in use. Good means strictly below it."""
         return {
-            "gated": self.gated_threshold,
+            "fitted": self.fitted_threshold,
             "semantic": self.semantic_threshold,
             "exact": self.exact_threshold,
             "bleu": self.bleu_threshold,
@@ -354,6 +365,20 @@ class TeacherConfig(_Frozen, frozen=True):
     prices: dict[str, Price] = msgspec.field(
         default_factory=lambda: dict(LIST_PRICES)
     )  # a model not listed is unpriced, never free
+
+
+class JudgeConfig(_Frozen, frozen=True):
+    """Who judges whether a stored answer serves a question, and what the verdicts may cost."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # a twentieth of sonnet's price, no thinking
+    share: Share = 0.25  # of what all replies so far cost, for verdicts; 0: nothing is judged
+    first_usd: Amount = 0.01  # for verdicts before any reply was paid for: about a thousand
+    error: Annotated[float, msgspec.Meta(ge=1e-3, le=0.5)] = 0.05  # of its verdicts that are wrong; a guess
+    worth: Share = 0.5  # a check costs at most this share of what it is expected to save
+    route_threshold: Share = 0.3  # p_local must exceed it, from the first query on, so that there is a draft to judge
+    both: Share = 0.1  # of audits that buy a verdict and a whole reply, so that the judge is measured too
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0  # of silence; then Claude answers instead
+    local: str = ""  # a model on this machine that judges instead; not in use yet
 
 
 class StateConfig(_Frozen, frozen=True):
@@ -399,6 +424,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     risk: RiskConfig = RiskConfig()
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
+    judge: JudgeConfig = JudgeConfig(share=0.0)  # the specification has no judge
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Literal, Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-DraftSource = Literal["recall", "decoder"]
-Source = Literal["claude", "recall", "decoder"]
+DraftSource = Literal["repeat", "recall", "decoder"]
+"""`repeat`: Claude's own answer to the same text; `recall`: its answer to a similar question; `decoder`: a new text."""
+Source = Literal["claude", "repeat", "recall", "decoder"]
 ForcedSource = Literal["claude", "local"]
 Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
 
@@ -26,11 +28,11 @@ COMPLETE = ("end_turn", "stop_sequence")
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+    """A record. A field that is UNSET by default is left out of the JSON, so older records keep their bytes."""
 
 
 class Exchange(_Event, frozen=True):
-    """An earlier turn of the same conversation."""
+    """A question and an answer to it: an earlier turn of a conversation, or one side of a comparison."""
 
     question: str
     answer: str
@@ -85,6 +87,18 @@ class Route(_Event, frozen=True):
         return bool(self.tries)
 
 
+class Verdict(_Event, frozen=True):
+    """What the judge, a cheap Claude model, says about a draft."""
+
+    good: bool
+    model: str
+    rubric: str  # version of what the judge was told
+    with_reply: bool  # whether Claude's reply was shown beside the draft
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None  # None: unpriced
+
+
 class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     """A local answer proposed by the Generator."""
 
@@ -97,11 +111,21 @@ class Draft(_Event, frozen=True, rename={"features": "evidence"}):
 
 
 class ScoredDraft(_Event, frozen=True):
-    """A draft with its score, the Validator's p_accept, and its divergence once Claude's reply is known."""
+    """A draft with its score, the Validator's p_accept, and what was found out about it later."""
 
     draft: Draft
     p_accept: float
-    divergence: float | None = None
+    divergence: float | None = None  # from Claude's reply, once that is known
+    verdicts: tuple[Verdict, ...] | UnsetType = UNSET  # of the judge, in the order they were bought
+
+    def judged(self, verdict: Verdict) -> Self:
+        """Return this with one verdict more."""
+        return msgspec.structs.replace(self, verdicts=(*(self.verdicts or ()), verdict))
+
+    @property
+    def passed(self) -> bool | None:
+        """Say what the judge said before there was a reply; None if it was not asked then."""
+        return next((verdict.good for verdict in self.verdicts or () if not verdict.with_reply), None)
 
 
 class Nearest(_Event, frozen=True):
@@ -163,6 +187,14 @@ class Threshold(_Event, frozen=True):
     slope: float
 
 
+class Judging(_Event, frozen=True):
+    """When the judge may be asked about drafts of one query."""
+
+    error: float  # share of its verdicts that are wrong, both ways, as far as is known
+    thresholds: dict[DraftSource, float]  # what p_accept must exceed so that a draft it lets pass may be served
+    both: float  # share of audits that buy a verdict and a whole reply; the others buy a verdict first
+
+
 class AskOptions(_Event, frozen=True):
     """How the user wants a query to be answered."""
 
@@ -191,6 +223,8 @@ class Request(
     secret: bool = False  # the query looks like it holds a secret
     stored: bool = True  # False: the query is answered, and neither stored nor learnt, so never audited
     strict: bool = False  # True: the user wants no answer rather than one that the bound does not cover
+    judging: Judging | UnsetType = UNSET  # without it, no verdict may be bought
+    spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
 
     @property
     def waits(self) -> bool:
@@ -219,12 +253,15 @@ class Interaction(
     outcome: Outcome
     served_local: bool
     drafts: tuple[ScoredDraft, ...] = ()  # best first: the first one stood, or would have
-    accepted: bool = False  # whether the Validator accepted the best draft
+    accepted: bool = False  # whether the Validator accepted the best draft, or the judge did
     audit_probability: float | None = None  # of the draft that stood; None: none stood
     reply: Reply | None = None
     decision_context: DecisionContext = DecisionContext()
     ms: float | None = None  # milliseconds until the user had the answer
     late_for: int | None = None  # late audits: number of the interaction they measure
+    by_check: bool | UnsetType = (
+        UNSET  # True: the Validator was in doubt about the best draft, and the judge accepted it
+    )
 
     @classmethod
     def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:
@@ -238,14 +275,12 @@ class Interaction(
 
     @classmethod
     def approved(
-        cls,
-        request: Request,
-        route: Route,
-        drafts: tuple[ScoredDraft, ...],
-        audit_probability: float,
-        reply: Reply | None = None,
+        cls, request: Request, route: Route, drafts: tuple[ScoredDraft, ...], audit_probability: float
     ) -> Self:
-        """Record a draft that was served unmeasured; `reply` is the cut reply of an audit, if there was one."""
+        """Record a draft that was accepted, and is served unless an audit finds it bad.
+
+        A verdict before that means that the Validator was in doubt.
+        """
         return cls(
             request,
             route,
@@ -254,7 +289,7 @@ class Interaction(
             drafts=drafts,
             accepted=True,
             audit_probability=audit_probability,
-            reply=reply,
+            by_check=True if drafts[0].passed else UNSET,
         )
 
     @classmethod
@@ -265,27 +300,12 @@ class Interaction(
         )
 
     @classmethod
-    def audited(
-        cls,
-        request: Request,
-        route: Route,
-        drafts: tuple[ScoredDraft, ...],
-        audit_probability: float,
-        reply: Reply,
-        *,
-        good: bool,
-    ) -> Self:
-        """Record a draft that an audit measured; `good` says whether it was served, or else Claude's reply."""
-        return cls(
-            request,
-            route,
-            "audited",
-            served_local=good,
-            drafts=drafts,
-            accepted=True,
-            audit_probability=audit_probability,
-            reply=reply,
-        )
+    def audited(cls, stood: Self, drafts: tuple[ScoredDraft, ...], reply: Reply | None, *, good: bool) -> Self:
+        """Record an audit of a draft that stood; `good` says whether it was served, or else Claude's reply.
+
+        Without a reply it was measured by the judge alone.
+        """
+        return msgspec.structs.replace(stood, outcome="audited", served_local=good, drafts=drafts, reply=reply)
 
     @classmethod
     def late(cls, request: Request, served: Self, drafts: tuple[ScoredDraft, ...], reply: Reply | None) -> Self:
@@ -315,7 +335,7 @@ class Interaction(
             "forwarded": self.reply is not None and not self.served_local and self.audit_probability is None,
             "rejected": self.route.local and drafted and self.reply is not None and not self.served_local,
             "approved": stood and not complete and self.served_local,
-            "audited": stood and self.accepted and self.divergence is not None,
+            "audited": stood and self.accepted and (self.divergence is not None or self.is_judged),
             "late": stood and self.accepted and self.late_for is not None and (self.reply is None or complete),
         }[self.outcome]
         measured = any(scored.divergence is not None for scored in self.drafts)
@@ -348,17 +368,41 @@ class Interaction(
         """Return the source of the answer that the user got."""
         return self.draft.source if self.draft and self.served_local else "claude"
 
-    def p_measured(self, source: DraftSource) -> float:
-        """Return the probability with which a draft of this source was to be measured."""
-        p_asked = 1.0 if self.audit_probability is None else self.audit_probability  # 1 unless a draft stood
-        if source in self.route.tries:
-            return p_asked
-        return min(p_asked, self.request.shadow_rates.get(source, 0.0))  # one draw decides about audit and shadow
+    def p_found(self, source: DraftSource) -> float:
+        """Return the probability with which a draft of this source was to be measured, if it is bad.
+
+        One draw decides about audit and shadow. An audit that begins with a verdict ends there if the judge takes a bad
+        draft for a good one.
+        """
+        if self.audit_probability is None:
+            return 1.0 if source in self.route.tries else self.request.shadow_rates.get(source, 0.0)
+        if source not in self.route.tries:
+            return min(self.audit_probability, self.request.shadow_rates.get(source, 0.0))
+        judging = self.request.judging
+        misses = (1.0 - judging.both) * judging.error if judging and not self.by_check else 0.0
+        return self.audit_probability * (1.0 - misses)
 
     @property
     def called_claude(self) -> bool:
-        """Say whether Claude was called, for any reason."""
+        """Say whether Claude was asked for a whole answer, for any reason."""
         return self.reply is not None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Return the judge's verdicts on all drafts."""
+        return tuple(verdict for scored in self.drafts for verdict in scored.verdicts or ())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Return what the reply and the verdicts cost; None if a part of it is unpriced."""
+        bought = (*((self.reply,) if self.reply else ()), *self.verdicts)
+        prices = [part.cost_usd for part in bought if part.cost_usd is not None]
+        return sum(prices) if len(prices) == len(bought) else None
+
+    @property
+    def is_judged(self) -> bool:
+        """Say whether a verdict was bought."""
+        return bool(self.verdicts)
 
     @property
     def audit(self) -> bool:

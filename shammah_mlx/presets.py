@@ -13,7 +13,15 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from shammah_mlx.config import Config, DivergenceConfig, OptimizerConfig, PolicyConfig, RiskConfig, TargetsConfig
+from shammah_mlx.config import (
+    Config,
+    DivergenceConfig,
+    JudgeConfig,
+    OptimizerConfig,
+    PolicyConfig,
+    RiskConfig,
+    TargetsConfig,
+)
 from shammah_mlx.errors import BadInputError
 
 DEFAULT = Config(
@@ -29,13 +37,15 @@ DEFAULT = Config(
         audit_floor=0.02,  # the interval on bad answers is as wide as its inverse
         first_doubt=0.005,  # about the mean doubt on covid_faq
         shadows={
-            "recall": ((0, 1.0),),  # Claude's reply is paid for already
+            "repeat": ((0, 1.0),),  # Claude's reply is paid for already
+            "recall": ((0, 1.0),),
             "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
         },
     ),
     risk=RiskConfig(max_bad_rate=0.05),
     optimizer=OptimizerConfig(generator_lr=1e-3),  # of the adapters: 200 queries of covid_faq halved the loss
-    divergence=DivergenceConfig(kind="gated"),
+    divergence=DivergenceConfig(kind="fitted"),
+    judge=JudgeConfig(),
 )
 PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}
 DEFAULT_PRESET = "default"

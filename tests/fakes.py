@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shammah_mlx.events import Draft, DraftSource, ForcedSource, Query, Reply, Request, Step
+from shammah_mlx.events import Draft, DraftSource, Exchange, ForcedSource, Query, Reply, Request, Step
 from shammah_mlx.framework.targets import Target
 
 
@@ -36,6 +36,9 @@ class ScriptedRoles:
     def p_accept(self, query: Query, draft: Draft) -> float:
         self.calls.append("judge")
         return self._p_accepts[draft.source]
+
+    def answered(self, query: Query, draft: Draft) -> Exchange:
+        return Exchange(query.text, draft.text)
 
     def step(self, target: Target, rate: float) -> Step:
         self.calls.append(f"train {target.role}")

@@ -12,7 +12,9 @@ LEGAL = {
     "forwarded": Interaction.forwarded(make_request(), FORWARD, reply()),
     "rejected": Interaction.rejected(make_request(), LOCAL, SCORED, reply()),
     "approved": Interaction.approved(make_request(), LOCAL, SCORED, 0.1),
-    "audited": Interaction.audited(make_request(sampled=True), LOCAL, MEASURED, 0.1, reply(), good=True),
+    "audited": Interaction.audited(
+        Interaction.approved(make_request(sampled=True), LOCAL, SCORED, 0.1), MEASURED, reply(), good=True
+    ),
 }
 
 

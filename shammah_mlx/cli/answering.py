@@ -83,7 +83,7 @@ def _ask_here(
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home))
+    claude = Claude(config.teacher, find_credential(home), judge=config.judge)
     with Assistant(
         make_home(home), config, claude, Weights(weights_folder()), options=AssistantOptions(on_wait=say_waiting)
     ) as assistant:

@@ -37,7 +37,7 @@ def learn(ctx: click.Context, /, **options: Any) -> None:
         with Assistant(
             home,
             config,
-            Claude(config.teacher, find_credential(home)),
+            Claude(config.teacher, find_credential(home), judge=config.judge),
             weights,
             options=AssistantOptions(on_wait=say_waiting),
         ) as assistant:

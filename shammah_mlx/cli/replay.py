@@ -24,6 +24,18 @@ from shammah_mlx.home.folder import make_home
     type=click.Choice(["recall", "recall+decoder"]),
     help="Source of drafts; recall alone is much faster.",
 )
+@click.option(
+    "--judge",
+    type=click.Choice(["simulated"]),
+    help="Add a stand-in for Claude as judge: it knows the stream's truth, and errs now and then.",
+)
+@click.option(
+    "--judge-error",
+    type=click.FloatRange(0.0, 0.5),
+    default=0.03,
+    show_default=True,
+    help="Share of the stand-in's verdicts that are wrong, both ways.",
+)
 @click.option("--json", "json_out", type=click.Path(path_type=Path), metavar="OUT", help="Write the results as JSON.")
 @click.option(
     "--trace", "trace_out", type=click.Path(path_type=Path), metavar="OUT", help="Write one JSON line per query."
@@ -37,6 +49,8 @@ def replay(
     shuffle: int | None,
     limit: int | None,
     generator: str | None,
+    judge: str | None,
+    judge_error: float,
     json_out: Path | None,
     trace_out: Path | None,
     **options: Any,
@@ -52,7 +66,7 @@ def replay(
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.home.prequential import run
     from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.recordings import Recorded, read_stream
+    from shammah_mlx.teacher.recordings import Recorded, SimulatedJudge, read_stream
 
     chosen_home = merge_options(ctx, options)["home"]
     stream = read_stream(file, shuffle, limit)
@@ -60,8 +74,10 @@ def replay(
     check_outputs(file, json_out, trace_out)
     with ExitStack() as stack:
         options = {**options, "home": _replay_home(chosen_home, stack)}
-        home, config = home_and_config(ctx, options, {"generator": generator})
-        teacher = Recorded(row for row, _ in stream)
+        without = None if judge else {"share": 0.0}
+        home, config = home_and_config(ctx, options, {"generator": generator, "judge": without})
+        stand_in = SimulatedJudge(stream, judge_error, config.seed) if judge else None
+        teacher = Recorded((row for row, _ in stream), stand_in, config.teacher.prices)
         now = time.time()  # a recorded stream has no times: everything in it happens at once
         assistant = stack.enter_context(
             Assistant(

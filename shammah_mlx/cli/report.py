@@ -136,7 +136,7 @@ def band_table(result: Result) -> Table:
     """Return the run by the specification's query bands, with its expected forward rate beside the measured one."""
     moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
     table = Table(caption=f"moved: {moved}")
-    for name in ("queries", "calls", "local", "bad local", "divergence", "forwarded", "specified"):
+    for name in ("queries", "calls", "checks", "local", "bad local", "divergence", "cost", "forwarded", "specified"):
         table.add_column(name, justify="right", no_wrap=True)
     for band in result.bands:
         table.add_row(*_band_cells(band, f"{band.start}-{band.to}"), EXPECTED_FORWARD[band.start])
@@ -148,4 +148,14 @@ def band_table(result: Result) -> Table:
 def _band_cells(band: Band, name: str) -> tuple[str, ...]:
     divergence = "-" if band.mean_divergence is None else f"{band.mean_divergence:.3f}"
     forwarded = f"{1 - band.local / band.queries:.0%}"
-    return name, str(band.calls), str(band.local), str(band.bad_local), divergence, forwarded
+    cost = f"{band.cost_usd / band.cost_all_usd:.0%}" if band.cost_all_usd else "-"  # of forwarding everything
+    return (
+        name,
+        str(band.calls),
+        str(band.checks),
+        str(band.local),
+        str(band.bad_local),
+        divergence,
+        cost,
+        forwarded,
+    )

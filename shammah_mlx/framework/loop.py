@@ -14,6 +14,7 @@ from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import (
     Draft,
     DraftSource,
+    Exchange,
     Interaction,
     Outage,
     Query,
@@ -23,6 +24,7 @@ from shammah_mlx.events import (
     ScoredDraft,
     Show,
     Step,
+    Verdict,
 )
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import learning_rate
@@ -41,8 +43,17 @@ class ClaudeCall(msgspec.Struct, frozen=True):
     is_answer: bool  # True: the reply is the user's answer, and may be shown as it arrives; False: it measures a draft
 
 
-Consultation = Generator[ClaudeCall, Reply | Outage, Result]
-"""A computation that may need Claude: it yields calls, is sent the reply or outage of each, and returns a result."""
+class VerdictCall(msgspec.Struct, frozen=True):
+    """A question for the judge: does this draft answer the query, or serve as well as Claude's reply?"""
+
+    query: Query
+    draft: str
+    reply: str | None = None  # None: there is none yet
+
+
+Call = ClaudeCall | VerdictCall
+Consultation = Generator[Call, Reply | Verdict | Outage, Result]
+"""A computation that may need Claude: it yields calls, is sent what came of each, and returns a result."""
 
 
 class Roles(Protocol):
@@ -57,6 +68,9 @@ class Roles(Protocol):
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
 
+    def answered(self, query: Query, draft: Draft) -> Exchange:
+        """Return the draft's text with the question that it was an answer to; a new text answers the query."""
+
     def step(self, target: Target, rate: float) -> Step:
         """Train one model on one example."""
 
@@ -66,6 +80,9 @@ class Teacher(Protocol):
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
         """Return the reply, or the reason why there is none; `show` receives its text as it arrives."""
+
+    def judge(self, query: Query, draft: str, reply: str | None) -> Verdict | Outage:
+        """Return whether the draft answers the query, or serves as well as the `reply` if there is one."""
 
 
 def do_nothing() -> None:
@@ -81,14 +98,17 @@ def answer(
     needed and could not answer; the query then counts as not handled.
     """
     query = request.query
-    route = policy.route(roles.p_local(query), request, config.policy)
+    route = policy.route(roles.p_local(query), request, config)
     drafts = _draft_locally(request, route, roles, config.policy, show)
     is_accepted = policy.accepts_best(drafts, route, request, config.policy)
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
 
+    if not is_accepted and policy.is_worth_a_check(drafts, route, request, config):
+        drafts = yield from _checked(query, drafts)
+        is_accepted = drafts[0].passed is True
     if not is_accepted:
-        reply = yield ClaudeCall(query, is_answer=True)
+        reply = yield from ask_claude(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply
         if not drafts:
@@ -96,15 +116,8 @@ def answer(
         return Interaction.rejected(request, route, drafts, reply)
 
     audit_probability = policy.audit_probability(drafts[0], request, config.policy)
-    if request.audit_draw >= audit_probability:
-        return Interaction.approved(request, route, drafts, audit_probability)
-
-    reply = yield ClaudeCall(query, is_answer=False)
-    if isinstance(reply, Outage) or not reply.complete:
-        return _audit_failed(request, route, drafts, audit_probability, reply)
-    best, *others = _compare(drafts, reply, meter)
-    good = best.divergence is not None and config.divergence.is_good(best.divergence)
-    return Interaction.audited(request, route, (best, *others), audit_probability, reply, good=good)
+    stands = Interaction.approved(request, route, drafts, audit_probability)
+    return (yield from _audit(stands, roles, meter, config)) if stands.audit else stands
 
 
 def learn(
@@ -135,7 +148,7 @@ def observe(
         scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
     ]
     drafts = (*drafts, *policy.best_first(shadows, request, config.policy))  # the draft that was decided on stays first
-    return msgspec.structs.replace(interaction, drafts=_compare(drafts, reply, meter))
+    return msgspec.structs.replace(interaction, drafts=_compare(drafts, request.query, reply, roles, meter))
 
 
 def run_consultation(consultation: Consultation[Result], teacher: Teacher, show: Show | None = None) -> Result:
@@ -146,7 +159,10 @@ def run_consultation(consultation: Consultation[Result], teacher: Teacher, show:
     try:
         call = next(consultation)
         while True:
-            call = consultation.send(teacher.ask(call.query, show if call.is_answer else None))
+            if isinstance(call, VerdictCall):
+                call = consultation.send(teacher.judge(call.query, call.draft, call.reply))
+            else:
+                call = consultation.send(teacher.ask(call.query, show if call.is_answer else None))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]  # StopIteration does not carry the generator's type
 
@@ -170,23 +186,57 @@ def _draft_and_score(query: Query, source: DraftSource, roles: Roles, show: Show
     return None if draft is None else ScoredDraft(draft, roles.p_accept(query, draft))
 
 
-def _audit_failed(
-    request: Request, route: Route, drafts: tuple[ScoredDraft, ...], audit_probability: float, reply: Reply | Outage
-) -> Interaction | Outage:
+def ask_claude(query: Query, *, is_answer: bool) -> Consultation[Reply | Outage]:
+    """Ask Claude for a whole answer."""
+    came = yield ClaudeCall(query, is_answer)
+    assert not isinstance(came, Verdict)  # what is sent back fits the call
+    return came
+
+
+def _checked(query: Query, drafts: tuple[ScoredDraft, ...]) -> Consultation[tuple[ScoredDraft, ...]]:
+    """Ask the judge about the best draft, before there is a reply; without a verdict the drafts stay as they are."""
+    best, *others = drafts
+    verdict = yield VerdictCall(query, best.draft.text)
+    return (best.judged(verdict), *others) if isinstance(verdict, Verdict) else drafts
+
+
+def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> Consultation[Interaction | Outage]:
+    """Measure a draft that was accepted: by a verdict where that may do, or else by Claude's reply."""
+    request, drafts = stands.request, stands.drafts
+    if request.judging and not stands.by_check:
+        drafts = yield from _checked(request.query, drafts)
+        if drafts[0].passed and not policy.audit_buys_both(stands):
+            return Interaction.audited(stands, drafts, None, good=True)
+    reply = yield from ask_claude(request.query, is_answer=False)
+    if isinstance(reply, Outage) or not reply.complete:
+        return _audit_failed(stands, reply)
+    drafts = _compare(drafts, request.query, reply, roles, meter)
+    divergence = drafts[0].divergence
+    return Interaction.audited(
+        stands, drafts, reply, good=divergence is not None and config.divergence.is_good(divergence)
+    )
+
+
+def _audit_failed(stands: Interaction, reply: Reply | Outage) -> Interaction | Outage:
     """Serve the accepted draft although its audit got no complete reply, unless the user is strict."""
-    if isinstance(reply, Outage):
-        return reply if request.strict else Interaction.approved(request, route, drafts, audit_probability)
-    if request.strict:  # the cut reply was paid for: it is shown, marked as cut
-        return Interaction.rejected(request, route, drafts, reply)
-    return Interaction.approved(request, route, drafts, audit_probability, reply)
+    if stands.request.strict:  # a cut reply was paid for: it is shown, marked as cut
+        return (
+            reply
+            if isinstance(reply, Outage)
+            else Interaction.rejected(stands.request, stands.route, stands.drafts, reply)
+        )
+    return stands if isinstance(reply, Outage) else msgspec.structs.replace(stands, reply=reply)
 
 
-def _compare(drafts: Sequence[ScoredDraft], reply: Reply, meter: Meter) -> tuple[ScoredDraft, ...]:
+def _compare(
+    drafts: Sequence[ScoredDraft], query: Query, reply: Reply, roles: Roles, meter: Meter
+) -> tuple[ScoredDraft, ...]:
     """Measure how far each draft is from the reply, where that is not known yet."""
+    replied = Exchange(query.text, reply.text)
 
     def compared(scored: ScoredDraft) -> ScoredDraft:
         if scored.divergence is not None:
             return scored
-        return msgspec.structs.replace(scored, divergence=meter(scored.draft.text, reply.text))
+        return msgspec.structs.replace(scored, divergence=meter(roles.answered(query, scored.draft), replied))
 
     return tuple(compared(scored) for scored in drafts)

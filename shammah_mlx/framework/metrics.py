@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import Interaction, Step
@@ -16,6 +17,13 @@ LONGEST_LINE = 4096  # bytes; a line has about 700
 
 class _Line(msgspec.Struct, frozen=True):
     query_count: int
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Money spent so far, and on what, in US dollars; what is unpriced is not in it. Field names are stored."""
+
+    replies: float = 0.0
+    verdicts: float = 0.0
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -34,6 +42,7 @@ class Tally(msgspec.Struct, frozen=True):
     skipped_steps: int = 0
     stood: int = 0  # drafts that the Validator accepted
     doubt_sum: float = 0.0  # of those
+    spent: Spent | UnsetType = UNSET  # left out where nothing was spent, so that older tallies keep their bytes
 
 
 def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: Config) -> Tally:
@@ -55,15 +64,28 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
         add[_outcome_name("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
-    sums = {"divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0)}
+    sums = {
+        "divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0),
+        "spent": _spent(tally, interaction),
+    }
     if (
         interaction.audit_probability is not None
         and interaction.request.forced_source is None
         and interaction.late_for is None
+        and interaction.source != "repeat"
     ):
         sums["doubt_sum"] = tally.doubt_sum + policy.doubt(interaction.drafts[0], interaction.request, config.policy)
         counts["stood"] = tally.stood + 1
     return msgspec.structs.replace(tally, **counts, **sums)
+
+
+def _spent(tally: Tally, interaction: Interaction) -> Spent | UnsetType:
+    before = tally.spent or Spent()
+    reply = interaction.reply.cost_usd if interaction.reply else None
+    after = Spent(
+        before.replies + (reply or 0.0), before.verdicts + sum(each.cost_usd or 0.0 for each in interaction.verdicts)
+    )
+    return after if after != Spent() else UNSET
 
 
 def usual_doubt(tally: Tally, config: PolicyConfig) -> float:

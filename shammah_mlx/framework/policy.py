@@ -9,13 +9,28 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import AskOptions, DraftSource, Query, Request, Route, ScoredDraft, Threshold
+from shammah_mlx.events import (
+    AskOptions,
+    DraftSource,
+    Interaction,
+    Judging,
+    Query,
+    Request,
+    Route,
+    ScoredDraft,
+    Threshold,
+)
 from shammah_mlx.framework.schedules import band_value
-from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose
+from shammah_mlx.numerics import log_odds, sigmoid
+from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, spread, with_feedback
+from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
 from shammah_mlx.text.sensitive import holds_secret
+
+LEAST_SLOPE = 0.1  # of a curve by which a threshold for checks is computed: a flat one tells drafts not apart
 
 
 class HomeCounts(msgspec.Struct, frozen=True):
@@ -25,6 +40,8 @@ class HomeCounts(msgspec.Struct, frozen=True):
     usual_doubt: float = 1.0  # mean doubt of the drafts accepted so far
     score_counts: CountsBySource = {}
     open_audits: int = 0  # audits still due because Claude could not be reached
+    replies_usd: float = 0.0  # what Claude's replies have cost
+    verdicts_usd: float = 0.0  # what the judge's verdicts have cost
 
 
 def make_request(query: Query, number: int, counts: HomeCounts, options: AskOptions, config: Config) -> Request:
@@ -38,6 +55,7 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
     stored = options.stored and not secret
     audit_rate = (band_value(config.policy.audits, counts.seen) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()
+    required = thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config)
     return Request(
         number=number,
         seen=counts.seen,
@@ -47,12 +65,40 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
         audit_rate=audit_rate,
         shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in shadows},
         usual_doubt=counts.usual_doubt,
-        thresholds=thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config),
+        thresholds=required,
         secret=secret,
         stored=stored,
         strict=options.strict,
         open_audits=counts.open_audits,
+        judging=_judging(required, counts, config) if stored else UNSET,
+        spread=spread(counts.score_counts, config.risk) or UNSET,
     )
+
+
+def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, config: Config) -> Judging | UnsetType:
+    """Return when the judge may be asked; UNSET if it is off, has spent its share, or nothing is promised."""
+    judge = config.judge
+    affordable = counts.verdicts_usd < judge.share * counts.replies_usd + judge.first_usd
+    if not judge.share or not affordable or not required:
+        return UNSET
+    return Judging(
+        error=judge.error,
+        thresholds={
+            source: _check_threshold(threshold, counts.score_counts[source].feedback, config)
+            for source, threshold in required.items()
+        },
+        both=judge.both,
+    )
+
+
+def _check_threshold(threshold: Threshold, feedback: float, config: Config) -> float:
+    """Return what p_accept must exceed so that a draft the judge lets pass is bad at most at `max_bad_rate`.
+
+    With a rate of bad drafts r and an error rate e, r e / (r e + (1 - r)(1 - e)) of those that pass are bad.
+    """
+    least_odds_good = log_odds(config.judge.error) - log_odds(config.risk.max_bad_rate)
+    score = sigmoid((least_odds_good - threshold.offset) / max(threshold.slope, LEAST_SLOPE))
+    return with_feedback(score, feedback)
 
 
 def thresholds(
@@ -64,7 +110,12 @@ def thresholds(
         return _audit_probability_at(bad_rate**config.policy.audit_focus, audit_rate, usual_doubt, config.policy)
 
     promised = score_counts if config.risk.promises else {}
-    return {source: choose(counts, config.risk, audited) for source, counts in promised.items()}
+    return {
+        source: choose(
+            counts, config.risk, audited, spread=spread(score_counts, config.risk), is_trusted=source == "repeat"
+        )
+        for source, counts in promised.items()
+    }
 
 
 def audit_draw(seed: int, number: int, text: str) -> float:
@@ -75,16 +126,30 @@ def audit_draw(seed: int, number: int, text: str) -> float:
     return random.Random(f"{seed}/{number}/{text}").random()  # a string seed is hashed with SHA-512
 
 
-def route(p_locals: Mapping[DraftSource, float], request: Request, config: PolicyConfig) -> Route:
+def route(p_locals: Mapping[DraftSource, float], request: Request, config: Config) -> Route:
     """Choose the sources to try: those whose p_local exceeds the minimum; none means Claude."""
-    min_p_local = route_threshold(request.seen, config)
+    min_p_local = route_threshold(request.seen, config.policy)
+    tried: Iterable[DraftSource] = p_locals
     if request.forced_source == "local":
-        tries = tuple(sorted(p_locals, key=lambda source: -p_locals[source]))
-    elif request.forced_source == "claude" or min_p_local is None:
-        tries = ()
+        tried = sorted(p_locals, key=lambda source: -p_locals[source])
+    elif request.forced_source == "claude":
+        tried = ()
     else:
-        tries = tuple(source for source, p_local in p_locals.items() if p_local > min_p_local)
-    return Route(dict(p_locals), min_p_local, tries)
+        tried = [
+            source
+            for source, p_local in p_locals.items()
+            if (minimum := _min_p_local(source, min_p_local, request, config)) is not None and p_local > minimum
+        ]
+    return Route(dict(p_locals), min_p_local, tuple(tried))
+
+
+def _min_p_local(source: DraftSource, scheduled: float | None, request: Request, config: Config) -> float | None:
+    """Return what p_local of a source must exceed; less than scheduled where the judge can be asked about a draft."""
+    if source == "repeat":
+        return 0.0
+    if request.judging:
+        return min(config.judge.route_threshold, 1.0 if scheduled is None else scheduled)
+    return scheduled
 
 
 def route_threshold(seen: int, config: PolicyConfig) -> float | None:
@@ -100,13 +165,16 @@ def accept_threshold(seen: int, config: PolicyConfig) -> float | None:
 def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float | None:
     """Return what p_accept of this draft must exceed, by all rules; None while nothing may be served locally.
 
-    The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command.
+    The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. The schedule
+    does not hold for a repeated question: nothing need be known to give Claude's own answer to it.
     """
-    minimum = accept_threshold(request.seen, config)
+    minimum = 0.0 if scored.draft.source == "repeat" else accept_threshold(request.seen, config)
     if minimum is None:
         return None
     if (threshold := request.thresholds.get(scored.draft.source)) is not None:
         minimum = max(minimum, threshold.serve)
+    if scored.draft.source == "repeat":
+        return minimum
     if scored.p_accept > minimum and destroys(scored.draft.text):  # reading a draft is slow: only if it matters
         return max(minimum, config.accept_destroying)
     return minimum
@@ -123,9 +191,35 @@ def accepts_best(drafts: Sequence[ScoredDraft], route: Route, request: Request, 
 
     A strict user gets no draft that the promise of `max_bad_rate` would not cover.
     """
-    if not drafts or route.threshold is None or (request.strict and not request.can_be_covered):
+    if not drafts or not route.tries or (request.strict and not request.can_be_covered):
         return False
     return accepts(drafts[0], request, config)
+
+
+def is_worth_a_check(drafts: Sequence[ScoredDraft], route: Route, request: Request, config: Config) -> bool:
+    """Return whether to ask the judge about the best draft, which the Validator did not accept.
+
+    The draft must be good often enough for those that pass to keep the bound, and the verdict must cost little beside
+    what it is expected to save. A destructive command is never served on a verdict alone.
+    """
+    if not drafts or not request.judging or not route.tries or request.forced_source is not None:
+        return False
+    best = drafts[0]
+    threshold = request.thresholds.get(best.draft.source)
+    if threshold is None or best.p_accept <= request.judging.thresholds[best.draft.source]:
+        return False
+    if (request.strict and not request.can_be_covered) or destroys(best.draft.text):
+        return False
+    cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
+    if cost.check is None or cost.answer is None:
+        return False
+    return cost.check <= config.judge.worth * (1.0 - bad_rate(best.p_accept, threshold)) * cost.answer
+
+
+def audit_buys_both(stood: Interaction) -> bool:
+    """Return whether this audit buys a whole reply beside the verdict: a share of the audits, by the same draw."""
+    judging, probability = stood.request.judging, stood.audit_probability or 0.0
+    return not judging or stood.request.audit_draw < judging.both * probability
 
 
 def best_first(drafts: Iterable[ScoredDraft], request: Request, config: PolicyConfig) -> tuple[ScoredDraft, ...]:
@@ -137,18 +231,23 @@ def doubt(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float:
     """Return how doubtful an accepted draft is: its expected bad rate to the power of `audit_focus`.
 
     The rate comes from the curve of measured scores; where nothing is promised there is none, and 1 - p_accept is used.
+    A draft that the judge let pass is bad less often.
     """
     threshold = request.thresholds.get(scored.draft.source)
     rate = 1.0 - scored.p_accept if threshold is None else bad_rate(scored.p_accept, threshold)
+    if scored.passed and request.judging:
+        rate = sigmoid(log_odds(rate) + log_odds(request.judging.error))
     return float(rate**config.audit_focus)
 
 
 def audit_probability(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float:
     """Return the probability that an accepted draft is audited: `audit_rate` on average, more for doubtful drafts.
 
-    It depends on the past, the query, the draft and its score alone, never on the reply. So dividing by it makes
-    estimates from audits unbiased.
+    It depends on the past, the query, the draft, its score and a verdict before, never on the reply. So dividing by it
+    makes estimates from audits unbiased.
     """
+    if scored.draft.source == "repeat":
+        return request.audit_rate  # the specification's; what it may miss does not depend on the score
     return _audit_probability_at(doubt(scored, request, config), request.audit_rate, request.usual_doubt, config)
 
 

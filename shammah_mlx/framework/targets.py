@@ -1,6 +1,7 @@
 """Training labels, all made here from observed interactions (specification, Training Signals for Each Model).
 
-A draft is good if its divergence is strictly below the threshold. `TargetsConfig` says whether the Router also learns
+A label is the probability that a draft is good, by the meter and the judge; a meter that knows no doubt says 0 or 1.
+`TargetsConfig` says whether the Router also learns
 from the Validator's decisions.
 """
 
@@ -10,6 +11,9 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import DraftSource, Interaction, Query, Role, ScoredDraft
+from shammah_mlx.risk.badness import p_bad
+
+DOUBT = 0.5  # of a label: below it the draft is rather bad
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -19,7 +23,7 @@ class Target(msgspec.Struct, frozen=True):
     number: int  # the interaction's, in the journal
     query: Query
     response: str | None  # the reply to write; for Router and Validator the draft that the label is about
-    label: int | None  # 1: good or local, 0: bad or forward; None for the Generator
+    label: float | None  # 1: good or local, 0: bad or forward, between: in doubt; None for the Generator
     features: Mapping[str, float] = {}  # what the model saw when it decided
     source: DraftSource | None = None  # of that draft
     versions: Mapping[str, str] = {}  # of the parts that made the features and the label
@@ -32,7 +36,7 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
     request, reply, decision_context = interaction.request, interaction.reply, interaction.decision_context
     targets: list[Target] = []
     for scored in interaction.drafts:
-        draft, good = scored.draft, _is_good(scored, config)
+        draft, good = scored.draft, _label(scored, interaction, config)
         label = _router_label(interaction, good, config) if scored is interaction.drafts[0] else good
         if label is not None:
             details = (decision_context.features, draft.source, decision_context.versions)
@@ -41,7 +45,11 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
             details = (draft.features, draft.source, decision_context.versions)
             targets.append(Target("validator", request.number, request.query, draft.text, good, *details))
     if reply is not None and reply.complete:
-        wrong = [scored for scored in interaction.drafts if _is_good(scored, config) == 0 and scored.draft.entry]
+        wrong = [
+            scored
+            for scored in interaction.drafts
+            if scored.draft.entry and (label := _label(scored, interaction, config)) is not None and label < DOUBT
+        ]
         refuted = wrong[0].draft.entry if wrong else None
         accepted = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.audit_probability is not None
         targets.append(
@@ -58,11 +66,14 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
     return tuple(targets)
 
 
-def _is_good(scored: ScoredDraft, config: Config) -> int | None:
-    return None if scored.divergence is None else int(config.divergence.is_good(scored.divergence))
+def _label(scored: ScoredDraft, interaction: Interaction, config: Config) -> float | None:
+    """Return the probability that a draft is good by what was found out, whatever its score; None if nothing was."""
+    judging = interaction.request.judging
+    bad = p_bad(scored, config.divergence, judging.error if judging else config.judge.error)
+    return None if bad is None else 1.0 - bad
 
 
-def _router_label(interaction: Interaction, good: int | None, config: Config) -> int | None:
+def _router_label(interaction: Interaction, good: float | None, config: Config) -> float | None:
     if interaction.accepted and config.targets.trust_approval and interaction.late_for is None:
         return 1
     if interaction.outcome == "rejected" and config.targets.trust_rejection:

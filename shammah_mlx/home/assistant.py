@@ -155,6 +155,8 @@ class Assistant:
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
             score_counts=training.score_counts_now(),
             open_audits=len(self._journal.open_audits()),
+            replies_usd=training.tally.spent.replies if training.tally.spent else 0.0,
+            verdicts_usd=training.tally.spent.verdicts if training.tally.spent else 0.0,
         )
 
     def _write(self, interaction: Interaction) -> Interaction:
@@ -185,7 +187,7 @@ class Assistant:
             if is_late or served.decision_context.versions != self._training.versions:
                 reply = None
             elif reached:
-                reply = yield loop.ClaudeCall(served.request.query, is_answer=False)
+                reply = yield from loop.ask_claude(served.request.query, is_answer=False)
             else:
                 continue
             if isinstance(reply, Outage):

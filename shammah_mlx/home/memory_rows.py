@@ -22,18 +22,18 @@ class MemoryRows:
         question = entry.question
         row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
         vectors = [vector.astype(np.float32).tobytes() for vector in (question.vector, entry.reply)]
-        content = (vectors[0], question.words.tobytes(), vectors[1])
-        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
+        content = (vectors[0], question.words.tobytes(), question.text, vectors[1])
+        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
 
     def made_by(self, versions: str) -> Iterator[Entry]:
         """Yield the entries that this embedder and this meter made, in order."""
         rows = self._db.execute(
-            "SELECT number, answer, context, at, until, vector, words, reply FROM memory "
+            "SELECT number, answer, context, at, until, vector, words, text, reply FROM memory "
             "WHERE made_by = ? ORDER BY number",
             (versions,),
         )
-        for number, answer, context, at, until, vector, words, reply in rows:
-            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context)
+        for number, answer, context, at, until, vector, words, text, reply in rows:
+            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
             yield Entry(question, number, answer, at, until, np.frombuffer(reply, np.float32))
 
     def delete(self, first: int, last: int | None = None) -> None:

@@ -8,9 +8,11 @@ from typing import BinaryIO
 
 import msgspec
 
+from shammah_mlx.config import TeacherConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Interaction, Outage, Query, Source
+from shammah_mlx.events import Exchange, Interaction, Outage, Query, Source
 from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.teacher.judge import answer_price
 from shammah_mlx.teacher.recordings import Row, Truth
 from shammah_mlx.text.divergence import Meter
 
@@ -30,8 +32,11 @@ class Trace(msgspec.Struct, frozen=True, rename={"audit_probability": "pi"}):
     threshold: float | None
     audit_probability: float | None  # of the draft that stood
     audit: bool
-    called_claude: bool
+    called_claude: bool  # a whole answer was bought
+    checked: bool  # a verdict was bought
     divergence: float | None
+    cost_usd: float  # of the answer and of the verdicts, at list prices
+    cost_all_usd: float  # of the answer if every query were forwarded
 
 
 class Band(msgspec.Struct, frozen=True, rename={"start": "from"}):
@@ -40,10 +45,13 @@ class Band(msgspec.Struct, frozen=True, rename={"start": "from"}):
     start: int
     to: int
     queries: int
-    calls: int  # queries that called Claude for any reason
+    calls: int  # queries that bought a whole answer from Claude, for any reason
+    checks: int  # verdicts that were bought
     local: int  # queries that were answered locally
     bad_local: int  # local answers that were wrong by the stream's truth
     mean_divergence: float | None  # of the drafts that were measured
+    cost_usd: float  # at list prices, with counted tokens
+    cost_all_usd: float  # of forwarding everything
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -61,7 +69,7 @@ def run(
     initial = assistant.roles.state()
     traces = []
     for (row, _), interaction in zip(stream, play(stream, assistant), strict=True):
-        line = trace(row, interaction)
+        line = trace(row, interaction, assistant.config.teacher)
         traces.append(line)
         if trace_out:
             trace_out.write(msgspec.json.encode(line) + b"\n")
@@ -81,7 +89,7 @@ def play(stream: Sequence[tuple[Row, Truth]], assistant: Assistant) -> Iterator[
         yield learnt[-1] if learnt else asked  # what looks like a secret is answered and never learnt
 
 
-def trace(row: Row, interaction: Interaction) -> Trace:
+def trace(row: Row, interaction: Interaction, teacher: TeacherConfig) -> Trace:
     """Return the trace line of one interaction."""
     draft = interaction.draft
     return Trace(
@@ -95,7 +103,10 @@ def trace(row: Row, interaction: Interaction) -> Trace:
         audit_probability=interaction.audit_probability,
         audit=interaction.audit,
         called_claude=interaction.called_claude,
+        checked=interaction.is_judged,
         divergence=interaction.divergence,
+        cost_usd=interaction.cost_usd or 0.0,
+        cost_all_usd=answer_price(interaction.request.query, row.reply, teacher) or 0.0,
     )
 
 
@@ -112,7 +123,7 @@ def score(
         topic = topics.get(line.from_id) if line.from_id else None
         if topic is not None and truth.topic is not None:
             return topic not in truth.accepted
-        return meter(line.answer, row.reply) >= threshold
+        return meter(Exchange(row.query, line.answer), Exchange(row.query, row.reply)) >= threshold
 
     bad = [is_bad(line, row, truth) for line, (row, truth) in zip(traces, stream, strict=True)]
     starts = [start for start in BANDS if start < len(traces)]
@@ -129,7 +140,10 @@ def _band(start: int, end: int, traces: Sequence[Trace], bad: Sequence[bool]) ->
         to=end,
         queries=len(inside),
         calls=sum(line.called_claude for line in inside),
+        checks=sum(line.checked for line in inside),
         local=sum(line.source != "claude" for line in inside),
         bad_local=sum(bad[start:end]),
         mean_divergence=sum(measured) / len(measured) if measured else None,
+        cost_usd=sum(line.cost_usd for line in inside),
+        cost_all_usd=sum(line.cost_all_usd for line in inside),
     )

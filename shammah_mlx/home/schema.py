@@ -49,6 +49,9 @@ MIGRATIONS = (
         state TEXT NOT NULL                     -- what that made: sha256 of its manifest
     )
     """,
+    """
+    ALTER TABLE memory ADD COLUMN text INTEGER NOT NULL DEFAULT 0
+    """,
     "ALTER TABLE memory ADD COLUMN reply BLOB",  # fp32; NULL in rows of older versions, which nobody reads
 )
 

@@ -6,16 +6,20 @@ Claude's complete replies and from measured divergences, and from nothing else.
 """
 
 import functools
+import hashlib
 import math
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
+from shammah_mlx.learners.evidence import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
@@ -23,24 +27,23 @@ from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.student import Lookup, Student
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
+from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.freshness import is_fleeting
+from shammah_mlx.text.open_ended import is_open_ended
 
 LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
 A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
-# Features are stored under these names: "concord" is how far vote and classifier agree, "sure concord" its product with
-# "sure". These are the features of a query for which nothing is proposed.
-NO_PROPOSAL = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}
-MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
-MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
+RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
 NEAREST = 5  # past questions stored to explain a decision
-FEATURES_VERSION = "3"  # of what Router and Validator are given; stored as the version "evidence"
 ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
+WORDINGS = 16  # questions nearest to the known one, among which other wordings of it are found
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
+    "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
     "recall": {*MEMORY_DEPENDS_ON, "evidence"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder"},
 }
@@ -86,7 +89,8 @@ class HybridRoles(PersistentRoles):
         def question(query: Query) -> Question | None:
             if not embed.reads_all(standalone_question(query)):
                 return None  # two questions may differ in the part that is not read
-            return Question(embed([standalone_question(query)])[0], word_set(standalone_question(query)), query.context)
+            asked = standalone_question(query)
+            return Question(embed([asked])[0], word_set(asked), query.context, text_hash(asked))
 
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(
@@ -98,17 +102,22 @@ class HybridRoles(PersistentRoles):
         self._made_by = made_by(versions)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
-        self._logistic_models = _new_logistic_models(config, ("recall",) if decoder is None else ("recall", "decoder"))
+        self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
         self._propose = functools.lru_cache(RECENT)(self._make_proposal)  # cleared when the memory changes
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
         proposal, features = self._propose(query)
         p_locals = {
-            source: classifier.probability(features) for source, classifier in self._logistic_models["router"].items()
+            source: classifier.probability(features)
+            for source, classifier in self._logistic_models["router"].items()
+            if source != "repeat"
         }
         if proposal is None:
             p_locals["recall"] = 0.0
+        if (repeated := self._repeat(query)) is not None:
+            del p_locals["recall"]
+            p_locals = {"repeat": self._logistic_models["router"]["repeat"].probability(repeated[1]), **p_locals}
         if "decoder" in p_locals and (not query.is_plain or is_fleeting(standalone_question(query))):
             p_locals["decoder"] = 0.0  # the decoder sees no conversation, and knows nothing about the present
         return p_locals
@@ -118,12 +127,21 @@ class HybridRoles(PersistentRoles):
         proposal, features = self._propose(query)
         if source == "decoder":
             return self._write(query, proposal, features, show)
-        if proposal is None:
-            return None
-        number = proposal.entry.number
+        if source == "repeat":
+            repeated = self._repeat(query)
+            return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
+        return None if proposal is None else self._recalled(proposal.entry, "recall", features)
+
+    def _recalled(self, entry: Entry, source: DraftSource, features: dict[str, float]) -> Draft:
+        number = entry.number
         original = self._lookup(number)
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
-        return Draft(text, "recall", original.request.query.row or str(number), number, features, stop)
+        return Draft(text, source, original.request.query.row or str(number), number, features, stop)
+
+    def answered(self, query: Query, draft: Draft) -> Exchange:
+        """Return the draft's text with the question that it was an answer to."""
+        asked = query.text if draft.entry is None else self._lookup(draft.entry).request.query.text
+        return Exchange(asked, draft.text)
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft has the query's features
         """Return the Validator's probability that the draft is good."""
@@ -133,7 +151,9 @@ class HybridRoles(PersistentRoles):
         """Return the nearest past questions, and the features that the Router uses."""
         question = self._question(query)
         nearest = self._memory.nearest(question, NEAREST) if question else []
-        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), self._propose(query)[1])
+        repeated = self._repeat(query)
+        features = {**self._propose(query)[1], **(repeated[1] if repeated else {})}
+        return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), features)
 
     def step(self, target: Target, rate: float) -> Step:
         """Learn one example: add a reply to the memory and train the decoder on it, or give a label to a classifier."""
@@ -204,6 +224,17 @@ class HybridRoles(PersistentRoles):
         now = self.state()
         return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
 
+    def _repeat(self, query: Query) -> tuple[Entry, dict[str, float]] | None:
+        """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
+        question = self._question(query)
+        same = self._memory.same(question) if question else []
+        if not same or not self._is_fresh(same[-1], query) or is_open_ended(standalone_question(query)):
+            return None
+        days = max(0.0, query.at - same[-1].at) // A_DAY
+        changes = [one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:])]
+        agreed, disagreed = math.log1p(len(changes) - sum(changes)), math.log1p(sum(changes))
+        return same[-1], {"constant": 1.0, "days": days, "agreed": agreed, "disagreed": disagreed}
+
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
         """Return the memory's proposal and its features."""
         question = self._question(query)
@@ -217,18 +248,37 @@ class HybridRoles(PersistentRoles):
         trust = self._trust.log_odds(proposal.features) - self._config.recall.ageing * days
         if named["similarity"] < self._config.recall.least_alike:
             trust = min(trust, MAX_TRUST_IF_UNLIKE)
+        named |= self._changes(query, proposal.entry)
         return proposal, {**named, **agreement_features(named, trust)}
+
+    def _changes(self, query: Query, known: Entry) -> dict[str, float]:
+        """Return what changed from a known question to the query, by name."""
+        near = (entry for entry, _ in self._memory.nearest(known.question, WORDINGS))
+        wordings = [
+            self._asked(entry) for entry in near if entry.answer == known.answer and entry.number != known.number
+        ]
+        return change_features(
+            standalone_question(query),
+            self._asked(known),
+            wordings,
+            self._exchange(known.number).answer,
+        )
+
+    def _asked(self, entry: Entry) -> str:
+        return standalone_question(self._lookup(entry.number).request.query)
 
     def _write(
         self, query: Query, proposal: Proposal | None, features: dict[str, float], show: Show | None
     ) -> Draft | None:
         if self._decoder is None or not query.is_plain:  # its prompt has no place for a conversation
             return None
-        recalled = self._reply(proposal.entry.number) if proposal else None
+        recalled = self._exchange(proposal.entry.number).answer if proposal else None
         written = self._decoder.write(query, self._neighbour(query), recalled, show)
         if not written.text.strip():
             return None
-        same = recalled is not None and self._config.divergence.is_good(self._meter(written.text, recalled))
+        same = proposal is not None and self._config.divergence.is_good(
+            self._meter(Exchange(query.text, written.text), self._exchange(proposal.entry.number))
+        )
         all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
         return Draft(written.text, "decoder", features=all_features)
 
@@ -253,7 +303,9 @@ class HybridRoles(PersistentRoles):
             same = (
                 answer
                 for answer in self._memory.known_answers(question, self._config.recall.compared)
-                if self._config.divergence.is_good(self._meter(self._reply(answer), reply))
+                if self._config.divergence.is_good(
+                    self._meter(self._exchange(answer), Exchange(target.query.text, reply))
+                )
             )
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
@@ -272,9 +324,10 @@ class HybridRoles(PersistentRoles):
             return 0.0 <= query.at - entry.at <= self._config.recall.fleeting_s  # a clock may have been set back
         return True
 
-    def _reply(self, number: int) -> str:
-        reply = self._lookup(number).reply
-        return reply.text if reply else ""
+    def _exchange(self, number: int) -> Exchange:
+        """Return the question and Claude's answer of an interaction."""
+        found = self._lookup(number)
+        return Exchange(found.request.query.text, found.reply.text if found.reply else "")
 
 
 def made_by(versions: Mapping[str, str]) -> str:
@@ -288,15 +341,9 @@ def standalone_question(query: Query) -> str:
     return f"{query.history[-1].question} {query.text}" if leans else query.text
 
 
-def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:
-    """Return trust, and how far the neighbours' vote and the classifier agree on the answer.
-
-    Trust is a sum, so one sure method can outweigh a doubtful one. But where only one was sure, one answer in ten was
-    wrong, however great the trust.
-    """
-    trust = min(trust, MAX_TRUST)
-    sure, both = max(trust, 0.0), named["agreement"] * min(max(named["fit"], 0.0), 1.0)
-    return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
+def text_hash(text: str) -> int:
+    """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
+    return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", text).encode()).digest()[:8], "big") >> 1
 
 
 def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:

@@ -29,13 +29,13 @@ class LogisticModel:
         """Return the probability of label 1."""
         return float(sigmoids(self._vector(features) @ self._weights))
 
-    def step(self, features: Mapping[str, float], label: int) -> float:
-        """Add one example; return the loss on it before, in nats."""
+    def step(self, features: Mapping[str, float], label: float) -> float:
+        """Add one example with a label in [0, 1]; return the loss on it before, in nats."""
         p = self.probability(features)
         self._examples = np.vstack([self._examples, self._vector(features)])
         self._labels = np.append(self._labels, np.float32(label))
         self._fit()
-        return float(-np.log(max(p if label else 1.0 - p, 1e-12)))
+        return float(-label * np.log(max(p, 1e-12)) - (1.0 - label) * np.log(max(1.0 - p, 1e-12)))
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the examples, and for information the weights that follow from them."""

@@ -1,10 +1,10 @@
 """A semantic cache: finds Claude's past answers by the question that was asked.
 
-A memory holds questions: for each a vector, a set of words, and the number of its answer. For a new question, two
-methods score the known answers: a vote of similar questions, and a linear classifier (ridge regression) from vector and
-words to answer. The answer with the highest sum is proposed, with features that describe how well it fits. To learn how
-to weigh the features, the memory also asks itself each question it holds, with that question left out. It stores no
-text.
+A memory holds questions: for each a vector, a set of words, and the number and the vector of its answer. For a new
+question, two methods score the answers of the most similar ones: a vote, in which similar answers support each other,
+and a linear map (ridge regression) from vector and words to the answer's vector. The answer with the highest sum is
+proposed, with features that describe how well it fits. To learn how to weigh the features, the memory also asks itself
+each question it holds, with that question left out. It stores no text.
 """
 
 from collections.abc import Iterable
@@ -24,6 +24,7 @@ class Memory:
         self._contexts: dict[int, ContextIndex] = {}
         self._given: dict[int, float] = {}  # when each answer was last given, Unix time
         self._answers: dict[int, int] = {}  # answer of each entry, by the entry's number
+        self._by_text: dict[tuple[int, int], list[Entry]] = {}  # by context and text, in the order they were added
         self._refuted: dict[int, int] = {}  # how often each answer was found wrong since it was last given
 
     def __len__(self) -> int:
@@ -40,13 +41,14 @@ class Memory:
         self._answers[entry.number] = entry.answer
         self._given[entry.answer] = max(entry.at, self._given.get(entry.answer, entry.at))
         self._contexts.setdefault(entry.question.context, ContextIndex(self._config)).add(entry)
+        self._by_text.setdefault((entry.question.context, entry.question.text), []).append(entry)
 
     def expire(self, now: float) -> list[int]:
         """Remove the entries that have expired; return their numbers."""
         expired = [entry.number for entry in self._entries if entry.until < now]
         if expired:
             valid = [entry for entry in self._entries if entry.until >= now]
-            self._entries, self._contexts, self._given, self._answers = [], {}, {}, {}
+            self._entries, self._contexts, self._by_text, self._given, self._answers = [], {}, {}, {}, {}
             for entry in valid:
                 self._append(entry)
         return expired
@@ -80,6 +82,10 @@ class Memory:
         index = self._contexts.get(question.context)
         return [] if index is None else index.nearest(question, count)
 
+    def same(self, question: Question) -> list[Entry]:
+        """Return the entries with the same text in the same context, in the order they were added."""
+        return self._by_text.get((question.context, question.text), [])
+
     def known_answers(self, question: Question, count: int) -> list[int]:
         """Return the answers of the most similar questions, the nearest first, each once."""
         for enough in (16 * count, len(self)):  # usually enough to find `count` different answers
@@ -89,7 +95,10 @@ class Memory:
         return known[:count]
 
     def propose(self, question: Question) -> Proposal | None:
-        """Return the best answer among questions asked in the same context; None if there are too few."""
+        """Return the best answer among similar questions asked in the same context.
+
+        None if there are too few, or all of these had a refuted answer.
+        """
         index = self._contexts.get(question.context)
         refuted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
         return None if index is None or len(index) < self._config.fewest else index.propose(question, refuted)
@@ -98,7 +107,7 @@ class Memory:
         """Ask each of the latest questions with itself left out.
 
         Returns:
-            features of the proposals (n, len(FEATURES)), and for each 1 if it was right, else 0 (n,)
+            features of the proposals (n, len(FEATURES)), and how far each was right, from 0 to 1 (n,)
         """
         parts = [part for index in self._contexts.values() if len(index) > NEAREST for part in index.left_out()]
         if not parts:

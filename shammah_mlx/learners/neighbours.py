@@ -27,7 +27,7 @@ FEATURES = (  # these names are used in config.toml and stored in the journal
     "identical",  # 1 if the nearest question that had it is the same
 )
 WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
-SKETCH = 512  # width of the classifier's input for them
+SKETCH = 512  # width of the regression's input for them
 NEAREST = 5  # questions that the feature `agreement` counts
 IDENTICAL = 0.9999  # similarity of a question to itself, up to rounding
 ABSENT = -9.0  # less than any similarity: marks entries that do not count
@@ -43,6 +43,7 @@ class Question(msgspec.Struct, frozen=True):
     vector: np.ndarray  # (width,) fp32, of length 1
     words: np.ndarray  # (WORD_BITS / 8,) bytes, from `word_set`
     context: int
+    text: int = 0  # hash of the text: questions of one context with the same hash are the same
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -110,7 +111,7 @@ class ContextIndex:
         return [(self._entries[i], float(alike[0, i])) for i in rows]
 
     def propose(self, question: Question, refuted: Collection[int]) -> Proposal | None:
-        """Return the best answer that is not in `refuted`; None if too few questions have such an answer."""
+        """Return the best answer that is not in `refuted`; None if too few questions, or no near one, have such."""
         if len(self) - sum(len(self._rows.get(answer, ())) for answer in refuted) < self._config.fewest:
             return None
         self.refit()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import ROLES, Draft, DraftSource, Query, Role, Show, Step
+from shammah_mlx.events import ROLES, Draft, DraftSource, Exchange, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
 from shammah_mlx.learners.roles import PersistentRoles
@@ -48,6 +48,10 @@ class ScratchRoles(PersistentRoles):
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
         return _probability(self._validator, self._validator_tokens.encode([(query.prompt, draft.text)]))
+
+    def answered(self, query: Query, draft: Draft) -> Exchange:
+        """Return the draft as an answer to the query."""
+        return Exchange(query.text, draft.text)
 
     def step(self, target: Target, rate: float) -> Step:
         """Train one model on one example."""

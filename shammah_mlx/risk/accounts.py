@@ -86,7 +86,7 @@ def _router_decisions(
             and not interaction.request.forced_source
         ):
             good = divergence.is_good(interaction.divergence)
-            yield interaction.route.local == good, interaction.p_measured(interaction.drafts[0].draft.source)
+            yield interaction.route.local == good, interaction.p_found(interaction.drafts[0].draft.source)
 
 
 def _validator_decisions(
@@ -96,4 +96,4 @@ def _validator_decisions(
     for interaction in interactions:
         if interaction.divergence is not None and interaction.outcome in ("rejected", "audited", "late"):
             good = divergence.is_good(interaction.divergence)
-            yield interaction.accepted == good, interaction.p_measured(interaction.drafts[0].draft.source)
+            yield interaction.accepted == good, interaction.p_found(interaction.drafts[0].draft.source)

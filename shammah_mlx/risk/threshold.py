@@ -36,6 +36,7 @@ import numpy as np
 from shammah_mlx.config import Config, RiskConfig
 from shammah_mlx.events import DraftSource, Interaction, ScoredDraft, Threshold
 from shammah_mlx.numerics import log_odds, newton, sigmoid
+from shammah_mlx.risk.badness import p_bad
 
 LOWEST, WIDTH, CELLS = -1.0, 0.25, 29  # in log-odds of the score, 0.27 to 0.998; scores beyond go to the end cells
 AS_GOOD_AS_FORWARDED = 0.9  # audit probability from which serving a draft saves hardly any call
@@ -43,11 +44,11 @@ NEWTON_STEPS, LONGEST_STEP = 50, 0.5  # a full step overshoots where the curve i
 Pair = tuple[float, float]
 SOURCES: dict[str, tuple[DraftSource, ...]] = {
     "scratch": ("decoder",),
-    "recall": ("recall",),
-    "recall+decoder": ("recall", "decoder"),
+    "recall": ("repeat", "recall"),
+    "recall+decoder": ("repeat", "recall", "decoder"),
 }
-Kind = Literal["accepted", "missed", "shadow", "late"]
-"""How a draft came to be observed. `missed`: it was accepted, but its audit got no reply; `late`: that audit is done or
+Kind = Literal["accepted", "checked", "missed", "shadow", "late"]
+"""How a draft came to be observed. `checked`: the judge let it pass, and no audit fell on it; `missed`: it was accepted, but its audit got no reply; `late`: that audit is done or
 given up; `shadow`: the draft was not accepted."""
 
 
@@ -70,8 +71,9 @@ class Observation(msgspec.Struct, frozen=True):
 
     score: float
     kind: Kind
-    bad: bool | None  # None: not measured; for a `late` one: given up, which counts as bad
-    p_measured: float  # probability that it would be measured
+    bad: float | None  # probability that it is; None: not measured; for a `late` one: given up, which counts as bad
+    p_found: float  # probability that it would be found if it is bad
+    spread: float = 0.0  # of Claude's own answers; only what exceeds it counts against the bound
 
 
 def slack(candidates: float, least_probability: float, config: RiskConfig) -> float:
@@ -104,19 +106,44 @@ def add_interaction(
         return score_counts
     updated = dict(score_counts)
     for scored in counted_drafts(interaction):
-        source, divergence = scored.draft.source, scored.divergence
+        source = scored.draft.source
         if source not in updated or source in void:
             continue
+        threshold = interaction.request.thresholds.get(source, SERVE_NOTHING)
         observation = Observation(
             score=scored.p_accept,
             kind=_kind(interaction),
-            bad=None if divergence is None else not config.divergence.is_good(divergence),
-            p_measured=interaction.p_measured(source),
+            bad=_p_bad(scored, threshold, interaction, config),
+            p_found=interaction.p_found(source),
+            spread=interaction.request.spread or 0.0,
         )
-        updated[source] = record(
-            updated[source], observation, interaction.request.thresholds.get(source, SERVE_NOTHING), config.risk
-        )
+        updated[source] = record(updated[source], observation, threshold, config.risk)
     return updated
+
+
+def _p_bad(scored: ScoredDraft, threshold: Threshold, interaction: Interaction, config: Config) -> float | None:
+    judging = interaction.request.judging
+    error = judging.error if judging else config.judge.error
+    return p_bad(scored, config.divergence, error, bad_rate(scored.p_accept, threshold))
+
+
+def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
+    """Return how bad Claude's own answer is on average when the same question is asked again, with caution.
+
+    The meter and Claude himself differ from time to time; no local answer can do better than another answer of
+    Claude's. The mean is over repeated questions; it is lowered by its standard error.
+    """
+    counts = score_counts.get("repeat", ScoreCounts())
+    measured, bad = sum(counts.measured), sum(counts.bad)
+    if measured < config.known_spread:
+        return 0.0
+    mean = bad / measured
+    return max(0.0, mean - config.caution * math.sqrt(mean * (1.0 - mean) / measured))
+
+
+def with_feedback(candidate: float, feedback: float) -> float:
+    """Return the threshold after feedback: f = 0 leaves the candidate, f = 1 accepts nothing."""
+    return min(candidate + feedback * (1.0 - candidate), 1.0)
 
 
 def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
@@ -125,7 +152,9 @@ def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
     return [
         scored
         for scored in (drafts if interaction.audit_probability is None else drafts[:1])
-        if route.threshold is None or route.p_locals.get(scored.draft.source, 0.0) > route.threshold
+        if route.threshold is None
+        or scored.draft.source in route.tries
+        or route.p_locals.get(scored.draft.source, 0.0) > route.threshold
     ]
 
 
@@ -134,7 +163,9 @@ def _kind(interaction: Interaction) -> Kind:
         return "shadow"
     if interaction.late_for is not None:
         return "late"
-    return "missed" if interaction.audit_open else "accepted"
+    if interaction.audit_open:
+        return "missed"
+    return "checked" if interaction.by_check and interaction.outcome == "approved" else "accepted"
 
 
 def bad_rate(score: float, threshold: Threshold) -> float:
@@ -142,13 +173,30 @@ def bad_rate(score: float, threshold: Threshold) -> float:
     return sigmoid(-(threshold.offset + threshold.slope * log_odds(score)))
 
 
-def choose(counts: ScoreCounts, config: RiskConfig, audited: Callable[[float], float]) -> Threshold:
+def choose(
+    counts: ScoreCounts,
+    config: RiskConfig,
+    audited: Callable[[float], float],
+    *,
+    spread: float = 0.0,
+    is_trusted: bool = False,
+) -> Threshold:
     """Return the thresholds for the next draft.
 
-    `audited` returns the audit probability of a draft that is bad at a given rate.
+    `audited` returns the audit probability of a draft that is bad at a given rate. A source that `is_trusted` is
+    served from the first draft on, where its curve allows it draft by draft: nothing need be counted before.
     """
     (offset, slope), covariance = _fit(counts, config)
     curve = Threshold(candidate=1.0, serve=1.0, offset=offset, slope=slope)
+    if is_trusted:
+        allowed = (
+            cell
+            for cell in range(CELLS)
+            if _cautious_rate(LOWEST + (cell + 0.5) * WIDTH, (offset, slope), covariance, config) <= config.max_bad_rate
+        )
+        first = next(allowed, None)
+        candidate = 1.0 if first is None else _edge(first)
+        return msgspec.structs.replace(curve, candidate=candidate, serve=with_feedback(candidate, counts.feedback))
     candidate = 1.0
     known = served = bad = 0.0
     gradient = (0.0, 0.0)  # of the bad answers served, by offset and slope
@@ -164,11 +212,13 @@ def choose(counts: ScoreCounts, config: RiskConfig, audited: Callable[[float], f
         change = count * (1.0 - audit_probability) * rate * (1.0 - rate)
         gradient = (gradient[0] + change, gradient[1] + change * x)
         deviation = math.sqrt(max(_quadratic(covariance, gradient), 0.0))
-        if count and known >= config.known and bad + config.caution * deviation <= config.max_bad_rate * served:
+        if (
+            count
+            and known >= config.known
+            and bad + config.caution * deviation <= (config.max_bad_rate + spread) * served
+        ):
             candidate = _edge(cell)
-    return msgspec.structs.replace(
-        curve, candidate=candidate, serve=min(candidate + counts.feedback * (1.0 - candidate), 1.0)
-    )
+    return msgspec.structs.replace(curve, candidate=candidate, serve=with_feedback(candidate, counts.feedback))
 
 
 def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, config: RiskConfig) -> ScoreCounts:
@@ -187,7 +237,7 @@ def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, 
         surprise = max(
             0.0,
             surprise
-            + _log_likelihood_ratio(bad_rate(observation.score, threshold), config.worse_odds, bad=observation.bad),
+            + _log_likelihood_ratio(bad_rate(observation.score, threshold), config.worse_odds, observation.bad),
         )
     if surprise > config.alarm:
         return ScoreCounts(drafts=drafts, feedback=feedback, restarts=counts.restarts + 1)
@@ -195,24 +245,29 @@ def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, 
 
 
 def _excess(observation: Observation, threshold: Threshold, rate: float) -> float:
-    """Return how far a draft exceeds the allowed rate, weighted by the inverse of its audit probability."""
+    """Return how far a draft exceeds the allowed rate, weighted by the inverse of the probability of finding it."""
+    p, bad = observation.p_found, observation.bad
     if observation.kind == "missed":
-        return 1.0 / observation.p_measured - rate  # it counts for the drafts it stands for, and was served itself
+        return 1.0 / p - rate  # it counts for the drafts it stands for, and was served itself
     if observation.kind == "late":
-        return -1.0 / observation.p_measured if observation.bad is False else 0.0
+        return 0.0 if bad is None else -(1.0 - bad) / p
+    if observation.kind == "checked":
+        return -rate
     if observation.kind == "accepted":
-        return (1.0 - observation.p_measured) / observation.p_measured if observation.bad else -rate
-    if observation.score < threshold.candidate or observation.bad is None:
+        if bad is None:
+            return -rate
+        return (1.0 - p) / p * (bad - observation.spread) - rate * (1.0 - bad)
+    if observation.score < threshold.candidate or bad is None:
         return 0.0
-    return float(observation.bad) - rate
+    return bad - observation.spread - rate
 
 
-def _log_likelihood_ratio(rate: float, worse_odds: float, *, bad: bool) -> float:
+def _log_likelihood_ratio(rate: float, worse_odds: float, bad: float) -> float:
     """Return the log-likelihood ratio of one label: bad odds `worse_odds` times the curve's, over the curve's own."""
     expected = min(max(rate, 1e-3), 1.0 - 1e-3)
     odds = worse_odds * expected / (1.0 - expected)
     worse = odds / (1.0 + odds)
-    return math.log(worse / expected) if bad else math.log((1.0 - worse) / (1.0 - expected))
+    return bad * math.log(worse / expected) + (1.0 - bad) * math.log((1.0 - worse) / (1.0 - expected))
 
 
 def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, float, float]]:
@@ -247,6 +302,12 @@ def _fit(counts: ScoreCounts, config: RiskConfig) -> tuple[Pair, tuple[float, fl
 
     offset, slope = newton(np.array([0.0, 1.0]), step, longest_step=LONGEST_STEP, most_steps=NEWTON_STEPS).tolist()
     return (offset, slope), covariance
+
+
+def _cautious_rate(x: float, curve: Pair, covariance: tuple[float, float, float], config: RiskConfig) -> float:
+    """Return how often drafts are bad whose score has log-odds x, by the curve, with its uncertainty added."""
+    deviation = math.sqrt(max(_quadratic(covariance, (1.0, x)), 0.0))
+    return sigmoid(-(curve[0] + curve[1] * x) + config.caution * deviation)
 
 
 def _tail(config: RiskConfig) -> list[int]:

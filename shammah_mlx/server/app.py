@@ -19,14 +19,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
-from shammah_mlx.events import Interaction, Outage, Reply
-from shammah_mlx.framework.loop import ClaudeCall
+from shammah_mlx.events import Interaction, Outage, Reply, Verdict
+from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
 from shammah_mlx.server.limits import Limits
 from shammah_mlx.server.prometheus import Counters
 from shammah_mlx.server.proxy import Headers, Proxy, is_safe_target, response_headers
-from shammah_mlx.server.service import AwayError, Service
+from shammah_mlx.server.service import AwayError, Consult, Service
 from shammah_mlx.teacher.identity import SOURCE, local_model
 from shammah_mlx.teacher.outages import kind_of, outage
 
@@ -44,6 +44,7 @@ class Gateway:
     proxy: Proxy
     limits: Limits
     counters: Counters
+    judge: Consult  # gives verdicts
 
 
 class AnthropicApi:
@@ -134,8 +135,10 @@ class _Exchange:
         await self._call_claude(self._request.headers.raw, send_back)
         return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
 
-    async def _consult(self, call: ClaudeCall) -> Reply | Outage:
+    async def _consult(self, call: Call) -> Reply | Verdict | Outage:
         """Send the client's request to Claude; stream the reply to the client if it is the answer."""
+        if isinstance(call, VerdictCall):
+            return await self._gateway.judge(call)
         if not self._gateway.proxy.has_key:
             return outage("no_key")
         listener = messages_api.Listener(streams=self._streams)

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shammah_mlx.errors import ShammahError, as_user_error
-from shammah_mlx.events import Interaction, Outage, Query, Reply, Show
-from shammah_mlx.framework.loop import ClaudeCall
+from shammah_mlx.events import Interaction, Outage, Query, Reply, Show, Verdict
+from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
 from shammah_mlx.server.limits import Limits
@@ -53,11 +53,17 @@ class LocalApi:
         while True:
             await asyncio.sleep(AUDITS_S)
             with suppress(ShammahError, OSError, sqlite3.Error):  # audits stay due; the next question reports the error
-                await self._service.make_late_audits(functools.partial(self._consult, show=lambda _: None))
+                await self._service.make_late_audits(self.consult)
 
-    async def _consult(self, call: ClaudeCall, show: Show) -> Reply | Outage:
-        claude = Claude(self._service.config.teacher, self._credential)
-        ask = functools.partial(claude.ask, call.query, show if call.is_answer else None)
+    async def consult(self, call: Call, show: Show = lambda _: None) -> Reply | Verdict | Outage:
+        """Ask Claude or the judge with the service's own key; `show` receives an answer as it arrives."""
+        config = self._service.config
+        claude = Claude(config.teacher, self._credential, judge=config.judge)
+        ask: Callable[[], Reply | Verdict | Outage]
+        if isinstance(call, VerdictCall):
+            ask = functools.partial(claude.judge, call.query, call.draft, call.reply)
+        else:
+            ask = functools.partial(claude.ask, call.query, show if call.is_answer else None)
         return await asyncio.get_running_loop().run_in_executor(self._callers, ask)
 
     async def _ask(self, request: Request) -> Response:
@@ -103,7 +109,7 @@ class LocalApi:
                 if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
                 answered = await self._service.ask(
-                    make, functools.partial(self._consult, show=show), show, wanted.options
+                    make, functools.partial(self.consult, show=show), show, wanted.options
                 )
             if isinstance(answered, Interaction):
                 self._counters.count(answered, (answered.ms or 0.0) / 1000.0)

@@ -46,7 +46,7 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -
         counters = Counters()
         limits = Limits(service.config.service, counters)
         local_api = LocalApi(service, limits, counters, credential)
-        app = make_app(Gateway(service, proxy, limits, counters), token_of(home), local_api.routes)
+        app = make_app(Gateway(service, proxy, limits, counters, local_api.consult), token_of(home), local_api.routes)
         server = _make_server(app, service.config.service)
         await service.start()
         opened.push_async_callback(service.stop)

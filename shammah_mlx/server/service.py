@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError, ShammahError
-from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show
+from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import loop
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
@@ -25,7 +25,7 @@ from shammah_mlx.server.worker import Worker
 from shammah_mlx.teacher.recordings import Recorded
 
 Result = TypeVar("Result")
-Consult = Callable[[loop.ClaudeCall], Awaitable[Reply | Outage]]
+Consult = Callable[[loop.Call], Awaitable[Reply | Verdict | Outage]]
 
 RETRY_S = 30.0  # from a failure of learning to the next try: a full disk does not empty itself
 ALIVE_POLL_S = 1.0  # between two checks whether the worker is alive
@@ -155,9 +155,9 @@ class Service:
     async def _run(self, consulting: loop.Consultation[Result], consult: Consult) -> Result:
         """Run `consulting` to its end: its steps on the worker, its calls of Claude here."""
 
-        def advance(reply: Reply | Outage | None) -> tuple[loop.ClaudeCall | None, Result | None]:
+        def advance(came: Reply | Verdict | Outage | None) -> tuple[loop.Call | None, Result | None]:
             try:
-                return (next(consulting) if reply is None else consulting.send(reply)), None
+                return (next(consulting) if came is None else consulting.send(came)), None
             except StopIteration as done:
                 return None, done.value
 

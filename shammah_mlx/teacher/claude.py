@@ -1,17 +1,18 @@
-"""Ask Claude over the network.
+"""Ask Claude over the network, for an answer or for a verdict on one.
 
-Knows nothing about drafts, learning or storage. If Claude cannot be reached, that is a normal outcome, an `Outage`. Its
-words are ours, since a server's message may repeat the key or the query.
+Knows nothing about routing, learning or storage. If Claude cannot be reached, that is a normal outcome, an `Outage`.
+Its words are ours, since a server's message may repeat the key or the query.
 """
 
 import re
 from collections.abc import Generator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from shammah_mlx.config import TeacherConfig
-from shammah_mlx.events import Outage, Query, Reply, Show
+from shammah_mlx.config import JudgeConfig, TeacherConfig
+from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
 from shammah_mlx.teacher.identity import OUR_VIA
+from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
 from shammah_mlx.teacher.keys import Credential
 from shammah_mlx.teacher.outages import kind_of, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
@@ -21,28 +22,80 @@ if TYPE_CHECKING:
     from anthropic.types import MessageParam
 
 
+class _Call(NamedTuple):
+    """One request to Claude."""
+
+    model: str
+    max_tokens: int
+    system: str | None
+    messages: "list[MessageParam]"
+    timeout_s: float
+    max_retries: int
+    stop_sequences: tuple[str, ...] = ()
+    thinks: bool = True  # False: no thinking, which would use up the tokens of a one-word answer
+
+
 @final
 class Claude:
     """Claude through Anthropic's SDK, one client per question: nothing to close, no stale connection after a sleep."""
 
-    def __init__(self, config: TeacherConfig, credential: Credential | None, base_url: str | None = None) -> None:
+    def __init__(
+        self,
+        config: TeacherConfig,
+        credential: Credential | None,
+        base_url: str | None = None,
+        judge: JudgeConfig | None = None,
+    ) -> None:
         self._config, self._credential, self._base_url = config, credential, base_url
+        self._judge = JudgeConfig() if judge is None else judge
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
         """Return Claude's reply, whole or cut, or the outage if there is none.
 
         An exception of `show` is raised again after the connection is closed.
         """
+        model, max_tokens = query.model or self._config.model, query.max_tokens or self._config.max_tokens
+        limits = (self._config.timeout_s, self._config.max_retries)
+        call = _Call(model, max_tokens, query.system, _messages(query), *limits, query.stop_sequences)
+        return self._run(call, ReplyBuilder(), show)
+
+    def judge(self, query: Query, answer: str, reply: str | None) -> Verdict | Outage:
+        """Return the verdict whether `answer` serves `query`, beside Claude's own `reply` if it is given.
+
+        Anything but one of the two words, whole, is an outage: what a server says cannot become a verdict by chance.
+        """
+        rubric, content = judge_request(query, answer, reply)
+        asked: list[MessageParam] = [{"role": "user", "content": content}]
+        limits = (self._judge.timeout_s, 0)  # the user waits, and Claude can answer instead
+        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, thinks=False)
+        builder = ReplyBuilder()
+        said = self._run(call, builder)
+        if isinstance(said, Outage):
+            return said
+        good = parse_verdict(said.text) if said.complete else None
+        if good is None:
+            return outage(builder.failure or "no_verdict")
+        return Verdict(
+            good=good,
+            model=said.model,
+            rubric=RUBRIC,
+            with_reply=reply is not None,
+            input_tokens=said.input_tokens,
+            output_tokens=said.output_tokens,
+            cost_usd=said.cost_usd,
+        )
+
+    def _run(self, call: _Call, builder: ReplyBuilder, show: Show | None = None) -> Reply | Outage:
+        """Make the call and return what `builder` collected; show the text as it arrives."""
         if self._credential is None:
             return outage("no_key")
-        builder = ReplyBuilder()
-        with closing(self._pieces(query, self._credential, builder)) as pieces:
+        with closing(self._pieces(call, self._credential, builder)) as pieces:
             for piece in pieces:
                 if show:
                     show(piece)
         return builder.build(self._config.prices)
 
-    def _pieces(self, query: Query, credential: Credential, builder: ReplyBuilder) -> Generator[str, None, None]:
+    def _pieces(self, call: _Call, credential: Credential, builder: ReplyBuilder) -> Generator[str, None, None]:
         """Yield the text as it arrives; `builder` collects the rest of the reply, and any failure."""
         import anthropic  # takes 1.8 s, so imported only when Claude is asked
         import httpx2
@@ -55,17 +108,18 @@ class Claude:
                     api_key=None if credential.is_token else credential.secret,
                     auth_token=credential.secret if credential.is_token else None,
                     base_url=self._base_url,
-                    max_retries=self._config.max_retries,
-                    timeout=self._config.timeout_s,
-                    middleware=[_refuse_waits_over(self._config.timeout_s)],
+                    max_retries=call.max_retries,
+                    timeout=call.timeout_s,
+                    middleware=[_refuse_waits_over(call.timeout_s)],
                     default_headers={"via": OUR_VIA},
                 ) as client,
                 client.messages.create(
-                    model=query.model or self._config.model,
-                    max_tokens=query.max_tokens or self._config.max_tokens,
-                    system=query.system or anthropic.omit,
-                    messages=_messages(query),
-                    stop_sequences=query.stop_sequences or anthropic.omit,
+                    model=call.model,
+                    max_tokens=call.max_tokens,
+                    system=call.system or anthropic.omit,
+                    messages=call.messages,
+                    stop_sequences=call.stop_sequences or anthropic.omit,
+                    thinking=anthropic.omit if call.thinks else {"type": "disabled"},
                     stream=True,
                 ) as stream,
             ):

@@ -34,6 +34,11 @@ _OUTAGES = {
         "ANTHROPIC_BASE_URL points to shammah's own service.",
         "unset it for shammah; only other programs need it",
     ),
+    "no_verdict": (
+        "Claude did not say in one word whether the stored answer serves.",
+        "if that happens often, choose another judge.model in config.toml, or judge.share = 0",
+    ),
+    "no_judge": ("The recording has no judge.", "judge.share = 0 asks for no verdicts"),
     "not_recorded": ("The recording has no answer to this query.", "ask a query that was recorded"),
 }
 _KIND_OF_STATUS = {

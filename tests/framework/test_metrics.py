@@ -27,9 +27,8 @@ def shadowed(p_accept: float, divergence: float) -> Interaction:
 
 def audited(divergence: float) -> Interaction:
     good = divergence < CONFIG.divergence.threshold
-    return Interaction.audited(
-        make_request(sampled=True), LOCAL, (ScoredDraft(DRAFT, 0.9, divergence),), 0.1, reply(), good=good
-    )
+    stood = Interaction.approved(make_request(sampled=True), LOCAL, (ScoredDraft(DRAFT, 0.9),), 0.1)
+    return Interaction.audited(stood, (ScoredDraft(DRAFT, 0.9, divergence),), reply(), good=good)
 
 
 def forced(interaction: Interaction) -> Interaction:

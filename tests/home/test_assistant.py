@@ -283,7 +283,7 @@ def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weight
     route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), ScoredDraft(Draft("wrong", "recall"), 0.9, 1.0)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         training = Training(tmp_path, config, weights, journal, Snapshots(tmp_path, config.state), afresh=False)
-        refuted = Interaction.audited(asked, route, (draft,), 0.5, reply(), good=False)
+        refuted = Interaction.audited(Interaction.approved(asked, route, (draft,), 0.5), (draft,), reply(), good=False)
         journal.write(msgspec.structs.replace(refuted, decision_context=DecisionContext(versions=training.versions)))
         now = training.score_counts_now()["recall"]
         assert training.score_counts["recall"].feedback == 0.0

@@ -90,9 +90,8 @@ def test_reading_starts_over_when_the_state_is_replaced_meanwhile(journal: Journ
 
 
 def test_totals_add_up_calls_and_money(journal: Journal) -> None:
-    audited = Interaction.audited(
-        make_request(10, sampled=True), LOCAL, (ScoredDraft(DRAFT, 0.9, 0.1),), 0.1, reply(), good=True
-    )
+    stood = Interaction.approved(make_request(10, sampled=True), LOCAL, (ScoredDraft(DRAFT, 0.9),), 0.1)
+    audited = Interaction.audited(stood, (ScoredDraft(DRAFT, 0.9, 0.1),), reply(), good=True)
     unpriced = msgspec.structs.replace(reply(), cost_usd=None)
     journal.write(numbered(1))
     journal.write(audited)

@@ -175,7 +175,7 @@ def stored(home: Path) -> list[bytes]:
     return [(home / "models" / name).read_bytes() for name in FILES]
 
 
-def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hundred(
+def test_two_fifths_of_the_sample_are_answered_on_the_machine_once_it_has_seen_two_hundred(
     home: Path, weights: Weights
 ) -> None:
     stream = read_stream(SAMPLE, None, 400)
@@ -186,7 +186,7 @@ def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hund
         result = run(stream, assistant, trace, lambda: None)
     late = result.bands[2]
     assert late.start == 200
-    assert late.local >= late.queries / 2
+    assert late.local >= 0.4 * late.queries  # questions in new words are doubted until labels say otherwise
     assert result.total.bad_local <= 0.05 * result.total.local
     sources = {json.loads(line)["source"] for line in trace.getvalue().splitlines()}
     assert sources == {"claude", "recall"}

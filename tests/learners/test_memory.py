@@ -155,14 +155,19 @@ def test_answers_worded_anew_each_time_support_each_other() -> None:
     assert right.mean() > 0.8
 
 
-def test_a_refuted_answer_is_not_proposed_however_many_questions_had_it() -> None:
-    memory = filled(300)
-    memory.refute(4, accepted=True)
-    proposal = memory.propose(question(1, 999))
-    assert proposal is not None
-    assert proposal.entry.answer != 1
+@pytest.mark.parametrize("entries", [60, 300])
+def test_a_refuted_answer_is_not_proposed_and_stays_a_rival(entries: int) -> None:
+    memory, asked = filled(entries), question(1, 999)
+    margin = features(memory, asked)["margin"]
+    memory.refute(1, accepted=True)
+    proposal = memory.propose(asked)
+    if proposal is None:
+        assert entries > CONFIG.candidates  # all of them had that answer
+    else:
+        assert proposal.entry.answer != 1
+        assert proposal.features[FEATURES.index("margin")] < 0.0 < margin
     memory.add(entry(301))
-    proposal = memory.propose(question(1, 999))
+    proposal = memory.propose(asked)
     assert proposal is not None
     assert proposal.entry.answer == 1
 

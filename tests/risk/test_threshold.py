@@ -219,7 +219,9 @@ def test_what_an_interaction_shows() -> None:
     assert (sum(learnt_from(forwarded).measured), sum(learnt_from(forwarded).bad)) == (1, 1)
     approved = Interaction.approved(make_request(), LOCAL, scored(None), 0.1)
     assert (sum(learnt_from(approved).drafts), sum(learnt_from(approved).measured)) == (1, 0)
-    audited = Interaction.audited(sampled(), LOCAL, scored(GOOD), 0.1, reply(), good=True)
+    audited = Interaction.audited(
+        Interaction.approved(sampled(), LOCAL, scored(None), 0.1), scored(GOOD), reply(), good=True
+    )
     assert (sum(learnt_from(audited).measured), sum(learnt_from(audited).bad)) == (1, 0)
     missed = Interaction.approved(sampled(), LOCAL, scored(None), 0.1)
     late = Interaction.late(sampled(), missed, scored(BAD), reply())
