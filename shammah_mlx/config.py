@@ -101,9 +101,11 @@ class RecallConfig(_Frozen, frozen=True):
 
     fewest: Count = 5  # questions in the same context before an answer is proposed
     sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # of the vote: 0.1 less similar counts e^-2
-    vote_weight: Amount = 0.15  # of the vote's log-probability, added to the classifier's value
-    ridge: Strength = 0.3  # regularization of the classifier; vectors have length 1
-    word_weight: Amount = 0.5  # of the words, next to a vector of length 1
+    vote_weight: Amount = 0.15  # of the vote's log-probability, added to the regression's value
+    candidates: Count = 64  # nearest questions whose answers are weighed; with 100 the choice is no better
+    answer_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # an answer 0.1 less alike votes e^-2
+    ridge: Strength = 0.3  # regularization of the regression; vectors have length 1
+    word_weight: Amount = 0.5  # of the words in its input, next to a vector of length 1
     refit_every: Count = 10  # questions; a fit costs more than everything else in recall
     compared: Count = 16  # known answers to compare a new reply with; with 4, one answer is often taken for two
     fleeting_s: Amount = 300.0  # how long an answer about the present moment is valid

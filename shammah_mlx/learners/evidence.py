@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from shammah_mlx.text.question_changes import FEATURES as CHANGES
 from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
 
-FEATURES_VERSION = "3"  # of what Router and Validator are given; stored as the version "evidence"
+FEATURES_VERSION = "4"  # of what Router and Validator are given; stored as the version "evidence"
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
 MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
-# Features are stored under these names: "concord" is how far vote and classifier agree, "sure concord" its product with
+# Features are stored under these names: "concord" is how far vote and regression agree, "sure concord" its product with
 # "sure", and "changed" the log-odds that the question has another answer than the known one, by its words. These are
 # the features of a query for which nothing is proposed.
 NO_PROPOSAL = {
@@ -44,7 +44,7 @@ def change_features(asked: str, known: str, wordings: Sequence[str], answer: str
 
 
 def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:
-    """Return trust, and how far the neighbours' vote and the classifier agree on the answer.
+    """Return trust, and how far the neighbours' vote and the regression agree on the answer.
 
     Trust is a sum, so one sure method can outweigh a doubtful one. But where only one was sure, one answer in ten was
     wrong, however great the trust.

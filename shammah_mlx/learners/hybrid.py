@@ -39,6 +39,7 @@ A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
 RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
 NEAREST = 5  # past questions stored to explain a decision
+ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
 WORDINGS = 16  # questions nearest to the known one, among which other wordings of it are found
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
@@ -95,10 +96,10 @@ class HybridRoles(PersistentRoles):
             raise BadInputError(
                 f"recall.trust_prior has the unknown feature {unknown[0]!r}", "correct it in config.toml"
             )
-        self._config, self._question, self._meter = config, question, meter
+        self._config, self._question, self._meter, self._embed = config, question, meter, embed
         self._lookup, self._rows = lookup, rows
         self._versions = versions
-        self._made_by = "; ".join(versions[name] for name in MEMORY_DEPENDS_ON)
+        self._made_by = made_by(versions)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
@@ -308,7 +309,8 @@ class HybridRoles(PersistentRoles):
             )
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
-            entry = Entry(question, target.number, next(same, target.number), at, until)
+            answer = next(same, target.number)
+            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0])
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
@@ -326,6 +328,11 @@ class HybridRoles(PersistentRoles):
         """Return the question and Claude's answer of an interaction."""
         found = self._lookup(number)
         return Exchange(found.request.query.text, found.reply.text if found.reply else "")
+
+
+def made_by(versions: Mapping[str, str]) -> str:
+    """Return the versions of all that makes an entry of the memory, as they are stored with it."""
+    return "; ".join([*(versions[name] for name in MEMORY_DEPENDS_ON), ENTRIES_VERSION])
 
 
 def standalone_question(query: Query) -> str:
