@@ -14,29 +14,44 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from benchmarks.literal import machine
 from shammah_mlx.config import DivergenceConfig
+from shammah_mlx.events import Exchange
 from shammah_mlx.models.embedder import Embedder
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.teacher.recordings import Row, Truth, read_stream
 from shammah_mlx.text.divergence import Meter, make_meter
 
-KINDS: tuple[Literal["semantic", "bleu", "exact", "gated"], ...] = ("semantic", "bleu", "exact", "gated")
+KINDS: tuple[Literal["semantic", "bleu", "exact", "fitted"], ...] = ("semantic", "bleu", "exact", "fitted")
 
 
-def judged_pairs(path: Path, half: str) -> list[tuple[list[str], str, bool]]:
-    """Return (aliases of the right answer, an answer, equivalent) of the rows in this half."""
+class Judged(NamedTuple):
+    """A question, the spellings of its right answer, another answer, and whether people called them equivalent."""
+
+    question: str
+    golds: list[str]
+    answer: str
+    equivalent: bool
+
+
+def judged_pairs(path: Path, half: str) -> list[Judged]:
+    """Return the rows in this half."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     wanted = {"even": {0}, "odd": {1}, "all": {0, 1}}[half]
     return [
-        (aliases(row["a"]), row["b"], row["equivalent"])
+        Judged(row["question"], _golds(row), row["b"], row["equivalent"])
         for row in rows
         if int(hashlib.sha256(row["question"].encode()).hexdigest(), 16) % 2 in wanted
     ]
+
+
+def _golds(row: dict[str, str]) -> list[str]:
+    """Return the aliases of a gold answer; a model's free answer (`a_model`) has none."""
+    return [row["a"]] if "a_model" in row else aliases(row["a"])
 
 
 def aliases(gold: str) -> list[str]:
@@ -45,23 +60,27 @@ def aliases(gold: str) -> list[str]:
     return [alias for alias in re.split(r"/(?=\S)", plain) if alias.strip()] or [gold]
 
 
-def agreement(
-    meter: Meter, threshold: float, pairs: Sequence[tuple[list[str], str, bool]]
-) -> dict[str, float | int | None]:
-    """Return precision and recall of the meter's verdict "equivalent"."""
-    verdicts = [min(meter(answer, alias) for alias in golds) < threshold for golds, answer, _ in pairs]
-    right = sum(verdict and equivalent for verdict, (_, _, equivalent) in zip(verdicts, pairs, strict=True))
+def agreement(meter: Meter, threshold: float, pairs: Sequence[Judged]) -> dict[str, float | int | None]:
+    """Return precision and recall of the meter's verdict "equivalent", and the share of other pairs that it passes."""
+    verdicts = [
+        min(meter(Exchange(pair.question, pair.answer), Exchange(pair.question, gold)) for gold in pair.golds)
+        < threshold
+        for pair in pairs
+    ]
+    right = sum(verdict and pair.equivalent for verdict, pair in zip(verdicts, pairs, strict=True))
+    equivalent = sum(pair.equivalent for pair in pairs)
     return {
         "pairs": len(pairs),
         "said_equivalent": sum(verdicts),
         "precision": right / sum(verdicts) if any(verdicts) else None,
-        "recall": right / sum(equivalent for _, _, equivalent in pairs),
+        "recall": right / equivalent,
+        "others_passed": (sum(verdicts) - right) / (len(pairs) - equivalent) if len(pairs) > equivalent else None,
     }
 
 
 def wrong_nearest(
     stream: Sequence[tuple[Row, Truth]], embed: Callable[[list[str]], np.ndarray]
-) -> list[tuple[str, str]]:
+) -> list[tuple[Exchange, Exchange]]:
     """Return pairs: the reply to the nearest question with another topic and another reply, and the right reply."""
     vectors = np.concatenate([embed([row.query]) for row, _ in stream])
     found = []
@@ -69,7 +88,8 @@ def wrong_nearest(
         other = np.array([t.topic not in truth.accepted and r.reply != row.reply for r, t in stream])
         if other.any():
             nearest = int(np.where(other, vectors @ vectors[place], -2.0).argmax())
-            found.append((stream[nearest][0].reply, row.reply))
+            near = stream[nearest][0]
+            found.append((Exchange(near.query, near.reply), Exchange(row.query, row.reply)))
     return found
 
 

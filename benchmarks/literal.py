@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shammah_mlx.events import Query
+from shammah_mlx.events import Exchange, Query
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.prequential import run
@@ -74,7 +74,7 @@ def costs(assistant: Assistant, query: str, reply: str) -> dict[str, float]:
         "route": median_ms(lambda: roles.p_local(asked)),
         "draft": median_ms(lambda: roles.draft(asked, "decoder")),
         "judge": median_ms(lambda: roles.p_accept(asked, draft)),
-        "compare": median_ms(lambda: assistant.meter(draft.text, reply)),
+        "compare": median_ms(lambda: assistant.meter(Exchange(query, draft.text), Exchange(query, reply))),
         "router step": median_ms(lambda: roles.step(Target("router", 0, asked, None, 1), 1e-4)),
         "generator step": median_ms(lambda: roles.step(Target("generator", 0, asked, reply, None), 1e-5)),
         "validator step": median_ms(lambda: roles.step(Target("validator", 0, asked, draft.text, 1), 1e-4)),

@@ -8,7 +8,7 @@ skipped if the file exists for this machine and commit, so a stopped run can be 
 uncommitted changes, are used only with --keep. At the end the tables are printed, and DIR has prequential.json and
 prequential.png.
 
-The arms are in `arms`. Answers are judged by the stream's truth and, separately, by the gated meter.
+The arms are in `arms`. Answers are judged by the stream's truth and, separately, by the fitted meter.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from shammah_mlx.models.embedder import LazyEmbedder
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import read_stream
-from shammah_mlx.text.divergence import gated
+from shammah_mlx.text.divergence import fitted
 
 
 class Part(NamedTuple):
@@ -174,7 +174,7 @@ def main() -> None:
     if not todo:
         sys.exit("no cell of the plan matches these options; see PLAN in benchmarks/prequential.py")
     weights = Weights(weights_folder())
-    judge = Judge(gated(LazyEmbedder(weights.embedder)), PRESETS["default"].divergence.threshold)
+    judge = Judge(fitted(LazyEmbedder(weights.embedder)), PRESETS["default"].divergence.threshold)
     where = Where(machine().partition(", commit")[0], commit())
     bench = Bench(given.streams, given.out, make_arms(weights, judge.meter), judge, where, keep=given.keep)
     cells = []

@@ -19,7 +19,7 @@ from shammah_mlx.text.divergence import Meter
 CHARACTERS_A_TOKEN = 4  # in English, by Anthropic's rule of thumb; recordings have no token counts
 CAPTION = (
     "no call: share of queries without a call to Claude, mean ± sd over shuffles; local: share answered locally; bad: "
-    "share of these that are wrong, by the stream's truth and by the gated meter, pooled; over: runs with more than "
+    "share of these that are wrong, by the stream's truth and by the fitted meter, pooled; over: runs with more than "
     "5 % bad by truth; p50, p95: ms of the local decision (recorded replies take no time), median over shuffles; $: "
     "cost of the calls, estimated at 4 characters a token and the list price"
 )
@@ -35,7 +35,7 @@ class Where(msgspec.Struct, frozen=True):
 class Measured(Band, frozen=True, rename={"start": "from"}):
     """A band of one run, with counts that only this benchmark needs."""
 
-    bad_meter: int  # locally served answers that the gated meter calls divergent from the recorded reply
+    bad_meter: int  # locally served answers that the fitted meter calls divergent from the recorded reply
     p50_ms: float  # until the user has the answer; recorded replies take no time
     p95_ms: float
     usd: float  # estimated cost of the calls

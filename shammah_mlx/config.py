@@ -101,9 +101,11 @@ class RecallConfig(_Frozen, frozen=True):
 
     fewest: Count = 5  # questions in the same context before an answer is proposed
     sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # of the vote: 0.1 less similar counts e^-2
-    vote_weight: Amount = 0.15  # of the vote's log-probability, added to the classifier's value
-    ridge: Strength = 0.3  # regularization of the classifier; vectors have length 1
-    word_weight: Amount = 0.5  # of the words, next to a vector of length 1
+    vote_weight: Amount = 0.15  # of the vote's log-probability, added to the regression's value
+    candidates: Count = 64  # nearest questions whose answers are weighed; with 100 the choice is no better
+    answer_sharpness: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 20.0  # an answer 0.1 less alike votes e^-2
+    ridge: Strength = 0.3  # regularization of the regression; vectors have length 1
+    word_weight: Amount = 0.5  # of the words in its input, next to a vector of length 1
     refit_every: Count = 10  # questions; a fit costs more than everything else in recall
     compared: Count = 16  # known answers to compare a new reply with; with 4, one answer is often taken for two
     fleeting_s: Amount = 300.0  # how long an answer about the present moment is valid
@@ -311,9 +313,8 @@ class TargetsConfig(_Frozen, frozen=True):
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
-    kind: Literal["fitted", "gated", "semantic", "exact", "bleu"] = "semantic"
-    fitted_threshold: Share = 0.5  # the divergence is a probability
-    gated_threshold: Share = 0.3  # cosine distance of the worst matching sentence, where no rule decides
+    kind: Literal["fitted", "semantic", "exact", "bleu"] = "semantic"
+    fitted_threshold: Share = 0.3  # 1 - P(equivalent); a tenth of the pairs that people judged apart pass, by noise too
     semantic_threshold: Share = 0.3  # specification, Option 1
     bleu_threshold: Share = 0.4  # specification, Option 3
     exact_threshold: Share = 0.5  # the divergence is 0 or 1, so any value between will do
@@ -331,7 +332,6 @@ class DivergenceConfig(_Frozen, frozen=True):
         """Return the threshold of the kind in use. Good means strictly below it."""
         return {
             "fitted": self.fitted_threshold,
-            "gated": self.gated_threshold,
             "semantic": self.semantic_threshold,
             "exact": self.exact_threshold,
             "bleu": self.bleu_threshold,
@@ -373,7 +373,8 @@ class JudgeConfig(_Frozen, frozen=True):
     model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # a twentieth of sonnet's price, no thinking
     share: Share = 0.25  # of what all replies so far cost, for verdicts; 0: nothing is judged
     first_usd: Amount = 0.01  # for verdicts before any reply was paid for: about a thousand
-    error: Annotated[float, msgspec.Meta(ge=1e-3, le=0.5)] = 0.05  # of its verdicts that are wrong; a guess
+    error: Annotated[float, msgspec.Meta(ge=1e-3, le=0.5)] = 0.03  # of its verdicts that are wrong; a guess
+    doubt: Share = 0.01  # an accepted draft that is bad more often than this is checked first
     worth: Share = 0.5  # a check costs at most this share of what it is expected to save
     route_threshold: Share = 0.3  # p_local must exceed it, from the first query on, so that there is a draft to judge
     both: Share = 0.1  # of audits that buy a verdict and a whole reply, so that the judge is measured too

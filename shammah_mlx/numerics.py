@@ -27,18 +27,26 @@ def log_odds(probability: float) -> float:
 
 
 def newton(
-    start: np.ndarray, step: Callable[[np.ndarray], np.ndarray], *, longest_step: float, most_steps: int
+    start: np.ndarray,
+    step: Callable[[np.ndarray], np.ndarray],
+    *,
+    longest_step: float,
+    most_steps: int,
+    loss: Callable[[np.ndarray], float] | None = None,
 ) -> np.ndarray:
     """Return where a damped Newton iteration converges.
 
     `step` returns the full Newton step at a point, inverse Hessian times gradient; it is subtracted. A step that would
-    change any weight by more than `longest_step` is shortened, since far from the solution a full step overshoots.
+    change any weight by more than `longest_step` is shortened, since far from the solution a full step overshoots. With
+    the `loss` that is to be least, a step that would raise it is halved until it does not.
     """
     point = start.astype(np.float64)
     for _ in range(most_steps):
         change = step(point)
-        longest = float(np.abs(change).max())
-        point = point - change * min(1.0, longest_step / max(longest, SETTLED))
-        if longest < SETTLED:
+        change = change * min(1.0, longest_step / max(float(np.abs(change).max()), SETTLED))
+        while loss and float(np.abs(change).max()) >= SETTLED and loss(point - change) > loss(point):
+            change = change / 2.0
+        point = point - change
+        if float(np.abs(change).max()) < SETTLED:
             break
     return point

@@ -44,7 +44,7 @@ DEFAULT = Config(
     ),
     risk=RiskConfig(max_bad_rate=0.05),
     optimizer=OptimizerConfig(generator_lr=1e-3),  # of the adapters: 200 queries of covid_faq halved the loss
-    divergence=DivergenceConfig(kind="gated"),
+    divergence=DivergenceConfig(kind="fitted"),
     judge=JudgeConfig(),
 )
 PRESETS: dict[str, Config] = {"literal": Config(preset="literal"), "default": DEFAULT}

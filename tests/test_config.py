@@ -36,6 +36,7 @@ def test_the_file_replaces_values_of_the_preset_and_flags_replace_those_of_the_f
         ("[teacher]\nmodle = 'x'", "modle"),
         ("[policy]\naudits = [[0, 1.5]]", "policy.audits"),
         ("[divergence]\nkind = 'vibes'", "divergence.kind"),
+        ("[divergence]\nkind = 'gated'", '"fitted" or "semantic"'),
         ("preset = 'nonsense'", "nonsense"),
         ("preset = 3", "preset"),
         ("teacher = 3", "teacher"),

@@ -104,9 +104,9 @@ def answer(
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
 
-    if not is_accepted and policy.is_worth_a_check(drafts, route, request, config):
+    if policy.is_worth_a_check(drafts, is_accepted, request, config):
         drafts = yield from _checked(query, drafts)
-        is_accepted = drafts[0].passed is True
+        is_accepted = is_accepted if drafts[0].passed is None else drafts[0].passed
     if not is_accepted:
         reply = yield from ask_claude(query, is_answer=True)
         if isinstance(reply, Outage):

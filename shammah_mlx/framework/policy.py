@@ -196,24 +196,32 @@ def accepts_best(drafts: Sequence[ScoredDraft], route: Route, request: Request, 
     return accepts(drafts[0], request, config)
 
 
-def is_worth_a_check(drafts: Sequence[ScoredDraft], route: Route, request: Request, config: Config) -> bool:
-    """Return whether to ask the judge about the best draft, which the Validator did not accept.
+def is_worth_a_check(
+    drafts: Sequence[ScoredDraft], is_accepted: bool, request: Request, config: Config  # noqa: FBT001
+) -> bool:
+    """Return whether to ask the judge about the best draft before it is served.
 
-    The draft must be good often enough for those that pass to keep the bound, and the verdict must cost little beside
-    what it is expected to save. A destructive command is never served on a verdict alone.
+    A draft that the Validator accepted is checked unless it is hardly ever bad. Another one must be good often enough
+    for those that pass to keep the bound, and is never checked if it has a destructive command. In both cases the
+    verdict must cost little beside what it is expected to save.
     """
-    if not drafts or not request.judging or not route.tries or request.forced_source is not None:
+    if not drafts or not request.judging or request.forced_source is not None:
         return False
     best = drafts[0]
     threshold = request.thresholds.get(best.draft.source)
-    if threshold is None or best.p_accept <= request.judging.thresholds[best.draft.source]:
+    if threshold is None or (request.strict and not request.can_be_covered):
         return False
-    if (request.strict and not request.can_be_covered) or destroys(best.draft.text):
+    rate = bad_rate(best.p_accept, threshold)
+    if is_accepted:
+        in_doubt = best.draft.source != "repeat" and rate > config.judge.doubt
+    else:
+        in_doubt = best.p_accept > request.judging.thresholds[best.draft.source] and not destroys(best.draft.text)
+    if not in_doubt:
         return False
     cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
     if cost.check is None or cost.answer is None:
         return False
-    return cost.check <= config.judge.worth * (1.0 - bad_rate(best.p_accept, threshold)) * cost.answer
+    return cost.check <= config.judge.worth * (1.0 - rate) * cost.answer
 
 
 def audit_buys_both(stood: Interaction) -> bool:

@@ -1,4 +1,4 @@
-"""The memory's entries in the journal's file: which question had which answer, with its vector and its words."""
+"""The memory's entries in the journal's file: which question had which answer, with their vectors and its words."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,18 +21,20 @@ class MemoryRows:
         """Stage an entry; `made_by` names the embedder and the meter that made it."""
         question = entry.question
         row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
-        content = (question.vector.astype(np.float32).tobytes(), question.words.tobytes(), question.text)
-        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
+        vectors = [vector.astype(np.float32).tobytes() for vector in (question.vector, entry.reply)]
+        content = (vectors[0], question.words.tobytes(), question.text, vectors[1])
+        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
 
     def made_by(self, versions: str) -> Iterator[Entry]:
         """Yield the entries that this embedder and this meter made, in order."""
         rows = self._db.execute(
-            "SELECT number, answer, context, at, until, vector, words, text FROM memory WHERE made_by = ? ORDER BY number",
+            "SELECT number, answer, context, at, until, vector, words, text, reply FROM memory "
+            "WHERE made_by = ? ORDER BY number",
             (versions,),
         )
-        for number, answer, context, at, until, vector, words, text in rows:
+        for number, answer, context, at, until, vector, words, text, reply in rows:
             question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
-            yield Entry(question, number, answer, at, until)
+            yield Entry(question, number, answer, at, until, np.frombuffer(reply, np.float32))
 
     def delete(self, first: int, last: int | None = None) -> None:
         """Stage the deletion of the entries from number `first` to `last`, or to the end."""

@@ -52,6 +52,7 @@ MIGRATIONS = (
     """
     ALTER TABLE memory ADD COLUMN text INTEGER NOT NULL DEFAULT 0
     """,
+    "ALTER TABLE memory ADD COLUMN reply BLOB",  # fp32; NULL in rows of older versions, which nobody reads
 )
 
 

@@ -19,6 +19,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
+from shammah_mlx.learners.evidence import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
@@ -36,14 +37,10 @@ LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
 A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
-# Features are stored under these names: "concord" is how far vote and classifier agree, "sure concord" its product with
-# "sure". These are the features of a query for which nothing is proposed.
-NO_PROPOSAL = {"constant": 1.0, "trust": -5.0, "sure": 0.0, "concord": 0.0, "sure concord": 0.0}
-MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
-MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
 RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
 NEAREST = 5  # past questions stored to explain a decision
-FEATURES_VERSION = "3"  # of what Router and Validator are given; stored as the version "evidence"
+ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
+WORDINGS = 16  # questions nearest to the known one, among which other wordings of it are found
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
@@ -99,10 +96,10 @@ class HybridRoles(PersistentRoles):
             raise BadInputError(
                 f"recall.trust_prior has the unknown feature {unknown[0]!r}", "correct it in config.toml"
             )
-        self._config, self._question, self._meter = config, question, meter
+        self._config, self._question, self._meter, self._embed = config, question, meter, embed
         self._lookup, self._rows = lookup, rows
         self._versions = versions
-        self._made_by = "; ".join(versions[name] for name in MEMORY_DEPENDS_ON)
+        self._made_by = made_by(versions)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
@@ -251,7 +248,24 @@ class HybridRoles(PersistentRoles):
         trust = self._trust.log_odds(proposal.features) - self._config.recall.ageing * days
         if named["similarity"] < self._config.recall.least_alike:
             trust = min(trust, MAX_TRUST_IF_UNLIKE)
+        named |= self._changes(query, proposal.entry)
         return proposal, {**named, **agreement_features(named, trust)}
+
+    def _changes(self, query: Query, known: Entry) -> dict[str, float]:
+        """Return what changed from a known question to the query, by name."""
+        near = (entry for entry, _ in self._memory.nearest(known.question, WORDINGS))
+        wordings = [
+            self._asked(entry) for entry in near if entry.answer == known.answer and entry.number != known.number
+        ]
+        return change_features(
+            standalone_question(query),
+            self._asked(known),
+            wordings,
+            self._exchange(known.number).answer,
+        )
+
+    def _asked(self, entry: Entry) -> str:
+        return standalone_question(self._lookup(entry.number).request.query)
 
     def _write(
         self, query: Query, proposal: Proposal | None, features: dict[str, float], show: Show | None
@@ -295,7 +309,8 @@ class HybridRoles(PersistentRoles):
             )
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
-            entry = Entry(question, target.number, next(same, target.number), at, until)
+            answer = next(same, target.number)
+            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0])
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
@@ -315,6 +330,11 @@ class HybridRoles(PersistentRoles):
         return Exchange(found.request.query.text, found.reply.text if found.reply else "")
 
 
+def made_by(versions: Mapping[str, str]) -> str:
+    """Return the versions of all that makes an entry of the memory, as they are stored with it."""
+    return "; ".join([*(versions[name] for name in MEMORY_DEPENDS_ON), ENTRIES_VERSION])
+
+
 def standalone_question(query: Query) -> str:
     """Return the question such that it can be understood alone: a follow-up is joined to the question before it."""
     leans = bool(query.history) and leans_back(query.text)
@@ -324,17 +344,6 @@ def standalone_question(query: Query) -> str:
 def text_hash(text: str) -> int:
     """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
     return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", text).encode()).digest()[:8], "big") >> 1
-
-
-def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:
-    """Return trust, and how far the neighbours' vote and the classifier agree on the answer.
-
-    Trust is a sum, so one sure method can outweigh a doubtful one. But where only one was sure, one answer in ten was
-    wrong, however great the trust.
-    """
-    trust = min(trust, MAX_TRUST)
-    sure, both = max(trust, 0.0), named["agreement"] * min(max(named["fit"], 0.0), 1.0)
-    return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
 
 
 def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:

@@ -74,7 +74,11 @@ def most_probable(x: np.ndarray, y: np.ndarray, prior: np.ndarray, strength: flo
         hessian = (x * (p * (1.0 - p))[:, None]).T @ x + strength * np.eye(len(w))
         return np.linalg.solve(hessian, gradient)
 
-    return newton(prior, step, longest_step=LONGEST_STEP, most_steps=NEWTON_STEPS)
+    def loss(w: np.ndarray) -> float:
+        z = x @ w
+        return float((np.logaddexp(0.0, z) - y * z).sum() + 0.5 * strength * ((w - prior) ** 2).sum())
+
+    return newton(prior, step, loss=loss, longest_step=LONGEST_STEP, most_steps=NEWTON_STEPS)
 
 
 def last_due(count: int, share: float) -> int:

@@ -1,10 +1,10 @@
 """A semantic cache: finds Claude's past answers by the question that was asked.
 
-A memory holds questions: for each a vector, a set of words, and the number of its answer. For a new question, two
-methods score the known answers: a vote of similar questions, and a linear classifier (ridge regression) from vector and
-words to answer. The answer with the highest sum is proposed, with features that describe how well it fits. To learn how
-to weigh the features, the memory also asks itself each question it holds, with that question left out. It stores no
-text.
+A memory holds questions: for each a vector, a set of words, and the number and the vector of its answer. For a new
+question, two methods score the answers of the most similar ones: a vote, in which similar answers support each other,
+and a linear map (ridge regression) from vector and words to the answer's vector. The answer with the highest sum is
+proposed, with features that describe how well it fits. To learn how to weigh the features, the memory also asks itself
+each question it holds, with that question left out. It stores no text.
 """
 
 from collections.abc import Iterable
@@ -95,7 +95,10 @@ class Memory:
         return known[:count]
 
     def propose(self, question: Question) -> Proposal | None:
-        """Return the best answer among questions asked in the same context; None if there are too few."""
+        """Return the best answer among similar questions asked in the same context.
+
+        None if there are too few, or all of these had a refuted answer.
+        """
         index = self._contexts.get(question.context)
         refuted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
         return None if index is None or len(index) < self._config.fewest else index.propose(question, refuted)
@@ -104,7 +107,7 @@ class Memory:
         """Ask each of the latest questions with itself left out.
 
         Returns:
-            features of the proposals (n, len(FEATURES)), and for each 1 if it was right, else 0 (n,)
+            features of the proposals (n, len(FEATURES)), and how far each was right, from 0 to 1 (n,)
         """
         parts = [part for index in self._contexts.values() if len(index) > NEAREST for part in index.left_out()]
         if not parts:

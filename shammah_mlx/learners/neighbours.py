@@ -8,28 +8,32 @@ import msgspec
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.learners.ridge import RidgeClassifier
+from shammah_mlx.learners.ridge import RidgeRegression
 
+# An answer is more or less the proposed one, by their equivalence from 0 to 1, and by the rest to 1 another answer.
 FEATURES = (  # these names are used in config.toml and stored in the journal
     "constant",
     "similarity",  # of the nearest question with the proposed answer
     "margin",  # over the nearest question with another answer
     "agreement",  # share of the five nearest questions with the proposed answer
     "vote",  # log-odds of the proposed answer in the vote
-    "fit",  # the classifier's value for the proposed answer, near 1 if sure
-    "fit margin",  # over its value for any other answer
-    "support",  # log of how many questions had the proposed answer
+    "fit",  # how far the regression points to the proposed answer, near 1 if sure
+    "fit margin",  # over how far it points to any other answer
+    "support",  # log of how many of the candidates had the proposed answer
     "same",  # 1 if the nearest question of all had it
     "words",  # shared with that nearest question that had it: Jaccard, as the two below
-    "most words",  # with any question that had the proposed answer
-    "rival words",  # with any question that had another answer
+    "most words",  # with any candidate that had the proposed answer
+    "rival words",  # with any candidate that had another answer
     "identical",  # 1 if the nearest question that had it is the same
 )
 WORD_BITS = 2048  # of the set of words, hashed: a question's dozen words seldom collide
-SKETCH = 512  # width of the classifier's input for them
+SKETCH = 512  # width of the regression's input for them
 NEAREST = 5  # questions that the feature `agreement` counts
 IDENTICAL = 0.9999  # similarity of a question to itself, up to rounding
 ABSENT = -9.0  # less than any similarity: marks entries that do not count
+EQUIVALENT = 0.5  # least equivalence of an answer that is served for the chosen one
+LEAST_LENGTH = 0.01  # of a centred reply: one that is nearer the mean has no direction
+TINY = 1e-30  # lower bound of a sum of weights
 LEAST_LEFT_OUT = 1e-3  # lower bound of 1 - leverage, for a question that alone decides its own fit
 
 
@@ -50,6 +54,15 @@ class Entry(msgspec.Struct, frozen=True):
     answer: int  # the number of the first question that had it
     at: float  # when it was asked, Unix time
     until: float  # Unix time after which it must not be served
+    reply: np.ndarray  # (width,) fp32, of length 1: the vector of the answer's text
+
+
+class Near(msgspec.Struct, frozen=True):
+    """The entries nearest to each asked question, the nearest first; all are (asked, places)."""
+
+    rows: np.ndarray
+    alike: np.ndarray  # cosine similarity of the question; ABSENT for one that does not count
+    shared: np.ndarray  # words in common: Jaccard
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -67,143 +80,152 @@ def word_set(text: str) -> np.ndarray:
 
 
 class ContextIndex:
-    """The questions of one context, with a vote and a classifier over their answers."""
+    """The questions of one context, with a vote and a regression that choose among the answers of the nearest."""
 
     def __init__(self, config: RecallConfig) -> None:
         self._config = config
         self._entries: list[Entry] = []
-        self._columns: dict[int, int] = {}  # answer → its column, in order of arrival
+        self._rows: dict[int, list[int]] = {}  # of the entries with each answer
         self._vectors, self._words = GrowingMatrix(np.float32), GrowingMatrix(np.uint8)
-        self._answer_columns: list[int] = []  # of each entry
-        self._classifier = RidgeClassifier(config.ridge, config.block)
+        self._replies, self._answers = GrowingMatrix(np.float32), GrowingMatrix(np.int64)
+        self._sum: np.ndarray = np.zeros(1)  # of all replies' vectors, added one by one
+        self._regression = RidgeRegression(config.ridge, config.block)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Add a question; the classifier sees it after the next `refit`."""
+        """Add a question; the regression sees it after the next `refit`."""
+        self._rows.setdefault(entry.answer, []).append(len(self))
         self._entries.append(entry)
-        self._answer_columns.append(self._columns.setdefault(entry.answer, len(self._columns)))
         self._vectors.append(entry.question.vector)
         self._words.append(entry.question.words)
+        self._replies.append(entry.reply)
+        self._answers.append(np.array([entry.answer]))
+        self._sum = self._sum + entry.reply
 
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions with their cosine similarity, the nearest first."""
-        alike = self._vectors.all @ question.vector
-        return [(self._entries[i], float(alike[i])) for i in np.argsort(-alike, kind="stable")[:count]]
+        alike = (self._vectors.all @ question.vector)[None]
+        rows = _most_alike(alike, count)[0]
+        return [(self._entries[i], float(alike[0, i])) for i in rows]
 
     def propose(self, question: Question, refuted: Collection[int]) -> Proposal | None:
-        """Return the best answer that is not in `refuted`; None if too few questions have such an answer."""
-        vector = question.vector[None]
-        rows, columns, which = self._in_use(refuted)
-        if len(rows) < self._config.fewest:
+        """Return the best answer that is not in `refuted`; None if too few questions, or no near one, have such."""
+        if len(self) - sum(len(self._rows.get(answer, ())) for answer in refuted) < self._config.fewest:
             return None
-        vectors, words = self._vectors.all, self._words.all
-        if len(rows) < len(self):
-            vectors, words = vectors[rows], words[rows]
-        alike = vector @ vectors.T  # (1, entries in use)
-        shared = _jaccard(question.words[None], words)
-        fit = self._fit(vector, question.words[None])[:, columns]
-        _, nearest, features = self._choose(alike, shared, fit, which, left_out=None)
-        return Proposal(self._entries[int(rows[nearest[0]])], features[0])
-
-    def _in_use(self, refuted: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Leave out the refuted answers.
-
-        Returns:
-            rows of the remaining entries, columns of their answers, and the place of each row's answer in these columns
-        """
-        which, out = (
-            np.array(self._answer_columns),
-            [self._columns[answer] for answer in refuted if answer in self._columns],
-        )
-        rows = np.flatnonzero(~np.isin(which, out))
-        columns, inverse = np.unique(which[rows], return_inverse=True)
-        return rows, columns, inverse
+        self.refit()
+        alike = (self._vectors.all @ question.vector)[None]  # (1, entries)
+        near = self._near(alike, question.words[None])
+        may = ~np.isin(self._answers.all[near.rows, 0], list(refuted))
+        if not may.any():
+            return None
+        mean = (self._sum / len(self))[None]
+        predicted = mean
+        if self._regression.fitted:
+            predicted = self._regression.values(self._inputs(question.vector[None], question.words[None]))
+        place, features = self._choose(near, predicted, mean, may)
+        return Proposal(self._entries[int(near.rows[0, place[0]])], features[0])
 
     def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield features and rightness of the proposals for the latest questions, each with itself left out."""
         self.refit()
-        inverse, weights = self._classifier.fitted_to(self._examples, len(self))
-        which = np.array(self._answer_columns)
+        inverse, weights = self._regression.fitted_to(self._examples, len(self))
         first = max(0, len(self) - self._config.most_left_out)
         for start in range(first, len(self), self._config.block):
             rows = np.arange(start, min(start + self._config.block, len(self)))
             alike = self._vectors.all[rows] @ self._vectors.all.T
-            shared = _jaccard(self._words.all[rows], self._words.all)
-            alike[np.arange(len(rows)), rows] = shared[np.arange(len(rows)), rows] = ABSENT
-            x = self._inputs(self._vectors.all[rows], self._words.all[rows])
-            leverage = (x @ inverse * x).sum(axis=1)
-            fit = x @ weights
-            fit[np.arange(len(rows)), which[rows]] -= leverage
-            fit /= np.maximum(1.0 - leverage, LEAST_LEFT_OUT)[
-                :, None
-            ]  # the value of a fit without this question, in closed form
-            chosen, _, features = self._choose(alike, shared, fit, which, left_out=rows)
-            yield features, (chosen == which[rows]).astype(np.float32)
+            alike[np.arange(len(rows)), rows] = ABSENT
+            near = self._near(alike, self._words.all[rows])
+            x, replies = self._examples(start, start + len(rows))
+            leverage = (x @ inverse * x).sum(axis=1, keepdims=True)
+            predicted = (x @ weights - leverage * replies) / np.maximum(1.0 - leverage, LEAST_LEFT_OUT)
+            mean = (self._sum - replies) / (len(self) - 1)
+            place, features = self._choose(near, predicted, mean, near.alike > ABSENT)
+            chosen = near.rows[np.arange(len(rows)), place]
+            pairs = np.stack([rows, chosen], axis=1)
+            yield features, self._equivalence(pairs, self._centred(pairs, mean))[:, 0, 1].astype(np.float32)
+
+    def _near(self, alike: np.ndarray, words: np.ndarray) -> Near:
+        rows = _most_alike(alike, self._config.candidates)
+        shared = _jaccard(words, self._words.all[rows])
+        return Near(rows, np.take_along_axis(alike, rows, axis=1), shared)
+
+    def _centred(self, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Return the vectors of these entries' replies minus the mean: (asked, places, width)."""
+        centred: np.ndarray = self._replies.all[rows] - mean[:, None].astype(np.float32)
+        return centred
+
+    def _equivalence(self, rows: np.ndarray, replies: np.ndarray) -> np.ndarray:
+        """Return how far the answers of these entries say the same, from 0 to 1: (asked, places, places).
+
+        Answers that the meter called the same count 1. `replies` are centred: what all answers of a context have in
+        common, as the digits and commands of one subject do, says nothing about two of them.
+        """
+        directions = replies / _lengths(replies)[:, :, None]
+        unlike = 1.0 - directions @ directions.swapaxes(1, 2)
+        answers = self._answers.all[rows, 0]
+        same = answers[:, :, None] == answers[:, None, :]
+        return np.where(same, np.float32(1.0), np.exp(-self._config.answer_sharpness * np.maximum(unlike, 0.0)))
 
     def _choose(
-        self, alike: np.ndarray, shared: np.ndarray, fit: np.ndarray, which: np.ndarray, left_out: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self, near: Near, predicted: np.ndarray, mean: np.ndarray, may: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Choose an answer for each asked question.
 
-        `alike` (cosine similarity) and `shared` (Jaccard of words) are (asked, entries), `fit` is (asked, answers) and
-        `which` holds the answer column of each entry; `left_out` has the rows of asked questions that are entries.
+        `predicted` holds the regression's vectors of the replies, `mean` the mean of the known ones: (asked, width).
+        Only answers that `may` be (asked, places) are proposed; the others are still rivals.
 
         Returns:
-            column of the chosen answer, nearest entry with that answer, features (asked, len(FEATURES))
+            place in `near` of the nearest entry with the chosen answer, features (asked, len(FEATURES))
         """
-        asked = np.arange(len(alike))
-        vote = _vote(np.exp(self._config.sharpness * (alike - 1.0)), which, fit.shape[1])
-        chosen = (self._config.vote_weight * np.log(vote) + fit).argmax(axis=1)
-        mine = which[None, :] == chosen[:, None]  # (asked, entries)
-        ours, theirs = np.where(mine, alike, ABSENT), np.where(mine, ABSENT, alike)
-        nearest, similarity = ours.argmax(axis=1), np.maximum(ours.max(axis=1), 0.0)
-        five = np.argsort(-alike, axis=1, kind="stable")[:, :NEAREST]
-        rival_fit = fit.copy()
-        rival_fit[asked, chosen] = 0.0
-        support = np.bincount(which, minlength=fit.shape[1])[chosen]
-        if left_out is not None:
-            support = support - (which[left_out] == chosen)
-        p = np.clip(vote[asked, chosen], 1e-4, 1.0 - 1e-4)
+        asked, there = np.arange(len(near.rows)), near.alike > ABSENT
+        replies = self._centred(near.rows, mean)
+        equal = self._equivalence(near.rows, replies) * there[:, None, :]
+        weights = np.where(there, np.exp(self._config.sharpness * (near.alike - 1.0)), 0.0)
+        votes = (equal @ weights[:, :, None])[:, :, 0] / np.maximum(weights.sum(axis=1, keepdims=True), TINY)
+        fit = _fit(replies, predicted, mean)
+        score = self._config.vote_weight * np.log(np.clip(votes, 1e-6, 1.0)) + fit
+        chosen = np.where(may, score, -np.inf).argmax(axis=1)
+        mine = equal[asked, chosen]  # (asked, places)
+        other = np.where(there, 1.0 - mine, 0.0)
+        place = (may & (mine > EQUIVALENT)).argmax(axis=1)
+        similarity = np.maximum(near.alike[asked, place], 0.0)
+        five = min(NEAREST, near.alike.shape[1])
+        p = np.clip(votes[asked, chosen], 1e-4, 1.0 - 1e-4)
         features = np.stack(
             [
                 np.ones(len(asked)),
                 similarity,
-                similarity - np.maximum(theirs.max(axis=1), 0.0),
-                np.take_along_axis(mine, five, axis=1).mean(axis=1),
+                similarity - np.maximum((near.alike * other).max(axis=1), 0.0),
+                mine[:, :five].sum(axis=1) / np.maximum(there[:, :five].sum(axis=1), 1),
                 np.log(p / (1.0 - p)),
                 fit[asked, chosen],
-                fit[asked, chosen] - np.maximum(rival_fit.max(axis=1), 0.0),
-                np.log1p(support),
-                mine[asked, five[:, 0]],
-                np.maximum(shared[asked, nearest], 0.0),
-                np.maximum(np.where(mine, shared, 0.0).max(axis=1), 0.0),
-                np.maximum(np.where(mine, 0.0, shared).max(axis=1), 0.0),
+                fit[asked, chosen] - np.maximum((fit * other).max(axis=1), 0.0),
+                np.log1p(mine.sum(axis=1)),
+                mine[:, 0],
+                near.shared[asked, place],
+                (near.shared * mine).max(axis=1),
+                (near.shared * other).max(axis=1),
                 similarity > IDENTICAL,
             ],
             axis=1,
         )
-        return chosen, nearest, features.astype(np.float32)
-
-    def _fit(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """Return the classifier's value for every answer; one not known at the last fit has 0."""
-        self.refit()
-        return self._classifier.values(self._inputs(vectors, words), len(self._columns))
+        return place, features.astype(np.float32)
 
     def _examples(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return inputs and answer columns of the entries from `first` to before `last`."""
+        """Return inputs and vectors of the replies of the entries from `first` to before `last`."""
         inputs = self._inputs(self._vectors.all[first:last], self._words.all[first:last])
-        return inputs, np.array(self._answer_columns[first:last], np.int64)
+        return inputs, self._replies.all[first:last].astype(np.float64)
 
     def refit(self) -> None:
-        """Refit the classifier if that is due."""
+        """Refit the regression if that is due."""
         if len(self) >= self._config.fewest:
             used = len(self) // self._config.refit_every * self._config.refit_every
-            self._classifier.fit(self._examples, used)
+            self._regression.fit(self._examples, used)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """Return the classifier's inputs: (n, width + SKETCH + 1) float64."""
+        """Return the regression's inputs: (n, width + SKETCH + 1) float64."""
         ones = np.ones((len(vectors), 1))
         return np.hstack([vectors, self._config.word_weight * _sketch(words), ones]).astype(np.float64)
 
@@ -239,20 +261,35 @@ def _sketch(words: np.ndarray) -> np.ndarray:
     return folded
 
 
-def _vote(weights: np.ndarray, which: np.ndarray, answers: int) -> np.ndarray:
-    """Return each answer's share of the weights (asked, entries), at least 1e-6: (asked, answers)."""
-    order = np.argsort(which, kind="stable")
-    starts = np.searchsorted(which[order], np.arange(answers))
-    votes = np.add.reduceat(weights[:, order], starts, axis=1)
-    shares: np.ndarray = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-30)
-    clipped: np.ndarray = np.clip(shares, 1e-6, 1.0)
-    return clipped
+def _lengths(replies: np.ndarray) -> np.ndarray:
+    lengths: np.ndarray = np.maximum(np.linalg.norm(replies, axis=2), LEAST_LENGTH)
+    return lengths
+
+
+def _fit(replies: np.ndarray, predicted: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return how far the prediction goes from the mean towards each centred reply, near 1 if sure: (asked, places).
+
+    The unit is the distance of a usual reply from the mean: with each reply's own, those near the mean would win.
+    """
+    usual = np.sqrt(np.maximum(1.0 - (mean**2).sum(axis=1, keepdims=True), LEAST_LENGTH**2))  # replies have length 1
+    towards = (replies @ (predicted - mean).astype(np.float32)[:, :, None])[:, :, 0]
+    fit: np.ndarray = towards / (_lengths(replies) * usual)
+    return fit
+
+
+def _most_alike(alike: np.ndarray, count: int) -> np.ndarray:
+    """Return the places of the largest values of each row, the largest first: (rows, at most count)."""
+    if count < alike.shape[1]:
+        places = np.sort(np.argpartition(alike, -count, axis=1)[:, -count:], axis=1)
+    else:
+        places = np.broadcast_to(np.arange(alike.shape[1]), alike.shape)
+    order = np.argsort(-np.take_along_axis(alike, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
 
 
 def _jaccard(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the Jaccard similarity of bit sets: (asked, known)."""
-    common: np.ndarray = np.stack([np.bitwise_count(known & words).sum(axis=1) for words in asked])
-    sizes = [np.bitwise_count(words).sum(axis=1) for words in (asked, known)]
-    union: np.ndarray = sizes[0][:, None] + sizes[1][None] - common
+    """Return the Jaccard similarity of bit sets (asked, bytes) to others (asked, places, bytes): (asked, places)."""
+    common = np.bitwise_count(asked[:, None] & known).sum(axis=2)
+    union = np.bitwise_count(asked[:, None] | known).sum(axis=2)
     shares: np.ndarray = common / np.maximum(union, 1.0)
     return shares

@@ -135,7 +135,8 @@ class SimulatedJudge:
         """Say whether the answer is the row's own reply, or one that its truth accepts."""
         if answer == row.reply:
             return True
-        return truth.topic is not None and not truth.accepted.isdisjoint(self._topics.get(answer, ()))
+        topics = self._topics.get(answer, set())
+        return truth.topic is not None and bool(topics) and topics <= truth.accepted
 
 
 def _coin(*parts: object) -> float:

@@ -1,16 +1,22 @@
-"""Measure how far a draft is from Claude's reply, in [0, 1]: the specification's three options and our own."""
+"""Measure how far a draft is from Claude's reply, in [0, 1]: the specification's three options and our own.
+
+Draft and reply each come with the question that they answer. The specification's options ignore the questions.
+"""
 
 import functools
 from collections.abc import Callable
+from importlib.resources import files
 
+import msgspec
 import numpy as np
 
 from shammah_mlx.config import DivergenceConfig
 from shammah_mlx.events import Exchange
-from shammah_mlx.text import rules
+from shammah_mlx.numerics import sigmoid
+from shammah_mlx.text import evidence, reading, rules
 
 Meter = Callable[[Exchange, Exchange], float]
-"""Returns the divergence of a draft from a reply."""
+"""Returns the divergence of a draft from a reply, each with its question."""
 Embed = Callable[[list[str]], np.ndarray]
 """Returns one unit vector per text."""
 
@@ -26,65 +32,80 @@ def semantic(embed: Embed) -> Meter:
         whole: np.ndarray = embed([text])[0]
         return whole
 
-    def measure(draft: str, reply: str) -> float:
-        return min(max(1.0 - float(vector(draft) @ vector(reply)), 0.0), 1.0)
+    def measure(draft: Exchange, reply: Exchange) -> float:
+        return min(max(1.0 - float(vector(draft.answer) @ vector(reply.answer)), 0.0), 1.0)
 
     return measure
 
 
-def exact(draft: str, reply: str) -> float:
+def exact(draft: Exchange, reply: Exchange) -> float:
     """Return 0 for the same text, else 1 (Option 2)."""
-    return float(draft != reply)
+    return float(draft.answer != reply.answer)
 
 
-def bleu(draft: str, reply: str) -> float:
+def bleu(draft: Exchange, reply: Exchange) -> float:
     """Return 1 - sentence BLEU with sacrebleu's defaults (Option 3)."""
     from sacrebleu import sentence_bleu  # imported here: most homes never use it
 
-    return min(max(1.0 - sentence_bleu(draft, [reply]).score / 100.0, 0.0), 1.0)
+    return min(max(1.0 - sentence_bleu(draft.answer, [reply.answer]).score / 100.0, 0.0), 1.0)
 
 
-def gated(embed: Embed) -> Meter:
-    """Measure by rules first and by meaning second, sentence by sentence, so that the end of a long text counts too.
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `benchmarks/fit_meter.py` found: a logistic regression on the features of `evidence`."""
 
-    Where `rules` decide, the divergence is 0 or 1. Otherwise each sentence of the text with fewer sentences is paired
-    with the most similar sentence of the other. The divergence is the largest cosine distance of a pair, or 1 if the
-    sentences of a pair are alike except for a decisive change.
+    base_rate: float  # share of equivalent pairs that the weights were fitted for
+    weights: dict[str, float]  # by feature; their sum over a pair is its log-odds of being equivalent
+
+    def log_odds(self, features: dict[str, float]) -> float:
+        """Return the log-odds that two answers with these features are equivalent."""
+        return sum(self.weights[name] * value for name, value in features.items())
+
+
+@functools.cache
+def shipped_weights() -> Weights:
+    """Return the weights that come with the package."""
+    return msgspec.json.decode(files("shammah_mlx.text").joinpath("fitted.json").read_bytes(), type=Weights)
+
+
+def features_of(draft: Exchange, reply: Exchange, embed: Embed) -> dict[str, float] | bool:
+    """Return what speaks for and against the equivalence of two answers, or whether they are, where rules decide."""
+    decided = rules.decided(draft.answer, reply.answer)
+    if decided is not None:
+        return decided
+    one, other = reading.read(draft.answer), reading.read(reply.answer)
+    same = rules.same_words(one, other)
+    if same is not None:
+        return same
+    if max(len(one.sentences), len(other.sentences)) > MOST_CHUNKS:
+        return False
+    vectors = embed(one.sentences), embed(other.sentences)
+    changes = evidence.changes_between(one, other, vectors[0] @ vectors[1].T)
+    if rules.vetoed(one, other, reply.question, changes):
+        return False
+    given = reading.given(*sorted((draft.question, reply.question)))
+    return evidence.features(one, other, given, vectors, changes)
+
+
+def fitted(embed: Embed, weights: Weights | None = None) -> Meter:
+    """Measure by 1 - P(equivalent), fitted to people's judgements of answers to the same question.
+
+    Where rules decide, the divergence is 0 or 1.
     """
+    known = weights or shipped_weights()
 
     @functools.lru_cache(REMEMBERED)
-    def vectors(text: str) -> np.ndarray:  # (sentences, width)
-        return embed(rules.chunks(text))
+    def vectors(sentences: tuple[str, ...]) -> np.ndarray:  # (sentences, width)
+        return embed([*sentences])
 
-    def close(one: str, other: str) -> float:
-        a, b = vectors(one)[0], vectors(other)[0]
-        return float(a @ b)
-
-    def measure(draft: str, reply: str) -> float:
-        decided = rules.same(draft, reply)
-        if decided is not None:
-            return float(not decided)
-        fewer, more = sorted(rules.prose(draft, reply), key=lambda text: (len(rules.chunks(text)), text))
-        ours, theirs = rules.chunks(fewer), rules.chunks(more)
-        if len(theirs) > MOST_CHUNKS:
-            return 1.0
-        similarity = vectors(fewer) @ vectors(more).T
-        nearest = similarity.argmax(axis=1)
-        if rules.in_steps(draft) and rules.in_steps(reply) and (np.diff(nearest) < 0).any():
-            return 1.0
-        pairs = [(ours[i], theirs[j]) for i, j in enumerate(nearest)]
-        if rules.is_negative(fewer) != rules.is_negative(more) and any(
-            rules.is_negative(one) != rules.is_negative(other) for one, other in pairs
-        ):
-            return 1.0  # the negation is in a sentence that both have, not in one text's explanation
-        if any(rules.has_decisive_change(one, other, close) for one, other in pairs):
-            return 1.0
-        return min(max(1.0 - float(similarity.max(axis=1).min()), 0.0), 1.0)
+    def measure(draft: Exchange, reply: Exchange) -> float:
+        found = features_of(draft, reply, lambda sentences: vectors(tuple(sentences)))
+        return float(not found) if isinstance(found, bool) else 1.0 - sigmoid(known.log_odds(found))
 
     return measure
 
 
 def make_meter(config: DivergenceConfig, embed: Embed) -> Meter:
     """Return the meter the config names."""
-    by_text = {"gated": gated(embed), "semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]
-    return lambda draft, reply: by_text(draft.answer, reply.answer)
+    if config.kind == "fitted":
+        return fitted(embed)
+    return {"semantic": semantic(embed), "exact": exact, "bleu": bleu}[config.kind]

@@ -6,52 +6,53 @@ by another is decisive unless both mean the same. An added negation or flag, or 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise, product
 
 from shammah_mlx.text import lexicon
 from shammah_mlx.text.normalize import is_number
 
-Close = Callable[[str, str], float]
-"""Returns how alike two phrases are in meaning, at most 1."""
-
 NEAR = 0.6  # share of common words from which one sentence counts as an edit of the other
 ALIKE = 0.8  # phrases this similar mean the same; below, an embedding mixes rivals and synonyms
 BESIDE = 3  # equal words needed around a replaced word, both sides together
 PHRASE = 3  # words; a longer replaced stretch counts as rewording
 OPERAND = 6  # words after a linking word that may belong to it
+WORD = 200  # characters; a longer word is data, equal or not
 MOST = 100  # words; longer sentences are not compared word by word
+
+KINDS = ("number", "number alone", "number moved", "code", "negation", "opposite", "order", "word")
 
 _CODE = re.compile(r"--?[A-Za-z][\w-]*|.*[/_\\(=].*|.*\w\.[A-Za-z]\w+|[a-z]+[A-Z]\w*|.*\d[A-Za-z]*\d.*")
 
 _LIST = re.compile(r"[^\s,]+(?:(?: , [^\s,]+)+(?: ,)?)? (?:and|or) [^\s,]+|^[^\s,]+(?: , [^\s,]+)+$")
 
 
-def has_decisive_change(one: list[str], other: list[str], close: Close) -> bool:
-    """Say whether two sentences, as words and commas, are alike except for a decisive change."""
+def changes(one: list[str], other: list[str]) -> set[str]:
+    """Return the kinds of decisive change between two sentences, as words and commas; empty if they are not alike."""
     if max(len(one), len(other)) > MOST:
-        return False
+        return set()
+    if max((len(word) for word in (*one, *other)), default=0) > WORD:
+        return set() if one == other else {"code"}
     a, b = sorted((_in_order(one), _in_order(other)))
     plain_a, plain_b = _plain(a), _plain(b)
     if not plain_a or not plain_b:
-        return False
+        return set()
     if plain_a == plain_b:
-        return _joints(one) != _joints(other) and len(_joints(one)) == len(_joints(other))
-    if _swapped(a, b) or _numbers_moved(plain_a, plain_b):
-        return True
+        joined = _joints(one) != _joints(other) and len(_joints(one)) == len(_joints(other))
+        return {"word"} if joined else set()
+    kinds = {"code"} if _arguments_swapped(plain_a, plain_b) else {"order"} if _swapped(a, b) else set()
+    if _numbers_moved(plain_a, plain_b):
+        kinds.add("number moved")
     matcher = SequenceMatcher(None, plain_a, plain_b, autojunk=False)
     near = matcher.ratio() >= NEAR
     codes = [code for code in matcher.get_opcodes() if near or _is_in_place(code, matcher)]
-    shown = {lexicon.base(word): word for word in (*one, *other)}
     ops = [(plain_a[i:j], plain_b[k:m]) for tag, i, j, k, m in codes if tag != "equal"]
     gone, come = (Counter(word for op in ops for word in op[side]) for side in (0, 1))
-
-    def alike(left: list[str], right: list[str]) -> bool:
-        phrases = [" ".join(shown.get(word, word) for word in side) for side in (left, right)]
-        return lexicon.interchangeable(" ".join(left), " ".join(right)) or close(*phrases) >= ALIKE
-
-    return any(_decisive(old, new, gone & come, alike) for old, new in ops)
+    found = kinds.union(*(_kinds(old, new, gone & come) for old, new in ops))
+    if len(ops) > 1:
+        return found - {"word"}
+    return found | {"number alone"} if "number" in found else found
 
 
 def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[str]) -> bool:
@@ -63,22 +64,23 @@ def _is_in_place(code: tuple[str, int, int, int, int], matcher: SequenceMatcher[
     return j - i == m - k == 1 and len(beside) == 2 and sum(beside) >= BESIDE
 
 
-def _decisive(
-    old: list[str], new: list[str], moved: Counter[str], alike: Callable[[list[str], list[str]], bool]
-) -> bool:
-    if _modifiers(old) != _modifiers(new):
-        return True
+def _kinds(old: list[str], new: list[str], moved: Counter[str]) -> set[str]:
+    """Return the kinds of change that replacing `old` by `new` is."""
+    kinds = {"negation"} if _modifiers(old) != _modifiers(new) else set[str]()
     if lexicon.interchangeable(" ".join(old), " ".join(new)):
-        return False
+        return kinds
     left, right = ([word for word in side if word not in moved] for side in (old, new))
     if lexicon.rivals(left, right):
-        return True
+        kinds.add("opposite")
     left, right = ([word for word in side if word not in lexicon.LIGHT | lexicon.NEGATIONS] for side in (left, right))
-    if any(_CODE.fullmatch(word) for word in (*left, *right)):
-        return True
-    if not left or not right or max(len(left), len(right)) > PHRASE:
-        return False
-    return not alike(left, right)
+    numbers, numbers_too = ({word for word in side if is_number(word)} for side in (left, right))
+    if numbers and numbers_too and numbers != numbers_too:
+        kinds.add("number")
+    if any(_CODE.fullmatch(word) and not is_number(word) for word in (*left, *right)):
+        kinds.add("code")
+    if left and right and max(len(left), len(right)) <= PHRASE and not kinds:
+        kinds.add("word")
+    return kinds
 
 
 def _joints(found: list[str]) -> list[str]:
@@ -96,13 +98,18 @@ def _modifiers(found: list[str]) -> Counter[str]:
 def _swapped(one: list[str], other: list[str]) -> bool:
     """Say whether two things changed places: a before b, b before a."""
     a, b = _plain(one), _plain(other)
-    arguments = {(y, x) for x, y in pairwise(a)} & {*pairwise(b)}
     clauses = {(z, x) for x, y, z in _threes(one) if y == ","} & {(x, z) for x, y, z in _threes(other) if y == ","}
-    if any(_CODE.fullmatch(x) and _CODE.fullmatch(y) for x, y in arguments) or clauses:
+    if clauses:
         return True
     if _is_passive(one) != _is_passive(other):
         return _stays(*((one, other) if _is_passive(one) else (other, one)))
     return _exchanged(a, b) or _around_verb(a, b) or _around_link(one, other)
+
+
+def _arguments_swapped(a: list[str], b: list[str]) -> bool:
+    """Say whether two neighbouring pieces of code changed places."""
+    turned = {(y, x) for x, y in pairwise(a)} & {*pairwise(b)}
+    return any(_CODE.fullmatch(x) and _CODE.fullmatch(y) for x, y in turned)
 
 
 def _threes(found: list[str]) -> Iterator[tuple[str, str, str]]:
@@ -162,7 +169,9 @@ def _operand(found: Sequence[str], link: str) -> set[str]:
 
 
 def _numbers_moved(a: list[str], b: list[str]) -> bool:
-    """Say whether a word that one number counts is counted by another number in the other sentence."""
+    """Say whether a word that one number counts is counted by another number in a sentence of the same words."""
+    if Counter(a) != Counter(b):
+        return False
     ours, theirs = dict(_counted(a)), dict(_counted(b))
     return any(
         (counted - theirs[number]) & (words - ours.get(other, frozenset()))

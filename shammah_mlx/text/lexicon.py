@@ -33,7 +33,7 @@ LIGHT = EMPTY | FILLER | frozenset((  # replacing one of these by another is onl
     "whenever", "once", "after", "than", "then", "up", "out", "down", "off", "back", "own", "any", "some", "other",
     "more", "much", "now", "still", "yourself", "itself", "how", "where", "each", "use", "using", "make", "way",
     "like", "again", "however", "while", "whereas", "though", "although", "thus", "therefore", "hence", "within",
-    "during", "upon", "between", "among", ",", "get", "so",
+    "during", "upon", "between", "among", ",", "get", "so", "successfully", "currently",
 ))
 OPPOSITES = (
     ("before", "after"), ("increase", "decrease"), ("increases", "decreases"), ("minimum", "maximum"), ("min", "max"),
@@ -68,7 +68,7 @@ _EXCLUSIVE = (
     "acid base", "http https", "tcp udp", "user admin", "question answer", "create delete", "insert delete",
     "append prepend", "encode decode", "join leave",
 )
-_SAME = (
+SYNONYMS = (
     "remove, delete, take out, take off, erase", "big, large", "buy, purchase", "start, begin, launch",
     "stop, halt, end", "fast, quick, quickly, rapidly, rapid", "use, run, call, execute, type, enter",
     "make, create, build, produce", "show, display, print, list, see, view", "help, assist", "choose, select, pick",
@@ -102,10 +102,6 @@ _FORMS = (
 )
 _DENYING = ("un", "in", "im", "il", "ir", "non", "dis", "de")
 # fmt: on
-OPPOSITE: dict[str, set[str]] = {}
-for _one, _other in OPPOSITES:
-    OPPOSITE.setdefault(_one, set()).add(_other)
-    OPPOSITE.setdefault(_other, set()).add(_one)
 _UNSTEMMED = LIGHT | LINKS | LIMITS | NEGATIONS
 _FORM = {form: forms.split()[0] for forms in _FORMS for form in forms.split()}
 
@@ -134,25 +130,51 @@ def base(word: str) -> str:
     return _FORM.get(word, word[:-1] + "y" if len(word) > 3 and word.endswith("i") else word)
 
 
-_GROUPS = [frozenset(base(word) for word in group.split()) for group in _EXCLUSIVE]
-_MEANINGS = [frozenset(" ".join(map(base, phrase.split())) for phrase in group.split(", ")) for group in _SAME]
-_BASE_OPPOSITE = {frozenset((base(one), base(other))) for one, other in OPPOSITES}
-
-
-def opposed(one: str, other: str) -> bool:
-    """Say whether two base forms exclude each other."""
-    return (
-        frozenset((one, other)) in _BASE_OPPOSITE
-        or any(one in group and other in group for group in _GROUPS)
-        or any(longer == prefix + shorter for prefix in _DENYING for longer, shorter in ((one, other), (other, one)))
-    )
+_RIVALS: dict[str, set[str]] = {}
+for _group in (*_EXCLUSIVE, *map(" ".join, OPPOSITES)):
+    for _word in (_bases := {base(word) for word in _group.split()}):
+        _RIVALS.setdefault(_word, set()).update(_bases - {_word})
+_OPPOSITES = {frozenset(map(base, pair)) for pair in OPPOSITES}
+_LEAST_DENIED = 4  # letters of a word that a prefix denies: into does not deny to
+_MEANINGS: dict[str, set[int]] = {}
+for _number, _phrases in enumerate(SYNONYMS):
+    for _phrase in _phrases.split(", "):
+        _MEANINGS.setdefault(" ".join(map(base, _phrase.split())), set()).add(_number)
 
 
 def rivals(ours: Iterable[str], theirs: Iterable[str]) -> bool:
-    """Say whether a word of one side excludes a word of the other."""
-    return any(one != other and opposed(one, other) for one in ours for other in theirs)
+    """Say whether a word of one side excludes a word of the other: both are base forms."""
+    one, other = {*ours}, {*theirs}
+    return any(
+        not _RIVALS.get(word, set()).isdisjoint(far) or _is_denied(word, far)
+        for near, far in ((one, other), (other, one))
+        for word in near
+    )
+
+
+def _is_denied(word: str, far: set[str]) -> bool:
+    return len(word) >= _LEAST_DENIED and any(prefix + word in far for prefix in _DENYING)
+
+
+def opposites(ours: set[str], theirs: set[str]) -> bool:
+    """Say whether a word of one side is the opposite of a word of the other: both are base forms."""
+    return any(_is_denied(word, far) for near, far in ((ours, theirs), (theirs, ours)) for word in near) or any(
+        len(pair & ours) == len(pair & theirs) == 1 and pair & ours != pair & theirs for pair in _OPPOSITES
+    )
+
+
+def meanings(phrase: str) -> set[int]:
+    """Return the numbers of the groups of synonyms that a phrase of base forms is in."""
+    return _MEANINGS.get(phrase, set())
 
 
 def interchangeable(one: str, other: str) -> bool:
     """Say whether two phrases of base forms are known to mean the same."""
-    return one == other or any(one in group and other in group for group in _MEANINGS)
+    return one == other or not meanings(one).isdisjoint(meanings(other))
+
+
+EXCLUSIVE_GROUPS_OF: dict[str, set[int]] = {}
+"""The numbers of the groups of base forms that exclude each other, by base form."""
+for _number, _group in enumerate(_EXCLUSIVE):
+    for _word in _group.split():
+        EXCLUSIVE_GROUPS_OF.setdefault(base(_word), set()).add(_number)

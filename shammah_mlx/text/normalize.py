@@ -45,7 +45,7 @@ _TENS_AND_ONES = re.compile(rf"\b({'|'.join(['twenty', *_TENS])})[- ]({'|'.join(
 _MARKS = r"\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u3099\u309a"  # marks that are parts of words in other scripts
 _WORD = re.compile(rf"[<>≤≥]?-?\.?\d+(?:\.\d+)*|(?:[^\W\d_]|[\d_{_MARKS}])+(?:\+\+|#)?|[%€£$°]")
 _UNIT_BY_CASE = re.compile(rf"(?<=\d)\s?({'|'.join(sorted(_BY_CASE, key=len, reverse=True))})(?![\w/])")
-_FRACTION = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
+_FRACTION = re.compile(r"(?:(?<!\d)(\d{1,15})\s?)?([¼-¾⅐-⅞])")
 _POWER = re.compile(r"(⁻?)([⁰¹²³⁴-⁹]+)")
 _BOUND = {phrase: bound for bound, phrases in _BOUNDS.items() for phrase in phrases}
 _BOUNDED = re.compile(

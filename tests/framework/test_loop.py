@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -272,7 +271,7 @@ def test_observing_twice_changes_nothing() -> None:
     answered = answer(make_request(sampled=True), roles, Scripted(reply()), lambda *_: GOOD, CONFIG)
     assert isinstance(answered, Interaction)
     once = observe(answered, roles, lambda *_: GOOD, CONFIG)
-    refuse: Callable[[str, str], float] = lambda *_: pytest.fail("measured again")  # noqa: E731
+    refuse: Meter = lambda *_: pytest.fail("measured again")  # noqa: E731
     assert observe(once, roles, refuse, CONFIG) == once
 
 

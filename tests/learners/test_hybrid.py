@@ -18,7 +18,7 @@ from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.prequential import run
 from shammah_mlx.home.recovery import roll_back
 from shammah_mlx.home.snapshots import FILES
-from shammah_mlx.learners.hybrid import standalone_question
+from shammah_mlx.learners.hybrid import made_by, standalone_question
 from shammah_mlx.models.backend import load_arrays, mx, tree_flatten
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
@@ -147,9 +147,8 @@ def test_replies_that_say_the_same_are_one_answer(home: Path, weights: Weights) 
     with Assistant(home, bold(), Recorded(rows), weights) as assistant:
         teach(assistant, rows)
     versions = explained(home).decision_context.versions
-    made_by = f"{versions['embedder']}; {versions['meter']}"
     with closing(Journal(home / "journal.db")) as journal:
-        assert [entry.answer for entry in journal.memory.made_by(made_by)] == [1, 1, 3]
+        assert [entry.answer for entry in journal.memory.made_by(made_by(versions))] == [1, 1, 3]
 
 
 def test_stopping_and_going_on_is_bit_equal_and_a_rollback_forgets(tmp_path: Path, weights: Weights) -> None:
@@ -176,7 +175,7 @@ def stored(home: Path) -> list[bytes]:
     return [(home / "models" / name).read_bytes() for name in FILES]
 
 
-def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hundred(
+def test_two_fifths_of_the_sample_are_answered_on_the_machine_once_it_has_seen_two_hundred(
     home: Path, weights: Weights
 ) -> None:
     stream = read_stream(SAMPLE, None, 400)
@@ -187,7 +186,7 @@ def test_most_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hund
         result = run(stream, assistant, trace, lambda: None)
     late = result.bands[2]
     assert late.start == 200
-    assert late.local >= late.queries / 2
+    assert late.local >= 0.4 * late.queries  # questions in new words are doubted until labels say otherwise
     assert result.total.bad_local <= 0.05 * result.total.local
     sources = {json.loads(line)["source"] for line in trace.getvalue().splitlines()}
     assert sources == {"claude", "recall"}

@@ -22,8 +22,15 @@ def question(topic: int, seed: int, context: int = HERE, noise: float = 0.2) -> 
     return Question((vector / np.linalg.norm(vector)).astype(np.float32), words, context)
 
 
+def reply(answer: int, seed: int = 0) -> np.ndarray:
+    """Return the vector of an answer's text; another seed gives the same answer in other words."""
+    vector = np.random.default_rng(answer).normal(size=WIDTH) + 0.05 * np.random.default_rng(seed).normal(size=WIDTH)
+    unit: np.ndarray = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return unit
+
+
 def entry(number: int, context: int = HERE, until: float = math.inf) -> Entry:
-    return Entry(question(number % 3, number, context), number, number % 3, 0.0, until)
+    return Entry(question(number % 3, number, context), number, number % 3, 0.0, until, reply(number % 3))
 
 
 def filled(entries: int, context: int = HERE) -> Memory:
@@ -63,7 +70,7 @@ def test_words_in_common_are_counted_whatever_their_order_and_case() -> None:
     memory = Memory(CONFIG)
     for number, text in enumerate(("copy a file", "move a file", "list users", "kill a process", "show the date")):
         vector = question(number % 3, number).vector
-        memory.add(Entry(Question(vector, word_set(text), HERE), number, number, 0.0, math.inf))
+        memory.add(Entry(Question(vector, word_set(text), HERE), number, number, 0.0, math.inf, reply(number)))
     told = features(memory, Question(question(0, 0).vector, word_set("a FILE: copy!"), HERE))
     assert (told["words"], told["rival words"]) == (1.0, 0.5)
 
@@ -132,20 +139,61 @@ def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
         assert right[absent] == float(proposal.entry.number % 3 == absent % 3)
 
 
+def test_answers_worded_anew_each_time_support_each_other() -> None:
+    """As if the meter never noticed that two replies say the same: each entry is its own answer."""
+    memory, anew = filled(60), Memory(CONFIG)
+    for number in range(60):
+        asked = question(number % 3, number)
+        anew.add(Entry(asked, number, number, 0.0, math.inf, reply(number % 3, seed=number)))
+    told, once = features(anew, question(1, 999)), features(memory, question(1, 999))
+    for name in ("agreement", "same", "fit"):
+        assert told[name] == pytest.approx(once[name], abs=0.2)
+    for name in ("margin", "support"):
+        assert told[name] > 0.5 * once[name] > 0.0
+    assert told["vote"] > 2.0  # log-odds: 88 %
+    _, right = anew.leave_each_out()
+    assert right.mean() > 0.8
+
+
+@pytest.mark.parametrize("entries", [60, 300])
+def test_a_refuted_answer_is_not_proposed_and_stays_a_rival(entries: int) -> None:
+    memory, asked = filled(entries), question(1, 999)
+    margin = features(memory, asked)["margin"]
+    memory.refute(1, accepted=True)
+    proposal = memory.propose(asked)
+    if proposal is None:
+        assert entries > CONFIG.candidates  # all of them had that answer
+    else:
+        assert proposal.entry.answer != 1
+        assert proposal.features[FEATURES.index("margin")] < 0.0 < margin
+    memory.add(entry(301))
+    proposal = memory.propose(asked)
+    assert proposal is not None
+    assert proposal.entry.answer == 1
+
+
+def test_where_every_answer_is_the_same_it_is_proposed() -> None:
+    memory = Memory(CONFIG)
+    for number in range(30):
+        memory.add(Entry(question(number % 3, number), number, 0, 0.0, math.inf, reply(0)))
+    told = features(memory, question(1, 999))
+    assert (told["agreement"], told["same"]) == (1.0, 1.0)
+    assert all(math.isfinite(value) for value in told.values())
+
+
 def test_trust_learns_what_tells_right_from_wrong() -> None:
     memory, trust = filled(60), Trust(CONFIG)
     for number in range(60, 120):  # one-off questions: whatever is proposed for them is wrong
         vector = np.random.default_rng(number).normal(size=WIDTH)
         vector /= np.linalg.norm(vector)
-        memory.add(
-            Entry(Question(vector.astype(np.float32), word_set(f"odd{number}"), HERE), number, number, 0.0, math.inf)
-        )
+        odd = Question(vector.astype(np.float32), word_set(f"odd{number}"), HERE)
+        memory.add(Entry(odd, number, number, 0.0, math.inf, reply(number)))
     before = trust.state()["weights"].copy()
     trust.fit_if_due(memory)
     assert not np.array_equal(before, trust.state()["weights"])
     told, right = memory.leave_each_out()
     odds = np.array([trust.log_odds(row) for row in told])
-    assert odds[right == 1].mean() > odds[right == 0].mean() + 2.0
+    assert odds[right > 0.5].mean() > odds[right < 0.5].mean() + 2.0
 
 
 def test_trust_is_fitted_only_when_the_memory_has_grown() -> None:

@@ -1,0 +1,61 @@
+"""Make the features that Router and Validator judge a recalled answer by: trust, agreement, what the question changed.
+
+Trust is learnt on a home's own questions. Where these recur word for word, and no neighbour question was ever asked, it
+is near certainty. So trust in an answer to a question in other words is the probability that trust is right and the
+question no neighbour, which its words tell; no label of such a home could teach this.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from shammah_mlx.text.question_changes import FEATURES as CHANGES
+from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
+
+FEATURES_VERSION = "4"  # of what Router and Validator are given; stored as the version "evidence"
+MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
+MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
+# Features are stored under these names: "concord" is how far vote and regression agree, "sure concord" its product with
+# "sure", and "changed" the log-odds that the question has another answer than the known one, by its words. These are
+# the features of a query for which nothing is proposed.
+NO_PROPOSAL = {
+    "constant": 1.0,
+    "trust": -5.0,
+    "sure": 0.0,
+    "concord": 0.0,
+    "sure concord": 0.0,
+    "changed": 0.0,
+    **dict.fromkeys(CHANGES, 0.0),
+}
+NEIGHBOURS = 0.3  # share of questions near a known one, in other words, that have another answer; a guess
+MOST_CHANGED = 4.0  # log-odds; more is not evidence but the same evidence twice
+UNCHANGED = -9.0  # log-odds that stand for the same words
+
+
+def change_features(asked: str, known: str, wordings: Sequence[str], answer: str) -> dict[str, float]:
+    """Return what changed from the known question to the asked one, by name, with "changed".
+
+    `wordings` are other wordings of the known question. Nothing changed in the same words.
+    """
+    changes = question_changes(asked, known, wordings, answer)
+    if asked.split() == known.split():
+        return {**changes, "changed": UNCHANGED}
+    changed = log_odds_of_change(changes) + math.log(NEIGHBOURS / (1.0 - NEIGHBOURS))
+    return {**changes, "changed": min(max(changed, -MOST_CHANGED), MOST_CHANGED)}
+
+
+def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:
+    """Return trust, and how far the neighbours' vote and the regression agree on the answer.
+
+    Trust is a sum, so one sure method can outweigh a doubtful one. But where only one was sure, one answer in ten was
+    wrong, however great the trust.
+    """
+    trust = min(trust, MAX_TRUST)
+    if named["changed"] > UNCHANGED:
+        trust = log_odds_of_both(trust, -named["changed"])
+    sure, both = max(trust, 0.0), named["agreement"] * min(max(named["fit"], 0.0), 1.0)
+    return {"trust": trust, "sure": sure, "concord": both, "sure concord": sure * both}
+
+
+def log_odds_of_both(one: float, other: float) -> float:
+    """Return the log-odds that two independent things are both true, from the log-odds of each."""
+    return -math.log(math.exp(-one) + math.exp(-other) + math.exp(-one - other))
