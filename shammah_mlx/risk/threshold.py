@@ -12,8 +12,9 @@ The allowed rate a is `max_bad_rate` plus the *spread*, how often Claude's own a
 same measure; see `spread`.
 
 *Feedback* only tightens the threshold. Let S mark accepted drafts, R those of them that an audit replaced by Claude's
-answer, U candidates that were held back and not rejected by the judge, F drafts that were found, p the probability that a bad one is found. Let q
-be the probability of "bad" after what was found since the draft was accepted, if it was a before. After every draft
+answer, U candidates that were held back and not rejected by the judge, F drafts that were found, p the probability that
+a bad one is found. Let q be the probability of "bad" after what was found since the draft was accepted, if it was a
+before. After every draft
 
     f = max(0, f + h / k (S F q / p - S a - R k (q - a) + U (q - a)))
 
