@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.config import RiskConfig
+from shammah_mlx.config import DivergenceConfig, JudgeConfig, RiskConfig
 from shammah_mlx.events import (
     Draft,
     DraftSource,
@@ -208,7 +208,9 @@ def test_the_estimate_is_right_on_average() -> None:
     assert abs(mean) < 4 * spread
 
 
-DEFAULT = msgspec.structs.replace(PRESETS["default"], generator="recall")
+DEFAULT = msgspec.structs.replace(
+    PRESETS["default"], generator="recall", divergence=DivergenceConfig(kind="exact"), judge=JudgeConfig(error=0.05)
+)
 LOCAL = Route({"recall": 0.9}, 0.5, ("recall",))
 GOOD, BAD = 0.1, 0.9
 
