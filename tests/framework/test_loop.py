@@ -34,7 +34,7 @@ def run(
     sampled: bool,
     seen: int = 1000,
     forced_source: ForcedSource | None = None,
-) -> tuple[Interaction, list[tuple[str, int | None]]]:
+) -> tuple[Interaction, list[tuple[str, float | None]]]:
     """Answer, observe, learn; return the interaction and the labels each model was trained with."""
     answered = answer(
         make_request(seen, sampled=sampled, forced_source=forced_source), roles, teacher, lambda *_: divergence, CONFIG
@@ -111,12 +111,18 @@ def test_with_nothing_to_say_a_local_route_is_forwarded_and_no_draft_is_scored()
 
 
 @pytest.mark.parametrize(
-    ("p_accept", "sampled", "divergence", "label"),
-    [(0.9, False, GOOD, None), (0.9, True, GOOD, 1), (0.9, True, BAD, 0), (0.1, False, GOOD, 1), (0.1, False, BAD, 0)],
+    ("p_accept", "sampled", "divergence", "measured"),
+    [
+        (0.9, False, GOOD, False),
+        (0.9, True, GOOD, True),
+        (0.9, True, BAD, True),
+        (0.1, False, GOOD, True),
+        (0.1, False, BAD, True),
+    ],
     ids=["approved", "audited good", "audited bad", "rejected good", "rejected bad"],
 )
 def test_in_the_default_preset_only_what_was_measured_trains_the_router(
-    p_accept: float, sampled: bool, divergence: float, label: int | None
+    p_accept: float, sampled: bool, divergence: float, measured: bool
 ) -> None:
     roles, teacher = ScriptedRoles(p_local=0.9, p_accept=p_accept), Scripted(reply())
     config = PRESETS["default"]
@@ -124,7 +130,8 @@ def test_in_the_default_preset_only_what_was_measured_trains_the_router(
     answered = answer(taken, roles, teacher, lambda *_: divergence, config)
     assert isinstance(answered, Interaction)
     learn(observe(answered, roles, lambda *_: divergence, config), roles, config)
-    assert [target.label for target, _ in roles.steps if target.role == "router"] == ([] if label is None else [label])
+    labels = [target.label for target, _ in roles.steps if target.role == "router"]
+    assert labels == (pytest.approx([1.0 - divergence]) if measured else [])  # the fitted meter's own probability
 
 
 def test_the_first_fifty_queries_are_forwarded_and_shadowed_all_the_same() -> None:

@@ -11,6 +11,7 @@ from shammah_mlx.framework import policy
 from shammah_mlx.presets import PRESETS
 
 CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
+LITERAL = PRESETS["literal"]
 probabilities = st.floats(min_value=0, max_value=1)
 
 
@@ -25,7 +26,7 @@ def scored(p_accept: float, text: str = "an answer", source: DraftSource = "deco
 
 @given(probabilities, st.integers(min_value=0, max_value=49))
 def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, seen: int) -> None:
-    assert not policy.route({"decoder": p_local}, make_request(seen), CONFIG).local
+    assert not policy.route({"decoder": p_local}, make_request(seen), LITERAL).local
 
 
 @pytest.mark.parametrize(
@@ -42,23 +43,23 @@ def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, see
     ],
 )
 def test_the_minimum_for_a_local_try_falls_at_query_50_and_200(seen: int, p_local: float, local: bool) -> None:
-    assert policy.route({"decoder": p_local}, make_request(seen), CONFIG).local is local
+    assert policy.route({"decoder": p_local}, make_request(seen), LITERAL).local is local
 
 
 def test_only_sources_above_the_minimum_are_tried_in_the_routers_order() -> None:
-    decided = policy.route({"recall": 0.6, "decoder": 0.4}, make_request(300), CONFIG)
+    decided = policy.route({"recall": 0.6, "decoder": 0.4}, make_request(300), LITERAL)
     assert (decided.tries, decided.p_local) == (("recall",), 0.6)
-    assert policy.route({"recall": 0.6, "decoder": 0.9}, make_request(300), CONFIG).tries == ("recall", "decoder")
+    assert policy.route({"recall": 0.6, "decoder": 0.9}, make_request(300), LITERAL).tries == ("recall", "decoder")
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_sends_to_claude_is_never_local(p_local: float, seen: int) -> None:
-    assert not policy.route({"decoder": p_local}, make_request(seen, forced_source="claude"), CONFIG).local
+    assert not policy.route({"decoder": p_local}, make_request(seen, forced_source="claude"), LITERAL).local
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_keeps_local_is_tried_by_the_likeliest_first(p_local: float, seen: int) -> None:
-    tries = policy.route({"recall": 0.5, "decoder": p_local}, make_request(seen, forced_source="local"), CONFIG).tries
+    tries = policy.route({"recall": 0.5, "decoder": p_local}, make_request(seen, forced_source="local"), LITERAL).tries
     assert set(tries) == {"recall", "decoder"}
     assert tries[0] == ("decoder" if p_local > 0.5 else "recall")
 

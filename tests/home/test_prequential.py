@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from shammah_mlx.config import Config
+from shammah_mlx.events import Source
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.home.prequential import Trace, run, score
 from shammah_mlx.models.weights import Weights
@@ -17,8 +18,23 @@ ROWS = [(Row(f"question {n}", f"reply {n % 5}", f"r{n}"), Truth(f"t{n % 5}", ("t
 pytestmark = pytest.mark.slow
 
 
-def told(source: str, answer: str, from_id: str | None = None, *, called: bool = False) -> Trace:
-    return Trace("x", source, answer, from_id, 0.5, None, None, None, False, called, None)  # type: ignore[arg-type]
+def told(source: Source, answer: str, from_id: str | None = None, *, called: bool = False) -> Trace:
+    return Trace(
+        id="x",
+        source=source,
+        answer=answer,
+        from_id=from_id,
+        p_local=0.5,
+        p_accept=None,
+        threshold=None,
+        audit_probability=None,
+        audit=False,
+        called_claude=called,
+        checked=False,
+        divergence=None,
+        cost_usd=0.02 if called else 0.0,
+        cost_all_usd=0.02,
+    )
 
 
 def bad(trace: Trace, truth: Truth, divergence: float = 0.9) -> int:
@@ -59,7 +75,8 @@ def test_bands_are_half_open_and_end_where_the_stream_does() -> None:
     ]
     assert (total.queries, total.calls, total.local, total.bad_local) == (230, 100, 130, 130)
     assert msgspec.to_builtins(total).keys() == {
-        *("from", "to", "queries", "calls", "local", "bad_local", "mean_divergence")
+        *("from", "to", "queries", "calls", "checks", "local", "bad_local", "mean_divergence"),
+        *("cost_usd", "cost_all_usd"),
     }
 
 
@@ -91,7 +108,7 @@ def test_a_trace_has_its_fixed_names(tmp_path: Path, bold: Config, weights: Weig
     lines = run_once(tmp_path / "home", bold, weights, ROWS[:12])
     assert json.loads(lines[0]).keys() == {
         *("id", "source", "answer", "from_id", "p_local", "p_accept", "threshold", "pi", "audit"),
-        *("called_claude", "divergence"),
+        *("called_claude", "checked", "divergence", "cost_usd", "cost_all_usd"),
     }
     assert [json.loads(line)["id"] for line in lines] == [row.id for row, _ in ROWS[:12]]
     served = [json.loads(line) for line in lines if json.loads(line)["source"] == "decoder"]
