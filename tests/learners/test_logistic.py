@@ -50,7 +50,7 @@ def test_one_kind_of_label_and_large_features_lead_to_the_most_probable_weights(
     found = most_probable(x, np.zeros(300), prior, strength)
     p = 1.0 / (1.0 + np.exp(-x @ found))
     assert x.T @ p + strength * (found - prior) == pytest.approx(np.zeros(3), abs=1e-6)  # the gradient is zero
-    assert p.max() < 0.5
+    assert p.mean() < 0.05
 
 
 def test_separable_examples_leave_the_weights_finite() -> None:
