@@ -164,6 +164,6 @@ def program(config: Config, weights: Weights) -> Arm:
             ) as assistant,
         ):
             asked = zip(stream, play(stream, assistant), strict=True)
-            return Run([Served(trace(row, done), done.ms or 0.0) for (row, _), done in asked])
+            return Run([Served(trace(row, done, config.teacher), done.ms or 0.0) for (row, _), done in asked])
 
     return answer_all

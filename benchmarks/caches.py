@@ -180,5 +180,8 @@ def _trace(row: Row, source: Row | None, *, audit: bool) -> Trace:
         audit_probability=None,
         audit=audit,
         called_claude=source is None or audit,
+        checked=False,
         divergence=None,
+        cost_usd=0.0,
+        cost_all_usd=0.0,
     )

@@ -61,7 +61,7 @@ def test_the_file_replaces_values_of_the_preset_and_flags_replace_those_of_the_f
         ("[evidence.router.recall.prior]\ntrust = nan", "evidence.router"),
         (
             "[evidence.router.recall.prior]\ntrusty = 1.0",
-            "`router` has no feature `trusty`; its features are concord, constant, ",
+            "`router` has no feature `trusty`; its features are agreed, concord, constant, ",
         ),
         ("[lora]\nmodel = '~no-such-user/model'", "lora.model"),
         ("embedder = '~no-such-user/model'", "embedder"),

@@ -104,7 +104,7 @@ def answer(
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
 
-    if policy.is_worth_a_check(drafts, is_accepted, request, config):
+    if policy.is_worth_a_check(drafts, request, config, is_accepted=is_accepted):
         drafts = yield from _checked(query, drafts)
         is_accepted = is_accepted if drafts[0].passed is None else drafts[0].passed
     if not is_accepted:

@@ -196,9 +196,7 @@ def accepts_best(drafts: Sequence[ScoredDraft], route: Route, request: Request, 
     return accepts(drafts[0], request, config)
 
 
-def is_worth_a_check(
-    drafts: Sequence[ScoredDraft], is_accepted: bool, request: Request, config: Config  # noqa: FBT001
-) -> bool:
+def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Config, *, is_accepted: bool) -> bool:
     """Return whether to ask the judge about the best draft before it is served.
 
     A draft that the Validator accepted is checked unless it is hardly ever bad. Another one must be good often enough

@@ -19,7 +19,7 @@ from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
-from shammah_mlx.learners.evidence import FEATURES_VERSION
+from shammah_mlx.learners.features import FEATURES_VERSION
 from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles

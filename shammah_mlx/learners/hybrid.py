@@ -19,7 +19,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
-from shammah_mlx.learners.evidence import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
+from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
@@ -108,7 +108,7 @@ class HybridRoles(PersistentRoles):
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
         proposal, features = self._propose(query)
-        p_locals = {
+        p_locals: dict[DraftSource, float] = {
             source: classifier.probability(features)
             for source, classifier in self._logistic_models["router"].items()
             if source != "repeat"

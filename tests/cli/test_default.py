@@ -157,7 +157,10 @@ def test_status_shows_the_bad_rate_that_audits_found(shammah: Shammah, claude: L
 
 def test_status_shows_the_promised_bad_rate_and_its_state(shammah: Shammah, claude: Loopback) -> None:
     result = json.loads(shammah("status", "--json", "--max-bad-rate", "0.02").stdout)
-    assert (result["max_bad_rate"], result["covered"], result["bars"]) == (0.02, True, {"recall": None})
+    assert (result["max_bad_rate"], result["covered"]) == (0.02, True)
+    assert result["bars"].keys() == {"repeat", "recall"}
+    assert result["bars"]["recall"] is None  # nothing was measured yet; a repeated question need not wait for that
+    assert 0.98 < result["bars"]["repeat"] < 1.0
     assert result["slack"] >= 100
     assert "2.0% in the long run" in shammah("status", "--max-bad-rate", "0.02").stdout
     nothing = json.loads(shammah("status", "--json").stdout)

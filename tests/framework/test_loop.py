@@ -2,12 +2,24 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 import pytest
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import DraftSource, ForcedSource, Interaction, Outage, Request, Show, Threshold
+from shammah_mlx.events import (
+    DraftSource,
+    ForcedSource,
+    Interaction,
+    Judging,
+    Outage,
+    Reply,
+    Request,
+    Show,
+    Threshold,
+    Verdict,
+)
 from shammah_mlx.framework import loop
 from shammah_mlx.framework.loop import NOTHING_LOCAL, learn, observe, run_consultation
 from shammah_mlx.presets import PRESETS
@@ -34,7 +46,7 @@ def run(
     sampled: bool,
     seen: int = 1000,
     forced_source: ForcedSource | None = None,
-) -> tuple[Interaction, list[tuple[str, int | None]]]:
+) -> tuple[Interaction, list[tuple[str, float | None]]]:
     """Answer, observe, learn; return the interaction and the labels each model was trained with."""
     answered = answer(
         make_request(seen, sampled=sampled, forced_source=forced_source), roles, teacher, lambda *_: divergence, CONFIG
@@ -111,12 +123,18 @@ def test_with_nothing_to_say_a_local_route_is_forwarded_and_no_draft_is_scored()
 
 
 @pytest.mark.parametrize(
-    ("p_accept", "sampled", "divergence", "label"),
-    [(0.9, False, GOOD, None), (0.9, True, GOOD, 1), (0.9, True, BAD, 0), (0.1, False, GOOD, 1), (0.1, False, BAD, 0)],
+    ("p_accept", "sampled", "divergence", "measured"),
+    [
+        (0.9, False, GOOD, False),
+        (0.9, True, GOOD, True),
+        (0.9, True, BAD, True),
+        (0.1, False, GOOD, True),
+        (0.1, False, BAD, True),
+    ],
     ids=["approved", "audited good", "audited bad", "rejected good", "rejected bad"],
 )
 def test_in_the_default_preset_only_what_was_measured_trains_the_router(
-    p_accept: float, sampled: bool, divergence: float, label: int | None
+    p_accept: float, sampled: bool, divergence: float, measured: bool
 ) -> None:
     roles, teacher = ScriptedRoles(p_local=0.9, p_accept=p_accept), Scripted(reply())
     config = PRESETS["default"]
@@ -124,7 +142,8 @@ def test_in_the_default_preset_only_what_was_measured_trains_the_router(
     answered = answer(taken, roles, teacher, lambda *_: divergence, config)
     assert isinstance(answered, Interaction)
     learn(observe(answered, roles, lambda *_: divergence, config), roles, config)
-    assert [target.label for target, _ in roles.steps if target.role == "router"] == ([] if label is None else [label])
+    labels = [target.label for target, _ in roles.steps if target.role == "router"]
+    assert labels == (pytest.approx([1.0 - divergence]) if measured else [])  # the fitted meter's own probability
 
 
 def test_the_first_fifty_queries_are_forwarded_and_shadowed_all_the_same() -> None:
@@ -303,3 +322,175 @@ def test_strictly_claude_is_asked_where_nothing_can_be_covered(given: dict[str, 
     asked = strictly(Scripted(reply()), **given)
     assert isinstance(asked, Interaction)
     assert (asked.outcome, asked.answer) == ("rejected", "Claude's answer")
+
+
+DEFAULT = PRESETS["default"]
+JUDGE_OUT = Outage("no_verdict", "Claude gave no verdict.", "")
+PASS, FAIL = (Verdict(good=good, model="judge", rubric="1", with_reply=False, cost_usd=1e-5) for good in (True, False))
+BY_VALIDATOR, DOUBTFUL, LIKELY, SURE = 0.8, 0.7, 0.95, 0.999  # the threshold, and p_accept on either side of it
+
+
+def judged_request(audit_draw: float = 0.95, seen: int = 1000, **given: Any) -> Request:
+    """Return a request for which verdicts may be bought; a draft of score p is bad at a rate of 1 - p."""
+    honest = Threshold(candidate=BY_VALIDATOR, serve=BY_VALIDATOR, offset=0.0, slope=1.0)
+    return msgspec.structs.replace(
+        make_request(seen),
+        audit_draw=audit_draw,
+        audit_rate=0.1,
+        thresholds={"recall": honest, "repeat": honest},
+        judging=Judging(error=0.03, thresholds={"recall": 0.4, "repeat": 0.4}, both=0.1),
+        **given,
+    )
+
+
+def judged(
+    p_accept: float,
+    teacher: Scripted,
+    request: Request | None = None,
+    divergence: float = GOOD,
+    source: DraftSource = "recall",
+) -> Interaction:
+    """Answer with a draft of this score, observe, and return the interaction; every reply and verdict must be used."""
+    roles = ScriptedRoles({source: 0.9}, p_accept=p_accept)
+    answered = answer(request or judged_request(), roles, teacher, lambda *_: divergence, DEFAULT)
+    assert isinstance(answered, Interaction)
+    return observe(answered, roles, lambda *_: divergence, DEFAULT)
+
+
+def labels_of(interaction: Interaction) -> dict[str, float]:
+    """Learn from an interaction; return the labels of Router and Validator."""
+    roles = ScriptedRoles({"recall": 0.9})
+    learn(interaction, roles, DEFAULT)
+    return {target.role: target.label for target, _ in roles.steps if target.label is not None}
+
+
+@pytest.mark.parametrize("p_accept", [DOUBTFUL, LIKELY], ids=["not accepted", "accepted"])
+def test_a_doubtful_draft_that_passes_a_check_is_served_without_a_call(p_accept: float) -> None:
+    teacher = Scripted(verdicts=[PASS])
+    happened = judged(p_accept, teacher)
+    assert (happened.outcome, happened.answer, happened.source) == ("approved", "a draft", "recall")
+    assert (happened.by_check, happened.accepted, happened.uncovered) == (True, True, False)
+    assert teacher.judged == [(happened.request.query, "a draft", None)]
+    assert (teacher.asked, happened.verdicts, happened.cost_usd) == ([], (PASS,), 1e-5)
+    assert labels_of(happened) == pytest.approx({"router": 0.97, "validator": 0.97})
+
+
+@pytest.mark.parametrize("p_accept", [DOUBTFUL, LIKELY], ids=["not accepted", "accepted"])
+def test_a_doubtful_draft_that_fails_its_check_goes_to_claude(p_accept: float) -> None:
+    happened = judged(p_accept, Scripted(reply(), verdicts=[FAIL]), divergence=0.6)
+    assert (happened.outcome, happened.answer, happened.source) == ("rejected", "Claude's answer", "claude")
+    assert (happened.accepted, happened.by_check, happened.audit_probability) == (False, msgspec.UNSET, None)
+    assert (happened.drafts[0].passed, happened.divergence) == (False, 0.6)
+    assert happened.cost_usd == pytest.approx(0.001 + 1e-5)
+    odds_bad = 0.97 / 0.03 * 0.6 / 0.4  # the judge's word and the meter's are independent evidence
+    assert labels_of(happened) == pytest.approx(dict.fromkeys(("router", "validator"), 1 / (1 + odds_bad)))
+
+
+@pytest.mark.parametrize(
+    ("p_accept", "outcome"), [(DOUBTFUL, "rejected"), (LIKELY, "approved")], ids=["not accepted", "accepted"]
+)
+def test_without_a_verdict_the_validators_word_holds(p_accept: float, outcome: str) -> None:
+    replies = [reply()] if outcome == "rejected" else []
+    happened = judged(p_accept, Scripted(*replies, verdicts=[JUDGE_OUT]))
+    assert (happened.outcome, happened.verdicts, happened.by_check) == (outcome, (), msgspec.UNSET)
+
+
+def test_an_outage_of_claude_after_a_failed_check_comes_back_as_it_is() -> None:
+    roles, teacher = ScriptedRoles({"recall": 0.9}, p_accept=LIKELY), Scripted(OUTAGE, verdicts=[FAIL])
+    assert answer(judged_request(), roles, teacher, lambda *_: GOOD, DEFAULT) is OUTAGE
+
+
+def test_a_sure_draft_is_served_and_a_hopeless_one_goes_to_claude_without_a_check() -> None:
+    assert judged(SURE, Scripted()).outcome == "approved"
+    assert judged(0.3, Scripted(reply())).outcome == "rejected"
+
+
+def test_from_the_first_query_on_a_check_lets_a_draft_pass_that_nothing_else_would() -> None:
+    happened = judged(SURE, Scripted(verdicts=[PASS]), judged_request(seen=0))
+    assert (happened.outcome, happened.by_check, happened.covered) == ("approved", True, True)
+    assert judged(SURE, Scripted(reply(), verdicts=[FAIL]), judged_request(seen=0)).outcome == "rejected"
+
+
+def test_claudes_own_answer_to_the_same_text_is_served_from_the_first_query_on_without_a_check() -> None:
+    happened = judged(LIKELY, Scripted(), judged_request(seen=0), source="repeat")
+    assert (happened.outcome, happened.source, happened.covered) == ("approved", "repeat", True)
+
+
+def test_only_the_best_draft_is_checked() -> None:
+    sources: dict[DraftSource, float] = {"repeat": 0.9, "recall": 0.9}
+    roles = ScriptedRoles(sources, p_accept={"repeat": 0.5, "recall": 0.7})
+    teacher = Scripted(reply(), verdicts=[FAIL])
+    happened = answer(judged_request(), roles, teacher, lambda *_: GOOD, DEFAULT)
+    assert isinstance(happened, Interaction)
+    assert [(each.draft.source, each.passed) for each in happened.drafts] == [("recall", False), ("repeat", None)]
+
+
+@pytest.mark.parametrize("given", [{"forced_source": "claude"}, {"strict": True, "open_audits": 1}])
+def test_no_verdict_is_bought_where_claude_answers_anyway(given: dict[str, Any]) -> None:
+    happened = judged(LIKELY, Scripted(reply()), judged_request(**given))
+    assert (happened.source, happened.verdicts) == ("claude", ())
+
+
+def test_no_verdict_is_bought_where_the_user_wants_a_local_answer() -> None:
+    happened = judged(DOUBTFUL, Scripted(), judged_request(forced_source="local"))
+    assert (happened.answer, happened.accepted, happened.uncovered) == ("a draft", False, True)
+
+
+CHEAP, BOTH_BOUGHT = 0.015, 0.0001  # draws below the audit probability of a sure draft, above and below a tenth of it
+
+
+def test_a_cheap_audit_that_passes_ends_without_a_reply() -> None:
+    teacher = Scripted(verdicts=[PASS])
+    happened = judged(SURE, teacher, judged_request(CHEAP))
+    assert (happened.outcome, happened.answer, happened.source) == ("audited", "a draft", "recall")
+    assert (happened.reply, happened.divergence, happened.called_claude) == (None, None, False)
+    assert (happened.by_check, happened.covered, teacher.judged) == (
+        msgspec.UNSET,
+        True,
+        [(happened.request.query, "a draft", None)],
+    )
+    assert labels_of(happened) == pytest.approx({"router": 0.97, "validator": 0.97})
+
+
+@pytest.mark.parametrize(("divergence", "source"), [(GOOD, "recall"), (BAD, "claude")])
+def test_a_cheap_audit_that_fails_buys_the_reply_which_decides(divergence: float, source: str) -> None:
+    happened = judged(SURE, Scripted(reply(), verdicts=[FAIL]), judged_request(CHEAP), divergence)
+    assert (happened.outcome, happened.source, happened.divergence) == ("audited", source, divergence)
+    assert happened.verdicts == (FAIL,)
+
+
+@pytest.mark.parametrize("verdict", [PASS, FAIL, JUDGE_OUT], ids=["pass", "fail", "outage"])
+def test_a_share_of_the_audits_buys_the_reply_whatever_the_verdict(verdict: Verdict | Outage) -> None:
+    happened = judged(SURE, Scripted(reply(), verdicts=[verdict]), judged_request(BOTH_BOUGHT), BAD)
+    assert (happened.outcome, happened.source, happened.divergence) == ("audited", "claude", BAD)
+    assert happened.verdicts == (() if verdict is JUDGE_OUT else (verdict,))
+
+
+def test_a_cheap_audit_without_a_verdict_buys_the_reply() -> None:
+    happened = judged(SURE, Scripted(reply(), verdicts=[JUDGE_OUT]), judged_request(CHEAP))
+    assert (happened.outcome, happened.source, happened.called_claude) == ("audited", "recall", True)
+
+
+def test_the_audit_of_a_draft_that_passed_a_check_buys_the_reply_and_no_second_verdict() -> None:
+    happened = judged(LIKELY, Scripted(reply(), verdicts=[PASS]), judged_request(0.0), BAD)
+    assert (happened.outcome, happened.by_check, happened.source) == ("audited", True, "claude")
+    assert (happened.verdicts, happened.divergence) == ((PASS,), BAD)
+
+
+def test_a_repeat_is_audited_by_a_verdict_first_too() -> None:
+    happened = judged(LIKELY, Scripted(verdicts=[PASS]), judged_request(0.05), source="repeat")
+    assert (happened.outcome, happened.source, happened.audit_probability) == ("audited", "repeat", 0.1)
+
+
+@pytest.mark.parametrize("failed", [OUTAGE, reply("half a", stop_reason=None)], ids=["outage", "cut"])
+def test_after_a_failed_cheap_audit_without_a_reply_the_draft_is_served_uncovered(failed: Reply | Outage) -> None:
+    happened = judged(SURE, Scripted(failed, verdicts=[FAIL]), judged_request(CHEAP))
+    assert (happened.outcome, happened.answer, happened.uncovered) == ("approved", "a draft", True)
+    assert happened.audit_open
+
+
+def test_strictly_a_cheap_audit_that_passes_is_enough_and_one_that_fails_needs_the_reply() -> None:
+    strict = judged_request(CHEAP, strict=True)
+    assert judged(SURE, Scripted(verdicts=[PASS]), strict).source == "recall"
+    roles = ScriptedRoles({"recall": 0.9}, p_accept=SURE)
+    assert answer(strict, roles, Scripted(OUTAGE, verdicts=[FAIL]), lambda *_: GOOD, DEFAULT) == OUTAGE

@@ -1,16 +1,33 @@
 import statistics
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx.config import Config, PolicyConfig
-from shammah_mlx.events import AskOptions, Draft, DraftSource, Exchange, Query, Request, ScoredDraft, Threshold
+from shammah_mlx.events import (
+    AskOptions,
+    Draft,
+    DraftSource,
+    Exchange,
+    Interaction,
+    Judging,
+    Query,
+    Reply,
+    Request,
+    Route,
+    ScoredDraft,
+    Threshold,
+    Verdict,
+)
 from shammah_mlx.framework import policy
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.risk.threshold import ScoreCounts, bad_rate, no_counts
 
 CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
+LITERAL = PRESETS["literal"]
 probabilities = st.floats(min_value=0, max_value=1)
 
 
@@ -25,7 +42,7 @@ def scored(p_accept: float, text: str = "an answer", source: DraftSource = "deco
 
 @given(probabilities, st.integers(min_value=0, max_value=49))
 def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, seen: int) -> None:
-    assert not policy.route({"decoder": p_local}, make_request(seen), CONFIG).local
+    assert not policy.route({"decoder": p_local}, make_request(seen), LITERAL).local
 
 
 @pytest.mark.parametrize(
@@ -42,23 +59,23 @@ def test_nothing_is_tried_locally_in_the_first_fifty_queries(p_local: float, see
     ],
 )
 def test_the_minimum_for_a_local_try_falls_at_query_50_and_200(seen: int, p_local: float, local: bool) -> None:
-    assert policy.route({"decoder": p_local}, make_request(seen), CONFIG).local is local
+    assert policy.route({"decoder": p_local}, make_request(seen), LITERAL).local is local
 
 
 def test_only_sources_above_the_minimum_are_tried_in_the_routers_order() -> None:
-    decided = policy.route({"recall": 0.6, "decoder": 0.4}, make_request(300), CONFIG)
+    decided = policy.route({"recall": 0.6, "decoder": 0.4}, make_request(300), LITERAL)
     assert (decided.tries, decided.p_local) == (("recall",), 0.6)
-    assert policy.route({"recall": 0.6, "decoder": 0.9}, make_request(300), CONFIG).tries == ("recall", "decoder")
+    assert policy.route({"recall": 0.6, "decoder": 0.9}, make_request(300), LITERAL).tries == ("recall", "decoder")
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_sends_to_claude_is_never_local(p_local: float, seen: int) -> None:
-    assert not policy.route({"decoder": p_local}, make_request(seen, forced_source="claude"), CONFIG).local
+    assert not policy.route({"decoder": p_local}, make_request(seen, forced_source="claude"), LITERAL).local
 
 
 @given(probabilities, st.integers(min_value=0, max_value=10_000))
 def test_a_query_the_user_keeps_local_is_tried_by_the_likeliest_first(p_local: float, seen: int) -> None:
-    tries = policy.route({"recall": 0.5, "decoder": p_local}, make_request(seen, forced_source="local"), CONFIG).tries
+    tries = policy.route({"recall": 0.5, "decoder": p_local}, make_request(seen, forced_source="local"), LITERAL).tries
     assert set(tries) == {"recall", "decoder"}
     assert tries[0] == ("decoder" if p_local > 0.5 else "recall")
 
@@ -175,3 +192,195 @@ def test_a_secret_is_neither_stored_nor_audited(query: Query) -> None:
     taken = asked(query, 1, 300, PRESETS["default"])
     assert (taken.secret, taken.stored, taken.audit_rate) == (True, False, 0.0)
     assert asked(Query("is it safe?"), 1, 300, PRESETS["default"]).stored
+
+
+HONEST = Threshold(candidate=0.9, serve=0.9, offset=0.0, slope=1.0)  # a draft of score p is bad at a rate of 1 - p
+JUDGING = Judging(error=0.03, thresholds={"repeat": 0.4, "recall": 0.4, "decoder": 0.4}, both=0.1)
+STRICT = PRESETS["default"]
+
+
+def judged(seen: int = 300, **changes: Any) -> Request:
+    """Return a request for which verdicts may be bought, in a home whose curves are honest."""
+    thresholds = dict.fromkeys(("repeat", "recall", "decoder"), HONEST)
+    return make_request(seen, **{"thresholds": thresholds, "judging": JUDGING, **changes})
+
+
+def is_worth_a_check(draft: ScoredDraft, request: Request, config: Config = STRICT) -> bool:
+    accepted = policy.accepts(draft, request, config.policy)
+    return policy.is_worth_a_check([draft], request, config, is_accepted=accepted)
+
+
+@pytest.mark.parametrize(
+    ("p_accept", "worth"),
+    [(0.39, False), (0.4, False), (0.41, True), (0.9, True), (0.95, True), (0.98, True), (0.995, False)],
+)
+def test_a_draft_in_doubt_is_checked_and_neither_a_hopeless_nor_a_sure_one(p_accept: float, worth: bool) -> None:
+    assert is_worth_a_check(scored(p_accept, source="recall"), judged()) is worth
+
+
+def test_nothing_is_checked_without_a_draft_a_budget_or_a_curve_nor_against_the_users_will() -> None:
+    draft = scored(0.7, source="recall")
+    assert is_worth_a_check(draft, judged())
+    assert not policy.is_worth_a_check([], judged(), STRICT, is_accepted=False)
+    assert not is_worth_a_check(draft, judged(judging=msgspec.UNSET))
+    assert not is_worth_a_check(draft, judged(thresholds={}))
+    assert not is_worth_a_check(draft, judged(forced_source="claude"))
+    assert not is_worth_a_check(draft, judged(forced_source="local"))
+
+
+def test_a_strict_user_pays_for_no_verdict_on_what_cannot_be_covered() -> None:
+    draft = scored(0.7, source="recall")
+    assert is_worth_a_check(draft, judged(strict=True))
+    assert not is_worth_a_check(draft, judged(strict=True, open_audits=1))
+    assert is_worth_a_check(draft, judged(open_audits=1))
+
+
+@pytest.mark.parametrize("unpriced", ["claude-haiku-5-5", "claude-sonnet-5-5"])
+def test_nothing_is_checked_where_a_price_is_unknown(unpriced: str) -> None:
+    prices = {model: price for model, price in STRICT.teacher.prices.items() if model != unpriced}
+    config = msgspec.structs.replace(STRICT, teacher=msgspec.structs.replace(STRICT.teacher, prices=prices))
+    assert not is_worth_a_check(scored(0.7, source="recall"), judged(), config)
+
+
+def test_a_check_must_cost_little_beside_what_it_is_expected_to_save() -> None:
+    def config(model: str, worth: float) -> Config:
+        return msgspec.structs.replace(STRICT, judge=msgspec.structs.replace(STRICT.judge, model=model, worth=worth))
+
+    likely, unlikely = scored(0.8, 20 * "word ", "recall"), scored(0.45, 20 * "word ", "recall")
+    assert is_worth_a_check(likely, judged(), config("claude-haiku-5-5", 0.5))
+    assert not is_worth_a_check(likely, judged(), config("claude-sonnet-5-5", 0.5))  # the verdict reads more
+    assert [is_worth_a_check(draft, judged(), config("claude-haiku-5-5", 0.07)) for draft in (likely, unlikely)] == [
+        True,
+        False,
+    ]  # it saves a reply less often
+
+
+def test_a_doubtful_command_that_destroys_is_checked_only_after_the_validator_accepted_it() -> None:
+    assert is_worth_a_check(scored(0.7, "ls -l build", "recall"), judged())
+    assert not is_worth_a_check(scored(0.7, "rm -r build", "recall"), judged())
+    assert not is_worth_a_check(scored(0.94, "rm -r build", "recall"), judged())
+    assert is_worth_a_check(scored(0.97, "rm -r build", "recall"), judged())
+
+
+def test_an_accepted_repeat_is_not_checked() -> None:
+    assert not is_worth_a_check(scored(0.95, source="repeat"), judged())
+    assert is_worth_a_check(scored(0.7, source="repeat"), judged())
+
+
+def counts(**changes: Any) -> policy.HomeCounts:
+    return policy.HomeCounts(300, score_counts=no_counts(STRICT), **changes)
+
+
+def judging(config: Config = STRICT, given: policy.HomeCounts | None = None, **options: Any) -> Judging | None:
+    taken = policy.make_request(Query("q"), 301, given or counts(), AskOptions(**options), config)
+    return taken.judging or None
+
+
+def test_verdicts_may_cost_a_share_of_the_replies_beside_a_first_sum() -> None:
+    judge = STRICT.judge
+    most = judge.share * 2.0 + judge.first_usd
+    assert judging(given=counts(replies_usd=2.0, verdicts_usd=most - 1e-6))
+    assert not judging(given=counts(replies_usd=2.0, verdicts_usd=most))
+    assert judging(given=counts(verdicts_usd=0.9 * judge.first_usd))  # before any reply was paid for
+    assert not judging(given=counts(verdicts_usd=judge.first_usd))
+
+
+def test_nothing_is_judged_where_the_judge_is_off_or_nothing_is_promised_or_stored() -> None:
+    off = msgspec.structs.replace(STRICT, judge=msgspec.structs.replace(STRICT.judge, share=0.0))
+    unpromised = msgspec.structs.replace(STRICT, risk=msgspec.structs.replace(STRICT.risk, max_bad_rate=1.0))
+    assert judging()
+    assert not judging(off)
+    assert not judging(unpromised)
+    assert not judging(stored=False)
+    secret = policy.make_request(
+        Query("my password = hunter2hunter2, is it safe?"), 301, counts(), AskOptions(), STRICT
+    )
+    assert not secret.judging
+
+
+@given(st.floats(0.01, 0.3), st.floats(0.01, 0.4))
+def test_of_the_drafts_that_pass_a_check_at_most_the_promised_share_is_bad(error: float, most_bad: float) -> None:
+    config = msgspec.structs.replace(
+        STRICT,
+        judge=msgspec.structs.replace(STRICT.judge, error=error),
+        risk=msgspec.structs.replace(STRICT.risk, max_bad_rate=most_bad),
+    )
+    allowed = judging(config)
+    assert allowed
+    rate = bad_rate(allowed.thresholds["recall"], HONEST)  # nothing was measured yet: the curve is the prior
+    passing_bad, passing_good = rate * error, (1.0 - rate) * (1.0 - error)
+    assert passing_bad / (passing_bad + passing_good) == pytest.approx(most_bad)
+
+
+def test_feedback_raises_what_may_be_checked() -> None:
+    def threshold(feedback: float) -> float:
+        given = policy.HomeCounts(300, score_counts={**no_counts(STRICT), "recall": ScoreCounts(feedback=feedback)})
+        allowed = judging(given=given)
+        assert allowed
+        return allowed.thresholds["recall"]
+
+    free = threshold(0.0)
+    assert threshold(0.5) == pytest.approx(free + 0.5 * (1.0 - free))
+    assert threshold(1.0) == 1.0
+
+
+@given(st.floats(1e-6, 1.0), st.integers(0, 10_000))
+def test_a_repeated_question_is_tried_from_the_first_day_on(p_local: float, seen: int) -> None:
+    assert policy.route({"repeat": p_local, "decoder": 0.1}, make_request(seen), LITERAL).tries == ("repeat",)
+    assert not policy.route({"repeat": p_local}, make_request(seen, forced_source="claude"), LITERAL).local
+
+
+@pytest.mark.parametrize(("seen", "p_local", "local"), [(0, 0.29, False), (0, 0.31, True), (300, 0.31, True)])
+def test_where_the_judge_may_be_asked_more_is_tried_from_the_first_query_on(
+    seen: int, p_local: float, local: bool
+) -> None:
+    assert policy.route({"recall": p_local}, judged(seen), STRICT).local is local
+    assert not policy.route({"recall": p_local}, make_request(seen), STRICT).local
+
+
+def test_a_repeated_question_needs_only_what_the_promise_requires() -> None:
+    draft = scored(0.95, "rm -r build", "repeat")
+    assert policy.accepts(draft, make_request(0), DEFAULT)
+    assert policy.accepts(draft, judged(0), DEFAULT)
+    assert not policy.accepts(scored(0.9, source="repeat"), judged(0), DEFAULT)
+    assert not policy.accepts(scored(0.99, source="recall"), judged(0), DEFAULT)
+
+
+def test_repeats_are_audited_at_the_schedules_rate_whatever_their_score() -> None:
+    taken = judged(audit_rate=0.2, usual_doubt=0.001)
+    assert {policy.audit_probability(scored(p, source="repeat"), taken, DEFAULT) for p in (0.5, 0.9, 1.0)} == {0.2}
+
+
+def test_a_draft_that_passed_a_check_is_doubted_less() -> None:
+    draft = scored(0.8, source="recall")
+    passed = draft.judged(Verdict(good=True, model="m", rubric="1", with_reply=False))
+    failed = draft.judged(Verdict(good=False, model="m", rubric="1", with_reply=False))
+    odds = 0.2 / 0.8 * 0.03 / 0.97
+    assert policy.doubt(passed, judged(), DEFAULT) == pytest.approx((odds / (1.0 + odds)) ** DEFAULT.audit_focus)
+    assert policy.doubt(failed, judged(), DEFAULT) == policy.doubt(draft, judged(), DEFAULT)
+
+
+def stood(audit_draw: float, audit_probability: float, request: Request) -> Interaction:
+    taken = msgspec.structs.replace(request, audit_draw=audit_draw)
+    route = Route({"recall": 0.9}, 0.5, ("recall",))
+    return Interaction.approved(taken, route, (scored(0.95, source="recall"),), audit_probability)
+
+
+def test_a_share_of_the_audits_buys_a_verdict_and_a_reply() -> None:
+    assert policy.audit_buys_both(stood(0.009, 0.1, judged()))
+    assert not policy.audit_buys_both(stood(0.011, 0.1, judged()))
+    assert policy.audit_buys_both(stood(0.011, 0.1, make_request(300)))  # without a judge the reply is all there is
+
+
+def test_how_probable_it_is_that_a_bad_draft_is_found() -> None:
+    by_check = msgspec.structs.replace(stood(0.5, 0.2, judged()), by_check=True)
+    shadow_rates: dict[DraftSource, float] = {"decoder": 0.5, "repeat": 0.1}
+    rates = msgspec.structs.replace(judged(), shadow_rates=shadow_rates)
+    assert stood(0.5, 0.2, make_request(300)).p_found("recall") == 0.2
+    assert stood(0.5, 0.2, judged()).p_found("recall") == pytest.approx(0.2 * (1 - 0.9 * 0.03))
+    assert by_check.p_found("recall") == 0.2  # its audit buys a reply at once
+    assert [stood(0.5, 0.2, rates).p_found(source) for source in shadow_rates] == [0.2, 0.1]  # one draw for both
+    forwarded = Interaction.forwarded(rates, Route({"recall": 0.1}, 0.5), Reply("r", "m", "end_turn"))
+    assert [forwarded.p_found(source) for source in ("recall", *shadow_rates)] == [0.0, 0.5, 0.1]
+    rejected = msgspec.structs.replace(forwarded, route=Route({"recall": 0.9}, 0.5, ("recall",)))
+    assert rejected.p_found("recall") == 1.0

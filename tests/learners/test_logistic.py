@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from shammah_mlx.config import LogisticConfig
-from shammah_mlx.learners.logistic import LogisticModel
+from shammah_mlx.learners.logistic import LogisticModel, most_probable
 
 CONFIG = LogisticConfig(prior={"constant": -1.0, "x": 2.0}, strength=0.1)
 
@@ -40,6 +40,17 @@ def test_a_step_returns_the_loss_before_it() -> None:
     p = model.probability(features)
     assert model.step(features, 1) == pytest.approx(-np.log(p))
     assert model.probability(features) > p
+
+
+@pytest.mark.parametrize("scale", [10.0, 30.0, 100.0])
+def test_one_kind_of_label_and_large_features_lead_to_the_most_probable_weights(scale: float) -> None:
+    random = np.random.default_rng(0)
+    x = np.column_stack([np.ones(300), random.uniform(0.0, scale, (300, 2))])
+    prior, strength = np.array([3.5, 1.0, -1.0]), 1.0  # it expects ones; plain steps never settle from there
+    found = most_probable(x, np.zeros(300), prior, strength)
+    p = 1.0 / (1.0 + np.exp(-x @ found))
+    assert x.T @ p + strength * (found - prior) == pytest.approx(np.zeros(3), abs=1e-6)  # the gradient is zero
+    assert p.mean() < 0.05
 
 
 def test_separable_examples_leave_the_weights_finite() -> None:

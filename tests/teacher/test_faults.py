@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from shammah_mlx.config import TeacherConfig
-from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show
+from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.targets import make_targets
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
@@ -120,6 +120,9 @@ class Counted:
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
         self.asked += 1
         return self._claude.ask(query, show)
+
+    def judge(self, query: Query, draft: str, reply: str | None) -> Verdict | Outage:
+        return self._claude.judge(query, draft, reply)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Evidence for Router and Validator: a changed question is doubted, the same question is not."""
+"""Features for Router and Validator: a changed question is doubted, the same question is not."""
 
 import math
 
 import pytest
 
 from shammah_mlx.config import RECALL_PRIOR
-from shammah_mlx.learners.evidence import (
+from shammah_mlx.learners.features import (
     MAX_TRUST,
     NO_PROPOSAL,
     agreement_features,

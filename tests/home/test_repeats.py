@@ -1,0 +1,244 @@
+"""Claude's own answer to the same text in the same context is given again from the second time on, with care."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from shammah_mlx.config import Config
+from shammah_mlx.events import AskOptions, Exchange, ForcedSource, Interaction, Outage, Query, Reply, Verdict
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
+from shammah_mlx.home.forgetting import forget
+from shammah_mlx.home.schema import MIGRATIONS, open_database
+from shammah_mlx.models.weights import Weights
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.teacher.recordings import Scripted
+from tests.fakes import reply
+
+DAY = 86_400.0
+QUESTION = "Who painted the café terrace at night?"
+ANSWER = "Vincent van Gogh painted it in Arles in 1888."
+OTHER = "Claude Monet painted it in Giverny in 1904."
+PASS, FAIL = (Verdict(good=good, model="judge", rubric="1", with_reply=False) for good in (True, False))
+
+
+pytestmark = pytest.mark.slow
+
+
+def config(audit_rate: float = 0.0) -> Config:
+    """Return the default preset without a decoder, with a share of audits that does not change."""
+    policy = msgspec.structs.replace(PRESETS["default"].policy, audits=((0, audit_rate),))
+    return msgspec.structs.replace(PRESETS["default"], generator="recall", policy=policy)
+
+
+class Opened:
+    """A home whose teacher follows a script, and whose clock is set by hand."""
+
+    def __init__(self, home: Path, config: Config, weights: Weights, teacher: Scripted) -> None:
+        self.now, self.teacher = 1e9, teacher
+        self.options = AssistantOptions(clock=lambda: self.now)
+        self.assistant = Assistant(home, config, teacher, weights, self.options)
+
+    def ask(
+        self, text: str = QUESTION, forced_source: ForcedSource | None = None, stored: bool = True, **context: Any
+    ) -> Interaction:
+        options = AskOptions(forced_source=forced_source, stored=stored)
+        asked = self.assistant.ask(Query(text, **context), options=options)
+        assert isinstance(asked, Interaction)
+        self.assistant.learn_pending()
+        return asked
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def opened(home: Path, weights: Weights) -> Iterator[Open]:
+    made: list[Opened] = []
+
+    def make(*outcomes: Reply | Outage, audit_rate: float = 0.0, verdicts: tuple[Verdict, ...] = ()) -> Opened:
+        made.append(Opened(home, config(audit_rate), weights, Scripted(*outcomes, verdicts=verdicts)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.assistant.__exit__(None, None, None)
+
+
+def test_the_same_text_is_answered_from_the_second_time_on(opened: Open) -> None:
+    home = opened(reply(ANSWER))
+    assert home.ask().source == "claude"
+    for seen in (1, 2):
+        again = home.ask()
+        assert (again.source, again.answer, again.request.seen) == ("repeat", ANSWER, seen)
+        assert (again.called_claude, again.covered, again.draft and again.draft.entry) == (False, True, 1)
+
+
+def test_composed_and_decomposed_letters_are_the_same_text(opened: Open) -> None:
+    home = opened(reply(ANSWER))
+    home.ask(QUESTION.replace("é", "e\N{COMBINING ACUTE ACCENT}"))
+    assert home.ask(QUESTION).source == "repeat"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        QUESTION.lower(),
+        QUESTION.replace("é", "e"),
+        QUESTION.replace("café", "café\N{ZERO WIDTH SPACE}"),
+        QUESTION.replace("night", "n\N{CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I}ght"),
+        QUESTION.removesuffix("?"),
+        f"{QUESTION} ",
+    ],
+    ids=["case", "accent", "invisible", "look-alike", "punctuation", "space"],
+)
+def test_a_text_that_differs_at_all_is_another_text(opened: Open, text: str) -> None:
+    home = opened(reply(ANSWER), reply(ANSWER))
+    home.ask()
+    assert home.ask(text).source == "claude"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"system": "Answer in French."},
+        {"model": "claude-opus-5-5"},
+        {"max_tokens": 7},
+        {"stop_sequences": ("\n",)},
+        {"history": (Exchange("Which paintings hang in Otterlo?", "Many by van Gogh."),)},
+    ],
+    ids=["system", "model", "max_tokens", "stop_sequences", "history"],
+)
+def test_an_answer_from_another_context_is_not_given(opened: Open, context: dict[str, Any]) -> None:
+    home = opened(reply(ANSWER), reply(OTHER))
+    home.ask()
+    assert home.ask(**context).source == "claude"
+    assert [home.ask().answer, home.ask(**context).answer] == [ANSWER, OTHER]
+
+
+def test_an_answer_about_the_moment_is_given_again_for_a_few_minutes_only(opened: Open) -> None:
+    home = opened(reply("It is raining."), reply("The sun shines."))
+    text = "what is the weather like in Arles right now?"
+    home.ask(text)
+    home.now += config().recall.fleeting_s - 1.0
+    assert home.ask(text).answer == "It is raining."
+    home.now += 2.0
+    assert (home.ask(text).source, home.ask(text).answer) == ("claude", "The sun shines.")
+
+
+def test_what_is_made_up_or_drawn_anew_each_time_is_never_repeated(opened: Open) -> None:
+    home = opened(*(reply(f"Number {n}") for n in range(4)))
+    for text in ("tell me a joke", "pick a number between 1 and 10") * 2:
+        assert home.ask(text).source == "claude"
+
+
+def test_the_newest_answer_is_given(opened: Open) -> None:
+    home = opened(reply(ANSWER), reply("It was Vincent van Gogh, in 1888."))
+    home.ask()
+    home.ask(forced_source="claude")
+    again = home.ask()
+    assert (again.source, again.answer) == ("repeat", "It was Vincent van Gogh, in 1888.")
+
+
+@pytest.mark.parametrize(("verdict", "outcome"), [(FAIL, "rejected"), (PASS, "approved")])
+def test_where_claudes_answers_differed_the_last_is_checked(opened: Open, verdict: Verdict, outcome: str) -> None:
+    home = opened(reply(ANSWER), reply(OTHER), reply(OTHER), verdicts=(verdict,))
+    home.ask()
+    home.ask(forced_source="claude")
+    third = home.ask()
+    assert (third.outcome, third.drafts[0].draft.source, third.answer) == (outcome, "repeat", OTHER)
+    assert third.drafts[0].draft.features["disagreed"] > 0.0
+    assert home.teacher.judged == [(third.request.query, OTHER, None)]
+
+
+def test_an_old_answer_is_not_given_again_unchecked(opened: Open) -> None:
+    home = opened(reply(ANSWER), reply(ANSWER), verdicts=(FAIL,))
+    home.ask()
+    home.now += 20 * DAY
+    assert home.ask().source == "repeat"
+    home.now += 180 * DAY
+    again = home.ask()
+    assert (again.outcome, again.drafts[0].draft.features["days"]) == ("rejected", 200.0)
+    assert home.ask().source == "repeat"  # Claude has just given it again
+
+
+def test_an_audit_that_finds_another_answer_gives_that_from_then_on(opened: Open) -> None:
+    home = opened(reply(ANSWER), reply(OTHER), reply(OTHER), audit_rate=1.0, verdicts=(FAIL, PASS, PASS, PASS))
+    home.ask()
+    drifted = home.ask()
+    assert (drifted.outcome, drifted.source, drifted.answer) == ("audited", "claude", OTHER)
+    again = home.ask()
+    assert again.answer == OTHER
+    assert again.drafts[0].draft.text == OTHER
+
+
+def test_an_audit_by_a_verdict_alone_lets_the_answer_stand(opened: Open) -> None:
+    home = opened(reply(ANSWER), reply(ANSWER), reply(ANSWER), audit_rate=1.0, verdicts=(PASS,) * 3)
+    home.ask()
+    audited = [home.ask() for _ in range(3)]
+    assert [each.outcome for each in audited] == ["audited"] * 3
+    assert [each.answer for each in audited] == [ANSWER] * 3
+    assert len(home.teacher.asked) < 1 + len(audited)  # most audits buy no reply
+
+
+def test_what_is_not_stored_is_not_repeated(opened: Open) -> None:
+    home = opened(reply(ANSWER), reply(ANSWER))
+    home.ask(stored=False)
+    assert home.ask().source == "claude"
+
+
+def test_a_home_that_is_opened_again_repeats(home: Path, opened: Open, weights: Weights) -> None:
+    first = opened(reply(ANSWER))
+    first.ask()
+    first.assistant.__exit__(None, None, None)
+    with Assistant(home, config(), Scripted(), weights, first.options) as assistant:
+        asked = assistant.ask(Query(QUESTION))
+    assert isinstance(asked, Interaction)
+    assert (asked.source, asked.answer) == ("repeat", ANSWER)
+
+
+def test_a_memory_of_an_earlier_version_is_made_again_from_the_journal(
+    home: Path, opened: Open, weights: Weights
+) -> None:
+    first = opened(reply(ANSWER))
+    first.ask()
+    first.assistant.__exit__(None, None, None)
+    with closing(sqlite3.connect(home / "journal.db")) as db, db:
+        ((made_by,),) = db.execute("SELECT made_by FROM memory").fetchall()
+        db.execute("UPDATE memory SET made_by = ?, text = 0, reply = NULL", (made_by.rpartition("; ")[0],))
+    with Assistant(home, config(), Scripted(), weights, first.options) as assistant:
+        asked = assistant.ask(Query(QUESTION))
+        assert isinstance(asked, Interaction)
+        assert (asked.source, asked.answer) == ("repeat", ANSWER)
+        assistant.save()
+    with closing(sqlite3.connect(home / "journal.db")) as db:
+        rows = db.execute("SELECT made_by, text != 0, reply IS NOT NULL FROM memory").fetchall()
+    assert rows == [(made_by, 1, 1)]
+
+
+def test_a_journal_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    before = next(n for n, script in enumerate(MIGRATIONS) if "ADD COLUMN text" in script)
+    with closing(sqlite3.connect(path)) as db, db:
+        for script in MIGRATIONS[:before]:
+            db.execute(script)
+        db.execute("INSERT INTO memory VALUES (1, 1, 7, 1e9, 2e9, 'earlier', x'00', x'00')")
+        db.execute(f"PRAGMA user_version = {before}")
+    with closing(open_database(path)) as db:
+        assert db.execute("SELECT number, context, text, reply FROM memory").fetchall() == [(1, 7, 0, None)]
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_a_forgotten_answer_is_not_repeated(home: Path, opened: Open, weights: Weights) -> None:
+    first = opened(reply(ANSWER))
+    first.ask()
+    first.assistant.__exit__(None, None, None)
+    forget(home, config(), "terrace", lambda _: True)
+    with Assistant(home, config(), Scripted(reply(OTHER)), weights, first.options) as assistant:
+        asked = assistant.ask(Query(QUESTION))
+    assert isinstance(asked, Interaction)
+    assert (asked.source, asked.drafts) == ("claude", ())
