@@ -119,14 +119,14 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     """Return how often Claude's own answer is bad when the same question is asked again, with caution.
 
     The meter and Claude himself differ from time to time; no local answer can do better than another answer of
-    Claude's. The rate is the most likely one of all repeated questions, lowered by its standard error.
+    Claude's. The rate is the most likely one of all repeated questions, lowered by its standard error, and at most
+    `max_bad_rate`: a teacher who contradicts himself more often than that is no yardstick.
     """
     counts = score_counts.get("repeat", ScoreCounts())
     if sum(counts.measured) < config.known_spread:
         return 0.0
-    import os
     mean, deviation = curve.rate(counts.tallies)
-    return min(max(0.0, mean - config.caution * deviation), float(os.environ.get("CAP","0.05")))
+    return min(max(0.0, mean - config.caution * deviation), config.max_bad_rate)
 
 
 def with_feedback(candidate: float, feedback: float) -> float:
