@@ -280,10 +280,13 @@ def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weight
     asked = msgspec.structs.replace(
         make_request(), thresholds={"recall": Threshold(candidate=0.5, serve=0.5, offset=0.0, slope=1.0)}
     )
-    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), ScoredDraft(Draft("wrong", "recall"), 0.9, 1.0)
+    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), ScoredDraft(Draft("wrong", "recall"), 0.9)
+    measured = msgspec.structs.replace(draft, divergence=1.0)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         training = Training(tmp_path, config, weights, journal, Snapshots(tmp_path, config.state), afresh=False)
-        refuted = Interaction.audited(Interaction.approved(asked, route, (draft,), 0.5), (draft,), reply(), good=False)
+        refuted = Interaction.audited(
+            Interaction.approved(asked, route, (draft,), 0.5), (measured,), reply(), good=False
+        )
         journal.write(msgspec.structs.replace(refuted, decision_context=DecisionContext(versions=training.versions)))
         now = training.score_counts_now()["recall"]
         assert training.score_counts["recall"].feedback == 0.0
