@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
@@ -135,7 +136,7 @@ def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -
 def band_table(result: Result) -> Table:
     """Return the run by the specification's query bands, with its expected forward rate beside the measured one."""
     moved = ", ".join(f"{role} {distance:.3g}" for role, distance in result.moved.items())
-    table = Table(caption=f"moved: {moved}")
+    table = Table(caption=f"moved: {moved}", box=SIMPLE_HEAD, padding=0)  # 80 columns wide
     for name in ("queries", "calls", "checks", "local", "bad local", "divergence", "cost", "forwarded", "specified"):
         table.add_column(name, justify="right", no_wrap=True)
     for band in result.bands:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.config import Config, StateConfig
+from shammah_mlx.config import Config, DivergenceConfig, StateConfig
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import DecisionContext, Draft, Interaction, Query, Route, ScoredDraft, Threshold
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
@@ -276,14 +276,18 @@ def test_a_rebuild_makes_the_checkpoints_again_and_archives_the_old_state(
 
 
 def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weights) -> None:
-    config = msgspec.structs.replace(PRESETS["default"], generator="recall")
+    never_unsure = DivergenceConfig(kind="semantic")  # so that one label is one bad answer
+    config = msgspec.structs.replace(PRESETS["default"], generator="recall", divergence=never_unsure)
     asked = msgspec.structs.replace(
         make_request(), thresholds={"recall": Threshold(candidate=0.5, serve=0.5, offset=0.0, slope=1.0)}
     )
-    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), ScoredDraft(Draft("wrong", "recall"), 0.9, 1.0)
+    route, draft = Route({"recall": 0.9}, 0.5, ("recall",)), ScoredDraft(Draft("wrong", "recall"), 0.9)
+    measured = msgspec.structs.replace(draft, divergence=1.0)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         training = Training(tmp_path, config, weights, journal, Snapshots(tmp_path, config.state), afresh=False)
-        refuted = Interaction.audited(Interaction.approved(asked, route, (draft,), 0.5), (draft,), reply(), good=False)
+        refuted = Interaction.audited(
+            Interaction.approved(asked, route, (draft,), 0.5), (measured,), reply(), good=False
+        )
         journal.write(msgspec.structs.replace(refuted, decision_context=DecisionContext(versions=training.versions)))
         now = training.score_counts_now()["recall"]
         assert training.score_counts["recall"].feedback == 0.0

@@ -84,7 +84,7 @@ def test_another_model_is_another_context_whoever_names_it(home: Path, weights: 
         assert asked.source == "claude"
         same = assistant.ask(Query(ROWS[0].query, model=bold().teacher.model))
         assert isinstance(same, Interaction)
-        assert same.source == "recall"
+        assert same.source == "repeat"
 
 
 def test_a_question_longer_than_the_embedder_reads_is_never_answered_from_memory(taught: Assistant) -> None:
@@ -227,19 +227,22 @@ def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Pat
     assert (told.route.threshold, told.audit_probability) == (0.0, 0.0)
 
 
-def test_an_answer_about_this_moment_runs_out(home: Path, weights: Weights) -> None:
+@pytest.mark.parametrize(
+    ("text", "local"), [("what is the weather like today?", "repeat"), ("how is the weather like today", "recall")]
+)
+def test_an_answer_about_this_moment_runs_out(home: Path, weights: Weights, text: str, local: DraftSource) -> None:
     rows = [*ROWS, Row("what is the weather like today?", "Rain until noon.", "now")]
     times = [0.0]
     with Assistant(
         home, bold(), Recorded(rows), weights, options=AssistantOptions(clock=lambda: times[0])
     ) as assistant:
         teach(assistant, rows)
-        for later, source in ((CONFIG.recall.fleeting_s, "recall"), (CONFIG.recall.fleeting_s + 1, "claude")):
+        for later, is_valid in ((CONFIG.recall.fleeting_s, True), (CONFIG.recall.fleeting_s + 1, False)):
             times[0] = later
-            asked = assistant.ask(Query("what is the weather like today?", row="now"))
+            asked = assistant.ask(Query(text, row="now"))
             assert isinstance(asked, Interaction)
-            was_rain = asked.source == "recall" and asked.answer == "Rain until noon."
-            assert was_rain is (source == "recall")
+            was_rain = asked.source == local and asked.answer == "Rain until noon."
+            assert was_rain is is_valid
         asked = assistant.ask(Query(ROWS[0].query, row="r0"))
         assert isinstance(asked, Interaction)
         assert asked.answer == ROWS[0].reply  # other answers stay
@@ -307,7 +310,7 @@ def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, we
             assert asked.source == source
         lasting = assistant.ask(Query("what clothes does the weather ask for", row="coat"))
         assert isinstance(lasting, Interaction)
-        assert lasting.source == "recall"
+        assert lasting.source == "repeat"
 
 
 def test_drafts_the_user_insisted_on_do_not_dilute_the_usual_doubt(taught: Assistant) -> None:

@@ -199,9 +199,10 @@ class TestTheContextOfAQuestion:
         for text in questions:
             http.post("/v1/messages", json=body(text, stop_sequences=["###"]))
         served.wait_until_learnt()
-        got = http.post("/v1/messages", json=body(questions[0], stop_sequences=["###"]))
-        assert got.headers["shammah-source"] == "recall"
-        assert {name: got.json()[name] for name in stopped} == stopped
+        for text, source in ((questions[0], "repeat"), ("please count up to three in French", "recall")):
+            got = http.post("/v1/messages", json=body(text, stop_sequences=["###"]))
+            assert got.headers["shammah-source"] == source
+            assert {name: got.json()[name] for name in stopped} == stopped
 
 
 HELLO = {"role": "user", "content": "hello"}
@@ -554,8 +555,8 @@ class TestAudits:
                 served.wait_until_learnt()
 
                 upstream.default_to(reply("You asked: how do I boil a egg"))
-                for streams in (False, True):
-                    good = own.post("/v1/messages", json=body(KNOWN, system="s", stream=streams))
+                for text, streams in ((KNOWN, False), ("tell me how to boil an egg", True)):
+                    good = own.post("/v1/messages", json=body(text, system="s", stream=streams))
                     assert good.headers["shammah-source"] == "recall"
                 upstream.default_to(reply("Never."))
                 for text, streams in ((TAUGHT[2], False), (TAUGHT[5], True)):
@@ -565,7 +566,7 @@ class TestAudits:
 
                 upstream.default_to(fail(529))
                 missed = own.post("/v1/messages", json=body(KNOWN, system="s"))
-                assert (missed.headers["shammah-source"], missed.headers["shammah-covered"]) == ("recall", "false")
+                assert (missed.headers["shammah-source"], missed.headers["shammah-covered"]) == ("repeat", "false")
                 upstream.default_to(PLAIN)
                 own.post("/v1/messages", json=new("which moons has Mars?"))
                 until = time.monotonic() + WITHIN_S
