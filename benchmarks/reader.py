@@ -104,10 +104,20 @@ def collect(data: Path) -> list[Case]:
     config, weights = msgspec.structs.replace(PRESETS["default"], generator="recall"), Weights(weights_folder())
     near = list(near_cases(config, weights))
     covid = list(covid_cases(data, config, weights))
-    covid = random.Random(SEED).sample(covid, min(MOST, len(covid)))
+    covid = half_bad(covid)
     random.Random(SEED).shuffle(near)
     in_turn = zip_longest(pair_cases(data, config, weights), covid)
     return [*near, *(case for two in in_turn for case in two if case is not None)]
+
+
+def half_bad(cases: list[Case]) -> list[Case]:
+    """Return a sample of which at most half is bad: few drafts are, and an AUC needs both."""
+    draw = random.Random(SEED)
+    bad, good = [case for case in cases if not case.good], [case for case in cases if case.good]
+    bad = draw.sample(bad, min(MOST // 2, len(bad)))
+    drawn = [*bad, *draw.sample(good, min(MOST - MOST // 2, len(bad), len(good)))]
+    draw.shuffle(drawn)
+    return drawn
 
 
 def read_cases(cases: list[Case], model: str, path: Path) -> None:
