@@ -27,7 +27,8 @@ from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.audits import MISS, AcceptedDraft, AuditResult, estimate
-from shammah_mlx.risk.threshold import SERVE_NOTHING, Kind, Observation, ScoreCounts, record, slack
+from shammah_mlx.risk.observations import Kind, Observation
+from shammah_mlx.risk.threshold import SERVE_NOTHING, ScoreCounts, record, slack
 
 CONFIG = PRESETS["default"]
 RECENT = 50  # queries that decide whether a run has recovered
@@ -186,14 +187,15 @@ class _Run:
             return
         self._calls += due
         self._outcomes.append((not (due and asked.bad), asked.bad))
-        finding: AuditResult = "unaudited" if not due else "bad" if asked.bad else "good"
-        self._found.append(AcceptedDraft(audit_probability, finding))
-        self._learn(asked.score, "accepted", asked.bad if due else None, audit_probability, threshold)
+        finding: AuditResult = "unaudited" if not due else "replaced" if asked.bad else "served"
+        self._found.append(AcceptedDraft(audit_probability, finding, float(due and asked.bad)))
+        kind: Kind = "replaced" if due and asked.bad else "accepted"
+        self._learn(asked.score, kind, asked.bad if due else None, audit_probability, threshold)
 
     def _make_late(self, number: int) -> None:
         for place, scored, bad, audit_probability, threshold in self._late.pop(number, []):
             self._calls += 1
-            self._found[place] = AcceptedDraft(audit_probability, "late" if bad else "good")
+            self._found[place] = AcceptedDraft(audit_probability, "served", float(bad))
             self._learn(scored.p_accept, "late", bad, audit_probability, threshold)
 
     def _learn(self, score: float, kind: Kind, bad: bool | None, p: float, threshold: Threshold) -> None:

@@ -5,16 +5,25 @@ which half are bad; the judge errs at a known rate, both ways. Given whether the
 independent. So odds multiply (Bayes):
 
     odds of bad = prior odds · odds by the meter · Π (1 - error) / error for "bad", error / (1 - error) for "good"
+
+The product without the prior is called *evidence* here, and kept as a logarithm: it does not depend on what was
+believed before.
 """
 
+import functools
 import math
 
+import numpy as np
+
 from shammah_mlx.config import DivergenceConfig
-from shammah_mlx.events import ScoredDraft
-from shammah_mlx.numerics import log_odds, sigmoid
+from shammah_mlx.events import Judging, ScoredDraft
+from shammah_mlx.numerics import log_odds, sigmoid, sigmoids
 
 NEUTRAL = 0.5  # the prior where nothing else is known
 MOST = 12.0  # log-odds; the meter and the judge can be wrong, and two certainties must not make NaN
+SHARPNESS = 2.2  # sd of the fitted meter's log-odds, given the truth; an AUC of .94
+STRETCHED = 0.2  # prior of labels: a lower one gives less noise, a higher one keeps them nearer to [0, 1]
+NODES = 40  # of the quadrature: enough for four digits
 
 
 def p_bad(scored: ScoredDraft, divergence: DivergenceConfig, error: float, prior: float = NEUTRAL) -> float | None:
@@ -22,18 +31,81 @@ def p_bad(scored: ScoredDraft, divergence: DivergenceConfig, error: float, prior
 
     `error` is the judge's rate of wrong verdicts, `prior` the probability before anything was found out.
     """
-    verdicts = scored.verdicts or ()
+    return posterior(evidence(scored, divergence, error), prior)
+
+
+def evidence(
+    scored: ScoredDraft, divergence: DivergenceConfig, error: float, *, skipping_check: bool = False
+) -> float | None:
+    """Return the log-odds by which all that was found out speaks for "bad"; None if nothing was found out.
+
+    They are infinite for the same text, and by a meter that knows no doubt. `skipping_check` leaves out the first
+    verdict: what was known before the draft was served.
+    """
+    verdicts = (scored.verdicts or ())[1 if skipping_check else 0 :]
     if scored.divergence is None and not verdicts:
         return None
-    odds = _bounded(log_odds(prior))
-    for verdict in verdicts:
-        odds += log_odds(error) if verdict.good else -log_odds(error)
+    odds = sum((log_odds(error) if verdict.good else -log_odds(error)) for verdict in verdicts)
     if scored.divergence is not None:
         by_meter = divergence.p_bad(scored.divergence)
         if by_meter in (0.0, 1.0) and not verdicts:
-            return by_meter  # the same text, or a meter that knows no doubt
+            return math.copysign(math.inf, by_meter - NEUTRAL)
         odds += _bounded(log_odds(by_meter))
-    return sigmoid(odds)
+    return odds
+
+
+def posterior(evidence: float | None, prior: float) -> float | None:
+    """Return the probability of "bad" after evidence; None without any."""
+    if evidence is None:
+        return None
+    return sigmoid(_bounded(log_odds(prior)) + evidence) if math.isfinite(evidence) else float(evidence > 0.0)
+
+
+def label(scored: ScoredDraft, divergence: DivergenceConfig) -> float:
+    """Return a number whose mean is 1 for bad drafts and 0 for good ones, whatever the prior and the judge's errors.
+
+    It is the posterior at a fixed prior, stretched by what the meter does not show; so it can lie outside of [0, 1].
+    """
+    by_meter = divergence.p_bad(scored.divergence or 0.0)
+    if by_meter in (0.0, 1.0) or divergence.kind != "fitted":
+        return by_meter
+    return STRETCHED + (sigmoid(log_odds(STRETCHED) + log_odds(by_meter)) - STRETCHED) / _shown(STRETCHED)
+
+
+def most_label(divergence: DivergenceConfig) -> float:
+    """Return the largest value of `label`."""
+    return STRETCHED + (1.0 - STRETCHED) / _shown(STRETCHED) if divergence.kind == "fitted" else 1.0
+
+
+def shown(divergence: DivergenceConfig, prior: float, judging: Judging | None = None) -> float:
+    """Return the share of a difference in bad rates that an audit shows.
+
+    It is the mean probability of "bad" for bad drafts, less that for good ones; where nothing is found it is 0, and
+    both are divided by the share of bad drafts that is found. If drafts are bad at another rate than the prior, the
+    mean follows by this share of the difference. With `judging` an audit begins with a verdict.
+    """
+    if divergence.kind != "fitted":
+        return 1.0
+    return _shown(prior, judging.error, judging.both) if judging else _shown(prior)
+
+
+@functools.cache
+def _shown(prior: float, error: float = NEUTRAL, both: float = 1.0) -> float:
+    """Return the same for a meter alone, or after a verdict; by default the verdict says nothing."""
+    odds, step = log_odds(prior), log_odds(1.0 - error)
+    of_bad = (1.0 - error) * _mean(odds + step, 1.0) + both * error * _mean(odds - step, 1.0)
+    of_good = error * _mean(odds + step, -1.0) + both * (1.0 - error) * _mean(odds - step, -1.0)
+    return (of_bad - of_good) / (1.0 - (1.0 - both) * error)
+
+
+def _mean(odds: float, sign: float) -> float:
+    """Return the mean posterior of bad drafts (sign 1) or good ones (-1) from prior odds.
+
+    The meter's log-odds are normal given the truth; calibrated ones have means of half their variance.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    posteriors = sigmoids(odds + sign * SHARPNESS**2 / 2.0 + SHARPNESS * nodes)
+    return float((weights * posteriors).sum() / weights.sum())
 
 
 def _bounded(odds: float) -> float:

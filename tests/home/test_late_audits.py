@@ -116,7 +116,7 @@ def test_a_late_audit_gives_labels_and_counts_as_no_query(opened: Open) -> None:
     home.assistant.save()
     assert home.assistant.roles.state()["validator"]["recall.labels"].size == labels + 1
     told = summarise(home.journal(), ALWAYS).served
-    assert (told.local, told.audits, told.uncovered, told.bad) == (1, 1, 0, 1.0)
+    assert (told.local, told.audits, told.uncovered, round(told.bad, 2)) == (1, 1, 0, 1.0)
     asked = home.assistant.ask(Query("who was Bach?"), options=AskOptions(forced_source="claude"))
     assert isinstance(asked, Interaction)
     assert (asked.request.seen, asked.request.number) == (len(LEARNT) + 1, missed.request.number + 2)

@@ -8,12 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.config import RiskConfig
-from shammah_mlx.events import Draft, DraftSource, Interaction, Request, Route, ScoredDraft, Threshold
+from shammah_mlx.config import DivergenceConfig, JudgeConfig, RiskConfig
+from shammah_mlx.events import (
+    Draft,
+    DraftSource,
+    Interaction,
+    Judging,
+    Request,
+    Route,
+    ScoredDraft,
+    Threshold,
+    Verdict,
+)
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.risk.observations import Observation, observe
 from shammah_mlx.risk.threshold import (
     SERVE_NOTHING,
-    Observation,
     ScoreCounts,
     add_interaction,
     bad_rate,
@@ -21,6 +31,7 @@ from shammah_mlx.risk.threshold import (
     no_counts,
     record,
     slack,
+    spread,
 )
 from tests.fakes import make_request, reply
 
@@ -101,7 +112,7 @@ def test_feedback_by_hand() -> None:
     step, rate = CONFIG.feedback, CONFIG.max_bad_rate
     assert after(Observation(0.9, "accepted", None, 0.1)) == pytest.approx(0.5 - step * rate)
     assert after(Observation(0.9, "accepted", False, 0.1)) == pytest.approx(0.5 - step * rate)
-    assert after(Observation(0.9, "accepted", True, 0.1)) == pytest.approx(0.5 + step * 9)
+    assert after(Observation(0.9, "replaced", True, 0.1)) == pytest.approx(0.5 + step * 9)
     assert after(Observation(0.9, "shadow", False, 1.0)) == pytest.approx(0.5 - step * rate)
     assert after(Observation(0.9, "shadow", True, 0.5)) == pytest.approx(0.5 + step * (1 - rate))
     assert after(Observation(0.7, "shadow", True, 1.0)) == 0.5  # no candidate
@@ -197,7 +208,9 @@ def test_the_estimate_is_right_on_average() -> None:
     assert abs(mean) < 4 * spread
 
 
-DEFAULT = msgspec.structs.replace(PRESETS["default"], generator="recall")
+DEFAULT = msgspec.structs.replace(
+    PRESETS["default"], generator="recall", divergence=DivergenceConfig(kind="exact"), judge=JudgeConfig(error=0.05)
+)
 LOCAL = Route({"recall": 0.9}, 0.5, ("recall",))
 GOOD, BAD = 0.1, 0.9
 
@@ -290,3 +303,90 @@ def test_the_curve_is_the_most_probable_one(cells: list[tuple[int, int, float]])
         for a in (-1e-2, 0, 1e-2)
         for b in (-1e-2, 0, 1e-2)
     )
+
+
+FITTED = msgspec.structs.replace(DEFAULT, divergence=msgspec.structs.replace(DEFAULT.divergence, kind="fitted"))
+JUDGING = Judging(error=0.05, thresholds={"recall": 0.5}, both=0.1)
+THRESHOLD = Threshold(candidate=0.8, serve=0.8, offset=0.0, slope=1.0)
+
+
+def judged(good: bool, divergence: float | None = None) -> tuple[ScoredDraft, ...]:
+    (one,) = scored(divergence)
+    return (one.judged(Verdict(good, "judge", "1", with_reply=False)),)
+
+
+def observed(interaction: Interaction) -> Observation:
+    return observe(interaction.drafts[0], interaction, FITTED)
+
+
+def audited(drafts: tuple[ScoredDraft, ...], *, good: bool, was_checked: bool = False) -> Interaction:
+    request = msgspec.structs.replace(sampled(), judging=JUDGING, thresholds={"recall": THRESHOLD})
+    before = judged(True) if was_checked else scored(None)
+    answer = reply() if drafts[0].divergence is not None else None
+    return Interaction.audited(Interaction.approved(request, LOCAL, before, 0.1), drafts, answer, good=good)
+
+
+def test_an_audit_that_a_verdict_ended_counts_for_the_curve_and_not_for_feedback() -> None:
+    seen = observed(audited(judged(True), good=True))
+    assert (seen.kind, seen.bad) == ("checked", None)
+    assert seen.p_found == pytest.approx(0.1 * (1 - 0.9 * 0.05))
+    assert seen.evidence == pytest.approx(-math.log(19))
+    after = record(ScoreCounts(feedback=0.5), seen, THRESHOLD, FITTED.risk)
+    assert sum(after.measured) == 1
+    assert after.feedback == pytest.approx(0.5 - 0.01 * 0.05 / seen.shown)
+
+
+def test_feedback_starts_from_the_allowed_rate_whatever_score_and_check_promised() -> None:
+    """A draft served on a verdict is measured by its reply alone; the curve gets verdict and reply."""
+    seen = observed(audited(judged(True, 0.5), good=True, was_checked=True))
+    assert (seen.kind, seen.p_found) == ("accepted", 0.1)
+    assert seen.bad == pytest.approx(0.05)  # the reading says nothing
+    assert seen.evidence == pytest.approx(-math.log(19))
+    found = observed(audited(judged(False, 0.5), good=False))
+    assert found.kind == "replaced"
+    assert found.bad == pytest.approx(0.5)
+
+
+def test_a_draft_that_the_judge_rejected_counts_for_the_curve_and_not_for_feedback() -> None:
+    request = msgspec.structs.replace(make_request(), judging=JUDGING, thresholds={"recall": THRESHOLD})
+    seen = observed(Interaction.rejected(request, LOCAL, judged(False, 0.5), reply()))
+    assert seen.kind == "shadow"
+    assert seen.bad is None
+    assert seen.evidence == pytest.approx(math.log(19))
+
+
+def test_bad_answers_of_claude_himself_are_allowed() -> None:
+    request = msgspec.structs.replace(make_request(), spread=0.1, thresholds={"recall": THRESHOLD})
+    served = observed(Interaction.approved(request, LOCAL, scored(None), 0.1))
+    after = record(ScoreCounts(feedback=0.5), served, THRESHOLD, FITTED.risk)
+    assert after.feedback == pytest.approx(0.5 - 0.01 * 0.15 / served.shown)
+
+
+def repeats(count: int, evidence: float, config: RiskConfig) -> dict[DraftSource, ScoreCounts]:
+    """Count repeats of which one in ten looks bad."""
+    counts = ScoreCounts()
+    for index in range(count):
+        found = evidence if index % 10 == 0 else -evidence
+        counts = record(counts, Observation(0.97, "shadow", 0.0, 1.0, evidence=found), SERVE_NOTHING, config)
+    return {"repeat": counts}
+
+
+def test_the_spread_is_the_rate_of_repeats_lowered_by_its_error() -> None:
+    calm = msgspec.structs.replace(CONFIG, alarm=1e9)
+    assert spread(repeats(19, math.inf, calm), calm) == 0.0  # too few
+    assert spread({}, calm) == 0.0
+    few, many = (spread(repeats(count, 5.0, calm), calm) for count in (30, 300))
+    assert 0.0 < few < many < 0.1
+
+
+def test_evidence_is_stored_only_where_it_is_uncertain() -> None:
+    certain = fed(ScoreCounts(), honest(9, 50))
+    assert b"evidence" not in msgspec.json.encode(certain)
+    seen = record(certain, Observation(0.9, "shadow", 0.1, 1.0, evidence=0.7), SERVE_NOTHING, CONFIG)
+    assert sum(map(sum, seen.tallies)) == pytest.approx(sum(seen.measured))
+    assert msgspec.json.decode(msgspec.json.encode(seen), type=ScoreCounts) == seen
+
+
+def test_a_meter_that_is_unsure_adds_to_the_slack() -> None:
+    assert slack(10, 0.1, CONFIG) == pytest.approx(0.5 + 100 + 10)
+    assert slack(10, 0.1, CONFIG, shown=0.4) == pytest.approx(0.5 + 100 + 25)
