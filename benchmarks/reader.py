@@ -4,8 +4,9 @@
 
 Three sets: *near*, what a home taught examples/questions.jsonl would answer to the table of neighbours and rewordings;
 *covid*, drafts of a home on covid_faq, right if their row has an accepted topic; *pairs*, two answers with the form of
-the request that shows Claude's reply, right if people judged both alike. Only questions with an even sha256 of the
-latter two. The cases and the log-odds read so far are stored in `--cases`, so that a run can be continued.
+the request that shows Claude's reply, right if people judged both alike. Of the latter two only questions with an even
+sha256, and as many bad drafts as good ones. Cases and log-odds are stored in `--cases`: a run can be stopped, continued
+and read with `--report`.
 """
 
 import argparse
@@ -26,9 +27,11 @@ from shammah_mlx.events import AskOptions, Exchange, Outage, Query
 from shammah_mlx.files import replacing
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.prequential import play
+from shammah_mlx.learners.logistic import most_probable
 from shammah_mlx.models.embedder import LazyEmbedder
 from shammah_mlx.models.reader import Reader
 from shammah_mlx.models.weights import Weights, find_embedder, weights_folder
+from shammah_mlx.numerics import log_odds
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.judge import judge_request
 from shammah_mlx.teacher.recordings import Recorded, read_stream
@@ -39,6 +42,8 @@ MOST = 120  # cases of a set: a pass takes seconds
 EARLY = 0.25  # share of a stream in which a home knows little
 SEED = 0
 FOLDS = 5  # of the regression that combines the reader with p_accept
+WEAK = 1.0  # prior of that regression: about four cases outweigh it
+LEAST = 1e-6  # bound of a probability whose log-odds are taken
 
 
 class Case(msgspec.Struct):
@@ -100,14 +105,13 @@ def pair_cases(data: Path, config: Config, weights: Weights) -> Iterator[Case]:
 
 
 def collect(data: Path) -> list[Case]:
-    """Return the cases of all sets, the latter two in turn."""
+    """Return the cases of all sets in turn, so that a run that is stopped has read some of each."""
     config, weights = msgspec.structs.replace(PRESETS["default"], generator="recall"), Weights(weights_folder())
     near = list(near_cases(config, weights))
-    covid = list(covid_cases(data, config, weights))
-    covid = half_bad(covid)
+    covid = half_bad(list(covid_cases(data, config, weights)))
     random.Random(SEED).shuffle(near)
-    in_turn = zip_longest(pair_cases(data, config, weights), covid)
-    return [*near, *(case for two in in_turn for case in two if case is not None)]
+    in_turn = zip_longest(covid, pair_cases(data, config, weights), near)
+    return [case for one_each in in_turn for case in one_each if case is not None]
 
 
 def half_bad(cases: list[Case]) -> list[Case]:
@@ -167,17 +171,23 @@ def report(cases: list[Case], model: str) -> str:
             score = np.array([case.known[name] for case in group])
             if name == best or abs(auc(score, good) - 0.5) > 0.05:
                 lines.append(f"  {name} {auc(score, good):.3f}")
-        lines.append(f"  {best} with the reader {combined(group, model, best):.3f} (by rank, equal weights)")
+        lines.append(f"  {best} with the reader {combined(group, model, best):.3f} (fitted, {FOLDS} folds)")
     return "\n".join(lines)
 
 
 def combined(group: list[Case], model: str, best: str) -> float:
-    """Return the AUC of the sum of two ranks: no weight is fitted."""
-    ranks = [
-        np.argsort(np.argsort(np.array(values, np.float64)))
-        for values in ([case.read[model] for case in group], [case.known[best] for case in group])
-    ]
-    return auc(ranks[0] + ranks[1], np.array([case.good for case in group]))
+    """Return the AUC of a logistic regression of both, each case scored by a fit to the other folds."""
+    columns = np.array([[case.known[best], case.read[model]] for case in group], np.float64)
+    if best == "p_accept":
+        columns[:, 0] = [log_odds(min(max(p, LEAST), 1.0 - LEAST)) for p in columns[:, 0]]
+    x = np.column_stack([np.ones(len(group)), (columns - columns.mean(0)) / columns.std(0)])
+    good = np.array([case.good for case in group])
+    fold, scores = np.arange(len(group)) % FOLDS, np.zeros(len(group))
+    for held in range(FOLDS):
+        rest = fold != held
+        weights = most_probable(x[rest], good[rest].astype(np.float64), np.zeros(3), WEAK)
+        scores[fold == held] = x[fold == held] @ weights
+    return auc(scores, good)
 
 
 def main() -> None:
