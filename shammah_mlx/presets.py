@@ -72,7 +72,8 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
         fault = next(_faults(_merge(base, given), Config, (), base))
         where = path if not fault.setting or _find(chosen, fault.setting) is None else "the options"
         raise BadInputError(f"{where}: {fault.message}", fault.hint) from error
-    for setting, folder in (("embedder", config.embedder), ("lora.model", config.lora.model)):
+    named = (("embedder", config.embedder), ("lora.model", config.lora.model), ("judge.local", config.judge.local))
+    for setting, folder in named:
         try:
             Path(folder).expanduser()
         except RuntimeError as error:

@@ -23,10 +23,13 @@ from shammah_mlx.learners.features import FEATURES_VERSION
 from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
+from shammah_mlx.learners.second_opinion import reader_version
 from shammah_mlx.learners.student import Student
 from shammah_mlx.models import tokenizers
 from shammah_mlx.models.backend import Arrays, load_arrays, mx
 from shammah_mlx.models.embedder import LazyEmbedder
+from shammah_mlx.models.language_model import is_folder
+from shammah_mlx.models.reader import Reader
 from shammah_mlx.models.weights import Weights, find_embedder
 from shammah_mlx.risk import threshold
 from shammah_mlx.risk.threshold import CountsBySource
@@ -75,6 +78,7 @@ class Training:
         self.versions = versions(config, embedder)
         self._embed = LazyEmbedder(embedder)
         self.meter = make_meter(config.divergence, self._embed)
+        self._reader = self._make_reader()
         self._save_s = 0.0  # seconds that the last save took
         self.spent = Spent()
         self.base = journal.of_current(self._take_up)
@@ -85,6 +89,8 @@ class Training:
             self._embed(["one"])
         if self._student:
             self._student.warm_up()
+        if self._reader:
+            self._reader.warm_up()
 
     def decode_rate(self) -> float | None:
         """Return how many tokens a second the decoder writes, or None where there is none."""
@@ -220,7 +226,8 @@ class Training:
     def _continue_from(self, manifest: Manifest) -> None:
         self._snapshots.check_preset(manifest, self._config.preset)
         files = self._snapshots.files(manifest)
-        changed = {part for part, version in self.versions.items() if manifest.versions.get(part) != version}
+        parts = self.versions.keys() | manifest.versions.keys()
+        changed = {part for part in parts if manifest.versions.get(part) != self.versions.get(part)}
         try:
             arrays = {stem: load_arrays(path) for stem, path in files.items()}
         except RuntimeError as error:
@@ -245,13 +252,21 @@ class Training:
         if self._config.generator == "scratch":
             return ScratchRoles(self._config, self._weights)
         has_decoder = self._config.generator == "recall+decoder"
-        folder = self._config.lora.model
-        if has_decoder and folder.startswith(("/", ".", "~")) and not Path(folder).expanduser().is_dir():
-            raise BadInputError(f"lora.model names no folder: {folder}", "correct lora.model in config.toml")
         if has_decoder:
+            _check_folder("lora.model", self._config.lora.model)
             self._student = Student(self._weights.decoder, self._config, self._journal.read)
         lookup, rows = self._journal.read, self._journal.memory
-        return HybridRoles(self._config, self.versions, self._embed, self.meter, lookup, rows, self._student)
+        return HybridRoles(
+            self._config, self.versions, self._embed, self.meter, lookup, rows, self._student, self._reader
+        )
+
+    def _make_reader(self) -> Reader | None:
+        """Return the local reader, not loaded yet; None if there is none."""
+        judge = self._config.judge
+        if not judge.local or self._config.generator == "scratch":
+            return None
+        _check_folder("judge.local", judge.local)
+        return Reader(judge.local, judge.local_tokens)
 
     def _void(self, interaction: Interaction) -> list[DraftSource]:
         """Return the sources whose drafts were scored or measured under other versions than today's."""
@@ -259,7 +274,7 @@ class Training:
         return [
             source
             for source, parts in DEPENDS_ON.items()
-            if any(recorded.get(name) != self.versions[name] for name in parts)
+            if any(recorded.get(name) != self.versions.get(name) for name in parts)
         ]
 
     def _replies(self, last: int) -> Iterator[Target]:
@@ -285,7 +300,18 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
         "evidence": FEATURES_VERSION,
         "prompt": tokenizers.PROMPT,
         "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
+        **reader_version(config.judge),
     }
+
+
+def _check_folder(setting: str, model: str) -> None:
+    """Check that a model that is named by its folder is there.
+
+    Raises:
+        BadInputError: it is not.
+    """
+    if is_folder(model) and not Path(model).expanduser().is_dir():
+        raise BadInputError(f"{setting} names no folder: {model}", f"correct {setting} in config.toml")
 
 
 def _write_arrays(arrays: Arrays, file: BinaryIO) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from shammah_mlx.config import Config
@@ -24,6 +25,7 @@ from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
 from shammah_mlx.learners.roles import PersistentRoles
+from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Lookup, Student
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
@@ -44,7 +46,7 @@ WORDINGS = 16  # questions nearest to the known one, among which other wordings 
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
-    "recall": {*MEMORY_DEPENDS_ON, "evidence"},
+    "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder"},
 }
 
@@ -73,7 +75,7 @@ class EntryStore(Protocol):
 
 
 class HybridRoles(PersistentRoles):
-    """The roles of one home; `decoder` is None if drafts are only recalled."""
+    """The roles of one home; `decoder` is None if drafts are only recalled, `reader` if no local model reads them."""
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class HybridRoles(PersistentRoles):
         lookup: Lookup,
         rows: EntryStore,
         decoder: Student | None,
+        reader: Reader | None = None,
     ) -> None:
         @functools.lru_cache(RECENT)
         def question(query: Query) -> Question | None:
@@ -102,6 +105,7 @@ class HybridRoles(PersistentRoles):
         self._made_by = made_by(versions)
         self._memory, self._trust = Memory(config.recall), Trust(config.recall)
         self._decoder = decoder
+        self._read = functools.lru_cache(RECENT)(functools.partial(read_draft, reader)) if reader else None
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
         self._propose = functools.lru_cache(RECENT)(self._make_proposal)  # cleared when the memory changes
 
@@ -130,13 +134,23 @@ class HybridRoles(PersistentRoles):
         if source == "repeat":
             repeated = self._repeat(query)
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
-        return None if proposal is None else self._recalled(proposal.entry, "recall", features)
+        return (
+            None if proposal is None else self._with_opinion(query, self._recalled(proposal.entry, "recall", features))
+        )
 
     def _recalled(self, entry: Entry, source: DraftSource, features: dict[str, float]) -> Draft:
         number = entry.number
         original = self._lookup(number)
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
         return Draft(text, source, original.request.query.row or str(number), number, features, stop)
+
+    def _with_opinion(self, query: Query, draft: Draft) -> Draft:
+        """Return the draft with the reader's features, if there is a reader."""
+        if self._read is None:
+            return draft
+        p_accept = self._logistic_models["validator"]["recall"].probability
+        read = functools.partial(self._read, query, draft.text)
+        return msgspec.structs.replace(draft, features=opinion(draft.features, p_accept, read))
 
     def answered(self, query: Query, draft: Draft) -> Exchange:
         """Return the draft's text with the question that it was an answer to."""
@@ -161,7 +175,7 @@ class HybridRoles(PersistentRoles):
             return self._learn_reply(target, rate)
         source = target.source or "recall"
         classifier = self._logistic_models[target.role].get(source)
-        is_void = any(target.versions.get(name) != self._versions[name] for name in DEPENDS_ON[source])
+        is_void = any(target.versions.get(name) != self._versions.get(name) for name in DEPENDS_ON[source])
         if classifier is None or target.label is None or not target.features or is_void:
             return Step(target.role, None, applied=False)  # made by other versions
         return Step(target.role, classifier.step(target.features, target.label), applied=True)
@@ -347,9 +361,10 @@ def text_hash(text: str) -> int:
 
 
 def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:
+    of_validator = validator_models(config)
     return {
         "router": {source: LogisticModel(config.logistic_models.router[source]) for source in sources},
-        "validator": {source: LogisticModel(config.logistic_models.validator[source]) for source in sources},
+        "validator": {source: LogisticModel(of_validator[source]) for source in sources},
     }
 
 

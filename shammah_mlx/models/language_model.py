@@ -36,10 +36,9 @@ class LanguageModel:
     """A frozen network with trainable adapters; a Learner takes `network`."""
 
     def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
-        local = config.model.startswith(("/", ".", "~"))
-        self.source = str(Path(config.model).expanduser()) if local else config.model or str(folder)
+        self.source = model_source(config.model) or str(folder)
+        self.network, tokenizer = load_network(self.source, "lora.model")
         with _random_state_restored():
-            self.network, tokenizer = _load(self.source)
             add_adapters(self.network, config)
         draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
@@ -57,7 +56,7 @@ class LanguageModel:
         `guess` is a text that may share long runs with the answer. It changes the time taken and not the answer, except
         where two tokens are equally probable to within rounding.
         """
-        reader = _CachedReader(self.network)
+        reader = CachedReader(self.network)
         guessed = [*self.chat.encode(guess), self.chat.end] if guess is not None and reader.forgets else []
         room = self._config.max_tokens - len(prompt)
         most = min(room, self._config.max_draft_tokens if limit is None else limit)
@@ -118,24 +117,39 @@ def _random_state_restored() -> Iterator[None]:
         mx.random.seed(high << 32 | low)
 
 
-def _load(model: str) -> tuple[nn.Module, Any]:
-    """Return network and tokenizer, on a CPU in fp32: quantized and half-precision products are slow there."""
+def model_source(model: str) -> str:
+    """Return what mlx-lm loads for a setting: a folder in full, or the name of a model on the hub."""
+    return str(Path(model).expanduser()) if is_folder(model) else model
+
+
+def is_folder(model: str) -> bool:
+    """Say whether a setting names a folder, whether or not it exists, and no model on the hub."""
+    return model.startswith(("/", ".", "~"))
+
+
+@_random_state_restored()
+def load_network(model: str, setting: str) -> tuple[nn.Module, Any]:
+    """Return network and tokenizer, on a CPU in fp32: quantized and half-precision products are slow there.
+
+    Raises:
+        WeightsError: mlx-lm cannot load it, or it has no chat template; the hint names `setting`.
+    """
     import mlx_lm
     from mlx_lm.utils import dequantize_model
 
     try:
         network, tokenizer = cast("tuple[nn.Module, Any]", mlx_lm.load(model))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", "check `lora.model` in config.toml") from error
+        raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", f"check `{setting}` in config.toml") from error
     if not tokenizer.has_chat_template:
-        raise WeightsError(f"{model!r} has no chat template", "set `lora.model` in config.toml to an instruct model")
+        raise WeightsError(f"{model!r} has no chat template", f"set `{setting}` in config.toml to an instruct model")
     if mx.default_device() == mx.cpu:
         network.set_dtype(mx.float32)  # first, or weights would be rounded to the precision of their scales
         network = dequantize_model(network)
     return network, tokenizer
 
 
-class _CachedReader:
+class CachedReader:
     """A network with mlx-lm's cache of keys and values."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -145,15 +159,18 @@ class _CachedReader:
         self.forgets = can_trim_prompt_cache(self._cache)  # not so with a sliding window
 
     def skim(self, ids: list[int]) -> None:
+        """Read ids without their logits."""
         if ids:
             self._network(mx.array([ids]), cache=self._cache)  # lazy: logits are never computed
             mx.eval([layer.state for layer in self._cache])
 
     def read(self, ids: list[int]) -> mx.array:
+        """Read ids; return the logits after each: (ids, vocabulary)."""
         logits: mx.array = self._network(mx.array([ids]), cache=self._cache)[0]
         return logits
 
     def forget(self, count: int) -> None:
+        """Go back by `count` ids."""
         if count:
             self._trim(self._cache, count)
 

@@ -129,20 +129,33 @@ class Chat:
         return text
 
     def _template(self, parts: list[str]) -> list[list[int] | str]:
-        """Return the chat template as runs of ids, where control tokens are such, and the names of the parts between.
+        """Return the chat template of a question, and of the past exchange before it where `parts` has one.
 
         The past exchange comes as earlier messages: replies are more probable so than with it in the system message.
         """
-        marks = {f"\ue000{name}\ue001": name for name in parts}  # private use: no template has them
         roles = ("user", "assistant", "user")[: len(parts)]
-        messages = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-        rendered: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        pieces = re.split("(\ue000[a-z]+\ue001)", rendered)
-        return [
-            marks.get(piece) or list(self._tokenizer.encode(piece, add_special_tokens=False))
-            for piece in pieces
-            if piece
-        ]
+        return fill_later(self._tokenizer, [(role, part_mark(name)) for role, name in zip(roles, parts, strict=True)])
+
+
+def part_mark(name: str) -> str:
+    """Return what stands in a chat template for a text that is not known yet."""
+    return f"\ue000{name}\ue001"  # private use: no template has them
+
+
+def fill_later(tokenizer: Any, messages: list[tuple[str, str]]) -> list[list[int] | str]:
+    """Return a chat as runs of ids, where control tokens are such, and the names of the parts between.
+
+    `messages` are pairs of role and text; a text may be a `part_mark`.
+    """
+    rendered: str = tokenizer.apply_chat_template(
+        [{"role": role, "content": text} for role, text in messages], tokenize=False, add_generation_prompt=True
+    )
+    pieces = re.split("\ue000([a-z]+)\ue001", rendered)  # every second one is a name
+    return [
+        piece if is_name else list(tokenizer.encode(piece, add_special_tokens=False))
+        for i, piece in enumerate(pieces)
+        if (is_name := i % 2 == 1) or piece
+    ]
 
 
 def without_middle(ids: list[int], room: int) -> list[int]:

@@ -113,6 +113,13 @@ def test_a_missing_decoder_is_reported_before_claude_is_asked(shammah: Shammah, 
     assert "lora.model names no folder: /nowhere" in failed.stderr
 
 
+def test_a_missing_reader_is_reported_before_claude_is_asked(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    (home / "config.toml").write_text('[judge]\nlocal = "/nowhere"\n')
+    failed = shammah("ask", "hello")
+    assert (failed.exit_code, claude.requests) == (1, [])
+    assert "judge.local names no folder: /nowhere" in failed.stderr
+
+
 def test_why_explains_a_local_answer(shammah: Shammah, claude: Loopback) -> None:
     assert shammah("why").exit_code == 1  # there is no question yet
     learn_all(shammah)

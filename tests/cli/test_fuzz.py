@@ -136,6 +136,7 @@ FIXED = {  # other values would download something, or train the real decoder
     "generator": ("scratch", "recall", "cloud", "", 3, []),
     "embedder": ("", "/", "/nowhere", "~no-such-user/x", "\0", 3),
     "lora.model": ("", "/nowhere", "~no-such-user/x", "\0", 3),
+    "judge.local": ("", "/nowhere", "~no-such-user/x", "\0", 3),
 }
 PLAIN = st.one_of(
     st.none().map(lambda _: date(2026, 11, 25)),
