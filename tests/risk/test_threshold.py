@@ -372,11 +372,13 @@ def repeats(count: int, evidence: float, config: RiskConfig) -> dict[DraftSource
 
 
 def test_the_spread_is_the_rate_of_repeats_lowered_by_its_error() -> None:
-    calm = msgspec.structs.replace(CONFIG, alarm=1e9)
+    calm = msgspec.structs.replace(CONFIG, alarm=1e9, max_bad_rate=0.2)
     assert spread(repeats(19, math.inf, calm), calm) == 0.0  # too few
     assert spread({}, calm) == 0.0
     few, many = (spread(repeats(count, 5.0, calm), calm) for count in (30, 300))
     assert 0.0 < few < many < 0.1
+    strict = msgspec.structs.replace(calm, max_bad_rate=0.05)
+    assert spread(repeats(300, 5.0, strict), strict) == 0.05  # such a teacher is no yardstick
 
 
 def test_evidence_is_stored_only_where_it_is_uncertain() -> None:
