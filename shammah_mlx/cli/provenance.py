@@ -17,6 +17,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     p_local: float
     p_accept: float | None  # None: nothing was drafted
     called_claude: bool
+    verdict: bool | None  # what the judge said of the draft; None: it was not asked
     audit: bool
     covered: bool | None  # None: this preset makes no promise
     ms: float | None
@@ -34,10 +35,11 @@ def provenance(interaction: Interaction, preset: str) -> Provenance:
         p_local=interaction.route.p_local,
         p_accept=interaction.p_accept,
         called_claude=interaction.called_claude,
+        verdict=interaction.drafts[0].passed if interaction.drafts else None,
         audit=interaction.audit,
         covered=interaction.covered,
         ms=interaction.ms,
-        cost_usd=reply.cost_usd if reply else 0.0,
+        cost_usd=interaction.cost_usd,
         query_id=interaction.request.number if interaction.request.stored else None,
     )
 
@@ -52,5 +54,6 @@ def line(shown: Provenance) -> str:
     probabilities = f"p_local {shown.p_local:.2f}"
     if shown.p_accept is not None:
         probabilities += f", p_accept {shown.p_accept:.2f}"
+    checked = {None: "", True: " · checked with Claude", False: " · Claude refused the draft"}[shown.verdict]
     cost = "unpriced" if shown.cost_usd is None else f"${shown.cost_usd:.4f}"
-    return f"{shown.source} ({shown.model}) · {probabilities} · {shown.ms or 0.0:,.0f} ms · {cost}"
+    return f"{shown.source} ({shown.model}) · {probabilities}{checked} · {shown.ms or 0.0:,.0f} ms · {cost}"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.events import DraftSource, Outcome
-from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, Overview
+from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, JudgeOverview, Overview
 from shammah_mlx.home.prequential import Band, Result
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
@@ -20,7 +20,7 @@ OUTCOMES: dict[Outcome, str] = {
     "forwarded": "Claude was asked, and nothing was drafted before",
     "rejected": "a draft was rejected, and Claude was asked",
     "approved": "a draft was served without an audit",
-    "audited": "a draft was accepted and compared with Claude's answer; the better of the two was served",
+    "audited": "a draft was accepted and audited, by a verdict or by Claude's answer; the better one was served",
     "late": "this is the audit of an earlier answer, made once Claude could be reached again, or given up",
 }
 
@@ -49,6 +49,8 @@ def status_table(home: Path, overview: Overview, checkpoints: Sequence[int]) -> 
         ("bad local answers", _bad_rate(overview.bad_rate, overview.served_local)),
         ("allowed", _allowed(overview)),
         ("audits", f"{overview.bad_rate.audits}, missed: {overview.audits_missed}"),
+        ("Claude's own spread", _spread(overview)),
+        ("judge", _judge(overview.judge)),
         ("right decisions", accuracy),
         ("spent", spent),
         ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
@@ -84,6 +86,19 @@ def _bad_rate(rate: BadRate, served: int) -> str:
     if rate.estimate > 1.0:  # one bad audit stands for many answers, and few were served
         return interval
     return f"about {rate.estimate:.1%}; {interval}"
+
+
+def _spread(overview: Overview) -> str:
+    if overview.spread is None:
+        return "- (no question was put to Claude twice)"
+    return f"{overview.spread:.1%} of {overview.repeats} questions put to Claude again got another answer"
+
+
+def _judge(judge: JudgeOverview) -> str:
+    if not judge.verdicts:
+        return "not asked yet"
+    compared = f"{judge.wrong} of {judge.compared} compared were wrong" if judge.compared else "none compared yet"
+    return f"{judge.verdicts} verdicts, ${judge.spent_usd:.4f}; {compared}"
 
 
 def _share(share: float | None) -> str:
@@ -124,7 +139,8 @@ def _draft(draft: ExplainedDraft) -> str:
     if draft.bad_rate is not None:
         needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"
     divergence = "not measured" if draft.divergence is None else f"divergence {draft.divergence:.3f}"
-    return f"{draft.source}{origin}: p_accept {draft.p_accept:.2f} ({needs}), {divergence}"
+    judged = {None: "", True: ", the judge let it pass", False: ", the judge refused it"}[draft.verdict]
+    return f"{draft.source}{origin}: p_accept {draft.p_accept:.2f} ({needs}), {divergence}{judged}"
 
 
 def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -> bytes:

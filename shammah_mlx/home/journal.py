@@ -43,7 +43,7 @@ class Totals(msgspec.Struct, frozen=True):
     pending: int = 0  # not trained on yet
     forwarded: int = 0
     calls: int = 0
-    spent_usd: float = 0.0
+    spent_usd: float = 0.0  # on replies and verdicts
     unpriced_calls: int = 0
     open_audits: int = 0  # audits that are due
 
@@ -280,7 +280,10 @@ class Journal:
                 count(*) FILTER (WHERE NOT set_aside AND asked AND number > ?),
                 count(*) FILTER (WHERE NOT set_aside AND asked AND NOT record ->> '$.served_local'),
                 count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
-                coalesce(sum(record ->> '$.reply.cost_usd'), 0.0),
+                coalesce(sum(record ->> '$.reply.cost_usd'), 0.0) + coalesce(sum((
+                    SELECT sum(verdict.value ->> '$.cost_usd')
+                    FROM json_each(record, '$.drafts') AS scored, json_each(scored.value, '$.verdicts') AS verdict
+                )), 0.0),
                 count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL),
                 (SELECT count(*) {_OPEN_AUDITS})
             FROM (SELECT *, record ->> '$.late_for' IS NULL AS asked FROM interactions)

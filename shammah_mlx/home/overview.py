@@ -30,6 +30,15 @@ class BadRate(msgspec.Struct, frozen=True):
     audits: int
 
 
+class JudgeOverview(msgspec.Struct, frozen=True):
+    """What the judge did, and how its verdicts fit what was found out later."""
+
+    verdicts: int
+    compared: int  # verdicts with a whole reply beside them, where the meter was sure
+    wrong: int  # among these
+    spent_usd: float
+
+
 class Overview(
     msgspec.Struct,
     frozen=True,
@@ -58,6 +67,9 @@ class Overview(
     unpriced_calls: int
     is_learning: bool
     learning_failed: str | None  # why the last process that learnt stopped early
+    spread: float | None  # share of Claude's own answers that differ when he is asked again; None: never asked again
+    repeats: int  # questions asked again whose answers were compared
+    judge: JudgeOverview
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -83,6 +95,7 @@ class ExplainedDraft(
     bad_rate: float | None  # how often drafts of this score are bad, by what was known then
     divergence: float | None
     features: dict[str, float]
+    verdict: bool | None  # what the judge said of it before there was a reply; None: it was not asked
 
 
 class Explanation(
@@ -153,6 +166,9 @@ def read_overview(home: Path, config: Config) -> Overview:
         unpriced_calls=totals.unpriced_calls,
         is_learning=learns,
         learning_failed=last_failure(home) if totals.pending and not learns else None,
+        spread=accounts.spread.rate,
+        repeats=accounts.spread.repeats,
+        judge=JudgeOverview(accounts.judge.verdicts, accounts.judge.decisive, accounts.judge.wrong, accounts.judge.usd),
     )
 
 
@@ -230,4 +246,5 @@ def _explained(interaction: Interaction, scored: ScoredDraft, config: Config) ->
         bad_rate=None if threshold is None else bad_rate(scored.p_accept, threshold),
         divergence=scored.divergence,
         features=scored.draft.features,
+        verdict=scored.passed,
     )
