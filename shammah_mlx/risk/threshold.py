@@ -125,8 +125,9 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     if sum(counts.measured) < config.known_spread:
         return 0.0
     import os
+
     mean, deviation = curve.rate(counts.tallies)
-    return min(max(0.0, mean - config.caution * deviation), float(os.environ.get("CAP","0.05")))
+    return min(max(0.0, mean - config.caution * deviation), float(os.environ.get("CAP", "0.05")))
 
 
 def with_feedback(candidate: float, feedback: float) -> float:
