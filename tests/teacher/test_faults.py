@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shammah_mlx.config import TeacherConfig
+from shammah_mlx.config import JudgeConfig, TeacherConfig
 from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.targets import make_targets
@@ -44,6 +44,7 @@ CONFIG = msgspec.structs.replace(
     policy=msgspec.structs.replace(PRESETS["default"].policy, audits=((0, 0.5),), audit_evenly=1.0),
     risk=msgspec.structs.replace(PRESETS["default"].risk, known=15.0),
     teacher=TeacherConfig(max_retries=0, timeout_s=0.5),
+    judge=JudgeConfig(share=0.0),  # the recordings hold no verdicts; test_judge.py has the judge's own failures
 )
 KINDS = {
     *("bad_request", "billing", "cut", "key_refused", "overloaded", "rate_limited", "server", "timeout"),
@@ -373,7 +374,7 @@ def test_where_no_draft_stands_there_is_no_answer(
         AUDITED.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]")
     )
     claude.default_to(fail(500))
-    refused = shammah("ask", *options, DUE)
+    refused = shammah("ask", *options, f"please tell me: {DUE}")  # in the same words it would be a repeat
     assert (refused.exit_code, refused.stdout) == (4, "")
     assert "Error: Anthropic's server failed." in refused.stderr
     assert audits_missed() == 0
