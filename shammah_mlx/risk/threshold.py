@@ -125,15 +125,8 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     counts = score_counts.get("repeat", ScoreCounts())
     if sum(counts.measured) < config.known_spread:
         return 0.0
-<<<<<<< HEAD
     mean, deviation = curve.rate(counts.tallies)
     return min(max(0.0, mean - config.caution * deviation), config.max_bad_rate)
-=======
-    import os
-
-    mean, deviation = curve.rate(counts.tallies)
-    return min(max(0.0, mean - config.caution * deviation), float(os.environ.get("CAP", "0.05")))
->>>>>>> p7-tests
 
 
 def with_feedback(candidate: float, feedback: float) -> float:
