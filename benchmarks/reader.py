@@ -28,6 +28,7 @@ from shammah_mlx.files import replacing
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.prequential import play
 from shammah_mlx.learners.logistic import most_probable
+from shammah_mlx.learners.second_opinion import DOUBTED_FROM, DOUBTED_TO
 from shammah_mlx.models.embedder import LazyEmbedder
 from shammah_mlx.models.reader import Reader
 from shammah_mlx.models.weights import Weights, find_embedder, weights_folder
@@ -43,6 +44,7 @@ EARLY = 0.25  # share of a stream in which a home knows little
 SEED = 0
 FOLDS = 5  # of the regression that combines the reader with p_accept
 WEAK = 1.0  # prior of that regression: about four cases outweigh it
+DRAWS = 1000  # of a bootstrap
 LEAST = 1e-6  # bound of a probability whose log-odds are taken
 
 
@@ -165,14 +167,39 @@ def report(cases: list[Case], model: str) -> str:
             f" good {odds[good].mean():.2f} ± {odds[good].std():.2f}, of bad {odds[~good].mean():.2f} ±"
             f" {odds[~good].std():.2f}"
         )
-        lines.append(f"  reader {auc(odds, good):.3f}")
+        low, high = interval(odds, good)
+        lines.append(f"  reader {auc(odds, good):.3f} ({low:.2f} to {high:.2f})")
         best = "p_accept" if "p_accept" in group[0].known else "fitted meter"
         for name in group[0].known:
             score = np.array([case.known[name] for case in group])
             if name == best or abs(auc(score, good) - 0.5) > 0.05:
                 lines.append(f"  {name} {auc(score, good):.3f}")
+        lines += in_doubt(group, odds, good) if best == "p_accept" else []
         lines.append(f"  {best} with the reader {combined(group, model, best):.3f} (fitted, {FOLDS} folds)")
     return "\n".join(lines)
+
+
+def interval(scores: np.ndarray, good: np.ndarray) -> tuple[float, float]:
+    """Return a 90 % interval of the AUC by bootstrap, good and bad drawn apart."""
+    draw = np.random.default_rng(SEED)
+    sides = [scores[good], scores[~good]]
+    found = []
+    for _ in range(DRAWS):
+        drawn = [draw.choice(side, len(side)) for side in sides]
+        labels = np.repeat([True, False], [len(side) for side in sides])
+        found.append(auc(np.concatenate(drawn), labels))
+    low, high = np.quantile(found, (0.05, 0.95))
+    return float(low), float(high)
+
+
+def in_doubt(group: list[Case], odds: np.ndarray, good: np.ndarray) -> list[str]:
+    """Return the AUC of the reader and of p_accept over the cases that the program would have read."""
+    p = np.array([case.known["p_accept"] for case in group])
+    doubted = (p > DOUBTED_FROM) & (p < DOUBTED_TO)
+    if good[doubted].all() or not good[doubted].any():
+        return []
+    found, kept = good[doubted], [round(auc(scores[doubted], good[doubted]), 3) for scores in (odds, p)]
+    return [f"  in doubt: {len(found)} cases, {found.sum()} good; reader {kept[0]}, p_accept {kept[1]}"]
 
 
 def combined(group: list[Case], model: str, best: str) -> float:

@@ -380,8 +380,8 @@ class JudgeConfig(_Frozen, frozen=True):
     both: Share = 0.1  # of audits that buy a verdict and a whole reply, so that the judge is measured too
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0  # of silence; then Claude answers instead
     local: str = ""  # a model on this machine that reads doubtful drafts: a folder or hub name; empty: none
-    local_tokens: Count = 1024  # the longest request it reads; a pass over more takes a CPU more than a minute
-    local_weight: Weight = 0.0  # of its log-odds before there are labels: untuned models of this size tell little
+    local_tokens: Count = 1024  # the longest request it reads; by estimate a minute on two CPU cores at 1.5 B
+    local_weight: Weight = 0.0  # of its log-odds before there are labels: an untuned 1.5 B told little
 
 
 class StateConfig(_Frozen, frozen=True):

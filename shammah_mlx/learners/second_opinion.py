@@ -15,7 +15,7 @@ from shammah_mlx.teacher.judge import RUBRIC, judge_request
 
 READING = "1"  # version of the features made here
 DOUBTED_FROM, DOUBTED_TO = 0.2, 0.98  # p_accept: below, a draft is not served; above, few are wrong
-MOST_READ = 6.0  # log-odds; a model of this size is not surer than that
+MOST_READ = 20.0  # log-odds, either way; far beyond what was seen (SmolLM2-135M: -9.7), so it cuts only accidents
 NOT_READ = {"reader": 0.0, "read": 0.0}
 # The features: "reader", the log-odds; "read", whether there are any. A model that says BAD too often has a mean below
 # 0, and the weight of "read" makes up for it.
