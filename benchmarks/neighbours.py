@@ -11,19 +11,19 @@ import argparse
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import AskOptions, Interaction, Outage, Query
+from shammah_mlx.events import Interaction, Outage, Query
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.prequential import play
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.teacher.recordings import Recorded, Row, Truth, read_stream
+from shammah_mlx.teacher.recordings import Recorded, Row, SimulatedJudge, Truth, read_stream
 
 SAMPLE = Path("examples/questions.jsonl")
 
@@ -56,27 +56,37 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def outcomes(
-    stream: list[tuple[Row, Truth]], pairs: Iterable[Pair], config: Config, weights: Weights
+    stream: list[tuple[Row, Truth]], pairs: list[Pair], config: Config, weights: Weights, judge_error: float | None
 ) -> Iterator[Outcome]:
-    """Teach a new home the stream, then ask each question; nothing is learnt from these."""
+    """Teach a new home the stream, then ask each question; nothing is learnt from these.
+
+    With a `judge_error`, a stand-in judges drafts as in `shammah replay --judge simulated`.
+    """
     topics = {row.id: truth.topic for row, truth in stream}
+    asked_rows = [
+        (Row(pair.asked, f"a reply of its own {place}", f"near:{place}"), Truth(pair.topic if pair.same else None))
+        for place, pair in enumerate(pairs)
+    ]
+    known = [*stream, *asked_rows]
+    judge = None if judge_error is None else SimulatedJudge(known, judge_error, config.seed)
+    if judge is None:
+        config = msgspec.structs.replace(config, judge=msgspec.structs.replace(config.judge, share=0.0))
+    teacher = Recorded((row for row, _ in known), judge, config.teacher.prices)
     now = time.time()  # a recorded stream has no times: everything in it happens at once
     with tempfile.TemporaryDirectory(prefix="shammah-neighbours-") as folder:
         options = AssistantOptions(saves=False, clock=lambda: now)
-        with Assistant(Path(folder), config, Recorded(row for row, _ in stream), weights, options=options) as assistant:
+        with Assistant(Path(folder), config, teacher, weights, options=options) as assistant:
             for _ in play(stream, assistant):
                 pass
-            for pair in pairs:
-                asked = assistant.ask(Query(pair.asked), options=AskOptions(forced_source="local"))
-                yield _outcome(pair, asked, topics)
+            for (row, _), pair in zip(asked_rows, pairs, strict=True):
+                yield _outcome(pair, assistant.ask(Query(pair.asked, row=row.id)), topics)
 
 
 def _outcome(pair: Pair, asked: Interaction | Outage, topics: dict[str, str | None]) -> Outcome:
-    """Return what would have been done with a question, had the answer not been forced to be a local one."""
+    """Return what was done with a question."""
     if isinstance(asked, Outage) or asked.draft is None:
         return Outcome(pair, None, served=False, topic=None)
-    routed = asked.route.threshold is not None and asked.route.p_locals["recall"] > asked.route.threshold
-    return Outcome(pair, asked.p_accept, asked.accepted and routed, topics.get(asked.draft.from_id or ""))
+    return Outcome(pair, asked.p_accept, asked.accepted, topics.get(asked.draft.from_id or ""))
 
 
 def report(found: list[Outcome]) -> str:
@@ -105,10 +115,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True, help="TOML or JSONL file of near questions")
     parser.add_argument("--stream", type=Path, default=SAMPLE, help="stream to teach")
     parser.add_argument("--shuffle", type=int, help="shuffle the stream with this seed")
+    parser.add_argument("--judge-error", type=float, help="add a stand-in for the judge that is wrong this often")
     given = parser.parse_args()
     config = msgspec.structs.replace(PRESETS["default"], generator="recall")
     stream = read_stream(given.stream, given.shuffle, None)
-    found = list(outcomes(stream, read_pairs(given.pairs), config, Weights(weights_folder())))
+    found = list(outcomes(stream, read_pairs(given.pairs), config, Weights(weights_folder()), given.judge_error))
     print(report(found))
 
 
