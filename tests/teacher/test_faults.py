@@ -33,7 +33,7 @@ from tests.teacher.test_claude import ENDINGS
 STREAM = Path(__file__).parents[2] / "examples" / "questions.jsonl"
 ROWS = [row for row, _ in read_stream(STREAM, None, None)]
 RECORDED = {row.query: row.reply for row in ROWS}
-QUERIES, BAD_DAYS, LAST_DAYS = 300, (range(120, 140), range(200, 220), range(285, 300)), 12
+QUERIES, BAD_DAYS, LAST_DAYS = 400, (range(200, 220), range(300, 320), range(385, 400)), 12
 SEED, GOOD = 1, 0.7  # share of requests that are answered in full
 KEY = "sk-test-secret"
 CREDENTIAL = Credential(KEY, is_token=False, found_in="this test")
