@@ -209,7 +209,7 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
             return Interaction.audited(stands, drafts, None, good=True)
     reply = yield from ask_claude(request.query, is_answer=False)
     if isinstance(reply, Outage) or not reply.complete:
-        return _audit_failed(stands, reply)
+        return _audit_failed(stands, drafts, reply)
     drafts = _compare(drafts, request.query, reply, roles, meter)
     divergence = drafts[0].divergence
     return Interaction.audited(
@@ -217,15 +217,16 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
     )
 
 
-def _audit_failed(stands: Interaction, reply: Reply | Outage) -> Interaction | Outage:
-    """Serve the accepted draft although its audit got no complete reply, unless the user is strict."""
-    if stands.request.strict:  # a cut reply was paid for: it is shown, marked as cut
-        return (
-            reply
-            if isinstance(reply, Outage)
-            else Interaction.rejected(stands.request, stands.route, stands.drafts, reply)
-        )
-    return stands if isinstance(reply, Outage) else msgspec.structs.replace(stands, reply=reply)
+def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: Reply | Outage) -> Interaction | Outage:
+    """Serve the accepted draft although its audit got no complete reply, unless the user is strict.
+
+    A draft that the judge refused meanwhile is not served either.
+    """
+    if not stands.request.strict and drafts[0].passed is not False:
+        return stands if isinstance(reply, Outage) else msgspec.structs.replace(stands, reply=reply)
+    if isinstance(reply, Outage):
+        return reply
+    return Interaction.rejected(stands.request, stands.route, drafts, reply)  # it was paid for: shown, marked as cut
 
 
 def _compare(

@@ -483,10 +483,14 @@ def test_a_repeat_is_audited_by_a_verdict_first_too() -> None:
 
 
 @pytest.mark.parametrize("failed", [OUTAGE, reply("half a", stop_reason=None)], ids=["outage", "cut"])
-def test_after_a_failed_cheap_audit_without_a_reply_the_draft_is_served_uncovered(failed: Reply | Outage) -> None:
-    happened = judged(SURE, Scripted(failed, verdicts=[FAIL]), judged_request(CHEAP))
-    assert (happened.outcome, happened.answer, happened.uncovered) == ("approved", "a draft", True)
-    assert happened.audit_open
+def test_a_draft_that_the_judge_refused_is_not_served_if_claude_cannot_answer(failed: Reply | Outage) -> None:
+    roles, teacher = ScriptedRoles({"recall": 0.9}, p_accept=SURE), Scripted(failed, verdicts=[FAIL])
+    happened = answer(judged_request(CHEAP), roles, teacher, lambda *_: GOOD, DEFAULT)
+    if isinstance(failed, Outage):
+        assert happened == failed
+    else:
+        assert isinstance(happened, Interaction)
+        assert (happened.outcome, happened.served_local, happened.drafts[0].passed) == ("rejected", False, False)
 
 
 def test_strictly_a_cheap_audit_that_passes_is_enough_and_one_that_fails_needs_the_reply() -> None:
