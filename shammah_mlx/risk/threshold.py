@@ -232,7 +232,8 @@ def _excess(observation: Observation, threshold: Threshold, rate: float) -> floa
         return 0.0 if bad is None else (bad - for_certain) / p
     if observation.kind in ("accepted", "checked", "replaced"):
         credit = observation.shown * (bad - allowed) if observation.kind == "replaced" and bad is not None else 0.0
-        return (bad or 0.0) / p - allowed - credit
+        found = bad / p if bad else 0.0  # where nothing is ever audited, p is 0 and nothing is found
+        return found - allowed - credit
     if observation.score < threshold.candidate or bad is None:
         return 0.0
     return bad - allowed

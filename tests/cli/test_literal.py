@@ -48,7 +48,7 @@ class TestAsk:
     def test_json_has_its_fixed_names(self, shammah: Shammah, claude: Loopback) -> None:
         result = json.loads(shammah("ask", "--json", "hello").stdout)
         assert set(result) == {
-            *("answer", "source", "model", "p_local", "p_accept", "called_claude", "audit", "covered", "ms"),
+            *("answer", "source", "model", "p_local", "p_accept", "called_claude", "verdict", "audit", "covered", "ms"),
             *("cost_usd", "query_id"),
         }
         assert result["answer"] == "You asked: hello"

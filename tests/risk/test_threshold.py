@@ -111,6 +111,7 @@ def test_feedback_by_hand() -> None:
 
     step, rate = CONFIG.feedback, CONFIG.max_bad_rate
     assert after(Observation(0.9, "accepted", None, 0.1)) == pytest.approx(0.5 - step * rate)
+    assert after(Observation(0.9, "accepted", None, 0.0)) == pytest.approx(0.5 - step * rate)  # never audited
     assert after(Observation(0.9, "accepted", False, 0.1)) == pytest.approx(0.5 - step * rate)
     assert after(Observation(0.9, "replaced", True, 0.1)) == pytest.approx(0.5 + step * 9)
     assert after(Observation(0.9, "shadow", False, 1.0)) == pytest.approx(0.5 - step * rate)
