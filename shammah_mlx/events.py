@@ -27,6 +27,11 @@ COMPLETE = ("end_turn", "stop_sequence")
 """Stop reasons of a complete reply. A reply that stopped for any other reason was cut, and is never a target."""
 
 
+def hash_63(content: bytes) -> int:
+    """Return a 63-bit hash, the same on every machine: SQLite's integers have 63 bits and a sign."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
+
+
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A record. A field that is UNSET by default is left out of the JSON, so older records keep their bytes."""
 
@@ -61,7 +66,7 @@ class Query(_Event, frozen=True):
         parts: list[object] = [self.system, self.model, self.max_tokens, self.history]
         if self.stop_sequences:  # only if there are any: hashes stored before they existed stay valid
             parts.append(self.stop_sequences)
-        return int.from_bytes(hashlib.sha256(msgspec.json.encode(parts)).digest()[:8], "big") >> 1
+        return hash_63(msgspec.json.encode(parts))
 
     @property
     def prompt(self) -> str:
@@ -259,9 +264,7 @@ class Interaction(
     decision_context: DecisionContext = DecisionContext()
     ms: float | None = None  # milliseconds until the user had the answer
     late_for: int | None = None  # late audits: number of the interaction they measure
-    by_check: bool | UnsetType = (
-        UNSET  # True: the Validator was in doubt about the best draft, and the judge accepted it
-    )
+    by_check: bool | UnsetType = UNSET  # True: the judge let the best draft pass before it was served
 
     @classmethod
     def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:

@@ -168,14 +168,15 @@ def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfi
     The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. The schedule
     does not hold for a repeated question: nothing need be known to give Claude's own answer to it.
     """
-    minimum = 0.0 if scored.draft.source == "repeat" else accept_threshold(request.seen, config)
+    is_repeat = scored.draft.source == "repeat"
+    minimum = 0.0 if is_repeat else accept_threshold(request.seen, config)
     if minimum is None:
         return None
     if (threshold := request.thresholds.get(scored.draft.source)) is not None:
         minimum = max(minimum, threshold.serve)
-    if scored.draft.source == "repeat":
-        return minimum
-    if scored.p_accept > minimum and destroys(scored.draft.text):  # reading a draft is slow: only if it matters
+    if (
+        not is_repeat and scored.p_accept > minimum and destroys(scored.draft.text)
+    ):  # reading a draft is slow: only if it matters
         return max(minimum, config.accept_destroying)
     return minimum
 
@@ -214,12 +215,8 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
         in_doubt = best.draft.source != "repeat" and rate > config.judge.doubt
     else:
         in_doubt = best.p_accept > request.judging.thresholds[best.draft.source] and not destroys(best.draft.text)
-    if not in_doubt:
-        return False
     cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
-    if cost.check is None or cost.answer is None:
-        return False
-    return cost.check <= config.judge.worth * (1.0 - rate) * cost.answer
+    return in_doubt and cost.is_worth(config.judge.worth * (1.0 - rate))
 
 
 def audit_buys_both(stood: Interaction) -> bool:

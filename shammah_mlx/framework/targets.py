@@ -11,7 +11,7 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import DraftSource, Interaction, Query, Role, ScoredDraft
-from shammah_mlx.risk.badness import p_bad
+from shammah_mlx.risk.badness import judge_error, p_bad
 
 DOUBT = 0.5  # of a label: below it the draft is rather bad
 
@@ -68,8 +68,7 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
 
 def _label(scored: ScoredDraft, interaction: Interaction, config: Config) -> float | None:
     """Return the probability that a draft is good by what was found out, whatever its score; None if nothing was."""
-    judging = interaction.request.judging
-    bad = p_bad(scored, config.divergence, judging.error if judging else config.judge.error)
+    bad = p_bad(scored, config.divergence, judge_error(interaction.request, config))
     return None if bad is None else 1.0 - bad
 
 

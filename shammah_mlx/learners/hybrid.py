@@ -6,7 +6,6 @@ Claude's complete replies and from measured divergences, and from nothing else.
 """
 
 import functools
-import hashlib
 import math
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,7 +17,7 @@ import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step, hash_63
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.logistic import LogisticModel
@@ -357,7 +356,7 @@ def standalone_question(query: Query) -> str:
 
 def text_hash(text: str) -> int:
     """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
-    return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", text).encode()).digest()[:8], "big") >> 1
+    return hash_63(unicodedata.normalize("NFC", text).encode())
 
 
 def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:

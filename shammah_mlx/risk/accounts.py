@@ -7,7 +7,7 @@ from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
 from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.risk import audits, curve
 from shammah_mlx.risk.audits import AcceptedDraft, AuditResult, Estimate
-from shammah_mlx.risk.badness import evidence, label, most_label, p_bad, shown
+from shammah_mlx.risk.badness import evidence, judge_error, label, most_label, p_bad, shown
 from shammah_mlx.risk.observations import counted_drafts
 from shammah_mlx.risk.threshold import SERVE_NOTHING, bad_rate, slack
 
@@ -80,7 +80,7 @@ def _spread(interactions: Iterable[Interaction], config: Config) -> Spread:
         for scored in interaction.drafts
         if scored.draft.source == "repeat"
         and scored.divergence is not None
-        and (odds := evidence(scored, config.divergence, _error(interaction, config))) is not None
+        and (odds := evidence(scored, config.divergence, judge_error(interaction.request, config))) is not None
     ]
     return Spread(curve.rate([curve.tally(found)])[0] if found else None, len(found))
 
@@ -102,11 +102,6 @@ def _judge_record(interactions: Sequence[Interaction], divergence: DivergenceCon
         wrong=sum(good == (bad >= DECISIVE) for good, bad in decisive),
         usd=sum(verdict.cost_usd or 0.0 for verdict in verdicts),
     )
-
-
-def _error(interaction: Interaction, config: Config) -> float:
-    judging = interaction.request.judging
-    return judging.error if judging else config.judge.error
 
 
 def _measured_alike(interactions: Sequence[Interaction]) -> list[Interaction]:
@@ -154,7 +149,7 @@ def _bad(scored: ScoredDraft, interaction: Interaction, config: Config) -> float
     """Return how probable it is that a draft was bad, starting from the curve that it was accepted by."""
     threshold = interaction.request.thresholds.get(scored.draft.source, SERVE_NOTHING)
     prior = bad_rate(scored.p_accept, threshold)
-    return p_bad(scored, config.divergence, _error(interaction, config), prior) or 0.0
+    return p_bad(scored, config.divergence, judge_error(interaction.request, config), prior) or 0.0
 
 
 def _router_decisions(

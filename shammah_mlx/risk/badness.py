@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
-from shammah_mlx.config import DivergenceConfig
-from shammah_mlx.events import Judging, ScoredDraft
+from shammah_mlx.config import Config, DivergenceConfig
+from shammah_mlx.events import Judging, Request, ScoredDraft
 from shammah_mlx.numerics import log_odds, sigmoid, sigmoids
 
 NEUTRAL = 0.5  # the prior where nothing else is known
@@ -24,6 +24,11 @@ MOST = 12.0  # log-odds; the meter and the judge can be wrong, and two certainti
 SHARPNESS = 2.2  # sd of the fitted meter's log-odds, given the truth; an AUC of .94
 STRETCHED = 0.2  # prior of labels: a lower one gives less noise, a higher one keeps them nearer to [0, 1]
 NODES = 40  # of the quadrature: enough for four digits
+
+
+def judge_error(request: Request, config: Config) -> float:
+    """Return the judge's rate of wrong verdicts as it was assumed when the query was asked."""
+    return request.judging.error if request.judging else config.judge.error
 
 
 def p_bad(scored: ScoredDraft, divergence: DivergenceConfig, error: float, prior: float = NEUTRAL) -> float | None:

@@ -7,7 +7,7 @@ import msgspec
 
 from shammah_mlx.config import Config, DivergenceConfig
 from shammah_mlx.events import Interaction, ScoredDraft
-from shammah_mlx.risk.badness import NEUTRAL, evidence, posterior, shown
+from shammah_mlx.risk.badness import NEUTRAL, evidence, judge_error, posterior, shown
 
 Kind = Literal["accepted", "replaced", "checked", "missed", "shadow", "late"]
 """How a draft came to be observed. `accepted`: it was served, measured or not; `replaced`: it was accepted, but its
@@ -49,7 +49,7 @@ def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
 def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Observation:
     """Say how a draft came to be observed, and what was found."""
     judging, kind, spread = interaction.request.judging, _kind(interaction), interaction.request.spread or 0.0
-    error = judging.error if judging else config.judge.error
+    error = judge_error(interaction.request, config)
     allowed = min(config.risk.max_bad_rate + spread, 1.0)
     begins_with_verdict = interaction.audit_probability is not None and not interaction.by_check
     return Observation(

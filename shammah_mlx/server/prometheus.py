@@ -40,7 +40,7 @@ class Counters:
         self._seconds.labels(answered.source).observe(seconds)
         self._audits.inc(answered.audit)
         self._calls.inc(answered.called_claude)
-        self._spent.inc((answered.reply.cost_usd or 0.0) if answered.reply else 0.0)
+        self._spent.inc(answered.cost_usd or 0.0)
 
     def note(self, *, pending: int, learnt: int, is_well: bool) -> None:
         """Set the gauges to the service's present state."""

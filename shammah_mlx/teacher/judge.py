@@ -47,10 +47,9 @@ class ExpectedCost(msgspec.Struct, frozen=True):
     check: float | None
     answer: float | None
 
-    @property
-    def pays(self) -> bool:
-        """Say whether both prices are known and the verdict is the cheaper."""
-        return self.check is not None and self.answer is not None and self.check < self.answer
+    def is_worth(self, share: float) -> bool:
+        """Say whether both prices are known, and the verdict costs at most this share of the answer."""
+        return self.check is not None and self.answer is not None and self.check <= share * self.answer
 
 
 def judge_request(question: Query, answer: str, reply: str | None) -> JudgeRequest:

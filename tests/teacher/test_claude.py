@@ -1,6 +1,5 @@
 """Claude through the real SDK against a server on this machine; and its two stand-ins."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -27,12 +26,7 @@ ANSWER = "Lima, on the coast; Cusco was the Incas' capital. ¡Sí!"
 CUT = "Lima, on th"
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.upper().startswith("ANTHROPIC_") or name.upper().endswith("_PROXY"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def claude(server: Loopback, *, max_retries: int = 0, timeout_s: float = 5.0) -> Claude:

@@ -1,7 +1,6 @@
 """Verdicts: what is asked, through the real SDK; what counts as one; what it costs; and the stand-in for recordings."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -36,12 +35,7 @@ JUDGE = JudgeConfig(model="claude-haiku-5-5")
 HAIKU, SONNET = LIST_PRICES["claude-haiku-5-5"], LIST_PRICES["claude-sonnet-5-5"]
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.upper().startswith("ANTHROPIC_") or name.upper().endswith("_PROXY"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def claude(server: Loopback, *, max_retries: int = 0, timeout_s: float = 5.0) -> Claude:
@@ -273,7 +267,7 @@ class TestTheCost:
         read, written = verdict_tokens(query, answer, None)
         assert expected.check == pytest.approx((read * HAIKU.input + written * HAIKU.output) / 1e6)
         assert expected.answer == pytest.approx((asked_tokens(query) * SONNET.input + 500 * SONNET.output) / 1e6)
-        assert expected.pays
+        assert expected.is_worth(1.0)
 
     def test_grows_with_all_that_is_read(self) -> None:
         bare = Query(QUESTION.text)
@@ -283,13 +277,13 @@ class TestTheCost:
 
     def test_does_not_pay_where_the_judge_costs_as_much_and_the_answer_is_short(self) -> None:
         dear = JudgeConfig(model="claude-sonnet-5-5")
-        assert not expected_cost(Query("Hi"), "Hello.", None, dear, TeacherConfig()).pays
+        assert not expected_cost(Query("Hi"), "Hello.", None, dear, TeacherConfig()).is_worth(1.0)
 
     def test_is_unknown_for_an_unpriced_model(self) -> None:
         expected = expected_cost(QUESTION, ANSWER, None, JudgeConfig(model="claude-x"), TeacherConfig())
         assert expected.check is None
         assert expected.answer is not None
-        assert not expected.pays
+        assert not expected.is_worth(1.0)
         unpriced = Query(QUESTION.text, model="claude-y")
         assert expected_cost(unpriced, ANSWER, None, JUDGE, TeacherConfig()).answer is None
 
