@@ -65,7 +65,7 @@ def _words(one: Reading, other: Reading, given: Words) -> dict[str, float]:
         "words in both, least": min(every),
         "words in both, most": max(every),
         "nothing new": float(not new),
-        "said letter by letter": _verbatim(*sorted((one, other), key=lambda answer: len(answer.words))),
+        "said letter by letter": _verbatim(one, other),
         "the same new words": float(bool(first) and first == first_too),
         "few new words": 1 / (1 + min(len(first), len(first_too))),
     }
@@ -76,11 +76,12 @@ def _first(answer: Reading, given: Words) -> Words:
     return next((words - given for words in answer.content if words - given), frozenset())
 
 
-def _verbatim(short: Reading, long: Reading) -> float:
+def _verbatim(one: Reading, other: Reading) -> float:
     """Say as 1 or 0 whether the longer answer has the letters of the short one; return a half if that is not short."""
-    if len(short.words) > SHORT:
+    if min(len(one.words), len(other.words)) > SHORT:
         return 0.5
-    return float("".join(short.words) in "".join(long.words))
+    short, long = sorted(("".join(one.words), "".join(other.words)), key=len)
+    return float(short in long)
 
 
 def _share(words: Words, other: Words) -> float:
@@ -126,8 +127,11 @@ def _meaning(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
 
 
 def changes_between(one: Reading, other: Reading, similarity: np.ndarray) -> set[str]:
-    """Return the kinds of change between each sentence of the shorter answer and the nearest of the longer."""
-    if len(one.sentences) > len(other.sentences):
+    """Return the kinds of change between each sentence of the shorter answer and the nearest of the longer.
+
+    Of two answers with as many sentences, the first in the alphabet counts as the shorter one.
+    """
+    if (len(one.sentences), one.text) > (len(other.sentences), other.text):
         one, other, similarity = other, one, similarity.T
     kinds: set[str] = set()
     for place, near in enumerate(similarity.argmax(axis=1)):
