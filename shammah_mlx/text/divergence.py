@@ -13,7 +13,7 @@ import numpy as np
 from shammah_mlx.config import DivergenceConfig
 from shammah_mlx.events import Exchange
 from shammah_mlx.numerics import sigmoid
-from shammah_mlx.text import evidence, reading, rules
+from shammah_mlx.text import evidence, reading, rules, wording
 
 Meter = Callable[[Exchange, Exchange], float]
 """Returns the divergence of a draft from a reply, each with its question."""
@@ -83,6 +83,8 @@ def features_of(draft: Exchange, reply: Exchange, embed: Embed) -> dict[str, flo
     if rules.vetoed(one, other, reply.question, changes):
         return False
     given = reading.given(*sorted((draft.question, reply.question)))
+    if changes <= {"word", "order"} and wording.nearly_word_for_word(one, other, given):
+        return True
     return evidence.features(one, other, given, vectors, changes)
 
 

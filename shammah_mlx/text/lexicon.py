@@ -88,7 +88,13 @@ SYNONYMS = (
     "also, too, as well, additionally, in addition", "but, however, yet, although, though",
     "so, therefore, thus, hence", "for example, for instance, such as, like", "in order to, to",
     "give, provide, offer", "try, attempt", "look, appear, seem", "clean, wash", "whole, entire, complete",
-    "current, present", "new, novel", "right, correct",
+    "current, present", "new, novel", "right, correct", "trouble, difficulty, problem", "may, might, could",
+    "immediately, right away, at once, straight away, promptly", "can, is able to, are able to, able to",
+    "currently, at this time, at moment, at present, right now, now, presently", "healthcare, health care",
+    "along with, as well as, together with, and", "eg, e g", "for example, for instance, such as, like, e g, including",
+    "regularly, frequently, often", "probably, likely", "various, different", "also, too, in addition, additionally",
+    "contact, get in touch with, reach out to", "shortly, soon", "typically, usually", "at least, minimum of",
+    "until, till", "sufficient, enough", "insufficient, not enough", "assistance, help", "advise, recommend, suggest",
 )
 _FORMS = (
     "keep kept", "make made makes making", "go went gone goes going", "take took taken", "give gave given",
@@ -99,10 +105,11 @@ _FORMS = (
     "fall fell fallen", "grow grew grown", "show shown", "speak spoke spoken", "stand stood", "tell told",
     "understand understood", "foot feet", "man men", "woman women", "child children", "mouse mice", "tooth teeth",
     "life lives", "leaf leaves", "knife knives", "use used using uses",
+    "note noted notes noting",
 )
 _DENYING = ("un", "in", "im", "il", "ir", "non", "dis", "de")
 # fmt: on
-_UNSTEMMED = LIGHT | LINKS | LIMITS | NEGATIONS
+_UNSTEMMED = LIGHT | LINKS | LIMITS | NEGATIONS | {"note"}  # to note is not to deny
 _FORM = {form: forms.split()[0] for forms in _FORMS for form in forms.split()}
 
 

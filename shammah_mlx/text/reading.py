@@ -34,6 +34,22 @@ _COURTESY = re.compile(
     r"[^.!?\n]*+(?:[.!?]\]*|\Z)",
     re.IGNORECASE,
 )
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*(?![\w*])")
+_PIECE = re.compile(r"[^\n]*?(?:[.!?:](?=\s)[^\S\n]*\n*|\n+|\Z)")
+# fmt: off
+_COURTEOUS = frozenset(map(lexicon.base, (
+    "help", "helps", "know", "question", "questions", "ask", "asked", "anything", "something", "else", "further",
+    "detail", "details", "free", "feel", "hope", "assist", "assistance", "happy", "glad", "welcome", "thank",
+    "thanks", "great", "good", "information", "clarify", "clarification", "explain", "elaborate", "unclear", "useful",
+    "helpful", "answer", "part", "answers", "interested", "additional", "follow", "like", "sure", "okay", "d", "m",
+    "ll", "im", "id",
+)))
+_LEADING = _COURTEOUS | frozenset(map(lexicon.base, (  # in a line that ends with a colon
+    "tell", "found", "go", "overview", "main", "points", "quick", "brief", "short", "summary", "attempt", "following",
+    "explanation", "result", "done",
+)))
+# fmt: on
+MOST_COURTEOUS = 20  # words of a sentence that only addresses the reader
 _YES_NO = {"yes": 1, "true": 1, "correct": 1, "no": -1, "false": -1, "incorrect": -1}
 _LOST = re.compile(
     r"\b(?:i (?:do not|don't|cannot|can't|could not|couldn't|am not sure|apologi[sz]e)|(?:i'm|i am|am) (?:sorry"
@@ -84,8 +100,31 @@ def read(text: str) -> Reading:
 
 def bare(text: str) -> str:
     """Return a text without layout marks and courtesies."""
-    plain = _LAYOUT.sub("", _ESCAPED.sub("\n", text))
-    return _COURTESY.sub("", plain).strip() or plain
+    return _without_courtesies(_LAYOUT.sub("", _ESCAPED.sub("\n", text)))
+
+
+def plain(text: str) -> str:
+    """Return a text without courtesies and bold type; all other marks stay, which mean something in code."""
+    return _without_courtesies(_BOLD.sub(r"\1", text))
+
+
+def _without_courtesies(text: str) -> str:
+    """Leave out the sentences at both ends that only address the reader."""
+    pieces = [piece for piece in _PIECE.findall(text) if piece.strip()]
+    while len(pieces) > 1 and _is_courtesy(pieces[0]):
+        pieces = pieces[1:]
+    while len(pieces) > 1 and _is_courtesy(pieces[-1]):
+        pieces = pieces[:-1]
+    left = "".join(pieces)
+    return _COURTESY.sub("", left).strip() or left.strip()
+
+
+def _is_courtesy(sentence: str) -> bool:
+    """Say whether a sentence has courteous words and no others that say something."""
+    found = normalize.words(sentence)
+    said = [lexicon.base(word) for word in found if word not in lexicon.LIGHT]
+    usual = _LEADING if sentence.rstrip().endswith(":") else _COURTEOUS
+    return bool(said) and len(found) <= MOST_COURTEOUS and usual.issuperset(said)
 
 
 def chunks(text: str) -> list[str]:

@@ -6,16 +6,17 @@ Pure text. An embedding puts `--soft` next to `--hard`, and 20 minutes next to 2
 import re
 from itertools import pairwise
 
-from shammah_mlx.text import lexicon, normalize, snippets
+from shammah_mlx.text import lexicon, normalize, reading, snippets, wording
 from shammah_mlx.text.reading import CODE, Reading
 
-RULES = "4"  # version of the meter's rules, features and weights: labels made with another version do not count
+RULES = "5"  # version of the meter's rules, features and weights: labels made with another version do not count
 
 _SIGN = re.compile(
     r"(?<=\s)[-+*/%=<>^|&]+(?=\s)|[<>=!]="  # between spaces
     r"|(?<=\w)[+*=<>^|&](?=\w)|(?<=\b\w)-(?=\w\b)"  # a+b, a-b
     r"|(?<=\b[A-Z])[+-](?![\w+-])"  # A+, A-
 )
+_MARK = re.compile(r"\d{1,2}[.)]|[^\w\s]+")
 _LABEL = re.compile(r"[a-z0-9]+(?:[_ -][a-z0-9]+){0,3}")
 _FACT = re.compile(  # a question whose answer is a word or two; whatever follows explains it
     r"\b(?:who|whom|whose|which|when|where|how (?:many|much|old|long|far|tall|high|big|often)"
@@ -29,7 +30,7 @@ BESIDE = 80  # words; up to this much prose around equal code blocks is compared
 LONGEST = 20_000  # characters; longer texts are equal word for word, or differ
 CUT = 10  # words; a shorter text that begins another one may be all that was asked for
 FACT = 20  # words; a sentence that answers a question about a fact is no longer
-CUT_SHARE = 0.7  # of the longer text; a text that lacks less of its end is not called cut
+CUT_SHARE = 0.75  # of the longer text; a text that lacks less of its end is not called cut
 
 
 def decided(one: str, other: str) -> bool | None:
@@ -38,6 +39,7 @@ def decided(one: str, other: str) -> bool | None:
         return True
     if max(len(one), len(other)) > LONGEST:
         return one.split() == other.split()
+    one, other = reading.plain(one), reading.plain(other)
     coded = snippets.is_code(one), snippets.is_code(other)
     if all(coded):
         return snippets.read(one) == snippets.read(other)
@@ -65,7 +67,7 @@ def same_words(one: Reading, other: Reading) -> bool | None:
     """Say whether two answers with the same words, yes or no, or numbers alone are equivalent; None for all others."""
     if not one.words or not other.words:
         return one.text.strip() == other.text.strip()
-    if one.words == other.words:
+    if one.words == other.words or ((same := wording.core(one)) and same == wording.core(other)):
         return _SIGN.findall(one.text) == _SIGN.findall(other.text) and not codes_differ(one.text, other.text)
     if one.yes_no == other.yes_no != 0 and min(len(one.words), len(other.words)) == 1:
         return True
@@ -109,11 +111,16 @@ def _opposed(one: Reading, other: Reading) -> bool:
 
 def _is_cut(short: Reading, long: Reading, question: str) -> bool:
     """Say whether one text is no more than the beginning of the other, and not all that was asked for."""
-    ours, theirs = short.text.split(), long.text.split()
+    ours, theirs = _unmarked(short.text), _unmarked(long.text)
     if not CUT <= len(ours) < CUT_SHARE * len(theirs) or ours[:-1] != theirs[: len(ours) - 1]:
         return False
     ends = ours[-1] != theirs[len(ours) - 1] or ours[-1][-1] in ".!?:"
     return not ends or len(short.sentences) > 1 or len(ours) > FACT or not _FACT.search(question)
+
+
+def _unmarked(text: str) -> list[str]:
+    """Return the words of a text with their punctuation, without the marks of lists and headings."""
+    return [word for word in text.split() if not _MARK.fullmatch(word)]
 
 
 def _blocks_differ(one: str, other: str) -> bool:
