@@ -16,7 +16,7 @@ def sigmoid(z: float) -> float:
 
 def sigmoids(z: np.ndarray) -> np.ndarray:
     """Return an array of log-odds as probabilities; log-odds beyond 30 count as 30."""
-    probabilities: np.ndarray = 1.0 / (1.0 + np.exp(-np.clip(z, -MOST_LOG_ODDS, MOST_LOG_ODDS)))
+    probabilities: np.ndarray = 1.0 / (1.0 + np.exp(-np.minimum(np.maximum(z, -MOST_LOG_ODDS), MOST_LOG_ODDS)))
     return probabilities
 
 

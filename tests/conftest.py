@@ -21,6 +21,7 @@ from shammah_mlx.models.language_model import LanguageModel
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS, load_config
 from tests.command import Shammah, run
+from tests.embedded import RememberingEmbedder
 from tests.loopback import Loopback, reply
 from tests.served import Place
 
@@ -65,6 +66,14 @@ def print_figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
         sys.stdout.write(f"\n{request.node.name}: {figure}\n")
 
     return tell
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embeds_once() -> Iterator[None]:
+    """Give homes an embedder that remembers: the same few questions are taught again in hundreds of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shammah_mlx.models.embedder.Embedder", RememberingEmbedder)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from shammah_mlx.events import (
     Threshold,
 )
 from shammah_mlx.framework.schedules import band_value
+from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, spread, with_feedback
 from shammah_mlx.teacher.judge import expected_cost
@@ -112,7 +113,11 @@ def thresholds(
     promised = score_counts if config.risk.promises else {}
     return {
         source: choose(
-            counts, config.risk, audited, spread=spread(score_counts, config.risk), is_trusted=source == "repeat"
+            counts,
+            config.risk,
+            audited,
+            spread=spread(score_counts, config.risk),
+            is_trusted=not SOURCE_RULES[source].needs_counts,
         )
         for source, counts in promised.items()
     }
@@ -145,7 +150,7 @@ def route(p_locals: Mapping[DraftSource, float], request: Request, config: Confi
 
 def _min_p_local(source: DraftSource, scheduled: float | None, request: Request, config: Config) -> float | None:
     """Return what p_local of a source must exceed; less than scheduled where the judge can be asked about a draft."""
-    if source == "repeat":
+    if not SOURCE_RULES[source].is_scheduled:
         return 0.0
     if request.judging:
         return min(config.judge.route_threshold, 1.0 if scheduled is None else scheduled)
@@ -165,17 +170,16 @@ def accept_threshold(seen: int, config: PolicyConfig) -> float | None:
 def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float | None:
     """Return what p_accept of this draft must exceed, by all rules; None while nothing may be served locally.
 
-    The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. The schedule
-    does not hold for a repeated question: nothing need be known to give Claude's own answer to it.
+    The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command.
     """
-    is_repeat = scored.draft.source == "repeat"
-    minimum = 0.0 if is_repeat else accept_threshold(request.seen, config)
+    is_scheduled = SOURCE_RULES[scored.draft.source].is_scheduled
+    minimum = accept_threshold(request.seen, config) if is_scheduled else 0.0
     if minimum is None:
         return None
     if (threshold := request.thresholds.get(scored.draft.source)) is not None:
         minimum = max(minimum, threshold.serve)
     if (
-        not is_repeat and scored.p_accept > minimum and destroys(scored.draft.text)
+        is_scheduled and scored.p_accept > minimum and destroys(scored.draft.text)
     ):  # reading a draft is slow: only if it matters
         return max(minimum, config.accept_destroying)
     return minimum
@@ -212,7 +216,7 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
         return False
     rate = bad_rate(best.p_accept, threshold)
     if is_accepted:
-        in_doubt = best.draft.source != "repeat" and rate > config.judge.doubt
+        in_doubt = SOURCE_RULES[best.draft.source].is_checked and rate > config.judge.doubt
     else:
         in_doubt = best.p_accept > request.judging.thresholds[best.draft.source] and not destroys(best.draft.text)
     cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
@@ -249,8 +253,8 @@ def audit_probability(scored: ScoredDraft, request: Request, config: PolicyConfi
     It depends on the past, the query, the draft, its score and a verdict before, never on the reply. So dividing by it
     makes estimates from audits unbiased.
     """
-    if scored.draft.source == "repeat":
-        return request.audit_rate  # the specification's; what it may miss does not depend on the score
+    if not SOURCE_RULES[scored.draft.source].is_audited_by_doubt:
+        return request.audit_rate
     return _audit_probability_at(doubt(scored, request, config), request.audit_rate, request.usual_doubt, config)
 
 

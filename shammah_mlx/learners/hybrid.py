@@ -7,9 +7,7 @@ Claude's complete replies and from measured divergences, and from nothing else.
 
 import functools
 import math
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import pairwise
 from typing import Protocol
 
 import msgspec
@@ -17,12 +15,13 @@ import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step, hash_63
+from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
-from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question, word_set
+from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
+from shammah_mlx.learners.proposals import Proposals, past_exchange
+from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Lookup, Student
@@ -30,34 +29,19 @@ from shammah_mlx.learners.trust import Trust
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.divergence import Meter
-from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.freshness import is_fleeting
-from shammah_mlx.text.open_ended import is_open_ended
 
 LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
-A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
-RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
 NEAREST = 5  # past questions stored to explain a decision
 ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
-WORDINGS = 16  # questions nearest to the known one, among which other wordings of it are found
 MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
     "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder"},
 }
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors."""
-
-    def __call__(self, texts: list[str]) -> np.ndarray:
-        """Return (texts, width)."""
-
-    def reads_all(self, text: str) -> bool:
-        """Return whether the text is short enough to be read to its end."""
 
 
 class EntryStore(Protocol):
@@ -87,30 +71,29 @@ class HybridRoles(PersistentRoles):
         decoder: Student | None,
         reader: Reader | None = None,
     ) -> None:
-        @functools.lru_cache(RECENT)
-        def question(query: Query) -> Question | None:
-            if not embed.reads_all(standalone_question(query)):
-                return None  # two questions may differ in the part that is not read
-            asked = standalone_question(query)
-            return Question(embed([asked])[0], word_set(asked), query.context, text_hash(asked))
-
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(
                 f"recall.trust_prior has the unknown feature {unknown[0]!r}", "correct it in config.toml"
             )
-        self._config, self._question, self._meter, self._embed = config, question, meter, embed
+        self._config, self._meter, self._embed = config, meter, embed
+        self._question: Callable[[Query], Question | None] = functools.lru_cache(RECENT)(
+            functools.partial(make_question, embed)
+        )
         self._lookup, self._rows = lookup, rows
         self._versions = versions
         self._made_by = made_by(versions)
-        self._memory, self._trust = Memory(config.recall), Trust(config.recall)
+        self._begin_memory()
         self._decoder = decoder
         self._read = functools.lru_cache(RECENT)(functools.partial(read_draft, reader)) if reader else None
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
-        self._propose = functools.lru_cache(RECENT)(self._make_proposal)  # cleared when the memory changes
+
+    def _begin_memory(self) -> None:
+        self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
+        self._proposals = Proposals(self._config.recall, self._memory, self._trust, self._question, self._lookup)
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
-        proposal, features = self._propose(query)
+        proposal, features = self._proposals.proposal(query)
         p_locals: dict[DraftSource, float] = {
             source: classifier.probability(features)
             for source, classifier in self._logistic_models["router"].items()
@@ -118,7 +101,7 @@ class HybridRoles(PersistentRoles):
         }
         if proposal is None:
             p_locals["recall"] = 0.0
-        if (repeated := self._repeat(query)) is not None:
+        if (repeated := self._proposals.repeat(query)) is not None:
             del p_locals["recall"]
             p_locals = {"repeat": self._logistic_models["router"]["repeat"].probability(repeated[1]), **p_locals}
         if "decoder" in p_locals and (not query.is_plain or is_fleeting(standalone_question(query))):
@@ -127,11 +110,11 @@ class HybridRoles(PersistentRoles):
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
         """Return a past answer of Claude's, or a text of the decoder's; None if there is none."""
-        proposal, features = self._propose(query)
+        proposal, features = self._proposals.proposal(query)
         if source == "decoder":
             return self._write(query, proposal, features, show)
         if source == "repeat":
-            repeated = self._repeat(query)
+            repeated = self._proposals.repeat(query)
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
         return (
             None if proposal is None else self._with_opinion(query, self._recalled(proposal.entry, "recall", features))
@@ -164,8 +147,8 @@ class HybridRoles(PersistentRoles):
         """Return the nearest past questions, and the features that the Router uses."""
         question = self._question(query)
         nearest = self._memory.nearest(question, NEAREST) if question else []
-        repeated = self._repeat(query)
-        features = {**self._propose(query)[1], **(repeated[1] if repeated else {})}
+        repeated = self._proposals.repeat(query)
+        features = {**self._proposals.proposal(query)[1], **(repeated[1] if repeated else {})}
         return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), features)
 
     def step(self, target: Target, rate: float) -> Step:
@@ -221,7 +204,7 @@ class HybridRoles(PersistentRoles):
             self._trust.load(_under("trust.", state["router"]))
 
     def _relearn(self, replies: Iterable[Target]) -> None:
-        self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
+        self._begin_memory()
         self._rows.delete(0)
         for reply in replies:
             self._remember(reply)
@@ -237,60 +220,17 @@ class HybridRoles(PersistentRoles):
         now = self.state()
         return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
 
-    def _repeat(self, query: Query) -> tuple[Entry, dict[str, float]] | None:
-        """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
-        question = self._question(query)
-        same = self._memory.same(question) if question else []
-        if not same or not self._is_fresh(same[-1], query) or is_open_ended(standalone_question(query)):
-            return None
-        days = max(0.0, query.at - same[-1].at) // A_DAY
-        changes = [one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:])]
-        agreed, disagreed = math.log1p(len(changes) - sum(changes)), math.log1p(sum(changes))
-        return same[-1], {"constant": 1.0, "days": days, "agreed": agreed, "disagreed": disagreed}
-
-    def _make_proposal(self, query: Query) -> tuple[Proposal | None, dict[str, float]]:
-        """Return the memory's proposal and its features."""
-        question = self._question(query)
-        proposal = self._memory.propose(question) if question else None
-        if proposal is None or not self._is_fresh(proposal.entry, query):
-            return None, NO_PROPOSAL
-        named = dict(zip(FEATURES, proposal.features.tolist(), strict=True))
-        days = (
-            self._memory.seconds_since_given(proposal.entry, query.at) // A_DAY
-        )  # whole days, so that the time a replay takes does not matter
-        trust = self._trust.log_odds(proposal.features) - self._config.recall.ageing * days
-        if named["similarity"] < self._config.recall.least_alike:
-            trust = min(trust, MAX_TRUST_IF_UNLIKE)
-        named |= self._changes(query, proposal.entry)
-        return proposal, {**named, **agreement_features(named, trust)}
-
-    def _changes(self, query: Query, known: Entry) -> dict[str, float]:
-        """Return what changed from a known question to the query, by name."""
-        near = (entry for entry, _ in self._memory.nearest(known.question, WORDINGS))
-        wordings = [
-            self._asked(entry) for entry in near if entry.answer == known.answer and entry.number != known.number
-        ]
-        return change_features(
-            standalone_question(query),
-            self._asked(known),
-            wordings,
-            self._exchange(known.number).answer,
-        )
-
-    def _asked(self, entry: Entry) -> str:
-        return standalone_question(self._lookup(entry.number).request.query)
-
     def _write(
         self, query: Query, proposal: Proposal | None, features: dict[str, float], show: Show | None
     ) -> Draft | None:
         if self._decoder is None or not query.is_plain:  # its prompt has no place for a conversation
             return None
-        recalled = self._exchange(proposal.entry.number).answer if proposal else None
+        recalled = past_exchange(self._lookup, proposal.entry.number).answer if proposal else None
         written = self._decoder.write(query, self._neighbour(query), recalled, show)
         if not written.text.strip():
             return None
         same = proposal is not None and self._config.divergence.is_good(
-            self._meter(Exchange(query.text, written.text), self._exchange(proposal.entry.number))
+            self._meter(Exchange(query.text, written.text), past_exchange(self._lookup, proposal.entry.number))
         )
         all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
         return Draft(written.text, "decoder", features=all_features)
@@ -317,7 +257,7 @@ class HybridRoles(PersistentRoles):
                 answer
                 for answer in self._memory.known_answers(question, self._config.recall.compared)
                 if self._config.divergence.is_good(
-                    self._meter(self._exchange(answer), Exchange(target.query.text, reply))
+                    self._meter(past_exchange(self._lookup, answer), Exchange(target.query.text, reply))
                 )
             )
             at = target.query.at
@@ -329,34 +269,12 @@ class HybridRoles(PersistentRoles):
             self._rows.add(entry, self._made_by)
             self._memory.add(entry)
             self._trust.fit_if_due(self._memory)
-        self._propose.cache_clear()
-
-    def _is_fresh(self, entry: Entry, query: Query) -> bool:
-        """Return whether the answer is recent enough; questions and answers about the present expire soon."""
-        if is_fleeting(standalone_question(query)) or entry.until < math.inf:
-            return 0.0 <= query.at - entry.at <= self._config.recall.fleeting_s  # a clock may have been set back
-        return True
-
-    def _exchange(self, number: int) -> Exchange:
-        """Return the question and Claude's answer of an interaction."""
-        found = self._lookup(number)
-        return Exchange(found.request.query.text, found.reply.text if found.reply else "")
+        self._proposals.clear()
 
 
 def made_by(versions: Mapping[str, str]) -> str:
     """Return the versions of all that makes an entry of the memory, as they are stored with it."""
     return "; ".join([*(versions[name] for name in MEMORY_DEPENDS_ON), ENTRIES_VERSION])
-
-
-def standalone_question(query: Query) -> str:
-    """Return the question such that it can be understood alone: a follow-up is joined to the question before it."""
-    leans = bool(query.history) and leans_back(query.text)
-    return f"{query.history[-1].question} {query.text}" if leans else query.text
-
-
-def text_hash(text: str) -> int:
-    """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
-    return hash_63(unicodedata.normalize("NFC", text).encode())
 
 
 def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:

@@ -24,6 +24,7 @@ STEPS, LONGEST_STEP = 100, 0.5  # a full step overshoots where the curve is far 
 LEAST_INFORMATION = 0.25  # share of what certain labels would give; keeps steps short where the Hessian is not convex
 HALVINGS = 40  # of the interval that holds a rate
 LEAST_RATE = 1e-9
+REMEMBERED = 8  # fits: of two queries in a row, most sources have the same counts
 
 Pair = tuple[float, float]
 Covariance = tuple[float, float, float]
@@ -51,11 +52,16 @@ def tally(evidence: Iterable[float]) -> Tally:
     return tuple(float(count[place]) for place in range(BINS))
 
 
-@functools.cache
 def _neutral() -> np.ndarray:
     """Return e of each bin."""
     inner = sigmoids(np.arange(-STRONGEST, STRONGEST + 1, dtype=np.float64))
     return np.concatenate([[0.0], inner, [1.0]])
+
+
+NEUTRAL = _neutral()  # e of each bin; 1 - e comes next
+OTHERWISE = 1.0 - NEUTRAL
+EDGES = tuple(sigmoid(LOWEST + cell * WIDTH) for cell in range(CELLS))
+MIDDLES = tuple(LOWEST + (cell + 0.5) * WIDTH for cell in range(CELLS))
 
 
 def cell_of(score: float) -> int:
@@ -65,33 +71,41 @@ def cell_of(score: float) -> int:
 
 def edge(cell: int) -> float:
     """Return the lowest score of a cell."""
-    return sigmoid(LOWEST + cell * WIDTH)
+    return EDGES[cell]
 
 
 def middle(cell: int) -> float:
     """Return the log-odds of the score in the middle of a cell."""
-    return LOWEST + (cell + 0.5) * WIDTH
+    return MIDDLES[cell]
 
 
 def fit(tallies: Sequence[Tally], config: RiskConfig) -> tuple[Pair, Covariance]:
     """Return the most probable offset and slope, and their covariance; `tallies` has one for each cell."""
+    return _fit(tuple(tallies), config)
+
+
+@functools.lru_cache(REMEMBERED)
+def _fit(tallies: tuple[Tally, ...], config: RiskConfig) -> tuple[Pair, Covariance]:
+    """Fit, as `fit` says; the arguments can be hashed."""
     used = [cell for cell in range(CELLS) if edge(cell) >= config.tail - 1e-9 and any(tallies[cell])]
     x = np.array([middle(cell) for cell in used])
     counts = np.array([tallies[cell] for cell in used]).reshape(-1, BINS)
-    measured = counts.sum(axis=1)
+    measured, strengths = counts.sum(axis=1), np.array([config.offset_strength, config.slope_strength])
+    squares = x * x
 
     def expand(curve: np.ndarray, least: float) -> tuple[np.ndarray, Covariance]:
         """Return the gradient of the negative log-posterior, and the inverse of its Hessian."""
         p = sigmoids(-(curve[0] + curve[1] * x))
         posteriors = _posteriors(p[:, None])
-        excess = (counts * posteriors).sum(axis=1) - measured * p
-        labelled = measured * p * (1.0 - p)  # the information if the truth were seen
-        weight = np.maximum(labelled - (counts * posteriors * (1.0 - posteriors)).sum(axis=1), least * labelled)
-        strengths = (config.offset_strength, config.slope_strength)
-        h_offset, h_cross, h_slope = strengths[0] + weight.sum(), weight @ x, strengths[1] + weight @ (x * x)
-        determinant = float(h_offset * h_slope - h_cross * h_cross)
-        gradient = np.array(strengths) * (curve - PRIOR) + np.array([excess.sum(), excess @ x])
-        return gradient, (float(h_slope) / determinant, -float(h_cross) / determinant, float(h_offset) / determinant)
+        bad, expected = counts * posteriors, measured * p
+        excess = bad.sum(axis=1) - expected
+        labelled = expected * (1.0 - p)  # the information if the truth were seen
+        weight = np.maximum(labelled - (bad * (1.0 - posteriors)).sum(axis=1), least * labelled)
+        h_offset = config.offset_strength + float(weight.sum())
+        h_cross, h_slope = float(weight @ x), config.slope_strength + float(weight @ squares)
+        determinant = h_offset * h_slope - h_cross * h_cross
+        gradient = strengths * (curve - PRIOR) + np.array([excess.sum(), excess @ x])
+        return gradient, (h_slope / determinant, -h_cross / determinant, h_offset / determinant)
 
     def step(curve: np.ndarray) -> np.ndarray:
         gradient, (offset, cross, slope) = expand(curve, LEAST_INFORMATION)
@@ -107,10 +121,10 @@ PRIOR = np.array([0.0, 1.0])  # honest scores
 
 def rate(tallies: Sequence[Tally]) -> Pair:
     """Return the most likely bad rate of all drafts together, and its standard error; no prior."""
-    counts, e = np.sum(np.array(tallies), axis=0), _neutral()
+    counts = np.sum(np.array(tallies), axis=0)
 
     def slopes(p: float) -> np.ndarray:
-        found: np.ndarray = (2.0 * e - 1.0) / (p * e + (1.0 - p) * (1.0 - e))
+        found: np.ndarray = (NEUTRAL - OTHERWISE) / (p * NEUTRAL + (1.0 - p) * OTHERWISE)
         return found
 
     low, high = LEAST_RATE, 1.0 - LEAST_RATE
@@ -122,6 +136,6 @@ def rate(tallies: Sequence[Tally]) -> Pair:
 
 def _posteriors(p: np.ndarray) -> np.ndarray:
     """Return the probability of "bad" in each bin, for bad rates p that broadcast against (bins,)."""
-    e = _neutral()
-    found: np.ndarray = p * e / (p * e + (1.0 - p) * (1.0 - e))
+    bad = p * NEUTRAL
+    found: np.ndarray = bad / (bad + (1.0 - p) * OTHERWISE)
     return found

@@ -177,12 +177,10 @@ def choose(
         bad += count * (1.0 - audit_probability) * rate
         change = count * (1.0 - audit_probability) * rate * (1.0 - rate)
         gradient = (gradient[0] + change, gradient[1] + change * x)
+        if not count or known < config.known:
+            continue
         deviation = math.sqrt(max(_quadratic(covariance, gradient), 0.0))
-        if (
-            count
-            and known >= config.known
-            and bad + config.caution * deviation <= (config.max_bad_rate + spread) * served
-        ):
+        if bad + config.caution * deviation <= (config.max_bad_rate + spread) * served:
             candidate = curve.edge(cell)
     return msgspec.structs.replace(fitted, candidate=candidate, serve=with_feedback(candidate, counts.feedback))
 

@@ -23,7 +23,7 @@ from shammah_mlx.home.snapshots import FILES, Snapshots
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded, Row
-from tests.conftest import TINY_LORA
+from tests.conftest import with_tiny_decoder
 from tests.fakes import make_request, reply
 
 SECRET = "Quetzal"
@@ -103,11 +103,10 @@ def config_of(generator: str, tiny: Config, tiny_folder: Path) -> Config:
     """Return small settings of a generator, or of the literal preset."""
     if generator == "literal":
         return msgspec.structs.replace(tiny, state=STATE)
-    lora = msgspec.structs.replace(TINY_LORA, model=str(tiny_folder))
-    rehearsal = msgspec.structs.replace(RECALL.rehearsal, probes=2)
+    config = with_tiny_decoder(RECALL, tiny_folder)
     shadows: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 1.0),)}
     policy = msgspec.structs.replace(RECALL.policy, shadows=shadows)
-    return msgspec.structs.replace(RECALL, generator=generator, lora=lora, rehearsal=rehearsal, policy=policy)
+    return msgspec.structs.replace(config, generator=generator, policy=policy)
 
 
 @pytest.mark.parametrize("generator", ["recall", "recall+decoder", "literal"])
@@ -229,8 +228,11 @@ def test_a_rollback_finishes_an_interrupted_erasure_too(home: Path, weights: Wei
     assert holding(home) == []
 
 
-def test_forgetting_fails_while_another_process_reads_the_journal(home: Path, weights: Weights) -> None:
+def test_forgetting_fails_while_another_process_reads_the_journal(
+    home: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teach(home, RECALL, weights, ROWS[FIRST - 6 : FIRST + 1])
+    monkeypatch.setattr("shammah_mlx.home.schema.BUSY_S", 0.3)  # the reader stays however long one waits
     with closing(Journal(home / "journal.db")) as journal:
         journal.erasures.erase([6])
         with closing(sqlite3.connect(home / "journal.db")) as reader:

@@ -204,13 +204,15 @@ def test_refuted_answers_are_remembered_across_a_restart(opened: Open, weights: 
 
 
 def test_an_answer_loses_trust_with_age(opened: Open) -> None:
-    home = opened(AWAY, AWAY, AWAY, AWAY)
-    asked = ("how to boil an egg", LEARNT[0])  # in other words, and in the same
-    fresh, same = (home.ask(text).drafts[0] for text in asked)
+    home = opened(*[AWAY] * 6)
+    respaced = LEARNT[0].replace(" ", "  ")  # no repeat, yet no word has changed that could lower trust too
+    asked = ("how to boil an egg", respaced, LEARNT[0])
+    reworded, fresh, same = (home.ask(text).drafts[0] for text in asked)
     home.clock.now += 200 * DAY
-    aged, later = (home.ask(text).drafts[0] for text in asked)
-    assert (fresh.draft.source, aged.draft.source) == ("recall", "recall")
-    assert aged.draft.features["trust"] < fresh.draft.features["trust"]
+    reworded_later, aged, later = (home.ask(text).drafts[0] for text in asked)
+    assert {scored.draft.source for scored in (reworded, reworded_later, fresh, aged)} == {"recall"}
+    assert aged.draft.features["trust"] == pytest.approx(fresh.draft.features["trust"] - 2.0, abs=1e-4)
+    assert reworded_later.draft.features["trust"] < reworded.draft.features["trust"]
     assert (same.draft.features["days"], later.draft.features["days"]) == (0.0, 200.0)
     assert later.p_accept < same.p_accept
 

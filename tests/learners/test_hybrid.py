@@ -18,7 +18,8 @@ from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.prequential import run
 from shammah_mlx.home.recovery import roll_back
 from shammah_mlx.home.snapshots import FILES
-from shammah_mlx.learners.hybrid import made_by, standalone_question
+from shammah_mlx.learners.hybrid import made_by
+from shammah_mlx.learners.questions import standalone_question
 from shammah_mlx.models.backend import load_arrays, mx, tree_flatten
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS

@@ -33,3 +33,12 @@ def test_however_often_it_was_fitted_it_says_the_same_bit_for_bit() -> None:
     assert np.array_equal(at_once.values(INPUTS), often.values(INPUTS))
     for one, other in zip(at_once.fitted_to(examples, 97), often.fitted_to(examples, 97), strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 100])
+def test_inverse_and_weights_are_those_of_the_fit_however_few_the_examples(count: int) -> None:
+    regression = RidgeRegression(RIDGE, block=16)
+    inverse, weights = regression.fitted_to(examples, count)
+    x, wanted = examples(0, count)
+    assert inverse @ (x.T @ x + RIDGE * np.eye(COLUMNS)) == pytest.approx(np.eye(COLUMNS), abs=1e-9)
+    assert weights == pytest.approx(inverse @ x.T @ wanted)

@@ -44,5 +44,7 @@ def test_with_honest_scores_bad_answers_stay_within_the_rate_without_slack(name:
 
 
 def test_a_judge_saves_calls() -> None:
-    calls = {name: statistics.mean(life.no_call for life in live(name, RUNS, QUERIES)) for name in WORLDS}
+    calls = {
+        name: statistics.mean(life.no_call for life in live(name, RUNS, QUERIES)) for name in ("honest", "judge .10")
+    }
     assert calls["judge .10"] > 1.5 * calls["honest"]

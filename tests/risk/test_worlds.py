@@ -44,13 +44,14 @@ TIGHT = msgspec.structs.replace(  # a slack of about 30 answers, which the speci
 
 @pytest.mark.parametrize("name", ["overconfident", "drift", "flip half-way", "adversary", "flip while Claude is away"])
 def test_with_a_tight_slack_the_bound_holds_and_the_rule_of_the_specification_does_not(name: str) -> None:
-    def excess(*, bounded: bool) -> float:
-        found = live(name, 15, 800, bounded=bounded, config=TIGHT)
-        return statistics.mean(life.bad - ALLOWED * life.served for life in found)
+    bounded, literal = (live(name, 15, 800, bounded=bounded, config=TIGHT) for bounded in (True, False))
 
-    slack = statistics.mean(life.slack for life in live(name, 15, 800, config=TIGHT))
-    assert excess(bounded=True) <= slack < 60
-    assert excess(bounded=False) > slack or name == "adversary"  # which works only against the bound
+    def excess(lives: list[Life]) -> float:
+        return statistics.mean(life.bad - ALLOWED * life.served for life in lives)
+
+    slack = statistics.mean(life.slack for life in bounded)
+    assert excess(bounded) <= slack < 60
+    assert excess(literal) > slack or name == "adversary"  # which works only against the bound
 
 
 @pytest.mark.parametrize("name", HONEST)

@@ -308,7 +308,7 @@ AUDITED = (
     BOLD.replace("audits = []", "audits = [[0, 0.8]]\naudit_evenly = 1.0").replace(
         "max_bad_rate = 1.0", "max_bad_rate = 0.99\nknown = 0"
     )
-    + "[teacher]\nmax_retries = 0\ntimeout_s = 2\n"
+    + "[teacher]\nmax_retries = 0\ntimeout_s = 1\n[judge]\ntimeout_s = 1\n"
 )
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 DUE = next(text for text in LEARNT if policy.audit_draw(0, len(LEARNT) + 1, text) < 0.8)  # for an audit, if asked next

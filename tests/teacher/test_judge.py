@@ -39,7 +39,8 @@ pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def claude(server: Loopback, *, max_retries: int = 0, timeout_s: float = 5.0) -> Claude:
-    return Claude(TeacherConfig(max_retries=max_retries, timeout_s=timeout_s), CREDENTIAL, server.url, JUDGE)
+    judge = msgspec.structs.replace(JUDGE, timeout_s=timeout_s)
+    return Claude(TeacherConfig(max_retries=max_retries, timeout_s=timeout_s), CREDENTIAL, server.url, judge)
 
 
 def judged(behaviour: Behaviour, *, shown: str | None = None, timeout_s: float = 5.0) -> Verdict | Outage:

@@ -1,0 +1,22 @@
+"""Say what differs between the sources of drafts where decisions are made."""
+
+from typing import NamedTuple
+
+from shammah_mlx.events import DraftSource
+
+
+class SourceRules(NamedTuple):
+    """How drafts of one source are decided on."""
+
+    is_scheduled: bool = True  # p_local and p_accept must exceed the schedule's minimum; more for destructive commands
+    needs_counts: bool = True  # measured drafts are counted before any is served; else its curve alone decides
+    is_checked: bool = True  # the judge may be asked about a draft that was accepted
+    is_audited_by_doubt: bool = True  # else at the schedule's rate: what it may miss does not depend on the score
+
+
+SOURCE_RULES: dict[DraftSource, SourceRules] = {
+    # Claude's own answer to the same question: nothing need be known to give it.
+    "repeat": SourceRules(is_scheduled=False, needs_counts=False, is_checked=False, is_audited_by_doubt=False),
+    "recall": SourceRules(),
+    "decoder": SourceRules(),
+}

@@ -1,0 +1,106 @@
+"""Find what the memory has for a query, and describe it by features.
+
+It has a *repeat* if the same question was asked before, and a *proposal* if the answer to a similar one may fit.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from shammah_mlx.config import RecallConfig
+from shammah_mlx.events import Exchange, Query
+from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
+from shammah_mlx.learners.memory import Memory
+from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
+from shammah_mlx.learners.questions import standalone_question
+from shammah_mlx.learners.student import Lookup
+from shammah_mlx.learners.trust import Trust
+from shammah_mlx.text.freshness import is_fleeting
+from shammah_mlx.text.open_ended import is_open_ended
+
+A_DAY = 86_400.0  # seconds
+RECENT = 64  # cached proposals: routing, drafting, scoring and learning use the same one
+RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
+WORDINGS = 16  # questions nearest to the known one, among which other wordings of it are found
+
+Features = dict[str, float]
+
+
+class Proposals:
+    """Looks into one memory; tell it by `clear` when the memory or the trust in it has changed."""
+
+    def __init__(
+        self,
+        config: RecallConfig,
+        memory: Memory,
+        trust: Trust,
+        question: Callable[[Query], Question | None],
+        lookup: Lookup,
+    ) -> None:
+        self._config, self._memory, self._trust = config, memory, trust
+        self._question, self._lookup = question, lookup
+        self.proposal = functools.lru_cache(RECENT)(self._make_proposal)
+
+    def clear(self) -> None:
+        """Forget what was proposed before the memory changed."""
+        self.proposal.cache_clear()
+
+    def repeat(self, query: Query) -> tuple[Entry, Features] | None:
+        """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
+        question = self._question(query)
+        same = self._memory.same(question) if question else []
+        if not same or not is_fresh(same[-1], query, self._config) or is_open_ended(standalone_question(query)):
+            return None
+        return same[-1], repeat_features(same, query.at)
+
+    def _make_proposal(self, query: Query) -> tuple[Proposal | None, Features]:
+        """Return the memory's proposal and its features."""
+        question = self._question(query)
+        proposal = self._memory.propose(question) if question else None
+        if proposal is None or not is_fresh(proposal.entry, query, self._config):
+            return None, NO_PROPOSAL
+        named = dict(zip(FEATURES, proposal.features.tolist(), strict=True))
+        days = whole_days(self._memory.seconds_since_given(proposal.entry, query.at))
+        trust = self._trust.log_odds(proposal.features) - self._config.ageing * days
+        if named["similarity"] < self._config.least_alike:
+            trust = min(trust, MAX_TRUST_IF_UNLIKE)
+        named |= self._changes(query, proposal.entry)
+        return proposal, {**named, **agreement_features(named, trust)}
+
+    def _changes(self, query: Query, known: Entry) -> Features:
+        """Return what changed from a known question to the query, by name."""
+        near = (entry for entry, _ in self._memory.nearest(known.question, WORDINGS))
+        wordings = [
+            self._asked(entry) for entry in near if entry.answer == known.answer and entry.number != known.number
+        ]
+        answer = past_exchange(self._lookup, known.number).answer
+        return change_features(standalone_question(query), self._asked(known), wordings, answer)
+
+    def _asked(self, entry: Entry) -> str:
+        return standalone_question(self._lookup(entry.number).request.query)
+
+
+def repeat_features(same: Sequence[Entry], now: float) -> Features:
+    """Return how old the latest answer is, and how often Claude agreed and disagreed with himself before it."""
+    changes = [one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:])]
+    agreed, disagreed = math.log1p(len(changes) - sum(changes)), math.log1p(sum(changes))
+    return {"constant": 1.0, "days": whole_days(now - same[-1].at), "agreed": agreed, "disagreed": disagreed}
+
+
+def whole_days(seconds: float) -> float:
+    """Return whole days, so that the time a replay takes does not matter; 0 if a clock was set back."""
+    return max(0.0, seconds) // A_DAY
+
+
+def is_fresh(entry: Entry, query: Query, config: RecallConfig) -> bool:
+    """Return whether the answer is recent enough; questions and answers about the present expire soon."""
+    if is_fleeting(standalone_question(query)) or entry.until < math.inf:
+        return 0.0 <= query.at - entry.at <= config.fleeting_s  # a clock may have been set back
+    return True
+
+
+def past_exchange(lookup: Lookup, number: int) -> Exchange:
+    """Return the question and Claude's answer of an interaction."""
+    found = lookup(number)
+    return Exchange(found.request.query.text, found.reply.text if found.reply else "")

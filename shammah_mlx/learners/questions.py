@@ -1,0 +1,39 @@
+"""Turn a query into a question as the memory stores it: understood alone, with a vector, its words and a hash."""
+
+import unicodedata
+from typing import Protocol
+
+import numpy as np
+
+from shammah_mlx.events import Query, hash_63
+from shammah_mlx.learners.neighbours import Question, word_set
+from shammah_mlx.text.followups import leans_back
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """Return (texts, width)."""
+
+    def reads_all(self, text: str) -> bool:
+        """Return whether the text is short enough to be read to its end."""
+
+
+def make_question(embed: Embedder, query: Query) -> Question | None:
+    """Return the question; None if it is too long: two may differ in the part that is not read."""
+    asked = standalone_question(query)
+    if not embed.reads_all(asked):
+        return None
+    return Question(embed([asked])[0], word_set(asked), query.context, text_hash(asked))
+
+
+def standalone_question(query: Query) -> str:
+    """Return the question such that it can be understood alone: a follow-up is joined to the question before it."""
+    leans = bool(query.history) and leans_back(query.text)
+    return f"{query.history[-1].question} {query.text}" if leans else query.text
+
+
+def text_hash(text: str) -> int:
+    """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
+    return hash_63(unicodedata.normalize("NFC", text).encode())

@@ -1,0 +1,37 @@
+"""Embed each text once for all tests of a process: they teach the same questions again and again.
+
+Equal batches get equal vectors, as from the model itself: `tests/models` and every test that starts a process ask it
+anew.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from shammah_mlx.models.embedder import Embedder
+from shammah_mlx.models.tokenizers import WordPieces
+
+# By folder and batch: in another batch a text's vector may differ in the last bit.
+_vectors: dict[tuple[Path, tuple[str, ...]], np.ndarray] = {}
+
+
+class RememberingEmbedder(Embedder):
+    """An embedder that loads the model when a batch is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._embedder = folder, functools.cache(lambda: Embedder(folder))
+
+    def reads_all(self, text: str) -> bool:
+        return _tokens(self._folder).fits(text)
+
+    def _batch(self, texts: list[str]) -> np.ndarray:
+        key = self._folder, tuple(texts)
+        if key not in _vectors:
+            _vectors[key] = self._embedder()._batch(texts)
+        return _vectors[key]
+
+
+@functools.cache
+def _tokens(folder: Path) -> WordPieces:
+    return Embedder(folder)._tokens
