@@ -95,7 +95,7 @@ class Route(_Event, frozen=True):
 class Verdict(_Event, frozen=True):
     """What the judge, a cheap Claude model, says about a draft."""
 
-    good: bool
+    good: bool | None  # None: what it said was no verdict, and was paid for
     model: str
     rubric: str  # version of what the judge was told
     with_reply: bool  # whether Claude's reply was shown beside the draft
@@ -130,7 +130,13 @@ class ScoredDraft(_Event, frozen=True):
     @property
     def passed(self) -> bool | None:
         """Say what the judge said before there was a reply; None if it was not asked then."""
-        return next((verdict.good for verdict in self.verdicts or () if not verdict.with_reply), None)
+        before = (verdict.good for verdict in self.said if not verdict.with_reply)
+        return next(before, None)
+
+    @property
+    def said(self) -> tuple[Verdict, ...]:
+        """Return the verdicts that say something."""
+        return tuple(verdict for verdict in self.verdicts or () if verdict.good is not None)
 
 
 class Nearest(_Event, frozen=True):
@@ -198,6 +204,8 @@ class Judging(_Event, frozen=True):
     error: float  # share of its verdicts that are wrong, both ways, as far as is known
     thresholds: dict[DraftSource, float]  # what p_accept must exceed so that a draft it lets pass may be served
     both: float  # share of audits that buy a verdict and a whole reply; the others buy a verdict first
+    repeat_rate: float = 0.0  # how often repeats were bad in this home; high as long as little is known
+    shadow_doubt: float = 0.5  # a shadow gets a verdict if its divergence is further than this from 0 and 1
 
 
 class AskOptions(_Event, frozen=True):
@@ -392,7 +400,7 @@ class Interaction(
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Return the judge's verdicts on all drafts."""
+        """Return the judge's verdicts on all drafts, with those that say nothing."""
         return tuple(verdict for scored in self.drafts for verdict in scored.verdicts or ())
 
     @property
@@ -404,8 +412,8 @@ class Interaction(
 
     @property
     def is_judged(self) -> bool:
-        """Say whether a verdict was bought."""
-        return bool(self.verdicts)
+        """Say whether there is a verdict."""
+        return any(scored.said for scored in self.drafts)
 
     @property
     def audit(self) -> bool:

@@ -1,5 +1,7 @@
 """The specification's complete training loop: `answer` decides for the user, `observe` measures, `learn` trains.
 
+Between the last two, `judge_shadows` asks the judge where the meter is in doubt.
+
 `answer` changes no model. It passes a frozen Interaction to `observe` and `learn`, so every draft is made, scored and
 compared by models that have not yet seen the reply. Where `answer` needs Claude it yields a ClaudeCall and is sent the
 reply. So its caller chooses how to wait: `run_consultation` blocks, and the service lets other work run meanwhile.
@@ -149,6 +151,18 @@ def observe(
     ]
     drafts = (*drafts, *policy.best_first(shadows, request, config.policy))  # the draft that was decided on stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, request.query, reply, roles, meter))
+
+
+def judge_shadows(interaction: Interaction, config: Config) -> Consultation[Interaction]:
+    """Ask the judge about the shadows that the meter leaves in doubt, beside Claude's reply; nobody waits for it."""
+    drafts = []
+    for scored in interaction.drafts:
+        judged = scored
+        if interaction.reply and policy.is_shadow_in_doubt(scored, interaction, config):
+            came = yield VerdictCall(interaction.request.query, scored.draft.text, interaction.reply.text)
+            judged = scored.judged(came) if isinstance(came, Verdict) else scored
+        drafts.append(judged)
+    return msgspec.structs.replace(interaction, drafts=tuple(drafts))
 
 
 def run_consultation(consultation: Consultation[Result], teacher: Teacher, show: Show | None = None) -> Result:

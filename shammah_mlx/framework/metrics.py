@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shammah_mlx.config import Config, PolicyConfig
+from shammah_mlx.config import Config, JudgeConfig, PolicyConfig
 from shammah_mlx.events import Interaction, Step
 from shammah_mlx.files import replacing
 from shammah_mlx.framework import policy
@@ -86,6 +86,12 @@ def _spent(tally: Tally, interaction: Interaction) -> Spent | UnsetType:
         before.replies + (reply or 0.0), before.verdicts + sum(each.cost_usd or 0.0 for each in interaction.verdicts)
     )
     return after if after != Spent() else UNSET
+
+
+def can_afford_verdicts(tally: Tally, judge: JudgeConfig) -> bool:
+    """Return whether the judge may be asked, by what was spent so far."""
+    spent = tally.spent or Spent()
+    return policy.can_afford_verdicts(spent.replies, spent.verdicts, judge)
 
 
 def usual_doubt(tally: Tally, config: PolicyConfig) -> float:

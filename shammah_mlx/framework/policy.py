@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shammah_mlx.config import Config, PolicyConfig
+from shammah_mlx.config import Config, JudgeConfig, PolicyConfig
 from shammah_mlx.events import (
     AskOptions,
     DraftSource,
@@ -26,7 +26,7 @@ from shammah_mlx.events import (
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
-from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, spread, with_feedback
+from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, repeat_rate, spread, with_feedback
 from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
 from shammah_mlx.text.sensitive import holds_secret
@@ -79,8 +79,7 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
 def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, config: Config) -> Judging | UnsetType:
     """Return when the judge may be asked; UNSET if it is off, has spent its share, or nothing is promised."""
     judge = config.judge
-    affordable = counts.verdicts_usd < judge.share * counts.replies_usd + judge.first_usd
-    if not judge.share or not affordable or not required:
+    if not can_afford_verdicts(counts.replies_usd, counts.verdicts_usd, judge) or not required:
         return UNSET
     return Judging(
         error=judge.error,
@@ -89,7 +88,14 @@ def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, conf
             for source, threshold in required.items()
         },
         both=judge.both,
+        repeat_rate=repeat_rate(counts.score_counts),
+        shadow_doubt=judge.shadow_doubt,
     )
+
+
+def can_afford_verdicts(replies_usd: float, verdicts_usd: float, judge: JudgeConfig) -> bool:
+    """Return whether the judge is on, and what its verdicts cost so far is within its share of what replies cost."""
+    return judge.share > 0.0 and verdicts_usd < judge.share * replies_usd + judge.first_usd
 
 
 def _check_threshold(threshold: Threshold, feedback: float, config: Config) -> float:
@@ -204,9 +210,9 @@ def accepts_best(drafts: Sequence[ScoredDraft], route: Route, request: Request, 
 def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Config, *, is_accepted: bool) -> bool:
     """Return whether to ask the judge about the best draft before it is served.
 
-    A draft that the Validator accepted is checked unless it is hardly ever bad. Another one must be good often enough
-    for those that pass to keep the bound, and is never checked if it has a destructive command. In both cases the
-    verdict must cost little beside what it is expected to save.
+    A draft that the Validator accepted is checked unless it is hardly ever bad, and a repeat unless repeats hardly ever
+    were. Another one must be good often enough for those that pass to keep the bound, and is never checked
+    if it has a destructive command. In both cases the verdict must cost little beside what it is expected to save.
     """
     if not drafts or not request.judging or request.forced_source is not None:
         return False
@@ -216,11 +222,28 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
         return False
     rate = bad_rate(best.p_accept, threshold)
     if is_accepted:
-        in_doubt = SOURCE_RULES[best.draft.source].is_checked and rate > config.judge.doubt
+        least = min(rate, request.judging.repeat_rate) if SOURCE_RULES[best.draft.source].ends_checks else rate
+        in_doubt = least > config.judge.doubt
     else:
         in_doubt = best.p_accept > request.judging.thresholds[best.draft.source] and not destroys(best.draft.text)
     cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
     return in_doubt and cost.is_worth(config.judge.worth * (1.0 - rate))
+
+
+def is_shadow_in_doubt(scored: ScoredDraft, interaction: Interaction, config: Config) -> bool:
+    """Return whether to ask the judge about a draft that was compared with Claude's reply.
+
+    Only the meter's doubt is worth a verdict: of an accepted draft it is part of the audit, and a draft that the judge
+    refused has its verdict.
+    """
+    judging, reply = interaction.request.judging, interaction.reply
+    if not judging or reply is None or scored.divergence is None or scored.said:
+        return False
+    if interaction.audit_probability is not None and scored is interaction.drafts[0]:
+        return False
+    by_meter = config.divergence.p_bad(scored.divergence)
+    cost = expected_cost(interaction.request.query, scored.draft.text, reply.text, config.judge, config.teacher)
+    return min(by_meter, 1.0 - by_meter) > judging.shadow_doubt and cost.is_worth(config.judge.worth)
 
 
 def audit_buys_both(stood: Interaction) -> bool:
@@ -253,7 +276,7 @@ def audit_probability(scored: ScoredDraft, request: Request, config: PolicyConfi
     It depends on the past, the query, the draft, its score and a verdict before, never on the reply. So dividing by it
     makes estimates from audits unbiased.
     """
-    if not SOURCE_RULES[scored.draft.source].is_audited_by_doubt:
+    if not SOURCE_RULES[scored.draft.source].is_audited_by_doubt and not scored.passed:
         return request.audit_rate
     return _audit_probability_at(doubt(scored, request, config), request.audit_rate, request.usual_doubt, config)
 

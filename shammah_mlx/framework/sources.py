@@ -10,13 +10,13 @@ class SourceRules(NamedTuple):
 
     is_scheduled: bool = True  # p_local and p_accept must exceed the schedule's minimum; more for destructive commands
     needs_counts: bool = True  # measured drafts are counted before any is served; else its curve alone decides
-    is_checked: bool = True  # the judge may be asked about a draft that was accepted
+    ends_checks: bool = False  # accepted drafts are no longer checked once their mean rate is known to be low
     is_audited_by_doubt: bool = True  # else at the schedule's rate: what it may miss does not depend on the score
 
 
 SOURCE_RULES: dict[DraftSource, SourceRules] = {
     # Claude's own answer to the same question: nothing need be known to give it.
-    "repeat": SourceRules(is_scheduled=False, needs_counts=False, is_checked=False, is_audited_by_doubt=False),
+    "repeat": SourceRules(is_scheduled=False, needs_counts=False, ends_checks=True, is_audited_by_doubt=False),
     "recall": SourceRules(),
     "decoder": SourceRules(),
 }

@@ -149,14 +149,14 @@ class Assistant:
         return self._write(interaction) if request.stored else interaction
 
     def _counts(self) -> policy.HomeCounts:
-        training = self._training
+        training, spent = self._training, self._training.tally.spent or metrics.Spent()
         return policy.HomeCounts(
             seen=training.tally.queries + self._journal.queries_after(training.cursor),
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
             score_counts=training.score_counts_now(),
             open_audits=len(self._journal.open_audits()),
-            replies_usd=training.tally.spent.replies if training.tally.spent else 0.0,
-            verdicts_usd=training.tally.spent.verdicts if training.tally.spent else 0.0,
+            replies_usd=spent.replies,
+            verdicts_usd=spent.verdicts,
         )
 
     def _write(self, interaction: Interaction) -> Interaction:
@@ -235,7 +235,7 @@ class Assistant:
         learnt = []
         with self._learning():
             for pending in self._journal.after(self._training.cursor):
-                learnt.append(self._training.learn(pending, self._options.give_way))
+                learnt.append(self._training.learn(pending, self._teacher, self._options.give_way))
                 if not self._options.saves:
                     self._training.drop_lines()
                 elif self._options.afresh:

@@ -15,6 +15,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.events import DraftSource, Interaction
 from shammah_mlx.framework import loop, metrics
+from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.home.journal import Journal, Progress
@@ -96,20 +97,25 @@ class Training:
         """Return how many tokens a second the decoder writes, or None where there is none."""
         return self._student.decode_rate() if self._student else None
 
-    def learn(self, pending: Interaction, give_way: Callable[[], None] = loop.do_nothing) -> Interaction:
+    def learn(
+        self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None] = loop.do_nothing
+    ) -> Interaction:
         """Observe an interaction, train on it and count it; return it as observed. Nothing is saved yet.
 
+        `teacher` is asked for verdicts on shadows; about an interaction that was observed before it is not asked again.
         `give_way` is called between two steps and while a shadow is drafted; it may ask these roles for answers.
         """
         try:
-            return self._learn(pending, give_way)
+            return self._learn(pending, teacher, give_way)
         except BaseException:
             self._torn = True
             raise
 
-    def _learn(self, pending: Interaction, give_way: Callable[[], None]) -> Interaction:
+    def _learn(self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None]) -> Interaction:
         started = time.perf_counter()
         interaction = loop.observe(pending, self.roles, self.meter, self._config, give_way)
+        if interaction != pending and metrics.can_afford_verdicts(self.tally, self._config.judge):
+            interaction = loop.run_consultation(loop.judge_shadows(interaction, self._config), teacher)
         stepping = time.perf_counter()
         steps = loop.learn(interaction, self.roles, self._config, give_way)
         self.spent.steps_s += time.perf_counter() - stepping

@@ -28,7 +28,7 @@ class JudgeRecord(NamedTuple):
     compared: int  # with a whole reply beside them
     decisive: int  # among these, by a meter that was sure
     wrong: int  # among these, by that meter
-    usd: float  # what the verdicts cost, as far as they are priced
+    usd: float  # what they cost, and replies that were none, as far as they are priced
 
 
 class JournalSummary(NamedTuple):
@@ -87,7 +87,7 @@ def _spread(interactions: Iterable[Interaction], config: Config) -> Spread:
 
 def _judge_record(interactions: Sequence[Interaction], divergence: DivergenceConfig) -> JudgeRecord:
     """Return how the verdicts bought before a reply fit what the meter said of the reply."""
-    verdicts = [verdict for interaction in interactions for verdict in interaction.verdicts]
+    bought = [verdict for interaction in interactions for verdict in interaction.verdicts]
     compared = [
         (scored.passed, divergence.p_bad(scored.divergence))
         for interaction in interactions
@@ -96,11 +96,11 @@ def _judge_record(interactions: Sequence[Interaction], divergence: DivergenceCon
     ]
     decisive = [(good, bad) for good, bad in compared if max(bad, 1.0 - bad) >= DECISIVE]
     return JudgeRecord(
-        verdicts=len(verdicts),
+        verdicts=sum(verdict.good is not None for verdict in bought),
         compared=len(compared),
         decisive=len(decisive),
         wrong=sum(good == (bad >= DECISIVE) for good, bad in decisive),
-        usd=sum(verdict.cost_usd or 0.0 for verdict in verdicts),
+        usd=sum(verdict.cost_usd or 0.0 for verdict in bought),
     )
 
 

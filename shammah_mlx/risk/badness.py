@@ -24,6 +24,7 @@ MOST = 12.0  # log-odds; the meter and the judge can be wrong, and two certainti
 SHARPNESS = 2.2  # sd of the fitted meter's log-odds, given the truth; an AUC of .94
 STRETCHED = 0.2  # prior of labels: a lower one gives less noise, a higher one keeps them nearer to [0, 1]
 NODES = 40  # of the quadrature: enough for four digits
+STEP, FARTHEST = 0.01, 8.0  # sd, of the sum where the mean has jumps; enough for four digits too
 
 
 def judge_error(request: Request, config: Config) -> float:
@@ -47,7 +48,7 @@ def evidence(
     They are infinite for the same text, and by a meter that knows no doubt. `skipping_check` leaves out the first
     verdict: what was known before the draft was served.
     """
-    verdicts = (scored.verdicts or ())[1 if skipping_check else 0 :]
+    verdicts = scored.said[1 if skipping_check else 0 :]
     if scored.divergence is None and not verdicts:
         return None
     odds = sum((log_odds(error) if verdict.good else -log_odds(error)) for verdict in verdicts)
@@ -92,6 +93,31 @@ def shown(divergence: DivergenceConfig, prior: float, judging: Judging | None = 
     if divergence.kind != "fitted":
         return 1.0
     return _shown(prior, judging.error, judging.both) if judging else _shown(prior)
+
+
+def shown_by_shadow(divergence: DivergenceConfig, prior: float, judging: Judging | None) -> float:
+    """Return the same for a shadow: with `judging` the judge is asked where the meter is in doubt."""
+    if divergence.kind != "fitted" or not judging:
+        return shown(divergence, prior)
+    return _shown_beside(prior, judging.error, judging.shadow_doubt)
+
+
+@functools.cache
+def _shown_beside(prior: float, error: float, doubt: float) -> float:
+    """Return the share for a meter whose readings between `doubt` and 1 - `doubt` get a verdict as well."""
+    odds, step, widest = log_odds(prior), log_odds(1.0 - error), -log_odds(doubt)
+    deviations = np.arange(-FARTHEST, FARTHEST, STEP)
+    weights = np.exp(-(deviations**2) / 2.0)
+
+    def mean(sign: float) -> float:
+        """Return the mean posterior of bad drafts (sign 1) or good ones (-1)."""
+        by_meter = sign * SHARPNESS**2 / 2.0 + SHARPNESS * deviations
+        right, wrong = sigmoids(odds + by_meter + sign * step), sigmoids(odds + by_meter - sign * step)
+        judged = (1.0 - error) * right + error * wrong
+        posteriors = np.where(np.abs(by_meter) < widest, judged, sigmoids(odds + by_meter))
+        return float((weights * posteriors).sum() / weights.sum())
+
+    return mean(1.0) - mean(-1.0)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import msgspec
 
 from shammah_mlx.config import Config, DivergenceConfig
 from shammah_mlx.events import Interaction, ScoredDraft
-from shammah_mlx.risk.badness import NEUTRAL, evidence, judge_error, posterior, shown
+from shammah_mlx.risk.badness import NEUTRAL, evidence, judge_error, posterior, shown, shown_by_shadow
 
 Kind = Literal["accepted", "replaced", "checked", "missed", "shadow", "late"]
 """How a draft came to be observed. `accepted`: it was served, measured or not; `replaced`: it was accepted, but its
@@ -48,17 +48,18 @@ def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
 
 def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Observation:
     """Say how a draft came to be observed, and what was found."""
-    judging, kind, spread = interaction.request.judging, _kind(interaction), interaction.request.spread or 0.0
+    judging, kind, spread = interaction.request.judging or None, _kind(interaction), interaction.request.spread or 0.0
     error = judge_error(interaction.request, config)
     allowed = min(config.risk.max_bad_rate + spread, 1.0)
-    begins_with_verdict = interaction.audit_probability is not None and not interaction.by_check
     return Observation(
         score=scored.p_accept,
         kind=kind,
         bad=posterior(found_since(scored, interaction, config.divergence, error), allowed),
         p_found=interaction.p_found(scored.draft.source),
         spread=spread,
-        shown=shown(config.divergence, allowed, judging or None if begins_with_verdict else None),
+        shown=shown_by_shadow(config.divergence, allowed, judging)
+        if kind == "shadow"
+        else shown(config.divergence, allowed, None if interaction.by_check else judging),
         evidence=evidence(scored, config.divergence, error),
     )
 

@@ -129,6 +129,11 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     return min(max(0.0, mean - config.caution * deviation), config.max_bad_rate)
 
 
+def repeat_rate(score_counts: CountsBySource) -> float:
+    """Return how often repeats were bad in this home, a half as long as nothing is known."""
+    return curve.mean_rate(score_counts.get("repeat", ScoreCounts()).tallies)
+
+
 def with_feedback(candidate: float, feedback: float) -> float:
     """Return the threshold after feedback: f = 0 leaves the candidate, f = 1 accepts nothing."""
     return min(candidate + feedback * (1.0 - candidate), 1.0)

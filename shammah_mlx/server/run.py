@@ -40,7 +40,7 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -
     log.setLevel(logging.INFO)
     async with AsyncExitStack() as opened:
         credential = find_credential(home)
-        service = Service(home, flags, log.info)
+        service = Service(home, flags, log.info, credential)
         proxy = Proxy(credential, service.config.service.silence_s)
         opened.push_async_callback(proxy.close)
         counters = Counters()

@@ -1,6 +1,7 @@
 """A home that is kept open: answers come first, learning fills idle time, unused models are unloaded.
 
-Everything that touches models or the journal runs on one thread; Claude is called outside it.
+Everything that touches models or the journal runs on one thread; Claude is called outside it, and waits for the judge
+while learning serve clients meanwhile.
 """
 
 import asyncio
@@ -21,8 +22,10 @@ from shammah_mlx.home.folder import make_home
 from shammah_mlx.models.backend import mx
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import load_config
+from shammah_mlx.server.background_judge import BackgroundJudge
 from shammah_mlx.server.worker import Worker
-from shammah_mlx.teacher.recordings import Recorded
+from shammah_mlx.teacher.claude import Claude
+from shammah_mlx.teacher.keys import Credential
 
 Result = TypeVar("Result")
 Consult = Callable[[loop.Call], Awaitable[Reply | Verdict | Outage]]
@@ -44,11 +47,11 @@ class Service:
     """The models of one home, kept in memory. Created and used in an event loop.
 
     `flags` are settings that override those of the file. `log` receives lines for the operator, which never contain
-    the text of a query.
+    the text of a query. Without a `credential`, what is learnt gets no verdicts.
     """
 
-    def __init__(self, home: Path, flags: Mapping[str, Any], log: Show) -> None:
-        self._home, self._flags, self._log = home, flags, log
+    def __init__(self, home: Path, flags: Mapping[str, Any], log: Show, credential: Credential | None = None) -> None:
+        self._home, self._flags, self._log, self._credential = home, flags, log, credential
         self.config = self._read_config()
         self._assistant: Assistant | None = None
         self._last_used, self._retry_at = time.monotonic(), 0.0
@@ -187,7 +190,9 @@ class Service:
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,
-                Recorded(()),  # the service calls Claude outside the assistant
+                BackgroundJudge(
+                    Claude(self.config.teacher, self._credential, judge=self.config.judge), self._give_way
+                ),  # for learning; the service calls Claude outside the assistant
                 Weights(weights_folder()),
                 options=AssistantOptions(give_way=self._give_way),
             )

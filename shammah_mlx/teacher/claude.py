@@ -62,7 +62,8 @@ class Claude:
     def judge(self, query: Query, answer: str, reply: str | None) -> Verdict | Outage:
         """Return the verdict whether `answer` serves `query`, beside Claude's own `reply` if it is given.
 
-        Anything but one of the two words, whole, is an outage: what a server says cannot become a verdict by chance.
+        Only one of the two words, whole, is "good" or "bad": what a server says cannot become a verdict by chance. A
+        priced reply that says anything else is a verdict without a word, since it was paid for; the rest are outages.
         """
         rubric, content = judge_request(query, answer, reply)
         asked: list[MessageParam] = [{"role": "user", "content": content}]
@@ -73,7 +74,7 @@ class Claude:
         if isinstance(said, Outage):
             return said
         good = parse_verdict(said.text) if said.complete else None
-        if good is None:
+        if good is None and said.cost_usd is None:
             return outage(builder.failure or "no_verdict")
         return Verdict(
             good=good,

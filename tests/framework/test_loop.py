@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import (
@@ -21,7 +22,8 @@ from shammah_mlx.events import (
     Verdict,
 )
 from shammah_mlx.framework import loop
-from shammah_mlx.framework.loop import NOTHING_LOCAL, learn, observe, run_consultation
+from shammah_mlx.framework.loop import NOTHING_LOCAL, judge_shadows, learn, observe, run_consultation
+from shammah_mlx.framework.metrics import Spent, Tally, count
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Scripted
 from shammah_mlx.text.divergence import Meter
@@ -327,6 +329,7 @@ def test_strictly_claude_is_asked_where_nothing_can_be_covered(given: dict[str, 
 DEFAULT = PRESETS["default"]
 JUDGE_OUT = Outage("no_verdict", "Claude gave no verdict.", "")
 PASS, FAIL = (Verdict(good=good, model="judge", rubric="1", with_reply=False, cost_usd=1e-5) for good in (True, False))
+JUDGING = Judging(error=0.03, thresholds={"recall": 0.4, "repeat": 0.4}, both=0.1, shadow_doubt=0.2)
 BY_VALIDATOR, DOUBTFUL, LIKELY, SURE = 0.8, 0.7, 0.95, 0.999  # the threshold, and p_accept on either side of it
 
 
@@ -338,8 +341,7 @@ def judged_request(audit_draw: float = 0.95, seen: int = 1000, **given: Any) -> 
         audit_draw=audit_draw,
         audit_rate=0.1,
         thresholds={"recall": honest, "repeat": honest},
-        judging=Judging(error=0.03, thresholds={"recall": 0.4, "repeat": 0.4}, both=0.1),
-        **given,
+        **{"judging": JUDGING, **given},
     )
 
 
@@ -480,6 +482,63 @@ def test_the_audit_of_a_draft_that_passed_a_check_buys_the_reply_and_no_second_v
 def test_a_repeat_is_audited_by_a_verdict_first_too() -> None:
     happened = judged(LIKELY, Scripted(verdicts=[PASS]), judged_request(0.05), source="repeat")
     assert (happened.outcome, happened.source, happened.audit_probability) == ("audited", "repeat", 0.1)
+
+
+UNSURE = 0.5  # a divergence that leaves the meter in doubt
+NOTHING_SAID = msgspec.structs.replace(PASS, good=None)
+BESIDE = {good: Verdict(good=good, model="judge", rubric="1", with_reply=True, cost_usd=2e-5) for good in (True, False)}
+
+
+def with_shadow(teacher: Scripted, divergence: float = UNSURE, request: Request | None = None) -> Interaction:
+    """Return a query that went to Claude although there was a draft, with what was found out about that."""
+    roles = ScriptedRoles({"recall": 0.9}, p_accept=0.3)
+    asked = msgspec.structs.replace(request or judged_request(), shadow_rates={"recall": 1.0})
+    answered = answer(asked, roles, teacher, lambda *_: divergence, DEFAULT)
+    assert isinstance(answered, Interaction)
+    seen = observe(answered, roles, lambda *_: divergence, DEFAULT)
+    return run_consultation(judge_shadows(seen, DEFAULT), teacher)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_the_verdict_on_a_shadow_that_the_meter_doubts_becomes_its_label(good: bool) -> None:
+    teacher = Scripted(reply(), verdicts=[BESIDE[good]])
+    happened = with_shadow(teacher)
+    assert teacher.judged == [(happened.request.query, "a draft", "Claude's answer")]
+    assert (happened.source, happened.verdicts, happened.drafts[0].passed) == ("claude", (BESIDE[good],), None)
+    assert happened.cost_usd == pytest.approx(0.001 + 2e-5)
+    assert labels_of(happened) == pytest.approx(dict.fromkeys(("router", "validator"), 0.97 if good else 0.03))
+
+
+@pytest.mark.parametrize("divergence", [0.0, 0.15, 0.85, 1.0])
+def test_no_verdict_on_a_shadow_is_bought_where_the_meter_is_sure(divergence: float) -> None:
+    assert with_shadow(Scripted(reply()), divergence).verdicts == ()
+
+
+@pytest.mark.parametrize("judging", [msgspec.UNSET, Judging(error=0.03, thresholds={"recall": 0.4}, both=0.1)])
+def test_no_verdict_on_a_shadow_is_bought_where_the_judge_is_off_for_it(judging: Judging | UnsetType) -> None:
+    assert with_shadow(Scripted(reply()), request=judged_request(judging=judging)).verdicts == ()
+
+
+def test_no_verdict_on_a_shadow_is_bought_beside_a_reply_that_was_cut() -> None:
+    assert with_shadow(Scripted(reply("half a", stop_reason=None))).verdicts == ()
+
+
+def test_a_draft_that_was_refused_gets_no_second_verdict() -> None:
+    happened = judged(DOUBTFUL, Scripted(reply(), verdicts=[FAIL]), divergence=UNSURE)
+    assert run_consultation(judge_shadows(happened, DEFAULT), Scripted()) == happened
+
+
+def test_an_accepted_draft_gets_no_verdict_beside_its_audit() -> None:
+    happened = judged(SURE, Scripted(reply(), verdicts=[JUDGE_OUT]), judged_request(CHEAP), UNSURE)
+    assert run_consultation(judge_shadows(happened, DEFAULT), Scripted()) == happened
+
+
+def test_a_paid_reply_that_is_no_verdict_changes_the_cost_and_nothing_else() -> None:
+    happened = judged(DOUBTFUL, Scripted(reply(), verdicts=[NOTHING_SAID]))
+    assert (happened.outcome, happened.is_judged, happened.drafts[0].passed) == ("rejected", False, None)
+    assert happened.cost_usd == pytest.approx(0.001 + 1e-5)
+    assert labels_of(happened) == labels_of(judged(DOUBTFUL, Scripted(reply(), verdicts=[JUDGE_OUT])))
+    assert count(Tally(), happened, (), DEFAULT).spent == Spent(replies=0.001, verdicts=1e-5)
 
 
 @pytest.mark.parametrize("failed", [OUTAGE, reply("half a", stop_reason=None)], ids=["outage", "cut"])

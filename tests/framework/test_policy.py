@@ -24,7 +24,8 @@ from shammah_mlx.events import (
 )
 from shammah_mlx.framework import policy
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.risk.threshold import ScoreCounts, bad_rate, no_counts
+from shammah_mlx.risk.observations import Observation
+from shammah_mlx.risk.threshold import ScoreCounts, bad_rate, no_counts, record
 
 CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
 LITERAL = PRESETS["literal"]
@@ -262,9 +263,39 @@ def test_a_doubtful_command_that_destroys_is_checked_only_after_the_validator_ac
     assert is_worth_a_check(scored(0.97, "rm -r build", "recall"), judged())
 
 
-def test_an_accepted_repeat_is_not_checked() -> None:
-    assert not is_worth_a_check(scored(0.95, source="repeat"), judged())
-    assert is_worth_a_check(scored(0.7, source="repeat"), judged())
+@pytest.mark.parametrize(
+    ("p_accept", "repeat_rate", "worth"),
+    [(0.97, 0.5, True), (0.97, 0.009, False), (0.995, 0.5, False), (0.7, 0.0, True)],
+)
+def test_an_accepted_repeat_is_checked_where_repeats_of_this_home_are_in_doubt(
+    p_accept: float, repeat_rate: float, worth: bool
+) -> None:
+    record = msgspec.structs.replace(JUDGING, repeat_rate=repeat_rate)
+    assert is_worth_a_check(scored(p_accept, source="repeat"), judged(judging=record)) is worth
+
+
+def test_a_repeat_is_in_doubt_until_enough_of_them_were_measured() -> None:
+    known = [no_counts(STRICT)]
+    for _ in range(60):
+        known.append({**known[-1], "repeat": record_good(known[-1]["repeat"])})
+    in_doubt = [
+        taken.repeat_rate > STRICT.judge.doubt
+        for score_counts in known
+        if (taken := judging(given=policy.HomeCounts(300, score_counts=score_counts)))
+    ]
+    assert in_doubt == sorted(in_doubt, reverse=True)
+    assert 40 < sum(in_doubt) < 60
+
+
+def record_good(counts: ScoreCounts) -> ScoreCounts:
+    return record(counts, Observation(0.97, "accepted", 0.0, 1.0), HONEST, STRICT.risk)
+
+
+def test_a_repeat_that_passed_is_audited_by_its_doubt_and_another_one_at_the_schedules_rate() -> None:
+    passed = scored(0.97, source="repeat").judged(Verdict(good=True, model="m", rubric="1", with_reply=False))
+    asked = judged(audit_rate=0.2, usual_doubt=0.005)
+    assert policy.audit_probability(scored(0.97, source="repeat"), asked, DEFAULT) == 0.2
+    assert policy.audit_probability(passed, asked, DEFAULT) < 0.1
 
 
 def counts(**changes: Any) -> policy.HomeCounts:

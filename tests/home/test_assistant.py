@@ -22,7 +22,7 @@ from shammah_mlx.home.training import Training
 from shammah_mlx.models.backend import load_arrays, mx
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.teacher.recordings import Recorded, Row
+from shammah_mlx.teacher.recordings import Recorded, Row, Scripted
 from tests.fakes import make_request, reply
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(60)]
@@ -294,7 +294,7 @@ def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weight
         assert now.feedback == pytest.approx(config.risk.feedback)  # (1 - pi) / pi bad answers stand behind it
         assert sum(now.bad) == 1.0
         for interaction in journal.after(0):
-            training.learn(interaction)
+            training.learn(interaction, Scripted())
         assert training.score_counts["recall"] == training.score_counts_now()["recall"] == now
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shammah_mlx.config import Config
+from shammah_mlx.config import Config, JudgeConfig
 from shammah_mlx.events import AskOptions, Exchange, ForcedSource, Interaction, Outage, Query, Reply, Verdict
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
@@ -23,16 +23,17 @@ DAY = 86_400.0
 QUESTION = "Who painted the café terrace at night?"
 ANSWER = "Vincent van Gogh painted it in Arles in 1888."
 OTHER = "Claude Monet painted it in Giverny in 1904."
+NO_JUDGE, FOR_AUDITS = JudgeConfig(share=0.0), JudgeConfig(doubt=1.0)
 PASS, FAIL = (Verdict(good=good, model="judge", rubric="1", with_reply=False) for good in (True, False))
 
 
 pytestmark = pytest.mark.slow
 
 
-def config(audit_rate: float = 0.0) -> Config:
+def config(audit_rate: float = 0.0, judge: JudgeConfig = NO_JUDGE) -> Config:
     """Return the default preset without a decoder, with a share of audits that does not change."""
     policy = msgspec.structs.replace(PRESETS["default"].policy, audits=((0, audit_rate),))
-    return msgspec.structs.replace(PRESETS["default"], generator="recall", policy=policy)
+    return msgspec.structs.replace(PRESETS["default"], generator="recall", policy=policy, judge=judge)
 
 
 class Opened:
@@ -60,8 +61,15 @@ Open = Callable[..., Opened]
 def opened(home: Path, weights: Weights) -> Iterator[Open]:
     made: list[Opened] = []
 
-    def make(*outcomes: Reply | Outage, audit_rate: float = 0.0, verdicts: tuple[Verdict, ...] = ()) -> Opened:
-        made.append(Opened(home, config(audit_rate), weights, Scripted(*outcomes, verdicts=verdicts)))
+    def make(
+        *outcomes: Reply | Outage,
+        audit_rate: float = 0.0,
+        judge: JudgeConfig | None = None,
+        verdicts: tuple[Verdict, ...] = (),
+    ) -> Opened:
+        """Open a home; without verdicts it has no judge."""
+        chosen = judge or (JudgeConfig() if verdicts else NO_JUDGE)
+        made.append(Opened(home, config(audit_rate, chosen), weights, Scripted(*outcomes, verdicts=verdicts)))
         return made[-1]
 
     yield make
@@ -155,8 +163,26 @@ def test_where_claudes_answers_differed_the_last_is_checked(opened: Open, verdic
     assert home.teacher.judged == [(third.request.query, OTHER, None)]
 
 
+def test_the_first_repeats_are_checked_and_where_enough_agreed_the_next_are_not(opened: Open) -> None:
+    home = opened(reply(ANSWER), verdicts=(PASS,) * 100)
+    home.ask()
+    asked = [home.ask() for _ in range(70)]
+    checked = [each.by_check is True for each in asked]
+    assert {(each.source, each.covered) for each in asked} == {("repeat", True)}
+    assert checked == sorted(checked, reverse=True)
+    assert 40 < sum(checked) < 60
+
+
+def test_a_repeat_that_the_judge_refuses_is_asked_again(opened: Open) -> None:
+    home = opened(reply(ANSWER), reply(OTHER), verdicts=(FAIL, PASS))
+    home.ask()
+    refused, next_one = home.ask(), home.ask()
+    assert (refused.source, refused.answer, refused.drafts[0].passed) == ("claude", OTHER, False)
+    assert (next_one.source, next_one.answer, next_one.by_check) == ("repeat", OTHER, True)
+
+
 def test_an_old_answer_is_not_given_again_unchecked(opened: Open) -> None:
-    home = opened(reply(ANSWER), reply(ANSWER), verdicts=(FAIL,))
+    home = opened(reply(ANSWER), reply(ANSWER), judge=FOR_AUDITS, verdicts=(FAIL,))
     home.ask()
     home.now += 20 * DAY
     assert home.ask().source == "repeat"
@@ -167,7 +193,8 @@ def test_an_old_answer_is_not_given_again_unchecked(opened: Open) -> None:
 
 
 def test_an_audit_that_finds_another_answer_gives_that_from_then_on(opened: Open) -> None:
-    home = opened(reply(ANSWER), reply(OTHER), reply(OTHER), audit_rate=1.0, verdicts=(FAIL, PASS, PASS, PASS))
+    verdicts = (FAIL, PASS, PASS, PASS)
+    home = opened(reply(ANSWER), reply(OTHER), reply(OTHER), audit_rate=1.0, judge=FOR_AUDITS, verdicts=verdicts)
     home.ask()
     drifted = home.ask()
     assert (drifted.outcome, drifted.source, drifted.answer) == ("audited", "claude", OTHER)
@@ -177,7 +204,8 @@ def test_an_audit_that_finds_another_answer_gives_that_from_then_on(opened: Open
 
 
 def test_an_audit_by_a_verdict_alone_lets_the_answer_stand(opened: Open) -> None:
-    home = opened(reply(ANSWER), reply(ANSWER), reply(ANSWER), audit_rate=1.0, verdicts=(PASS,) * 3)
+    answers = (reply(ANSWER),) * 3
+    home = opened(*answers, audit_rate=1.0, judge=FOR_AUDITS, verdicts=(PASS,) * 3)
     home.ask()
     audited = [home.ask() for _ in range(3)]
     assert [each.outcome for each in audited] == ["audited"] * 3

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 from shammah_mlx.config import JudgeConfig, TeacherConfig
 from shammah_mlx.events import Interaction
 from shammah_mlx.home.journal import Journal
-from tests.loopback import Behaviour, Loopback, Request, fail, reply
+from tests.loopback import Behaviour, Loopback, Request, Wire, fail, reply
 from tests.served import Place, Served
 
 Send = Callable[[Served, str], tuple[str, str]]
 """Asks the service; returns answer and source."""
 
 KEY = "sk-test-upstream"
+TIMEOUT_S = 60.0  # the longest that a test waits; machines can be busy
 MODEL, JUDGE = TeacherConfig().model, JudgeConfig().model
 BOIL = "Put it in boiling water for ten minutes."
 KNOWN = (
@@ -37,6 +39,7 @@ audits = []
 route_threshold = 0.0
 error = 0.001
 worth = 1.0
+timeout_s = 60.0
 """  # whatever was learnt is doubtful at first, and good enough to be checked
 
 
@@ -87,10 +90,10 @@ class Outcome:
             self.journalled: Interaction = list(journal.after(0))[-1]
 
 
-def through_ask(served: Served, text: str) -> tuple[str, str]:
+def through_ask(served: Served, text: str, *options: str) -> tuple[str, str]:
     """Ask with the command line; return answer and source."""
     environment = {**os.environ, "SHAMMAH_HOME": str(served.home)}
-    command = [sys.executable, "-m", "shammah_mlx", "ask", "--json", text]
+    command = [sys.executable, "-m", "shammah_mlx", "ask", "--json", *options, text]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     said = json.loads(done.stdout)
     return said["answer"], said["source"]
@@ -146,10 +149,37 @@ def test_without_a_verdict_claude_answers(
     asked = Outcome(served, upstream, send, text)
     assert (asked.answer, asked.source, len(asked.replies)) == (BOIL, "claude", 1)
     assert asked.verdicts
-    assert (asked.journalled.outcome, asked.journalled.verdicts) == ("rejected", ())
+    assert (asked.journalled.outcome, asked.journalled.is_judged) == ("rejected", False)
 
 
 @WAYS
-def test_the_same_text_is_served_again_without_a_check(served: Served, upstream: Loopback, send: Send) -> None:
+def test_the_same_text_is_served_again_and_the_first_times_checked(
+    served: Served, upstream: Loopback, send: Send
+) -> None:
+    upstream.default_to(claude_and(reply("GOOD")))
     asked = Outcome(served, upstream, send, TAUGHT[0])
-    assert (asked.answer, asked.source, asked.verdicts, asked.replies) == (BOIL, "repeat", [], [])
+    assert (asked.answer, asked.source, len(asked.verdicts), asked.replies) == (BOIL, "repeat", 1, [])
+
+
+def test_a_shadow_gets_its_verdict_while_learning_and_a_client_does_not_wait_for_it(
+    served: Served, upstream: Loopback
+) -> None:
+    is_asked, is_released = threading.Event(), threading.Event()
+
+    def read_slowly(wire: Wire, request: Request) -> None:
+        if "reply" in json.loads(request.last_user_text):
+            is_asked.set()
+            is_released.wait(TIMEOUT_S)
+        reply("BAD" if "reply" in json.loads(request.last_user_text) else "GOOD")(wire, request)
+
+    answers = reply("Cook it in boiling water.")
+    upstream.default_to(lambda wire, request: (read_slowly if is_for_judge(request) else answers)(wire, request))
+    assert through_ask(served, "what is a way to boil an egg?", "--claude") == ("Cook it in boiling water.", "claude")
+    assert is_asked.wait(TIMEOUT_S)
+    assert through_ask(served, TAUGHT[0]) == (BOIL, "repeat")
+    is_released.set()
+    served.wait_until_learnt()
+    with closing(Journal(served.home / "journal.db")) as journal:
+        before, after = list(journal.after(0))[-2:]
+    assert [(verdict.good, verdict.with_reply) for verdict in before.verdicts] == [(False, True)]
+    assert after.source == "repeat"

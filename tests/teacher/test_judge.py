@@ -32,6 +32,7 @@ from tests.teacher.test_faults import FAULTS, RECORDED, events, mutants
 QUESTION = Query(next(iter(RECORDED)), system="Answer for a Mac.", history=(Exchange("which Mac?", "An old one."),))
 ANSWER, REPLY = "Hold the power button.", "Press the power button for ten seconds."
 JUDGE = JudgeConfig(model="claude-haiku-5-5")
+USAGE = {"input_tokens": 150, "output_tokens": 4}
 HAIKU, SONNET = LIST_PRICES["claude-haiku-5-5"], LIST_PRICES["claude-sonnet-5-5"]
 
 
@@ -54,11 +55,17 @@ def kind(outcome: object) -> str:
     return outcome.kind
 
 
+def is_paid_for_nothing(outcome: object) -> bool:
+    """Say whether this is a reply that was paid for, and says neither "good" nor "bad"."""
+    assert isinstance(outcome, Verdict), outcome
+    return outcome.good is None and outcome.cost_usd == pytest.approx(17 / 1e6)
+
+
 class TestAVerdict:
     @pytest.mark.parametrize(("word", "good"), [("GOOD", True), ("BAD", False)])
     @pytest.mark.parametrize("shown", [None, REPLY])
     def test_has_the_word_the_rubric_tokens_and_cost(self, word: str, good: bool, shown: str | None) -> None:
-        outcome = judged(reply(word, usage={"input_tokens": 150, "output_tokens": 4}), shown=shown)
+        outcome = judged(reply(word, usage=USAGE), shown=shown)
         assert outcome == Verdict(
             good=good,
             model="claude-haiku-5-5",
@@ -102,12 +109,12 @@ class TestAVerdict:
 
 class TestNoVerdict:
     @pytest.mark.parametrize("text", ["GOOD enough", "I cannot judge that.", "", "GOOD\n\nBAD"])
-    def test_comes_of_other_words(self, text: str) -> None:
-        assert kind(judged(reply(text))) == "no_verdict"
+    def test_comes_of_other_words_which_are_paid_for(self, text: str) -> None:
+        assert is_paid_for_nothing(judged(reply(text, usage=USAGE)))
 
     @pytest.mark.parametrize("stop_reason", ["max_tokens", "refusal", "pause_turn", "tool_use"])
     def test_comes_of_the_right_word_if_it_may_have_gone_on(self, stop_reason: str) -> None:
-        assert kind(judged(reply("GOOD", stop_reason=stop_reason))) == "no_verdict"
+        assert is_paid_for_nothing(judged(reply("GOOD", stop_reason=stop_reason, usage=USAGE)))
 
     @pytest.mark.parametrize("ending", ENDINGS)
     def test_comes_of_a_stream_that_broke_after_the_word(self, ending: str) -> None:
@@ -121,9 +128,11 @@ class TestNoVerdict:
             FAULTS[fault](wire, replace(request, body={**request.body, "messages": messages}))
 
         outcome = judged(misbehave, shown=REPLY, timeout_s=0.3)
-        assert isinstance(outcome, Outage)
-        assert outcome.message.endswith(".")
-        assert outcome.hint
+        if isinstance(outcome, Outage):
+            assert outcome.message.endswith(".")
+            assert outcome.hint
+        else:
+            assert outcome.good is None
         for secret in (KEY, QUESTION.text, RECORDED[QUESTION.text], ANSWER, REPLY):
             assert secret not in repr(outcome)
 
@@ -142,7 +151,7 @@ class TestNoVerdict:
                 outcome = claude(server).judge(QUESTION, ANSWER, None)
                 assert msgspec.json.decode(msgspec.json.encode(outcome), type=type(outcome)) == outcome
                 outcomes.add(outcome.good if isinstance(outcome, Verdict) else outcome.kind)
-        assert outcomes >= {True, "no_verdict"}
+        assert outcomes >= {True, None, "no_verdict"}
         assert False not in outcomes
 
     def test_comes_without_a_key_and_nothing_is_sent(self) -> None:
@@ -310,6 +319,7 @@ class TestTheSimulatedJudge:
     def verdict(self, judge: SimulatedJudge, row: int, answer: str) -> bool:
         verdict = judge.judge(Query(STREAM[row][0].query, row=STREAM[row][0].id), answer, None)
         assert isinstance(verdict, Verdict)
+        assert verdict.good is not None
         return verdict.good
 
     @pytest.mark.parametrize(
