@@ -251,6 +251,7 @@ class PolicyConfig(_Frozen, frozen=True):
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
     accept_thresholds: Bands = ((0, 0.5),)  # p_accept must exceed it
     accept_destroying: Share = 0.5  # the same for a draft with a command that deletes or overwrites
+    max_other_answer: Share = 1.0  # greatest probability that a question in other words has another answer
     audits: Bands = ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))  # specification, Sampling Rate
     audit_focus: Amount = 0.0  # audits follow the doubt, such as 1 - p_accept, to this power; 0: all drafts alike
     audit_evenly: Share = 0.0  # of the audits that fall on all drafts alike, whatever the doubt

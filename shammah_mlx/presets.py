@@ -32,6 +32,7 @@ DEFAULT = Config(
         route_thresholds=((50, 0.5),),  # a draft costs milliseconds: the Validator's threshold is the one that matters
         accept_thresholds=((50, 0.5),),  # a served draft must be likelier good than bad, whatever `risk` allows
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
+        max_other_answer=0.1,  # a home that has met no neighbours cannot know them; see learners.changed_questions
         audit_focus=2.0,  # audits teach most, and catch most bad answers, where the doubt is greatest
         audit_evenly=0.2,  # enough to measure drafts of little doubt too; 0.5 costs more calls
         audit_floor=0.02,  # the interval on bad answers is as wide as its inverse

@@ -176,8 +176,11 @@ def accept_threshold(seen: int, config: PolicyConfig) -> float | None:
 def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float | None:
     """Return what p_accept of this draft must exceed, by all rules; None while nothing may be served locally.
 
-    The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command.
+    The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. A draft that
+    is likely to answer another question than the one that was asked cannot be good enough.
     """
+    if scored.draft.features.get("other answer", 0.0) > config.max_other_answer:
+        return 1.0
     is_scheduled = SOURCE_RULES[scored.draft.source].is_scheduled
     minimum = accept_threshold(request.seen, config) if is_scheduled else 0.0
     if minimum is None:

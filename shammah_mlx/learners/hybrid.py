@@ -17,6 +17,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
 from shammah_mlx.framework.targets import Target
+from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
@@ -86,6 +87,7 @@ class HybridRoles(PersistentRoles):
         self._decoder = decoder
         self._read = functools.lru_cache(RECENT)(functools.partial(read_draft, reader)) if reader else None
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
+        self._changed_questions = ChangedQuestions()
 
     def _begin_memory(self) -> None:
         self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
@@ -116,9 +118,11 @@ class HybridRoles(PersistentRoles):
         if source == "repeat":
             repeated = self._proposals.repeat(query)
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
-        return (
-            None if proposal is None else self._with_opinion(query, self._recalled(proposal.entry, "recall", features))
-        )
+        if proposal is None:
+            return None
+        other_answer = self._changed_questions.p_other_answer(features["changed"])
+        recalled = self._recalled(proposal.entry, "recall", {**features, "other answer": other_answer})
+        return self._with_opinion(query, recalled)
 
     def _recalled(self, entry: Entry, source: DraftSource, features: dict[str, float]) -> Draft:
         number = entry.number
@@ -160,6 +164,8 @@ class HybridRoles(PersistentRoles):
         is_void = any(target.versions.get(name) != self._versions.get(name) for name in DEPENDS_ON[source])
         if classifier is None or target.label is None or not target.features or is_void:
             return Step(target.role, None, applied=False)  # made by other versions
+        if (target.role, source) == ("validator", "recall"):
+            self._changed_questions.step(target.features, target.label)
         return Step(target.role, classifier.step(target.features, target.label), applied=True)
 
     def state(self) -> dict[str, Arrays]:
@@ -175,9 +181,10 @@ class HybridRoles(PersistentRoles):
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
         adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
+        changed = {f"changed.{name}": mx.array(array) for name, array in self._changed_questions.state().items()}
         return {
             "router": {**classifiers["router"], **trust},
-            "validator": classifiers["validator"],
+            "validator": {**classifiers["validator"], **changed},
             "generator": adapters,
             "optimizer_state": {**optimizer, **remembered},
         }
@@ -194,6 +201,8 @@ class HybridRoles(PersistentRoles):
             for source, classifier in by_source.items():
                 if not DEPENDS_ON[source] & set(changed):
                     classifier.load(_under(f"{source}.", state[role]))
+        if not DEPENDS_ON["recall"] & set(changed):
+            self._changed_questions.load(_under("changed.", state["validator"]))
         if self._decoder and "decoder" not in changed:
             self._decoder.load(state["generator"], state["optimizer_state"])
         refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
