@@ -14,8 +14,8 @@ from shammah_mlx.learners.features import UNCHANGED, log_odds_without
 from shammah_mlx.numerics import sigmoid
 
 TRUSTED = 2.0  # log-odds of trust before the change counts: of these drafts only the change can tell which are wrong
-WORTH = 60.0  # neighbours that the words' estimate counts as; by the sample's neighbours, less serves too many
-ENOUGH = 5  # neighbours met, from which the Validator's own experience decides
+WORTH = 50.0  # neighbours that the words' estimate counts as; by the sample, with fewer too many are served
+ENOUGH = 8  # neighbours met, from which the Validator's own experience decides
 
 
 class ChangedQuestions:
