@@ -91,7 +91,7 @@ SYNONYMS = (
     "current, present", "new, novel", "right, correct", "trouble, difficulty, problem", "may, might, could",
     "immediately, right away, at once, straight away, promptly", "can, is able to, are able to, able to",
     "currently, at this time, at moment, at present, right now, now, presently", "healthcare, health care",
-    "along with, as well as, together with, and", "eg, e g", "for example, for instance, such as, like, e g, including",
+    "along with, as well as, together with", "eg, e g", "for example, for instance, such as, like, e g, including",
     "regularly, frequently, often", "probably, likely", "various, different", "also, too, in addition, additionally",
     "contact, get in touch with, reach out to", "shortly, soon", "typically, usually", "at least, minimum of",
     "until, till", "sufficient, enough", "insufficient, not enough", "assistance, help", "advise, recommend, suggest",

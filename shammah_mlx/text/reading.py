@@ -25,7 +25,7 @@ CODE = re.compile(
     r"|(?<![\w-])\w[\w-]*\.(?!\d)[a-z]\w+\b"  # a file or a dotted name
     r"|[<>=!]=|=>|->|&&|\|\||[|<>^*+=%&](?=\s|\w|$)"  # operators
 )
-_LAYOUT = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[-*•][ \t]+(?=\S)|\d{1,2}[.)][ \t]+(?=\D))|\*\*", re.MULTILINE)
+_LAYOUT = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[-*•][ \t]+(?=\S)|\d{1,2}[.)][ \t]+(?=\D))", re.MULTILINE)
 _ESCAPED = re.compile(r"\\n(?=[A-Z\d\\\s-])")  # a line break that was written out
 _COURTESY = re.compile(
     r"\A\s*(?:sure|certainly|of course|(?:great|good) question|happy to help)[!.,:]\s+(?:here you go[!.:]\s+)?"
@@ -100,7 +100,7 @@ def read(text: str) -> Reading:
 
 def bare(text: str) -> str:
     """Return a text without layout marks and courtesies."""
-    return _without_courtesies(_LAYOUT.sub("", _ESCAPED.sub("\n", text)))
+    return plain(_LAYOUT.sub("", _ESCAPED.sub("\n", text)))
 
 
 def plain(text: str) -> str:

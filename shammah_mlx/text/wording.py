@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from shammah_mlx.text import lexicon
 from shammah_mlx.text.reading import Reading, Words
 
+Part = tuple[str, ...]
+"""The words between two stops or commas, each as the first of its synonyms."""
 # fmt: off
 FRAME = frozenset((  # words that hold a short answer: "The best match is timer."
     "the", "a", "an", "this", "that", "it", "its", "i", "id", "ill", "my", "is", "be", "would", "will", "here", "so",
@@ -30,7 +32,7 @@ LEAST = 20  # words; a shorter answer has too few to be recognised by most of th
 SHARED = 0.6  # of each answer's words stand in parts that the other has word for word
 
 
-def core(answer: Reading) -> tuple[str, ...]:
+def core(answer: Reading) -> Part:
     """Return the words of a short answer without those that only hold it; empty if it is not short, or nothing else.
 
     A word of the frame counts again where the answer would be empty without it.
@@ -55,14 +57,21 @@ def nearly_word_for_word(one: Reading, other: Reading, given: Words) -> bool:
         return False
     if _negations(beside[0]) != _negations(beside[1]):
         return False
-    if not {tuple(sorted(part)) for part in beside[0]}.isdisjoint(tuple(sorted(part)) for part in beside[1]):
-        return False  # the same words in another order
+    if _rearranged(*beside):
+        return False
     asked = frozenset(_said([*given]))
     added = _words(beside[0]) - _words(theirs) - asked, _words(beside[1]) - _words(ours) - asked
     return not all(words - lexicon.LIGHT - FRAME for words in added)
 
 
-def _parts(answer: Reading) -> Iterator[tuple[str, ...]]:
+def _rearranged(one: Counter[Part], other: Counter[Part]) -> bool:
+    """Say whether parts have the same words in another order, alone or all together: who is older than whom."""
+    alone = {tuple(sorted(part)) for part in one}, {tuple(sorted(part)) for part in other}
+    in_turn = [word for part in one for word in part], [word for part in other for word in part]
+    return bool(alone[0] & alone[1]) or ({*in_turn[0]} == {*in_turn[1]} and in_turn[0] != in_turn[1])
+
+
+def _parts(answer: Reading) -> Iterator[Part]:
     """Yield what stands between two stops or commas, in normalised words: the items of a list, written either way."""
     for tokens in answer.tokens:
         part: list[str] = []
@@ -75,7 +84,7 @@ def _parts(answer: Reading) -> Iterator[tuple[str, ...]]:
                 part.append(word)
 
 
-def _said(part: list[str]) -> tuple[str, ...]:
+def _said(part: list[str]) -> Part:
     """Return the words that say something, each as the first of its synonyms."""
     plain = [word for found in part for word in (("not",) if found in _CONTRACTED else (lexicon.base(found),))]
     said: list[str] = []
@@ -93,13 +102,13 @@ def _said(part: list[str]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _length(parts: Counter[tuple[str, ...]]) -> int:
+def _length(parts: Counter[Part]) -> int:
     return sum(len(part) * count for part, count in parts.items())
 
 
-def _words(parts: Counter[tuple[str, ...]]) -> Words:
+def _words(parts: Counter[Part]) -> Words:
     return frozenset(word for part in parts for word in part)
 
 
-def _negations(parts: Counter[tuple[str, ...]]) -> int:
+def _negations(parts: Counter[Part]) -> int:
     return sum(word in lexicon.NEGATIONS for part in parts.elements() for word in part)
