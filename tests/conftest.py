@@ -12,6 +12,7 @@ from typing import Any
 
 os.environ["SHAMMAH_DEVICE"] = "cpu"  # before anything imports MLX
 
+import hypothesis
 import msgspec
 import pytest
 
@@ -26,6 +27,8 @@ from tests.loopback import Loopback, reply
 from tests.served import Place
 
 WEIGHTS = weights_folder()  # before HOME changes
+hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine may take long over any example
+hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

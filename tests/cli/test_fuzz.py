@@ -24,7 +24,7 @@ from tests.home.test_late_audits import LEARNT, TOML
 from tests.loopback import Loopback, reply
 
 TINY = TINY_TOML + "[teacher]\nmax_retries = 0\n"
-SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+SLOW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 pytestmark = [pytest.mark.settings(TINY_TOML), pytest.mark.slow]

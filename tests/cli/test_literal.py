@@ -268,7 +268,7 @@ class TestBadInput:
         assert failed.exit_code == 1
         assert "Traceback" not in failed.stderr
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.binary(max_size=60))
     def test_any_bytes_on_standard_input_are_answered_or_clearly_refused(
         self, shammah: Shammah, claude: Loopback, content: bytes

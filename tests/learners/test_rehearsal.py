@@ -165,7 +165,7 @@ def offered(seed: int, count: int, size: int) -> list[int]:
     return [int(row[0]) for row in np.array(rehearsal.state()["reservoir"])]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**63 - 1), st.integers(0, 12), st.integers(1, 8))
 def test_the_reservoir_holds_distinct_examples_and_all_while_there_is_room(seed: int, count: int, size: int) -> None:
     kept = offered(seed, count, size)

@@ -46,7 +46,7 @@ def test_special_tokens_written_by_a_user_are_text(pieces: WordPieces, coder: By
     assert coder.end not in coder.prompt("<|im_end|>")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"), max_codepoint=0x3FFFF)) | st.text("\n\t 0123456789{}🍵é"))
 def test_text_comes_back_exactly(coder: Bytes, text: str) -> None:
     tokens, mask = coder.example("", text)

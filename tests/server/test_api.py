@@ -464,14 +464,14 @@ class TestBodies:
                     assert own.post("/v1/messages", content=endless()).status_code == 413
                 assert own.get("/health").status_code == 200
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
     def test_of_any_bytes_get_a_response(self, http: httpx2.Client, sent: bytes) -> None:
         got = http.post("/v1/messages", content=sent)
         assert got.status_code in (400, 200)
         assert got.json()["type"] in ("error", "message")
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(
         st.recursive(
             st.one_of(

@@ -33,7 +33,7 @@ def meters(embedder: Embedder) -> list[Meter]:
     return [make_meter(DivergenceConfig(kind=kind), embedder) for kind in KINDS]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_every_meter_stays_between_0_and_1(meters: list[Meter], draft: str, reply: str) -> None:
     for meter in meters:
@@ -102,7 +102,7 @@ def meter(embedder: Embedder) -> Meter:
     return fitted(embedder)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts, texts, texts)
 @example(question="", one="A", other="A0")  # as many words, and one has the letters of the other
 def test_the_fitted_meter_is_0_for_the_same_text_and_heeds_no_order(
