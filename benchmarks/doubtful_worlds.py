@@ -39,7 +39,7 @@ from shammah_mlx.events import (
     Verdict,
 )
 from shammah_mlx.framework import policy
-from shammah_mlx.framework.loop import answer, observe, run_consultation
+from shammah_mlx.framework.loop import answer, judge_shadows, observe, run_consultation
 from shammah_mlx.framework.policy import HomeCounts
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.numerics import sigmoid
@@ -145,6 +145,7 @@ class _Run:
         found = run_consultation(answer(request, self, self._measure, self._config), self)
         assert isinstance(found, Interaction)  # this Claude can always be reached
         found = observe(found, self, self._measure, self._config)
+        found = run_consultation(judge_shadows(found, self._config), self)
         self._interactions.append(found)
         if found.served_local:
             self._served.append(self._asked.bad)
