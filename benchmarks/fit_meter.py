@@ -243,8 +243,8 @@ def tabulate(pairs: dict[str, list[Pair]], embed: Embed) -> Table:
     decided: dict[str, list[tuple[bool, bool]]] = {kind: [] for kind in pairs}
     for kind, pair in ((kind, pair) for kind, all_ in pairs.items() for pair in all_):
         found = features_of(Exchange(pair.question, pair.one), Exchange(pair.question, pair.other), embed)
-        if isinstance(found, bool):
-            decided[kind].append((found, pair.equivalent))
+        if isinstance(found, float):
+            decided[kind].append((found < 0.5, pair.equivalent))
             continue
         rows.append(found)
         kinds.append(kind)

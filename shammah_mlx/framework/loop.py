@@ -31,6 +31,7 @@ from shammah_mlx.events import (
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.framework.targets import Target, make_targets
+from shammah_mlx.risk.badness import judge_error, p_bad
 from shammah_mlx.text.divergence import Meter
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
@@ -225,10 +226,13 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
     if isinstance(reply, Outage) or not reply.complete:
         return _audit_failed(stands, drafts, reply)
     drafts = _compare(drafts, request.query, reply, roles, meter)
-    divergence = drafts[0].divergence
-    return Interaction.audited(
-        stands, drafts, reply, good=divergence is not None and config.divergence.is_good(divergence)
-    )
+    bad = p_bad(drafts[0], config.divergence, judge_error(request, config))
+    good = bad is not None and bad < 0.5 if drafts[0].passed is False else _is_good(drafts[0], config)
+    return Interaction.audited(stands, drafts, reply, good=good)
+
+
+def _is_good(scored: ScoredDraft, config: Config) -> bool:
+    return scored.divergence is not None and config.divergence.is_good(scored.divergence)
 
 
 def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: Reply | Outage) -> Interaction | Outage:
@@ -237,7 +241,8 @@ def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: R
     A draft that the judge refused meanwhile is not served either.
     """
     if not stands.request.strict and drafts[0].passed is not False:
-        return stands if isinstance(reply, Outage) else msgspec.structs.replace(stands, reply=reply)
+        stood = msgspec.structs.replace(stands, drafts=drafts)
+        return stood if isinstance(reply, Outage) else msgspec.structs.replace(stood, reply=reply)
     if isinstance(reply, Outage):
         return reply
     return Interaction.rejected(stands.request, stands.route, drafts, reply)  # it was paid for: shown, marked as cut

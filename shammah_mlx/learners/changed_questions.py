@@ -15,6 +15,7 @@ from shammah_mlx.numerics import sigmoid
 
 TRUSTED = 2.0  # log-odds of trust before the change counts: of these drafts only the change can tell which are wrong
 WORTH = 50.0  # neighbours that the words' estimate counts as; by the sample, with fewer too many are served
+SURELY_BAD = 0.1  # label; a meter in doubt has found no neighbour
 ENOUGH = 8  # neighbours met, from which the Validator's own experience decides
 
 
@@ -35,7 +36,7 @@ class ChangedQuestions:
         changed = features["changed"]
         if changed > UNCHANGED and log_odds_without(features["trust"], -changed) > TRUSTED:
             self._expected = float(np.float32(self._expected + sigmoid(changed)))  # as it is stored
-            self._found += label < 0.5
+            self._found += label < SURELY_BAD
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the counts."""

@@ -28,6 +28,7 @@ NO_PROPOSAL = {
 }
 NEIGHBOURS = 0.3  # share of questions near a known one, in other words, that have another answer; a guess
 MOST_CHANGED = 4.0  # log-odds; more is not evidence but the same evidence twice
+MOST_ODDS = 30.0  # log-odds; more is certain, and overflows
 LEAST_ODDS = 1e-9  # what rounding leaves where one thing is certain
 UNCHANGED = -9.0  # log-odds that stand for the same words
 
@@ -59,6 +60,7 @@ def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, fl
 
 def log_odds_of_both(one: float, other: float) -> float:
     """Return the log-odds that two independent things are both true, from the log-odds of each."""
+    one, other = (min(max(odds, -MOST_ODDS), MOST_ODDS) for odds in (one, other))
     return -math.log(math.exp(-one) + math.exp(-other) + math.exp(-one - other))
 
 

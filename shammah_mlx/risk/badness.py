@@ -19,6 +19,7 @@ from shammah_mlx.config import Config, DivergenceConfig
 from shammah_mlx.events import Judging, Request, ScoredDraft
 from shammah_mlx.numerics import log_odds, sigmoid, sigmoids
 
+REMEMBERED = 64  # priors: the spread moves them a little with every repeat
 NEUTRAL = 0.5  # the prior where nothing else is known
 MOST = 12.0  # log-odds; the meter and the judge can be wrong, and two certainties must not make NaN
 SHARPNESS = 2.2  # sd of the fitted meter's log-odds, given the truth; an AUC of .94
@@ -102,7 +103,7 @@ def shown_by_shadow(divergence: DivergenceConfig, prior: float, judging: Judging
     return _shown_beside(prior, judging.error, judging.shadow_doubt)
 
 
-@functools.cache
+@functools.lru_cache(REMEMBERED)
 def _shown_beside(prior: float, error: float, doubt: float) -> float:
     """Return the share for a meter whose readings between `doubt` and 1 - `doubt` get a verdict as well."""
     odds, step, widest = log_odds(prior), log_odds(1.0 - error), -log_odds(doubt)
@@ -120,7 +121,7 @@ def _shown_beside(prior: float, error: float, doubt: float) -> float:
     return mean(1.0) - mean(-1.0)
 
 
-@functools.cache
+@functools.lru_cache(REMEMBERED)
 def _shown(prior: float, error: float = NEUTRAL, both: float = 1.0) -> float:
     """Return the same for a meter alone, or after a verdict; by default the verdict says nothing."""
     odds, step = log_odds(prior), log_odds(1.0 - error)

@@ -67,31 +67,31 @@ def shipped_weights() -> Weights:
     return msgspec.json.decode(files("shammah_mlx.text").joinpath("fitted.json").read_bytes(), type=Weights)
 
 
-def features_of(draft: Exchange, reply: Exchange, embed: Embed) -> dict[str, float] | bool:
-    """Return what speaks for and against the equivalence of two answers, or whether they are, where rules decide."""
+def features_of(draft: Exchange, reply: Exchange, embed: Embed) -> dict[str, float] | float:
+    """Return what speaks for and against the equivalence of two answers, or their divergence where rules decide."""
     decided = rules.decided(draft.answer, reply.answer)
     if decided is not None:
-        return decided
+        return float(not decided)
     one, other = reading.read(draft.answer), reading.read(reply.answer)
     same = rules.same_words(one, other)
     if same is not None:
-        return same
+        return float(not same)
     if max(len(one.sentences), len(other.sentences)) > MOST_CHUNKS:
-        return False
+        return 1.0
     vectors = embed(one.sentences), embed(other.sentences)
     changes = evidence.changes_between(one, other, vectors[0] @ vectors[1].T)
     if rules.vetoed(one, other, reply.question, changes):
-        return False
+        return 1.0
+    if changes <= {"word", "order"} and (apart := wording.divergence(one, other)) is not None:
+        return apart
     given = reading.given(*sorted((draft.question, reply.question)))
-    if changes <= {"word", "order"} and wording.nearly_word_for_word(one, other, given):
-        return True
     return evidence.features(one, other, given, vectors, changes)
 
 
 def fitted(embed: Embed, weights: Weights | None = None) -> Meter:
     """Measure by 1 - P(equivalent), fitted to people's judgements of answers to the same question.
 
-    Where rules decide, the divergence is 0 or 1.
+    Where rules decide it is 0, 1, or `wording.CHANGED`.
     """
     known = weights or shipped_weights()
 
@@ -101,7 +101,7 @@ def fitted(embed: Embed, weights: Weights | None = None) -> Meter:
 
     def measure(draft: Exchange, reply: Exchange) -> float:
         found = features_of(draft, reply, lambda sentences: vectors(tuple(sentences)))
-        return float(not found) if isinstance(found, bool) else 1.0 - sigmoid(known.log_odds(found))
+        return found if isinstance(found, float) else 1.0 - sigmoid(known.log_odds(found))
 
     return measure
 

@@ -32,7 +32,8 @@ _CREATIVE = re.compile(
     r"|\b(?:tell|give|share|know|got)\b(?: (?!(?:the|this|that|if|whether|about|what|how|who|why)\b)[\w'-]+){0,4}?"
     rf" {_WORKS}"
     rf"|\b(?:another|one more|how about an?|an? (?:new|different|funny|short)) {_SHORT_WORKS}"
-    r"|\b(?:brainstorm|improvise|(?:surprise|entertain|amuse) me|say something (?:nice|funny|random|new))\b",
+    r"|\b(?:brainstorm|improvise|(?:surprise|entertain|amuse|quiz) me|make me laugh|tell me something"
+    r"|say something (?:nice|funny|random|new))\b",
     _I,
 )
 _ADVICE = re.compile(  # one of many good answers
@@ -51,7 +52,10 @@ _RANDOM = re.compile(
     r"|number generators?)\b)"
     r"|\b(?:(?:flip|toss) (?:a|the) coin|roll (?:an?|the|some|two|\d+) (?:dice|die|d\d+)|heads or tails"
     r"|(?:pick|choose|draw) (?:an?|any|one|some) (?:number|card|colou?r|letter|word|name|winner)"
-    r"|shuffle (?:this|these|the following))\b",
+    r"|think of an? (?:number|card|colou?r|word)|guess (?:an?|my) number|pick one\b|roll \d*d\d+"
+    r"|shuffle (?:this|these|the following))\b"
+    r"|\b(?:generate|create|make|give)(?: (?:me|us))? (?:an? |the |some |\d+ )?(?:new |strong |secure |good |safe )*"
+    r"(?:uuids?|guids?|passwords?|passphrases?|pins?|tokens?|secrets?|api keys?|nonces?|salts?)(?= for me\b|\W*\Z)",
     _I,
 )
 _RANDOM_WORDS = re.compile(r"\brandom (?:\w+ )?(?:facts?|jokes?|quotes?|thoughts?|trivia|topics?|recipes?)\b", _I)

@@ -21,7 +21,7 @@ CORE = 0.6  # share of the wordings from which a word belongs to the core
 STEM = 5  # common first letters from which two words count as forms of one word
 
 FEATURES = (
-    "same words",  # 1 if the content words, numbers, flags and links are the same
+    "same words",  # 1 if the content words, numbers, flags, links and negation are the same
     "opposites",  # pairs of words, one from each question, that exclude each other
     "numbers replaced",  # 1 if each question has a number that the other lacks
     "things replaced",  # kinds of which the questions name different things
@@ -41,15 +41,15 @@ FEATURES = (
 )
 
 CONSTANT = -0.7
-WEIGHTS = {  # fitted by `benchmarks.question_changes` on questions with an even sha256; two are raised by hand, since
-    # the fit saw few clear cases: opposites from 0.85, numbers from 0.7
+WEIGHTS = {  # fitted by `benchmarks.question_changes` on questions with an even sha256; three are raised by hand,
+    # since the fit saw few clear cases: opposites from 0.85, numbers from 0.7, negation from 0.05
     "same words": -1.05,
     "opposites": 1.5,
     "numbers replaced": 1.8,
     "things replaced": 1.1,
     "flags replaced": 1.0,
     "case differs": 0.6,
-    "negation differs": 0.05,
+    "negation differs": 1.0,
     "swapped": 1.85,
     "reordered": 0.7,
     "new words": -1.15,
@@ -72,7 +72,13 @@ def question_changes(new: str, known: str, wordings: Sequence[str] = (), answer:
     known_wordings = (b, *map(parts_of, wordings))
     came, gone, shared = _differing(a, b)
     values = (
-        float(a.content == b.content and a.numbers == b.numbers and a.flags == b.flags and a.sources == b.sources),
+        float(
+            a.content == b.content
+            and a.numbers == b.numbers
+            and a.flags == b.flags
+            and a.sources == b.sources
+            and a.negated == b.negated
+        ),
         min(_opposed(a, b, came, gone), MANY),
         float(bool(a.numbers - b.numbers and b.numbers - a.numbers)),
         _things_replaced(a, b),

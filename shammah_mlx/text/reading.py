@@ -18,7 +18,7 @@ SPELLING = 2  # letters by which two spellings of one name differ in length at m
 MOST_ODD = 60  # words without an equal one that are compared by spelling; more would take too long
 CODE = re.compile(
     r"(?<![\w-])--?[A-Za-z][\w-]*"  # -x, --long
-    r"|\w+://[^\s)>\]]+|\b[A-Z]:\\[\w\\.]+"  # an address, a path of Windows
+    r"|(?<!\w)\w{1,20}://[^\s)>\]]+|\b[A-Z]:\\[\w\\.]+"  # an address, a path of Windows
     r"|(?<![\w.~/-])(?:~|\.{1,2})?/[\w.*~/-]+"  # a path
     r"|(?<![\w.])[\w.]+\([^)\n]*\)"  # a call
     r"|\b\w+_\w+\b|\b[a-z]+[A-Z]\w*\b"  # snake_case, camelCase
@@ -27,15 +27,18 @@ CODE = re.compile(
 )
 _LAYOUT = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[-*•][ \t]+(?=\S)|\d{1,2}[.)][ \t]+(?=\D))", re.MULTILINE)
 _ESCAPED = re.compile(r"\\n(?=[A-Z\d\\\s-])")  # a line break that was written out
-_COURTESY = re.compile(
-    r"\A\s*(?:sure|certainly|of course|(?:great|good) question|happy to help)[!.,:]\s+(?:here you go[!.:]\s+)?"
-    r"|(?:\A\s*+|(?<=[.!?\])\s]))\[*(?:let me know if|(?:i )?hope (?:this|that) helps|feel free to ask"
-    r"|would you like (?:more|to know)|if you have (?:any )?(?:other|more|further)? ?questions|is there anything else)"
-    r"[^.!?\n]*+(?:[.!?]\]*|\Z)",
+_BOLD = re.compile(r"(?<![\w*/{(,`'])\*\*(?=[^\s*/{(,'])([^*\n/{}`]+)(?<=[^\s/{(,])\*\*(?![\w*/{(,`'])")
+_PIECE = re.compile(r"[^\n]*?(?:[.!?:](?=\s)[^\S\n]*\n*|\n+|\Z)")
+_CLOSING = re.compile(  # the space before a courtesy: what stands there, such as an address, need not end a sentence
+    r"(?<=\S)[ \t]+(?=(?:I hope|Hope) (?:this|that)\b|Let me know if\b|Feel free to\b|Is there anything else\b)"
+)
+_ADDRESSED = re.compile(  # a courtesy has one of these, and none but courteous words
+    r"\b(?:hope (?:this|that)|let me (?:know|help|explain)|feel free|happy to|glad|thanks?|questions?|anything else"
+    r"|further|more (?:detail|information)|just ask|good to ask|would you like|if anything|to know more"
+    r"|if you(?:'d| would)? (?:like|want|need|have))\b|^\W*(?:sure|certainly|of course)\b[^a-z]*$|^\W*(?:here|below)\b.*:\s*$"
+    r"|^\W*(?:answer|overview|summary)\W*$",
     re.IGNORECASE,
 )
-_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*(?![\w*])")
-_PIECE = re.compile(r"[^\n]*?(?:[.!?:](?=\s)[^\S\n]*\n*|\n+|\Z)")
 # fmt: off
 _COURTEOUS = frozenset(map(lexicon.base, (
     "help", "helps", "know", "question", "questions", "ask", "asked", "anything", "something", "else", "further",
@@ -99,28 +102,30 @@ def read(text: str) -> Reading:
 
 
 def bare(text: str) -> str:
-    """Return a text without layout marks and courtesies."""
-    return plain(_LAYOUT.sub("", _ESCAPED.sub("\n", text)))
+    """Return a text without layout marks and courtesies. In a single line no mark is layout: 2. Mai."""
+    text = _ESCAPED.sub("\n", text)
+    return plain(_LAYOUT.sub("", text) if "\n" in text.strip() else text)
 
 
 def plain(text: str) -> str:
-    """Return a text without courtesies and bold type; all other marks stay, which mean something in code."""
+    """Return a text without courtesies and bold type; other marks stay, and so do stars that may be code."""
     return _without_courtesies(_BOLD.sub(r"\1", text))
 
 
 def _without_courtesies(text: str) -> str:
     """Leave out the sentences at both ends that only address the reader."""
-    pieces = [piece for piece in _PIECE.findall(text) if piece.strip()]
+    pieces = [piece for piece in _PIECE.findall(_CLOSING.sub("\n", text)) if piece.strip()]
     while len(pieces) > 1 and _is_courtesy(pieces[0]):
         pieces = pieces[1:]
     while len(pieces) > 1 and _is_courtesy(pieces[-1]):
         pieces = pieces[:-1]
-    left = "".join(pieces)
-    return _COURTESY.sub("", left).strip() or left.strip()
+    return "".join(pieces).strip()
 
 
 def _is_courtesy(sentence: str) -> bool:
-    """Say whether a sentence has courteous words and no others that say something."""
+    """Say whether a sentence addresses the reader, and has no words but courteous ones that say something."""
+    if not _ADDRESSED.search(normalize.straighten_quotes(sentence).strip()):
+        return False
     found = normalize.words(sentence)
     said = [lexicon.base(word) for word in found if word not in lexicon.LIGHT]
     usual = _LEADING if sentence.rstrip().endswith(":") else _COURTEOUS

@@ -4,71 +4,72 @@ Pure text. The fitted weights were learnt on answers that two models wrote indep
 one question often share whole sentences instead, and differ in what stands around them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
-from shammah_mlx.text import lexicon
-from shammah_mlx.text.reading import Reading, Words
+from shammah_mlx.text import lexicon, normalize
+from shammah_mlx.text.reading import Reading
 
 Part = tuple[str, ...]
 """The words between two stops or commas, each as the first of its synonyms."""
-# fmt: off
-FRAME = frozenset((  # words that hold a short answer: "The best match is timer."
-    "the", "a", "an", "this", "that", "it", "its", "i", "id", "ill", "my", "is", "be", "would", "will", "here", "so",
-    "as", "of", "under", "in", "case", "request", "question", "query", "message", "intent", "label", "category",
-    "class", "classification", "tag", "answer", "result", "value", "response", "output", "prediction", "match",
-    "best", "correct", "right", "final", "most", "likely", "fall", "falls", "belong", "belongs", "to", "into",
-    "classify", "classified", "labelled", "labeled", "tagged", "say", "call", "d", "s", "ll", "should", "think",
-))
-# fmt: on
 _CONTRACTED = frozenset(word for word in lexicon.NEGATIONS if word.endswith("nt"))
-FORMAL = frozenset(
-    ("s", "ve", "re", "ll", "d", "m", "am", "or", "of", "to")
-)  # what contractions leave, and words that say little
+_PRONOUNS = frozenset(("i", "you", "he", "she", "it", "we", "they", "that", "there", "here", "what", "who"))
+_SHORTENED = frozenset(("s", "ve", "re", "ll", "d", "m", "am"))  # what stands after a pronoun; elsewhere D is a vitamin
 LONGEST_PHRASE = 4  # words of a synonym
-MOST_FRAMED = 16  # words of a short answer with its frame
-MOST_CORE = 5  # words of the answer itself
+_THING = r"(?:intent|label|category|class|classification|tag|answer|result|match)"
+_FRAMED = re.compile(  # what holds a short answer: "The best match is timer."
+    rf"(?:(?:so|in this case|here)?,? ?(?:the|my) (?:best |correct |right |final )*{_THING}(?: (?:here|of this \w+))?"
+    rf"(?: is:?| would be:?|:)|{_THING}:|(?:that|this|it)(?:'s| is| would be| falls under| belongs to):?"
+    rf"|i(?:'d| would) (?:label|classify|tag) (?:this|it)(?: as)?:?)\s+(?P<held>.+)|(?P<told>.+) is the answer",
+    re.IGNORECASE | re.DOTALL,
+)
+_MARKS = "`\"'* \n"
+MOST_CORE = 6  # words of a short answer itself
 LEAST = 20  # words; a shorter answer has too few to be recognised by most of them
-SHARED = 0.6  # of each answer's words stand in parts that the other has word for word
+SHARED = 0.6  # of an answer's words stand in parts that the other has word for word
+MOST_ADDED = 0.25  # of the words; more is another answer
+CHANGED = 0.05  # divergence of answers of which one says a little more, or the same in another order
+ORDERING = frozenset(("first", "then", "next", "before", "after", "finally", "last", "step"))  # where order counts
+WARNINGS = frozenset(
+    map(lexicon.base, ("stop", "if", "warning", "careful", "danger", "dangerous", "however", "but", "first"))
+)
 
 
 def core(answer: Reading) -> Part:
-    """Return the words of a short answer without those that only hold it; empty if it is not short, or nothing else.
-
-    A word of the frame counts again where the answer would be empty without it.
-    """
-    if len(answer.words) > MOST_FRAMED or len(answer.sentences) > 1:
-        return ()
-    left = tuple(word for word in answer.words if word not in FRAME)
-    return left if len(left) <= MOST_CORE else ()
+    """Return the normalised words of a short answer without what only holds it; empty if it is not short."""
+    text = normalize.straighten_quotes(answer.text).strip(_MARKS).rstrip(".!?")
+    framed = _FRAMED.fullmatch(text)
+    found = normalize.words(framed["held"] or framed["told"]) if framed else answer.words
+    return tuple(found) if len(found) <= MOST_CORE else ()
 
 
-def nearly_word_for_word(one: Reading, other: Reading, given: Words) -> bool:
-    """Say whether most parts of two answers are equal, and at most one of them says something beside.
+def divergence(one: Reading, other: Reading) -> float | None:
+    """Return how far apart two answers are whose parts are nearly all equal; None if they are not.
 
-    `given` are the words of their questions, which say nothing new.
+    Only one of them may say something beside, and little.
     """
     if min(len(one.words), len(other.words)) < LEAST:
-        return False
+        return None
     ours, theirs = Counter(_parts(one)), Counter(_parts(other))
-    shared = ours & theirs
-    beside = ours - shared, theirs - shared
-    if _length(shared) < SHARED * max(_length(ours), _length(theirs)):
-        return False
-    if _negations(beside[0]) != _negations(beside[1]):
-        return False
-    if _rearranged(*beside):
-        return False
-    asked = frozenset(_said([*given]))
-    added = _words(beside[0]) - _words(theirs) - asked, _words(beside[1]) - _words(ours) - asked
-    return not all(words - lexicon.LIGHT - FRAME for words in added)
+    beside = ours - theirs, theirs - ours
+    in_turn = [word for part in beside[0] for word in part], [word for part in beside[1] for word in part]
+    if in_turn[0] == in_turn[1]:  # nothing, or the same, cut into other parts: a list
+        if _length(ours & theirs) < SHARED * _length(ours):
+            return None
+        if [*_parts(one)] == [*_parts(other)] or in_turn[0]:
+            return 0.0
+        return None if not ORDERING.isdisjoint(one.words) else CHANGED
+    added = in_turn[0] or in_turn[1]
+    if (in_turn[0] and in_turn[1]) or len(added) > MOST_ADDED * _length(ours | theirs) or _limits(added):
+        return None
+    return CHANGED
 
 
-def _rearranged(one: Counter[Part], other: Counter[Part]) -> bool:
-    """Say whether parts have the same words in another order, alone or all together: who is older than whom."""
-    alone = {tuple(sorted(part)) for part in one}, {tuple(sorted(part)) for part in other}
-    in_turn = [word for part in one for word in part], [word for part in other for word in part]
-    return bool(alone[0] & alone[1]) or ({*in_turn[0]} == {*in_turn[1]} and in_turn[0] != in_turn[1])
+def _limits(added: list[str]) -> bool:
+    """Say whether words may take back or limit what is said beside them."""
+    return not (lexicon.NEGATIONS | lexicon.LIMITS | WARNINGS).isdisjoint(added)
 
 
 def _parts(answer: Reading) -> Iterator[Part]:
@@ -86,7 +87,11 @@ def _parts(answer: Reading) -> Iterator[Part]:
 
 def _said(part: list[str]) -> Part:
     """Return the words that say something, each as the first of its synonyms."""
-    plain = [word for found in part for word in (("not",) if found in _CONTRACTED else (lexicon.base(found),))]
+    plain = [
+        "not" if word in _CONTRACTED else lexicon.base(word)
+        for before, word in pairwise(["", *part])
+        if not (word in _SHORTENED and before in _PRONOUNS)
+    ]
     said: list[str] = []
     at = 0
     while at < len(plain):
@@ -97,18 +102,10 @@ def _said(part: list[str]) -> Part:
                 break
         else:
             size, word = 1, plain[at]
-            said += [word] if word not in lexicon.EMPTY | FORMAL else []
+            said += [word] if word not in lexicon.EMPTY else []
         at += size
     return tuple(said)
 
 
 def _length(parts: Counter[Part]) -> int:
     return sum(len(part) * count for part, count in parts.items())
-
-
-def _words(parts: Counter[Part]) -> Words:
-    return frozenset(word for part in parts for word in part)
-
-
-def _negations(parts: Counter[Part]) -> int:
-    return sum(word in lexicon.NEGATIONS for part in parts.elements() for word in part)

@@ -454,8 +454,8 @@ def test_a_cheap_audit_that_passes_ends_without_a_reply() -> None:
     assert labels_of(happened) == pytest.approx({"router": 0.97, "validator": 0.97})
 
 
-@pytest.mark.parametrize(("divergence", "source"), [(GOOD, "recall"), (BAD, "claude")])
-def test_a_cheap_audit_that_fails_buys_the_reply_which_decides(divergence: float, source: str) -> None:
+@pytest.mark.parametrize(("divergence", "source"), [(0.01, "recall"), (GOOD, "claude"), (BAD, "claude")])
+def test_a_cheap_audit_that_fails_buys_the_reply_and_both_decide(divergence: float, source: str) -> None:
     happened = judged(SURE, Scripted(reply(), verdicts=[FAIL]), judged_request(CHEAP), divergence)
     assert (happened.outcome, happened.source, happened.divergence) == ("audited", source, divergence)
     assert happened.verdicts == (FAIL,)

@@ -8,7 +8,7 @@ from shammah_mlx.models.weights import Weights
 from shammah_mlx.text import reading
 from shammah_mlx.text.divergence import Meter, fitted
 from shammah_mlx.text.reading import read
-from shammah_mlx.text.wording import core, nearly_word_for_word
+from shammah_mlx.text.wording import CHANGED, core, divergence
 
 QUESTION = "How do I look after a cast-iron pan?"
 LONG = (
@@ -23,38 +23,68 @@ def meter(weights: Weights) -> Meter:
 
 
 def alike(one: str, other: str) -> bool:
-    return nearly_word_for_word(read(one), read(other), frozenset())
+    return divergence(read(one), read(other)) is not None
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "held"),
     [
         ("timer", ("timer",)),
         ("Intent: **set_alarm**", ("set_alarm",)),
         ("I would label this set_alarm.\n\nPlease let me know if you need anything else.", ("set_alarm",)),
         ("The answer is 42.", ("42",)),
-        ("The light is not on.", ("light", "not", "on")),
-        ("That is it.", ()),
+        ("The best match is timer.", ("timer",)),
+        ("The light is not on.", ("light", "is", "not", "on")),
+        ("The answer is option D.", ("option", "d")),
+        ("Turn right.", ("turn", "right")),
         (LONG, ()),
     ],
 )
-def test_the_core_of_a_short_answer_is_what_its_frame_holds(text: str, words: tuple[str, ...]) -> None:
-    assert core(read(text)) == words
+def test_the_core_of_a_short_answer_is_what_its_frame_holds(text: str, held: tuple[str, ...]) -> None:
+    assert core(read(text)) == held
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("one", "other"),
     [
-        ("This falls under timer.", "Category: `timer`", True),
-        ("**yes**\n\nIs there anything else I can help you with?", "yes", True),
-        ("The intent is timer.", "The intent is alarm.", False),
-        ("The light is on.", "The light is off.", False),
-        ("The answer is 42.", "It is 43.", False),
-        ("2**3", "23", False),
+        ("This falls under timer.", "Category: `timer`"),
+        ("**yes**\n\nIs there anything else I can help you with?", "yes"),
+        ("That would be: **cancel**", "The label is cancel."),
+        ("**32** is the answer.", "It's 32."),
     ],
 )
-def test_a_frame_is_not_part_of_an_answer(meter: Meter, one: str, other: str, same: bool) -> None:
-    assert (meter(Exchange("", one), Exchange("", other)) == 0.0) is same
+def test_a_frame_is_not_part_of_an_answer(meter: Meter, one: str, other: str) -> None:
+    assert meter(Exchange("", one), Exchange("", other)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The intent is timer.", "The intent is alarm."),
+        ("The light is on.", "The light is off."),
+        ("The answer is 42.", "It is 43."),
+        ("Vitamin D", "Vitamin A"),
+        ("The answer is option D.", "The answer is option A."),
+        ("Call Tom", "Message Tom"),
+        ("Under the mat", "In the mat"),
+        ("Turn right.", "Turn left."),
+        ("2**3", "23"),
+        ("2. Mai", "7. Mai"),
+        ("12. Tabs", "14. Tabs"),
+        ("rm -rf **/node_modules/**", "rm -rf /node_modules/"),
+        ("Run `git add **/src/**` first.", "Run `git add /src/` first."),
+        ("z = {**a,**{'k': 1}}", "z = {a,{'k': 1}}"),
+        ("Dear Bob, let me know if Tuesday works for you.", "Dear Bob, let me know if Friday works for you."),
+        (
+            "The key is with Ann. Feel free to ask Ann for the key.",
+            "The key is with Ann. Feel free to ask Bob for the code.",
+        ),
+        ("The museum opens at nine. It is free.", "The museum opens at nine. You have to ask."),
+        ("Ann met Bob at noon. She knows.", "Ann met Bob at noon. She asked."),
+    ],
+)
+def test_what_only_looks_like_a_frame_or_a_courtesy_counts(meter: Meter, one: str, other: str) -> None:
+    assert meter(Exchange("", one), Exchange("", other)) > 0.05
 
 
 @pytest.mark.parametrize(
@@ -68,7 +98,27 @@ def test_a_frame_is_not_part_of_an_answer(meter: Meter, one: str, other: str, sa
     ids=["synonyms", "list", "courtesies", "one sentence more"],
 )
 def test_a_long_answer_rearranged_says_the_same(meter: Meter, other: str) -> None:
-    assert meter(Exchange(QUESTION, LONG), Exchange(QUESTION, other)) == 0.0
+    assert meter(Exchange(QUESTION, LONG), Exchange(QUESTION, other)) <= CHANGED
+
+
+RENT = (
+    "In most leases that are signed in this city the deposit for the flat is paid by the tenant when the keys are "
+    "handed over, the repairs are paid by the landlord, and both of them keep a copy of the list."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        ("Who pays the deposit, the tenant or the landlord?", RENT, RENT.replace("by the tenant", "by the landlord")),
+        ("", RENT, RENT.replace("by the tenant", "by the landlord")),
+        ("", LONG, "Never do this if the pan is enamelled, since it cracks. " + LONG),
+        ("", LONG, LONG + " Stop at once if it smokes."),
+    ],
+    ids=["words of the question", "words of the other answer", "a warning before", "a warning after"],
+)
+def test_a_choice_or_a_warning_is_more_than_another_wording(question: str, one: str, other: str) -> None:
+    assert not alike(one, other), question
 
 
 @pytest.mark.parametrize(
@@ -86,12 +136,19 @@ def test_a_long_answer_with_one_thing_changed_is_not_alike(old: str, new: str) -
 
 
 def test_to_note_is_not_to_deny() -> None:
-    assert alike(LONG, LONG.replace("Rub a", "Note that you rub a"))
+    assert alike(LONG, LONG.replace("Rub a", "Note that: rub a"))
 
 
 @pytest.mark.parametrize(
     "text",
-    ["I don't know.", "It is off.", "Turn it on.", "Here is the code: 1234", "Ask your doctor.", "I found it off."],
+    [
+        "I don't know.",
+        "It is off.",
+        "Here is the code: 1234",
+        "Ask your doctor.",
+        "I found it off.",
+        "You have to ask.",
+    ],
 )
 def test_a_sentence_that_says_something_is_no_courtesy(text: str) -> None:
     assert reading.bare(f"The lamp is in the hall. {text}") == f"The lamp is in the hall. {text}"
