@@ -35,7 +35,8 @@ _CLOSING = re.compile(  # the space before a courtesy: what stands there, such a
 _ADDRESSED = re.compile(  # a courtesy has one of these, and none but courteous words
     r"\b(?:hope (?:this|that)|let me (?:know|help|explain)|feel free|happy to|glad|thanks?|questions?|anything else"
     r"|further|more (?:detail|information)|just ask|good to ask|would you like|if anything|to know more"
-    r"|if you(?:'d| would)? (?:like|want|need|have))\b|^\W*(?:sure|certainly|of course)\b[^a-z]*$|^\W*(?:here|below)\b.*:\s*$"
+    r"|if you(?:'d| would)? (?:like|want|need|have))\b"
+    r"|^\W*(?:sure|certainly|of course)\b[^a-z]*$|^\W*(?:here|below)\b.*:\s*$"
     r"|^\W*(?:answer|overview|summary)\W*$",
     re.IGNORECASE,
 )
