@@ -26,6 +26,8 @@ run: setup
 	$(BIN)/shammah replay examples/questions.jsonl --preset literal --limit 60
 	@echo "The default preset: Claude's own past answers, where the evidence says they fit."
 	$(BIN)/shammah replay examples/questions.jsonl --generator recall
+	@echo "The same with a judge, as with a key: a cheap model says in one word whether a past answer serves. Here a stand-in."
+	$(BIN)/shammah replay examples/questions.jsonl --generator recall --judge simulated
 	@echo "That was the whole loop on recorded questions: nothing left this machine. To ask with Claude:"
 	@echo "    export ANTHROPIC_API_KEY=...            # a key from platform.claude.com"
 	@echo "    $(BIN)/shammah ask 'How do I undo my last git commit but keep the changes?'"

@@ -332,6 +332,7 @@ class Interaction(
             reply=reply,
             decision_context=served.decision_context,
             late_for=served.request.number,
+            by_check=served.by_check,
         )
 
     def __post_init__(self) -> None:

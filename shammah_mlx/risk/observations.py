@@ -59,7 +59,7 @@ def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Ob
         spread=spread,
         shown=shown_by_shadow(config.divergence, allowed, judging)
         if kind == "shadow"
-        else shown(config.divergence, allowed, None if interaction.by_check else judging),
+        else shown(config.divergence, allowed, judging if _audit_is_judged(interaction, kind) else None),
         evidence=evidence(scored, config.divergence, error),
     )
 
@@ -76,6 +76,11 @@ def found_since(
         return None
     was_checked = scored.passed is True and (bool(interaction.by_check) or interaction.late_for is not None)
     return evidence(scored, divergence, error, skipping_check=was_checked)
+
+
+def _audit_is_judged(interaction: Interaction, kind: Kind) -> bool:
+    """Return whether an audit of this draft begins with a verdict; a late one has Claude's reply alone."""
+    return kind not in ("missed", "late") and not interaction.by_check
 
 
 def _kind(interaction: Interaction) -> Kind:
