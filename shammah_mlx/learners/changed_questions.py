@@ -14,9 +14,9 @@ from shammah_mlx.learners.features import UNCHANGED, log_odds_without
 from shammah_mlx.numerics import sigmoid
 
 TRUSTED = 2.0  # log-odds of trust before the change counts: of these drafts only the change can tell which are wrong
-WORTH = 50.0  # neighbours that the words' estimate counts as; by the sample, with fewer too many are served
+WORTH = 40.0  # neighbours that the words' estimate counts as; by the sample, with fewer too many are served
 SURELY_BAD = 0.25  # label; a meter in doubt has found no neighbour
-ENOUGH = 8  # neighbours met, from which the Validator's own experience decides
+ENOUGH = 6  # neighbours met, from which the Validator's own experience decides
 
 
 class ChangedQuestions:
