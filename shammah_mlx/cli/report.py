@@ -97,7 +97,9 @@ def _spread(overview: Overview) -> str:
 def _judge(judge: JudgeOverview) -> str:
     if not judge.verdicts:
         return "not asked yet"
-    compared = f"{judge.wrong} of {judge.compared} compared were wrong" if judge.compared else "none compared yet"
+    compared = "none compared yet"
+    if judge.compared:  # what passed is compared only if an audit buys a reply as well
+        compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
     return f"{judge.verdicts} verdicts, ${judge.spent_usd:.4f}; {compared}"
 
 
