@@ -136,7 +136,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
 
 def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:
     origin = f" from #{draft.entry}" if draft.entry else ""
-    needs = _why_served(draft, is_forced=is_forced) if draft.was_served else _needs(draft)
+    needs = _why_it_stood(draft, is_forced=is_forced) if draft.stood else _needs(draft)
     if draft.bad_rate is not None:
         needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"
     divergence = "not measured" if draft.divergence is None else f"divergence {draft.divergence:.3f}"
@@ -145,25 +145,27 @@ def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:
 
 
 def _needs(draft: ExplainedDraft) -> str:
-    """Say what a draft that was not served needs, or why no score is enough."""
+    """Say what a draft that was not accepted needs, or why no score is enough."""
     if draft.other_answer > draft.max_other_answer:
         return f"held back: {_other_answer(draft)}"
     is_closed = draft.threshold is None or draft.threshold >= 1.0  # no score is above 1
     return "nothing may be served yet" if is_closed else f"needs more than {draft.threshold:.3f}"
 
 
-def _why_served(draft: ExplainedDraft, *, is_forced: bool) -> str:
-    """Say what a draft that was served needs by today's settings, and why it was served if it does not reach that."""
+def _why_it_stood(draft: ExplainedDraft, *, is_forced: bool) -> str:
+    """Say what a draft that stood needs by today's settings, and why it stood if it does not reach that."""
     minimum = "no score is enough yet" if draft.minimum is None else f"needs more than {draft.minimum:.3f}"
     is_held_back = draft.other_answer > draft.max_other_answer
     if is_held_back:
         minimum += f"; {_other_answer(draft)}"
     if draft.minimum is not None and draft.p_accept > draft.minimum and not is_held_back:
         return minimum
+    reason = "the settings were others then"
     if is_forced:
-        return f"{minimum}; served because a local answer was asked for"
-    reason = "the judge let it pass" if draft.verdict else "the settings were others then"
-    return f"{minimum}; served because {reason}"
+        reason = "a local answer was asked for"
+    elif draft.verdict:
+        reason = "the judge let it pass"
+    return f"{minimum}; accepted because {reason}"
 
 
 def _other_answer(draft: ExplainedDraft) -> str:

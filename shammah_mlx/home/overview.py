@@ -83,7 +83,7 @@ class Neighbour(msgspec.Struct, frozen=True):
 class ExplainedDraft(
     msgspec.Struct,
     frozen=True,
-    rename={"entry": "from_query", "threshold": "bar", "features": "evidence", "was_served": "served"},
+    rename={"entry": "from_query", "threshold": "bar", "features": "evidence"},
 ):
     """A draft and what it was held against."""
 
@@ -96,7 +96,7 @@ class ExplainedDraft(
     divergence: float | None
     features: dict[str, float]
     verdict: bool | None  # what the judge said of it before there was a reply; None: it was not asked
-    was_served: bool
+    stood: bool  # it was accepted, or the user insisted on it; an audit may have replaced it
     minimum: float | None  # `threshold` as it would be without regard to `max_other_answer`
     other_answer: float  # probability, by the words that changed, that its question has another answer
     max_other_answer: float  # what today's settings allow of it; above, the draft is held back
@@ -217,7 +217,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         threshold=interaction.route.threshold,
         features=interaction.decision_context.features,
         drafts=tuple(
-            _explained(interaction, scored, config, was_served=interaction.served_local and place == 0)
+            _explained(interaction, scored, config, stood=place == 0 and interaction.audit_probability is not None)
             for place, scored in enumerate(interaction.drafts)
         ),
         accepted=interaction.accepted,
@@ -244,7 +244,7 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
     return "not yet: `shammah learn` does it, or the next question"
 
 
-def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *, was_served: bool) -> ExplainedDraft:
+def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *, stood: bool) -> ExplainedDraft:
     by_score = msgspec.structs.replace(config.policy, max_other_answer=1.0)
     threshold = interaction.request.thresholds.get(scored.draft.source)
     return ExplainedDraft(
@@ -257,7 +257,7 @@ def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *,
         divergence=scored.divergence,
         features=scored.draft.features,
         verdict=scored.passed,
-        was_served=was_served,
+        stood=stood,
         minimum=policy.required_p_accept(scored, interaction.request, by_score),
         other_answer=scored.draft.features.get("other answer", 0.0),
         max_other_answer=config.policy.max_other_answer,

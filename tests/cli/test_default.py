@@ -168,7 +168,7 @@ def test_why_names_the_minimum_of_what_was_served_though_it_would_be_held_back_t
     assert len(claude.requests) == len(LEARNT)
     (home / "config.toml").write_text(BOLD.replace("[policy]", f"[policy]\n{ANY_CHANGE}"))
     assert "(needs more than 0.000; its words make another answer " in why(shammah)
-    assert "served because the settings were others then" in why(shammah)
+    assert "accepted because the settings were others then" in why(shammah)
     assert "nothing may be served yet" not in why(shammah)
 
 
@@ -177,7 +177,7 @@ def test_why_says_why_a_forced_draft_was_served(shammah: Shammah, claude: Loopba
     (home / "config.toml").write_text(BOLD.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]"))
     shammah("ask", "--local", "what is the way to boil an egg?")
     assert "(needs more than 1.000; " in why(shammah)
-    assert "served because a local answer was asked for" in why(shammah)
+    assert "accepted because a local answer was asked for" in why(shammah)
     assert "nothing may be served yet" not in why(shammah)
 
 
