@@ -373,7 +373,7 @@ class JudgeConfig(_Frozen, frozen=True):
 
     model: Annotated[str, msgspec.Meta(min_length=1)] = "claude-haiku-5-5"  # a twentieth of sonnet's price, no thinking
     share: Share = 0.25  # of what all replies so far cost, for verdicts; 0: nothing is judged
-    first_usd: Amount = 0.01  # for verdicts before any reply was paid for: about a thousand
+    first_usd: Amount = 0.01  # for verdicts before any reply was paid for: about 550
     error: Annotated[float, msgspec.Meta(ge=1e-3, le=0.5)] = 0.03  # of its verdicts that are wrong; a guess
     doubt: Share = 0.01  # an accepted draft that is bad more often than this is checked first
     worth: Share = 0.5  # a check costs at most this share of what it is expected to save

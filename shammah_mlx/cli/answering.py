@@ -1,7 +1,8 @@
 """Have one question answered, by the home's service or in this process, and print what comes of it."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from shammah_mlx.text.destructive import destroys
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
 
-Outcomes = Iterator[Answered | Unanswered]
+Outcomes = Generator[Answered | Unanswered, None, None]
 """Yields one outcome; asked for more, it does the work that the user need not wait for."""
 
 
@@ -46,10 +47,11 @@ def answer(
     here = functools.partial(_ask_here, home, config, wanted, show, since, settings)
     exit_code, is_answered = ANSWERED, False
     try:
-        outcomes = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, show, here)
-        for outcome in outcomes:
-            is_answered = True  # and journalled
-            exit_code = _print_outcome(outcome, wanted, streamed)
+        asked = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, show, here)
+        with closing(asked) as outcomes:  # an error leaves it unfinished, and its lock must be released by this thread
+            for outcome in outcomes:
+                is_answered = True  # and journalled
+                exit_code = _print_outcome(outcome, wanted, streamed)
     except KeyboardInterrupt:
         if not is_answered:
             raise

@@ -97,7 +97,9 @@ def _spread(overview: Overview) -> str:
 def _judge(judge: JudgeOverview) -> str:
     if not judge.verdicts:
         return "not asked yet"
-    compared = f"{judge.wrong} of {judge.compared} compared were wrong" if judge.compared else "none compared yet"
+    compared = "none compared yet"
+    if judge.compared:  # what passed is compared only if an audit buys a reply as well
+        compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
     return f"{judge.verdicts} verdicts, ${judge.spent_usd:.4f}; {compared}"
 
 
@@ -121,7 +123,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
         needed = f"a local answer is tried above {explanation.threshold}"
     table.add_row("Router", f"{routed} ({needed})")
     for draft in explanation.drafts:
-        table.add_row("draft", _draft(draft))
+        table.add_row("draft", _draft(draft, is_forced=explanation.forced_source == "local"))
     if explanation.audit_probability is not None:
         due = "so it was due" if explanation.audit else "so none was made"
         drawn = f"the number drawn was {explanation.audit_draw:.3f}, {due}"
@@ -132,15 +134,43 @@ def why_table(question: str, explanation: Explanation) -> Table:
     return table
 
 
-def _draft(draft: ExplainedDraft) -> str:
+def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:
     origin = f" from #{draft.entry}" if draft.entry else ""
-    is_closed = draft.threshold is None or draft.threshold >= 1.0  # no score is above 1
-    needs = "nothing may be served yet" if is_closed else f"needs more than {draft.threshold:.3f}"
+    needs = _why_it_stood(draft, is_forced=is_forced) if draft.stood else _needs(draft)
     if draft.bad_rate is not None:
         needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"
     divergence = "not measured" if draft.divergence is None else f"divergence {draft.divergence:.3f}"
     judged = {None: "", True: ", the judge let it pass", False: ", the judge refused it"}[draft.verdict]
     return f"{draft.source}{origin}: p_accept {draft.p_accept:.2f} ({needs}), {divergence}{judged}"
+
+
+def _needs(draft: ExplainedDraft) -> str:
+    """Say what a draft that was not accepted needs, or why no score is enough."""
+    if draft.other_answer > draft.max_other_answer:
+        return f"held back: {_other_answer(draft)}"
+    is_closed = draft.threshold is None or draft.threshold >= 1.0  # no score is above 1
+    return "nothing may be served yet" if is_closed else f"needs more than {draft.threshold:.3f}"
+
+
+def _why_it_stood(draft: ExplainedDraft, *, is_forced: bool) -> str:
+    """Say what a draft that stood needs by today's settings, and why it stood if it does not reach that."""
+    minimum = "no score is enough yet" if draft.minimum is None else f"needs more than {draft.minimum:.3f}"
+    is_held_back = draft.other_answer > draft.max_other_answer
+    if is_held_back:
+        minimum += f"; {_other_answer(draft)}"
+    if draft.minimum is not None and draft.p_accept > draft.minimum and not is_held_back:
+        return minimum
+    reason = "the settings were others then"
+    if is_forced:
+        reason = "a local answer was asked for"
+    elif draft.verdict:
+        reason = "the judge let it pass"
+    return f"{minimum}; accepted because {reason}"
+
+
+def _other_answer(draft: ExplainedDraft) -> str:
+    likely, allowed = 100.0 * draft.other_answer, 100.0 * draft.max_other_answer
+    return f"its words make another answer {likely:.0f} % likely (allowed {allowed:.0f} %, max_other_answer)"
 
 
 def replay_json(stream: str, preset: str, shuffle: int | None, result: Result) -> bytes:

@@ -96,6 +96,10 @@ class ExplainedDraft(
     divergence: float | None
     features: dict[str, float]
     verdict: bool | None  # what the judge said of it before there was a reply; None: it was not asked
+    stood: bool  # it was accepted, or the user insisted on it; an audit may have replaced it
+    minimum: float | None  # `threshold` as it would be without regard to `max_other_answer`
+    other_answer: float  # probability, by the words that changed, that its question has another answer
+    max_other_answer: float  # what today's settings allow of it; above, the draft is held back
 
 
 class Explanation(
@@ -194,6 +198,8 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         raise BadInputError("nothing was asked yet", "ask something first")
     with closing(Journal(path)) as journal:
         interaction = journal.last() if number is None else journal.find(number)
+        if interaction is None and number is None:
+            raise BadInputError("nothing was asked yet", "ask something first")
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         questions = journal.questions(near.number for near in interaction.decision_context.nearest)
@@ -210,7 +216,10 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         p_locals=interaction.route.p_locals,
         threshold=interaction.route.threshold,
         features=interaction.decision_context.features,
-        drafts=tuple(_explained(interaction, scored, config) for scored in interaction.drafts),
+        drafts=tuple(
+            _explained(interaction, scored, config, stood=place == 0 and interaction.audit_probability is not None)
+            for place, scored in enumerate(interaction.drafts)
+        ),
         accepted=interaction.accepted,
         audit_probability=interaction.audit_probability,
         audit_draw=interaction.request.audit_draw,
@@ -235,7 +244,8 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
     return "not yet: `shammah learn` does it, or the next question"
 
 
-def _explained(interaction: Interaction, scored: ScoredDraft, config: Config) -> ExplainedDraft:
+def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *, stood: bool) -> ExplainedDraft:
+    by_score = msgspec.structs.replace(config.policy, max_other_answer=1.0)
     threshold = interaction.request.thresholds.get(scored.draft.source)
     return ExplainedDraft(
         source=scored.draft.source,
@@ -247,4 +257,8 @@ def _explained(interaction: Interaction, scored: ScoredDraft, config: Config) ->
         divergence=scored.divergence,
         features=scored.draft.features,
         verdict=scored.passed,
+        stood=stood,
+        minimum=policy.required_p_accept(scored, interaction.request, by_score),
+        other_answer=scored.draft.features.get("other answer", 0.0),
+        max_other_answer=config.policy.max_other_answer,
     )

@@ -1,7 +1,7 @@
 """Decide whether the change between two similar sentences alters what they say.
 
-Pure text but for `close`, which returns how alike two phrases are in meaning. Between equal words, one word replaced
-by another is decisive unless both mean the same. An added negation or flag, or two things that change places, is too.
+Pure text. Between equal words, one word replaced by another is decisive unless both mean the same. An added negation
+or flag, or two things that change places, is too.
 """
 
 import re
@@ -14,7 +14,7 @@ from shammah_mlx.text import lexicon
 from shammah_mlx.text.normalize import is_number
 
 NEAR = 0.6  # share of common words from which one sentence counts as an edit of the other
-ALIKE = 0.8  # phrases this similar mean the same; below, an embedding mixes rivals and synonyms
+ALIKE = 0.8  # share of common words (SequenceMatcher) from which two word orders count as the same sentence
 BESIDE = 3  # equal words needed around a replaced word, both sides together
 PHRASE = 3  # words; a longer replaced stretch counts as rewording
 OPERAND = 6  # words after a linking word that may belong to it

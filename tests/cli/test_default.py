@@ -142,6 +142,53 @@ def test_why_explains_a_local_answer(shammah: Shammah, claude: Loopback) -> None
         assert word in for_people
 
 
+def why(shammah: Shammah) -> str:
+    """Return what `why` prints, without its line breaks."""
+    return " ".join(shammah("why").stdout.split())
+
+
+ANY_CHANGE = "max_other_answer = 0.0"
+
+
+def test_why_says_that_a_draft_was_held_back_by_its_words(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    learn_all(shammah)
+    (home / "config.toml").write_text(BOLD.replace("[policy]", f"[policy]\n{ANY_CHANGE}"))
+    shammah("ask", "what is the way to boil an egg?")
+    assert len(claude.requests) == len(LEARNT) + 1
+    assert "(held back: its words make another answer " in why(shammah)
+    assert "likely (allowed 0 %, max_other_answer)" in why(shammah)
+    assert "nothing may be served yet" not in why(shammah)
+
+
+def test_why_names_the_minimum_of_what_was_served_though_it_would_be_held_back_today(
+    shammah: Shammah, claude: Loopback, home: Path
+) -> None:
+    learn_all(shammah)
+    shammah("ask", "what is the way to boil an egg?")
+    assert len(claude.requests) == len(LEARNT)
+    (home / "config.toml").write_text(BOLD.replace("[policy]", f"[policy]\n{ANY_CHANGE}"))
+    assert "(needs more than 0.000; its words make another answer " in why(shammah)
+    assert "accepted because the settings were others then" in why(shammah)
+    assert "nothing may be served yet" not in why(shammah)
+
+
+def test_why_says_why_a_forced_draft_was_served(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    learn_all(shammah)
+    (home / "config.toml").write_text(BOLD.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]"))
+    shammah("ask", "--local", "what is the way to boil an egg?")
+    assert "(needs more than 1.000; " in why(shammah)
+    assert "accepted because a local answer was asked for" in why(shammah)
+    assert "nothing may be served yet" not in why(shammah)
+
+
+def test_why_in_a_home_that_was_asked_nothing_says_so(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    Journal(home / "journal.db").close()
+    failed = shammah("why")
+    assert failed.exit_code == 1
+    assert "nothing was asked yet" in failed.stderr.lower()
+
+
 def test_why_explains_any_stored_question(shammah: Shammah, claude: Loopback) -> None:
     learn_all(shammah)
     result = json.loads(shammah("why", "1", "--json").stdout)
