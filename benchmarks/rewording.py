@@ -33,7 +33,9 @@ ssh su sudo tail tar tee tmux top touch tr tree uname uniq unset watch wc which 
 PROGRAMS = frozenset(_NAMES.split())  # each starts a command even if no sign of a shell follows
 SHELL = re.compile(r"(?:^|\s)--?[A-Za-z]|[|$*<>`~\\]|[\w.]/\w|^[./~]|\w=\S|^[({]|;$")
 ASSIGNMENT = re.compile(r"\w+=\S")
-SENTENCE = re.compile(r"[a-z]{2}[.!?]$|^(?:The|A|An|You|To|It|I|This)\b|[a-z], [a-z]|[.:!?] [A-Z][a-z]+ [a-z]")
+SENTENCE = re.compile(
+    r"[a-z]{2}[.!?]$|^(?:The|A|An|You|To|It|I|This)\b|[a-z], [a-z]|[.:!?] [A-Z][a-z]+ [a-z]|[a-z][.!?] \W*[A-Z]"
+)
 REQUEST = re.compile(
     r"^(?:please )?(?:write|draft|compose|create|implement|develop|imagine|pretend|describe|design|edit|struggling"
     r"|you are|picture|rewrite|summarize|translate|generate|given)\b",

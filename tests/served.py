@@ -25,6 +25,7 @@ forward_only = 0
 route_thresholds = [[0, 0.0]]
 accept_thresholds = [[0, 0.0]]
 accept_destroying = 0.0
+max_other_answer = 1.0
 audits = []
 [risk]
 max_bad_rate = 1.0

@@ -39,7 +39,9 @@ def bold_config(tiny_folder: Path) -> Config:
     return msgspec.structs.replace(
         base,
         recall=msgspec.structs.replace(base.recall, trust_from=10),
-        policy=msgspec.structs.replace(base.policy, forward_only=10, shadows=OFTEN, route_thresholds=((0, 0.3),)),
+        policy=msgspec.structs.replace(
+            base.policy, forward_only=10, shadows=OFTEN, route_thresholds=((0, 0.3),), max_other_answer=1.0
+        ),
         risk=msgspec.structs.replace(base.risk, max_bad_rate=0.5, known=2.0),
         state=msgspec.structs.replace(base.state, checkpoint_every=7, keep_recent=2),
     )

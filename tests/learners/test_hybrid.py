@@ -43,6 +43,7 @@ def bold(**policy: object) -> Config:
         "route_thresholds": ((0, 0.0),),
         "accept_thresholds": ((0, 0.0),),
         "accept_destroying": 0.0,
+        "max_other_answer": 1.0,
     }
     chosen = {**always, "audits": (), **policy}
     return msgspec.structs.replace(CONFIG, policy=msgspec.structs.replace(CONFIG.policy, **chosen), risk=RiskConfig())
@@ -176,7 +177,7 @@ def stored(home: Path) -> list[bytes]:
     return [(home / "models" / name).read_bytes() for name in FILES]
 
 
-def test_two_fifths_of_the_sample_are_answered_on_the_machine_once_it_has_seen_two_hundred(
+def test_a_quarter_of_the_sample_is_answered_on_the_machine_once_it_has_seen_two_hundred(
     home: Path, weights: Weights
 ) -> None:
     stream = read_stream(SAMPLE, None, 400)
@@ -187,7 +188,7 @@ def test_two_fifths_of_the_sample_are_answered_on_the_machine_once_it_has_seen_t
         result = run(stream, assistant, trace, lambda: None)
     late = result.bands[2]
     assert late.start == 200
-    assert late.local >= 0.4 * late.queries  # questions in new words are doubted until labels say otherwise
+    assert late.local >= 0.25 * late.queries  # most questions in new words are left to Claude or to the judge
     assert result.total.bad_local <= 0.05 * result.total.local
     sources = {json.loads(line)["source"] for line in trace.getvalue().splitlines()}
     assert sources == {"claude", "recall"}
@@ -224,7 +225,10 @@ def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Pat
     assert {"trust", "similarity", "words"} <= told.decision_context.features.keys()
     assert told.decision_context.versions.keys() == {"embedder", "meter", "evidence", "prompt", "decoder"}
     assert told.draft is not None
-    assert told.draft.features == told.decision_context.features
+    assert told.draft.features == {
+        **told.decision_context.features,
+        "other answer": told.draft.features["other answer"],
+    }
     assert (told.route.threshold, told.audit_probability) == (0.0, 0.0)
 
 
