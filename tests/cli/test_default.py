@@ -152,7 +152,7 @@ ANY_CHANGE = "max_other_answer = 0.0"
 
 def test_why_says_that_a_draft_was_held_back_by_its_words(shammah: Shammah, claude: Loopback, home: Path) -> None:
     learn_all(shammah)
-    (home / "config.toml").write_text(BOLD.replace("[policy]", f"[policy]\n{ANY_CHANGE}"))
+    (home / "config.toml").write_text(BOLD.replace("max_other_answer = 1.0", ANY_CHANGE))
     shammah("ask", "what is the way to boil an egg?")
     assert len(claude.requests) == len(LEARNT) + 1
     assert "(held back: its words make another answer " in why(shammah)
@@ -166,7 +166,7 @@ def test_why_names_the_minimum_of_what_was_served_though_it_would_be_held_back_t
     learn_all(shammah)
     shammah("ask", "what is the way to boil an egg?")
     assert len(claude.requests) == len(LEARNT)
-    (home / "config.toml").write_text(BOLD.replace("[policy]", f"[policy]\n{ANY_CHANGE}"))
+    (home / "config.toml").write_text(BOLD.replace("max_other_answer = 1.0", ANY_CHANGE))
     assert "(needs more than 0.000; its words make another answer " in why(shammah)
     assert "accepted because the settings were others then" in why(shammah)
     assert "nothing may be served yet" not in why(shammah)
