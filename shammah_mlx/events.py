@@ -104,6 +104,10 @@ class Verdict(_Event, frozen=True):
     cost_usd: float | None = None  # None: unpriced
 
 
+OTHER_ANSWER = "other answer"
+"""Feature of a draft: the probability, by the words that changed, that the question has another answer."""
+
+
 class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     """A local answer proposed by the Generator."""
 

@@ -226,13 +226,17 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
     if isinstance(reply, Outage) or not reply.complete:
         return _audit_failed(stands, drafts, reply)
     drafts = _compare(drafts, request.query, reply, roles, meter)
-    bad = p_bad(drafts[0], config.divergence, judge_error(request, config))
-    good = bad is not None and bad < 0.5 if drafts[0].passed is False else _is_good(drafts[0], config)
+    good = _is_good(drafts[0], request, config)
     return Interaction.audited(stands, drafts, reply, good=good)
 
 
-def _is_good(scored: ScoredDraft, config: Config) -> bool:
-    return scored.divergence is not None and config.divergence.is_good(scored.divergence)
+def _is_good(scored: ScoredDraft, request: Request, config: Config) -> bool:
+    """Say whether an audited draft is good: by the meter, or by meter and judge together if the judge refused it."""
+    if scored.divergence is None:
+        return False
+    if scored.passed is False:
+        return (p_bad(scored, config.divergence, judge_error(request, config)) or 0.0) < 0.5
+    return config.divergence.is_good(scored.divergence)
 
 
 def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: Reply | Outage) -> Interaction | Outage:

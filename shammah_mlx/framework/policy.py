@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, JudgeConfig, PolicyConfig
 from shammah_mlx.events import (
+    OTHER_ANSWER,
     AskOptions,
     DraftSource,
     Interaction,
@@ -179,7 +180,7 @@ def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfi
     The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. A draft that
     is likely to answer another question than the one that was asked cannot be good enough.
     """
-    if scored.draft.features.get("other answer", 0.0) > config.max_other_answer:
+    if scored.draft.features.get(OTHER_ANSWER, 0.0) > config.max_other_answer:
         return 1.0
     is_scheduled = SOURCE_RULES[scored.draft.source].is_scheduled
     minimum = accept_threshold(request.seen, config) if is_scheduled else 0.0

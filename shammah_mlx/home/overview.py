@@ -10,7 +10,7 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DraftSource, ForcedSource, Interaction, Outcome, ScoredDraft, Source
+from shammah_mlx.events import OTHER_ANSWER, DraftSource, ForcedSource, Interaction, Outcome, ScoredDraft, Source
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
 from shammah_mlx.framework.schedules import band_value
@@ -259,6 +259,6 @@ def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *,
         verdict=scored.passed,
         stood=stood,
         minimum=policy.required_p_accept(scored, interaction.request, by_score),
-        other_answer=scored.draft.features.get("other answer", 0.0),
+        other_answer=scored.draft.features.get(OTHER_ANSWER, 0.0),
         max_other_answer=config.policy.max_other_answer,
     )

@@ -46,7 +46,7 @@ class Band(msgspec.Struct, frozen=True, rename={"start": "from"}):
     to: int
     queries: int
     calls: int  # queries that bought a whole answer from Claude, for any reason
-    checks: int  # verdicts that were bought
+    checks: int  # queries with a verdict
     local: int  # queries that were answered locally
     bad_local: int  # local answers that were wrong by the stream's truth
     mean_divergence: float | None  # of the drafts that were measured

@@ -15,7 +15,18 @@ import numpy as np
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import DecisionContext, Draft, DraftSource, Exchange, Nearest, Query, Role, Show, Step
+from shammah_mlx.events import (
+    OTHER_ANSWER,
+    DecisionContext,
+    Draft,
+    DraftSource,
+    Exchange,
+    Nearest,
+    Query,
+    Role,
+    Show,
+    Step,
+)
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
@@ -121,7 +132,7 @@ class HybridRoles(PersistentRoles):
         if proposal is None:
             return None
         other_answer = self._changed_questions.p_other_answer(features["changed"])
-        recalled = self._recalled(proposal.entry, "recall", {**features, "other answer": other_answer})
+        recalled = self._recalled(proposal.entry, "recall", {**features, OTHER_ANSWER: other_answer})
         return self._with_opinion(query, recalled)
 
     def _recalled(self, entry: Entry, source: DraftSource, features: dict[str, float]) -> Draft:

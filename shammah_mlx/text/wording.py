@@ -32,9 +32,6 @@ SHARED = 0.6  # of an answer's words stand in parts that the other has word for 
 MOST_ADDED = 0.25  # of the words; more is another answer
 CHANGED = 0.05  # divergence of answers of which one says a little more, or the same in another order
 ORDERING = frozenset(("first", "then", "next", "before", "after", "finally", "last", "step"))  # where order counts
-WARNINGS = frozenset(
-    map(lexicon.base, ("stop", "if", "warning", "careful", "danger", "dangerous", "however", "but", "first"))
-)
 
 
 def core(answer: Reading) -> Part:
@@ -62,14 +59,13 @@ def divergence(one: Reading, other: Reading) -> float | None:
             return 0.0
         return None if not ORDERING.isdisjoint(one.words) else CHANGED
     added = in_turn[0] or in_turn[1]
-    if (in_turn[0] and in_turn[1]) or len(added) > MOST_ADDED * _length(ours | theirs) or _limits(added):
+    if (
+        (in_turn[0] and in_turn[1])
+        or len(added) > MOST_ADDED * _length(ours | theirs)
+        or not LIMITING.isdisjoint(added)
+    ):
         return None
     return CHANGED
-
-
-def _limits(added: list[str]) -> bool:
-    """Say whether words may take back or limit what is said beside them."""
-    return not (lexicon.NEGATIONS | lexicon.LIMITS | WARNINGS).isdisjoint(added)
 
 
 def _parts(answer: Reading) -> Iterator[Part]:
@@ -109,3 +105,10 @@ def _said(part: list[str]) -> Part:
 
 def _length(parts: Counter[Part]) -> int:
     return sum(len(part) * count for part, count in parts.items())
+
+
+LIMITING = frozenset(  # may take back or limit what is said beside them; as `_said` writes them
+    said
+    for word in lexicon.NEGATIONS | lexicon.LIMITS | {"stop", "if", "warning", "careful", "dangerous", "but", "first"}
+    for said in _said([word])
+)

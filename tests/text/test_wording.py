@@ -114,8 +114,10 @@ RENT = (
         ("", RENT, RENT.replace("by the tenant", "by the landlord")),
         ("", LONG, "Never do this if the pan is enamelled, since it cracks. " + LONG),
         ("", LONG, LONG + " Stop at once if it smokes."),
+        ("", LONG, LONG + " Stop when it smokes."),
+        ("", LONG, LONG + " However it may crack."),
     ],
-    ids=["words of the question", "words of the other answer", "a warning before", "a warning after"],
+    ids=["words of the question", "words of the other answer", "a warning before", "one after", "a stop", "a however"],
 )
 def test_a_choice_or_a_warning_is_more_than_another_wording(question: str, one: str, other: str) -> None:
     assert not alike(one, other), question
