@@ -100,13 +100,18 @@ def can_afford_verdicts(replies_usd: float, verdicts_usd: float, judge: JudgeCon
 
 
 def _check_threshold(threshold: Threshold, feedback: float, config: Config) -> float:
-    """Return what p_accept must exceed so that a draft the judge lets pass is bad at most at `max_bad_rate`.
+    """Return what p_accept must exceed so that a draft the judge lets pass is bad at most at `max_bad_rate`."""
+    least_odds_good = -log_odds(_most_bad_before_check(config))
+    score = sigmoid((least_odds_good - threshold.offset) / max(threshold.slope, LEAST_SLOPE))
+    return with_feedback(score, feedback)
+
+
+def _most_bad_before_check(config: Config) -> float:
+    """Return how often drafts may be bad for those that the judge lets pass to be bad at most at `max_bad_rate`.
 
     With a rate of bad drafts r and an error rate e, r e / (r e + (1 - r)(1 - e)) of those that pass are bad.
     """
-    least_odds_good = log_odds(config.judge.error) - log_odds(config.risk.max_bad_rate)
-    score = sigmoid((least_odds_good - threshold.offset) / max(threshold.slope, LEAST_SLOPE))
-    return with_feedback(score, feedback)
+    return sigmoid(log_odds(config.risk.max_bad_rate) - log_odds(config.judge.error))
 
 
 def thresholds(
@@ -215,8 +220,9 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     """Return whether to ask the judge about the best draft before it is served.
 
     A draft that the Validator accepted is checked unless it is hardly ever bad, and a repeat unless repeats hardly ever
-    were. Another one must be good often enough for those that pass to keep the bound, and is never checked
-    if it has a destructive command. In both cases the verdict must cost little beside what it is expected to save.
+    were. Another one must be good often enough, by its score and by the words that changed in its question, for those
+    that pass to keep the bound; it is never checked if it has a destructive command. In both cases the verdict must
+    cost little beside what it is expected to save.
     """
     if not drafts or not request.judging or request.forced_source is not None:
         return False
@@ -224,12 +230,14 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     threshold = request.thresholds.get(best.draft.source)
     if threshold is None or (request.strict and not request.can_be_covered):
         return False
-    rate = bad_rate(best.p_accept, threshold)
+    other_answer = best.draft.features.get(OTHER_ANSWER, 0.0)
+    rate = max(bad_rate(best.p_accept, threshold), other_answer)
     if is_accepted:
         least = min(rate, request.judging.repeat_rate) if SOURCE_RULES[best.draft.source].ends_checks else rate
         in_doubt = least > config.judge.doubt
     else:
-        in_doubt = best.p_accept > request.judging.thresholds[best.draft.source] and not destroys(best.draft.text)
+        is_likely = best.p_accept > request.judging.thresholds[best.draft.source]
+        in_doubt = is_likely and other_answer <= _most_bad_before_check(config) and not destroys(best.draft.text)
     cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
     return in_doubt and cost.is_worth(config.judge.worth * (1.0 - rate))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import (
+    OTHER_ANSWER,
     AskOptions,
     Draft,
     DraftSource,
@@ -254,6 +255,13 @@ def test_a_check_must_cost_little_beside_what_it_is_expected_to_save() -> None:
         True,
         False,
     ]  # it saves a reply less often
+
+
+@pytest.mark.parametrize(("other_answer", "worth"), [(0.0, True), (0.2, True), (0.62, True), (0.64, False)])
+def test_a_likely_neighbour_is_not_checked(other_answer: float, worth: bool) -> None:
+    """A judge who errs in 3 % of cases keeps 5 % among drafts of which at most 63 % are bad."""
+    draft = Draft(20 * "word ", "recall", features={OTHER_ANSWER: other_answer})
+    assert is_worth_a_check(ScoredDraft(draft, 0.97), judged()) is worth
 
 
 def test_a_doubtful_command_that_destroys_is_checked_only_after_the_validator_accepted_it() -> None:
