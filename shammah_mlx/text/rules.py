@@ -9,7 +9,7 @@ from itertools import pairwise
 from shammah_mlx.text import lexicon, normalize, reading, snippets, wording
 from shammah_mlx.text.reading import CODE, Reading
 
-RULES = "6"  # version of the meter's rules, features and weights: labels made with another version do not count
+RULES = "7"  # version of the meter's rules, features and weights: labels made with another version do not count
 
 _SIGN = re.compile(
     r"(?<=\s)[-+*/%=<>^|&]+(?=\s)|[<>=!]="  # between spaces

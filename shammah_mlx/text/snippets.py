@@ -6,6 +6,8 @@ Pure text. Two snippets are the same if `read` returns the same for both.
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _SIGNS = re.compile(r"[|<>;{}\\*]|\$(?!\d)|(?<!\w)--?[A-Za-z]|(?<!\w)/\w|\w/\w")
@@ -41,7 +43,7 @@ _CLOSING, _OPENING = frozenset(")]}"), frozenset("([{")
 def is_code(text: str) -> bool:
     """Say whether a text is a command or code rather than prose, so that every sign counts."""
     stripped = text.strip()
-    if _FENCED.fullmatch(stripped) or is_command(text):
+    if _FENCED.fullmatch(stripped) or is_command(text) or _as_json(stripped) is not None:
         return True
     lines = [line.rstrip() for line in stripped.splitlines() if line.strip()]
     if len(stripped) <= LINE and _QUOTING.fullmatch(stripped):
@@ -82,11 +84,23 @@ def read(text: str) -> list[str]:
     """Return the words and signs of a snippet, without those that its interpreter ignores."""
     block = _FENCED.fullmatch(text.strip())
     plain = (block[1] if block else text).strip("\n").rstrip()
+    if (value := _as_json(plain)) is not None:
+        return [value]
     plain = re.sub(r"^\s*\$ +", "", plain, flags=re.MULTILINE).strip("`")
     program = not _SHELL.search(plain) and (_PROGRAM.match(plain.lstrip()) or not _COMMAND.match(plain.lstrip()))
     if _QUERY.match(plain):
         return [piece if piece[0] == "'" else piece.lower() for piece in _without_ends(_pieces(plain))]
     return _without_ends(_lines(plain) if program else _words(plain))
+
+
+def _as_json(text: str) -> str | None:
+    """Return a JSON object or list in one form, whatever its white space and the order of its keys; None for others."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
 
 
 def _without_ends(found: Iterator[str]) -> list[str]:
