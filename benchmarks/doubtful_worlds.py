@@ -39,7 +39,7 @@ from shammah_mlx.events import (
     Verdict,
 )
 from shammah_mlx.framework import policy
-from shammah_mlx.framework.loop import answer, judge_shadows, observe, run_consultation
+from shammah_mlx.framework.loop import GiveWay, answer, judge_shadows, observe, run_consultation
 from shammah_mlx.framework.policy import HomeCounts
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.numerics import sigmoid
@@ -184,7 +184,7 @@ class _Run:
     def answered(self, query: Query, draft: Draft) -> Exchange:
         return Exchange(query.text, draft.text)
 
-    def step(self, target: Target, rate: float) -> Step:
+    def step(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         raise NotImplementedError  # nobody learns here
 
     def ask(self, query: Query, show: Show | None = None) -> Reply:

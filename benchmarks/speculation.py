@@ -20,13 +20,14 @@ import msgspec
 import numpy as np
 
 from benchmarks.literal import machine
-from shammah_mlx.learners.gradient import Learner, text_loss
+from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
 from shammah_mlx.models.backend import mx
 from shammah_mlx.models.embedder import Embedder
 from shammah_mlx.models.language_model import LanguageModel, Text
 from shammah_mlx.models.tokenizers import Example
 from shammah_mlx.models.weights import Weights, weights_folder
+from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Row, read_stream
 
@@ -61,7 +62,8 @@ def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
         pair = pairs[number]
         return model.chat.example(pair.row.query, shown(pair), pair.row.reply)
 
-    learner = Learner("generator", model.network, text_loss, CONFIG.optimizer)
+    training = TrainingCopy(model.network)
+    learner = Learner("generator", training.network, training.loss, CONFIG.optimizer)
     rehearsal = Rehearsal(learner, example, CONFIG.rehearsal, CONFIG.seed)
     losses, seconds, applied = [], [], 0
     for number in range(len(pairs)):
@@ -70,6 +72,7 @@ def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
         seconds.append(time.perf_counter() - started)
         losses.append(step.loss)
         applied += step.applied
+    model.take(learner.weights())
     return {"losses": losses, "applied": applied, "step_s": statistics.median(seconds) if seconds else None}
 
 

@@ -217,9 +217,10 @@ class RehearsalConfig(_Frozen, frozen=True):
 
     replayed: Some = 2  # old examples in each step beside the new one; a step then costs three times as much
     reservoir: Count = 1000  # examples to choose from, a uniform sample of all; each is stored as two numbers
-    probes: Some = 6  # first replies, set aside; their loss is measured after every step
+    probes: Some = 6  # first replies, set aside to measure the loss on
+    probe_every: Count = 8  # steps between two measurements; after every step, they took two fifths of its time
     probe_tokens: Count = 64  # of a probe's reply; the first lines are enough to notice harm
-    tolerance: Amount = 0.1  # nats a token by which one step may raise the loss on the probes
+    tolerance: Amount = 0.1  # nats a token by which the loss on the probes may rise from one measurement to the next
     drift: Amount = 0.5  # nats a token by which all steps together may raise it above the untrained model's
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from shammah_mlx.events import Draft, DraftSource, Exchange, ForcedSource, Query, Reply, Request, Step
+from shammah_mlx.framework.loop import GiveWay
 from shammah_mlx.framework.targets import Target
 
 
@@ -40,7 +41,7 @@ class ScriptedRoles:
     def answered(self, query: Query, draft: Draft) -> Exchange:
         return Exchange(query.text, draft.text)
 
-    def step(self, target: Target, rate: float) -> Step:
+    def step(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         self.calls.append(f"train {target.role}")
         self.steps.append((target, rate))
         return Step(target.role, 1.0, applied=True)

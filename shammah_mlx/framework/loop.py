@@ -59,6 +59,10 @@ Consultation = Generator[Call, Reply | Verdict | Outage, Result]
 """A computation that may need Claude: it yields calls, is sent what came of each, and returns a result."""
 
 
+GiveWay = Callable[[], None]
+"""Lets waiting requests be answered before learning goes on."""
+
+
 class Roles(Protocol):
     """Router, Generator and Validator, as the loop sees them."""
 
@@ -74,8 +78,8 @@ class Roles(Protocol):
     def answered(self, query: Query, draft: Draft) -> Exchange:
         """Return the draft's text with the question that it was an answer to; a new text answers the query."""
 
-    def step(self, target: Target, rate: float) -> Step:
-        """Train one model on one example."""
+    def step(self, target: Target, rate: float, give_way: GiveWay) -> Step:
+        """Train one model on one example; `give_way` may be called meanwhile, as often as it likes."""
 
 
 class Teacher(Protocol):
@@ -123,20 +127,21 @@ def answer(
     return (yield from _audit(stands, roles, meter, config)) if stands.audit else stands
 
 
-def learn(
-    interaction: Interaction, roles: Roles, config: Config, give_way: Callable[[], None] = do_nothing
-) -> tuple[Step, ...]:
-    """Train each model on what the interaction shows, one step per example; call `give_way` before each step."""
+def learn(interaction: Interaction, roles: Roles, config: Config, give_way: GiveWay = do_nothing) -> tuple[Step, ...]:
+    """Train each model on what the interaction shows, one step per example.
+
+    `give_way` is called before each step and while a long one goes on.
+    """
     steps = []
     for target in make_targets(interaction, config):
         give_way()
         rate = learning_rate(config.optimizer.base_rates[target.role], interaction.request.seen, config.optimizer)
-        steps.append(roles.step(target, rate))
+        steps.append(roles.step(target, rate, give_way))
     return tuple(steps)
 
 
 def observe(
-    interaction: Interaction, roles: Roles, meter: Meter, config: Config, give_way: Callable[[], None] = do_nothing
+    interaction: Interaction, roles: Roles, meter: Meter, config: Config, give_way: GiveWay = do_nothing
 ) -> Interaction:
     """Add what the user need not wait for: make the shadow drafts, and compare all drafts with the reply.
 

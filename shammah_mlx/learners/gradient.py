@@ -4,34 +4,44 @@ It works on arrays, and knows neither queries nor tokenizers.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from shammah_mlx.config import OptimizerConfig
 from shammah_mlx.events import Role, Step
 from shammah_mlx.models.backend import mx, nn, optim, scalar, tree_flatten, tree_map, tree_unflatten
 
 Batch = tuple[mx.array, ...]
-Loss = Callable[[nn.Module, Batch], mx.array]
-"""Maps a model and one batch to a scalar."""
+Loss = Callable[[nn.Module, Any], mx.array]
+"""Maps a model and one batch, in whatever form it reads, to a scalar."""
 
 
 class Learner:
-    """Train `model` one batch at a time; hold all state that the next step depends on."""
+    """Train `model` one step at a time; hold all state that the next step depends on."""
 
     def __init__(self, role: Role, model: nn.Module, loss: Loss, config: OptimizerConfig) -> None:
         self.role = role
         self.model = model
-        self._loss_and_grad = nn.value_and_grad(model, loss)
+        self._loss, self._loss_and_grad = loss, nn.value_and_grad(model, loss)
         self._max_norm = config.max_grad_norm
         self._decay = config.weight_decay
         self._adam = optim.Adam(
             learning_rate=0.0, betas=[config.beta1, config.beta2], eps=config.epsilon, bias_correction=True
         )
         self._adam.init(model.trainable_parameters())
+        mx.eval(self._adam.state)  # here, since the steps may be taken on another thread
 
-    def step(self, batch: Batch, rate: float) -> Step:
-        """Clip the gradient of the batch to the global norm, add L2, take one Adam step at `rate`."""
-        loss, grads = self._loss_and_grad(self.model, batch)
+    def step(self, batches: Sequence[Any], rate: float) -> Step:
+        """Clip the mean gradient of the batches to the global norm, add L2, take one Adam step at `rate`."""
+        losses, grads = [], None
+        for batch in batches:  # one at a time: their activations need not be in memory together
+            loss, more = self._loss_and_grad(self.model, batch)
+            grads = more if grads is None else tree_map(mx.add, grads, more)
+            mx.eval(loss, grads)
+            losses.append(loss)
+        loss = losses[0]
+        if len(batches) > 1:
+            loss, grads = mx.mean(mx.stack(losses)), tree_map(lambda g: g / len(batches), grads)
         grads, norm = optim.clip_grad_norm(grads, self._max_norm)
         mx.eval(loss, norm)
         if not (math.isfinite(scalar(loss)) and math.isfinite(scalar(norm))):
@@ -42,6 +52,10 @@ class Learner:
         self._adam.update(self.model, grads)
         mx.eval(self.model.trainable_parameters(), self._adam.state)
         return Step(self.role, scalar(loss), applied=True)
+
+    def loss(self, batch: Any) -> float:
+        """Return the loss on a batch, and learn nothing."""
+        return scalar(self._loss(self.model, batch))
 
     def weights(self) -> dict[str, mx.array]:
         """Return the trainable parameters, flat, by name."""

@@ -27,6 +27,7 @@ from shammah_mlx.events import (
     Show,
     Step,
 )
+from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
@@ -166,10 +167,10 @@ class HybridRoles(PersistentRoles):
         features = {**self._proposals.proposal(query)[1], **(repeated[1] if repeated else {})}
         return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), features)
 
-    def step(self, target: Target, rate: float) -> Step:
+    def step(self, target: Target, rate: float, give_way: GiveWay = do_nothing) -> Step:
         """Learn one example: add a reply to the memory and train the decoder on it, or give a label to a classifier."""
         if target.role == "generator":
-            return self._learn_reply(target, rate)
+            return self._learn_reply(target, rate, give_way)
         source = target.source or "recall"
         classifier = self._logistic_models[target.role].get(source)
         is_void = any(target.versions.get(name) != self._versions.get(name) for name in DEPENDS_ON[source])
@@ -255,10 +256,10 @@ class HybridRoles(PersistentRoles):
         all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
         return Draft(written.text, "decoder", features=all_features)
 
-    def _learn_reply(self, target: Target, rate: float) -> Step:
+    def _learn_reply(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
         if self._decoder and query.is_plain and not is_fleeting(standalone_question(query)):
-            step = self._decoder.step(target.number, self._neighbour(query), rate)
+            step = self._decoder.step(target.number, self._neighbour(query), rate, give_way)
         self._remember(target)
         return step
 

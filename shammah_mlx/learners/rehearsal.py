@@ -1,26 +1,45 @@
-"""Learn one reply without forgetting the others: replay old examples, and undo a step that does harm.
+"""Learn one reply without forgetting the others: replay old examples, and undo steps that do harm.
 
 A reservoir holds a uniform sample of all examples so far (Vitter 1985, algorithm R); each step trains on the new one
-and a few of those. The first replies are never trained on: they are the probes, whose loss is measured after every
-step. Examples are stored as journal numbers, so no text is kept here.
+and a few of those. The first replies are never trained on: they are the probes. Their loss is measured every few steps,
+and where it rose too much the weights go back to the last measurement. Examples are stored as journal numbers, so no
+text is kept here.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
 
 from shammah_mlx.config import RehearsalConfig
 from shammah_mlx.events import Step
-from shammah_mlx.learners.gradient import Learner, text_loss
-from shammah_mlx.models.backend import mx, scalar
-from shammah_mlx.models.tokenizers import Example, pad_together
+from shammah_mlx.learners.gradient import Learner
+from shammah_mlx.models.backend import Arrays, mx, scalar
+from shammah_mlx.models.tokenizers import Example
 
 MakeExample = Callable[[int, int], Example]
 """Returns the training example of a journal number, given that of the neighbour in its prompt (0: none)."""
 
+Result = TypeVar("Result")
+
+
+class Run(Protocol):
+    """Runs what takes long, and returns its result; it may let other work go on meanwhile."""
+
+    def __call__(self, work: Callable[[], Result]) -> Result:
+        """Run `work`."""
+
+
+def run_here(work: Callable[[], Result]) -> Result:
+    """Run work on this thread."""
+    return work()
+
+
 UNMEASURED = math.nan
+_KEPT = ("kept.weights.", "kept.moments.")
+_FIELDS = {"probes", "reservoir", "offered", "probe_losses", "steps"}
 
 
 class Rehearsal:
@@ -34,34 +53,47 @@ class Rehearsal:
         self._probes = np.zeros((0, 2), np.int64)  # number and neighbour of each
         self._reservoir = np.zeros((0, 2), np.int64)  # likewise
         self._offered = 0  # examples offered to the reservoir
-        self._first = self._last = UNMEASURED  # loss on the probes: before training, and now
+        self._first = self._last = UNMEASURED  # loss on the probes: before training, and at the last measurement
+        self._steps = 0  # since that measurement
+        self._kept: tuple[Arrays, Arrays] = ({}, {})  # the learner's weights and moments then; none before the first
 
-    def step(self, number: int, neighbour: int, rate: float) -> Step:
-        """Train on a new example and a few old ones; or keep it as a probe, if there are too few probes."""
+    def step(self, number: int, neighbour: int, rate: float, run: Run = run_here) -> Step:
+        """Train on a new example and a few old ones; or keep it as a probe, if there are too few probes.
+
+        The step is not applied if its gradient is not finite, or if it ends a row of steps that is undone.
+        """
         if len(self._probes) < self._config.probes:
             self._probes = np.append(self._probes, [[number, neighbour]], axis=0)
-            return Step(self._learner.role, self._loss([self._make_example(number, neighbour)]), applied=False)
+            example = self._make_example(number, neighbour)
+            return Step(self._learner.role, run(lambda: self._learner.loss(example)), applied=False)
         if math.isnan(self._last):
-            self._first = self._last = self._probe_loss()
-        weights, moments = self._learner.weights(), self._learner.optimizer_state()
-        examples = [
-            self._make_example(int(a), int(b)) for a, b in [(number, neighbour), *self._offer(number, neighbour)]
-        ]
-        step = self._learner.step(pad_together(examples), rate)
-        loss = self._probe_loss() if step.applied else self._last
+            self._first = self._last = self._probe_loss(run)
+        if not self._steps:
+            self._kept = self._learner.weights(), self._learner.optimizer_state()
+        pairs = [(number, neighbour), *self._offer(number, neighbour)]
+        examples = [self._make_example(int(a), int(b)) for a, b in pairs]
+        step = run(lambda: self._learner.step(examples, rate))
+        self._steps += 1
+        if self._steps < self._config.probe_every:
+            return step
+        self._steps = 0
+        loss = self._probe_loss(run)
         if not self._harmless(loss):
-            self._learner.load(weights, moments)
+            self._learner.load(*self._kept)
             return msgspec.structs.replace(step, applied=False)
         self._last = loss
         return step
 
     def state(self) -> dict[str, mx.array]:
         """Return all state that is not the learner's."""
+        kept = zip(_KEPT, self._kept, strict=True) if self._steps else ()
         return {
             "probes": mx.array(self._probes),
             "reservoir": mx.array(self._reservoir),
             "offered": mx.array(self._offered),
             "probe_losses": mx.array([self._first, self._last]),
+            "steps": mx.array(self._steps),
+            **{prefix + name: array for prefix, arrays in kept for name, array in arrays.items()},
         }
 
     def load(self, state: Mapping[str, mx.array]) -> None:
@@ -70,11 +102,16 @@ class Rehearsal:
         Raises:
             ValueError: it is not the state of a rehearsal; nothing has changed then.
         """
-        if state.keys() != self.state().keys():
+        if {name for name in state if not name.startswith(_KEPT)} != _FIELDS:
             raise ValueError("the saved rehearsal has other fields")
         self._probes, self._reservoir = np.array(state["probes"]), np.array(state["reservoir"])
-        self._offered = int(scalar(state["offered"]))
+        self._offered, self._steps = int(scalar(state["offered"])), int(scalar(state["steps"]))
         self._first, self._last = (float(loss) for loss in np.array(state["probe_losses"]))
+        weights, moments = (
+            {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+            for prefix in _KEPT
+        )
+        self._kept = weights, moments
 
     def _offer(self, number: int, neighbour: int) -> np.ndarray:
         """Return the old examples to replay, then offer the new one to the reservoir."""
@@ -88,23 +125,18 @@ class Rehearsal:
         return replayed
 
     def _harmless(self, loss: float) -> bool:
-        """Return whether a step that leads to this loss on the probes may stay; a loss that is not finite may not.
+        """Return whether steps that lead to this loss on the probes may stay; a loss that is not finite may not.
 
-        A step that lowers the loss may stay even above the limit on drift. Otherwise a learner that reached the limit
+        Steps that lower the loss may stay even above the limit on drift. Otherwise a learner that reached the limit
         would never learn again.
         """
         drifted = loss > self._first + self._config.drift and loss > self._last
         return math.isfinite(loss) and loss <= self._last + self._config.tolerance and not drifted
 
-    def _probe_loss(self) -> float:
-        if not len(self._probes):
-            return 0.0
-        return self._loss(
-            [_shortened(self._make_example(*pair), self._config.probe_tokens) for pair in self._probes.tolist()]
-        )
-
-    def _loss(self, examples: list[Example]) -> float:
-        return scalar(text_loss(self._learner.model, pad_together(examples)))
+    def _probe_loss(self, run: Run) -> float:
+        probes = [_shortened(self._make_example(*pair), self._config.probe_tokens) for pair in self._probes.tolist()]
+        losses = run(lambda: [self._learner.loss(probe) for probe in probes])
+        return sum(losses) / max(1, len(losses))
 
 
 def _shortened(example: Example, most: int) -> Example:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import ROLES, Draft, DraftSource, Exchange, Query, Role, Show, Step
+from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
 from shammah_mlx.learners.roles import PersistentRoles
@@ -53,9 +54,9 @@ class ScratchRoles(PersistentRoles):
         """Return the draft as an answer to the query."""
         return Exchange(query.text, draft.text)
 
-    def step(self, target: Target, rate: float) -> Step:
+    def step(self, target: Target, rate: float, give_way: GiveWay = do_nothing) -> Step:  # noqa: ARG002  steps are short
         """Train one model on one example."""
-        return self._learners[target.role].step(self._batch(target), rate)
+        return self._learners[target.role].step([self._batch(target)], rate)
 
     def state(self) -> dict[str, Arrays]:
         """Return everything trained, by file: each model's weights, and all Adam states under `optimizer_state`."""

@@ -1,24 +1,36 @@
 """The decoder as part of the Generator: it writes with the nearest past answer in its prompt, and learns from replies.
 
 The model is loaded when first needed, since most queries are answered without it. Until then the saved state is kept.
+It learns on a copy and on a thread of its own, so that questions are answered meanwhile, by the last good adapters.
 """
 
 import functools
+import os
+import sys
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction, Query, Show, Step
-from shammah_mlx.learners.gradient import Learner, text_loss
+from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
 from shammah_mlx.models.backend import Arrays, mx
 from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
 from shammah_mlx.models.tokenizers import Example
+from shammah_mlx.models.training_copy import TrainingCopy
 
 Lookup = Callable[[int], Interaction]
 """Returns the interaction of a journal number."""
+Result = TypeVar("Result")
+
+POLL_S = 0.005  # between two looks for waiting requests while the decoder learns
+NICENESS = 10  # of the learning thread on Linux; on a Mac the GPU does the work
 
 
 class _Trainee:
@@ -26,7 +38,8 @@ class _Trainee:
 
     def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
         self.model = LanguageModel(folder, config.lora, config.seed)
-        self.learner = Learner("generator", self.model.network, text_loss, config.optimizer)
+        self._copy = TrainingCopy(self.model.network)
+        self.learner = Learner("generator", self._copy.network, self._copy.loss, config.optimizer)
 
         def example(number: int, neighbour: int) -> Example:
             interaction = lookup(number)
@@ -42,6 +55,11 @@ class _Trainee:
         adam = {name.removeprefix(_ADAM): a for name, a in optimizer.items() if name.startswith(_ADAM)}
         self.learner.load(adapters, adam)
         self.rehearsal.load(rehearsal)
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Write with the adapters as they were learnt until now."""
+        self.model.take(self.learner.weights())
 
     def state(self) -> tuple[Arrays, Arrays]:
         adam = {_ADAM + name: array for name, array in self.learner.optimizer_state().items()}
@@ -58,6 +76,7 @@ class Student:
     def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
         self._folder, self._config, self._lookup = folder, config, lookup
         self._saved: tuple[Arrays, Arrays] | None = None
+        self._thread = ThreadPoolExecutor(1, "learning", _give_precedence)
 
     def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
         """Write an answer, with the neighbour's question and answer in the prompt.
@@ -71,9 +90,25 @@ class Student:
             limit = min(limit, query.max_tokens)
         return model.write(prompt, recalled, limit, show or (lambda _: None))
 
-    def step(self, number: int, neighbour: int, rate: float) -> Step:
-        """Take one training step on the reply of an interaction."""
-        return self._trainee.rehearsal.step(number, neighbour, rate)
+    def step(self, number: int, neighbour: int, rate: float, give_way: GiveWay = do_nothing) -> Step:
+        """Take one training step on the reply of an interaction; call `give_way` again and again meanwhile.
+
+        Until the step is complete, `write` uses the adapters from before.
+        """
+        trainee = self._trainee
+
+        def run(work: Callable[[], Result]) -> Result:
+            learning = self._thread.submit(work)
+            try:
+                while wait([learning], POLL_S).not_done:
+                    give_way()
+            finally:
+                wait([learning])
+            return learning.result()
+
+        step = trainee.rehearsal.step(number, neighbour, rate, run)
+        trainee.take_over()
+        return step
 
     def warm_up(self) -> None:
         """Load the model now, so that the first draft need not wait for it."""
@@ -120,3 +155,9 @@ def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:
         return None
     interaction = lookup(number)
     return interaction.request.query.text, interaction.reply.text if interaction.reply else ""
+
+
+def _give_precedence() -> None:
+    """Let every other thread go before this one and those that it starts, where the system can do so."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

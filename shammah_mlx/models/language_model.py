@@ -7,7 +7,7 @@ are answered without it. Knows no optimizer and does not choose what to learn.
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +43,10 @@ class LanguageModel:
         draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
         self.chat = Chat(tokenizer, config)
+
+    def take(self, adapters: Mapping[str, mx.array]) -> None:
+        """Replace the adapters, by name."""
+        self.network.update(tree_unflatten(list(adapters.items())))
 
     def write(
         self,

@@ -161,14 +161,3 @@ def fill_later(tokenizer: Any, messages: list[tuple[str, str]]) -> list[list[int
 def without_middle(ids: list[int], room: int) -> list[int]:
     """Return `ids`, or their beginning and end if they are more than `room`."""
     return ids if len(ids) <= room else ids[: room // 2] + ids[len(ids) - (room - room // 2) :]
-
-
-def pad_together(examples: list[Example]) -> tuple[mx.array, mx.array]:
-    """Return one batch: ids (B, T) and their weights in the loss (B, T), 0 on prompts and padding.
-
-    The weights of an example sum to 1: every example counts the same, however long its reply.
-    """
-    longest = max(len(ids) for ids, _ in examples)
-    ids = [row + [0] * (longest - len(row)) for row, _ in examples]
-    weights = [[flag / sum(mask) for flag in mask] + [0.0] * (longest - len(mask)) for _, mask in examples]
-    return mx.array(ids), mx.array(weights)

@@ -41,14 +41,14 @@ def same(a: dict[str, mx.array], b: dict[str, mx.array]) -> bool:
 class TestContract:
     def test_loss_falls_on_a_fixed_batch(self, role: Role) -> None:
         learner = make(role)
-        losses = [learner.step(batch_for(role), 1e-2).loss for _ in range(50)]
+        losses = [learner.step([batch_for(role)], 1e-2).loss for _ in range(50)]
         assert losses[-1] < 0.5 * losses[0]
 
     def test_same_seed_same_result(self, role: Role) -> None:
         one, other = make(role), make(role)
         for learner in (one, other):
             for _ in range(3):
-                learner.step(batch_for(role), 1e-3)
+                learner.step([batch_for(role)], 1e-3)
         assert same(one.weights(), other.weights())
         assert same(one.optimizer_state(), other.optimizer_state())
 
@@ -62,24 +62,24 @@ class TestContract:
     def test_the_step_after_save_and_load_is_the_step_after_none(self, role: Role) -> None:
         straight, saved, loaded = make(role), make(role), make(role, seed=5)
         for learner in (straight, saved):
-            learner.step(batch_for(role), 1e-3)
+            learner.step([batch_for(role)], 1e-3)
         loaded.load(saved.weights(), saved.optimizer_state())
-        steps = [learner.step(batch_for(role), 7e-4) for learner in (straight, loaded)]
+        steps = [learner.step([batch_for(role)], 7e-4) for learner in (straight, loaded)]
         assert steps[0] == steps[1]
         assert same(straight.weights(), loaded.weights())
         assert same(straight.optimizer_state(), loaded.optimizer_state())
 
     def test_a_gradient_that_is_not_finite_changes_nothing_and_is_told(self, role: Role) -> None:
         learner = make(role)
-        learner.step(batch_for(role), 1e-3)
+        learner.step([batch_for(role)], 1e-3)
         poisoned = {name: mx.full(value.shape, math.nan) for name, value in learner.weights().items()}
         healthy = learner.weights()
         learner.load(poisoned, learner.optimizer_state())
         state = learner.optimizer_state()
-        assert not learner.step(batch_for(role), 1e-3).applied
+        assert not learner.step([batch_for(role)], 1e-3).applied
         assert same(state, learner.optimizer_state())
         learner.load(healthy, state)
-        assert learner.step(batch_for(role), 1e-3).applied
+        assert learner.step([batch_for(role)], 1e-3).applied
 
     def test_foreign_weights_are_refused_whole(self, role: Role) -> None:
         learner = make(role)
@@ -122,14 +122,14 @@ def adam_by_hand(weight: float, gradients: list[float], rate: float, config: Opt
 def test_steps_are_adams_with_bias_correction(slope: float) -> None:
     learner, weight = line_learner(0.7, slope, CONFIG)
     for _ in range(5):
-        learner.step((), 1e-2)
+        learner.step([()], 1e-2)
     assert weight() == pytest.approx(adam_by_hand(0.7, [slope] * 5, 1e-2, CONFIG), abs=1e-6)
 
 
 def test_l2_decays_a_weight_that_has_no_gradient() -> None:
     learner, weight = line_learner(0.7, 0.0, CONFIG)
     for _ in range(100):
-        learner.step((), 1e-4)
+        learner.step([()], 1e-4)
     assert weight() == pytest.approx(adam_by_hand(0.7, [0.0] * 100, 1e-4, CONFIG), abs=1e-6)
     assert weight() < 0.7 - 0.009
 
@@ -139,8 +139,8 @@ def test_gradients_are_clipped_to_the_global_norm() -> None:
     mild, mild_weight = line_learner(0.0, 1.0, config)
     harsh, harsh_weight = line_learner(0.0, 100.0, config)
     for _ in range(3):
-        mild.step((), 1e-3)
-        harsh.step((), 1e-3)
+        mild.step([()], 1e-3)
+        harsh.step([()], 1e-3)
     assert harsh_weight() == pytest.approx(mild_weight(), rel=1e-5)
     moments = harsh.optimizer_state()
     assert float(moments["weight.m"].item()) == pytest.approx(1.0 - 0.9**3, rel=1e-4)  # of gradients of 1, not 100
@@ -149,7 +149,7 @@ def test_gradients_are_clipped_to_the_global_norm() -> None:
 @pytest.mark.parametrize("loss", [math.inf, math.nan])
 def test_a_loss_that_is_not_finite_is_skipped(loss: float) -> None:
     learner, weight = line_learner(1.0, loss, CONFIG)
-    step = learner.step((), 1e-3)
+    step = learner.step([()], 1e-3)
     assert not step.applied
     assert weight() == 1.0
 
@@ -157,7 +157,7 @@ def test_a_loss_that_is_not_finite_is_skipped(loss: float) -> None:
 def test_a_gradient_that_is_not_finite_is_skipped_though_the_loss_is() -> None:
     model = _Line(0.0)
     learner = Learner("router", model, lambda m, _: mx.sqrt(m.weight).sum(), CONFIG)  # slope 1/0 at 0
-    step = learner.step((), 1e-3)
+    step = learner.step([()], 1e-3)
     assert (step.loss, step.applied) == (0.0, False)
     assert model.weight.item() == 0.0
 

@@ -17,16 +17,22 @@ from shammah_mlx.models.backend import load_arrays, mx, nn
 from shammah_mlx.models.decoder import Decoder
 from shammah_mlx.models.tokenizers import Example
 
-CONFIG = RehearsalConfig(replayed=2, reservoir=4, probes=2, probe_tokens=8, tolerance=1.0, drift=5.0)
+CONFIG = RehearsalConfig(replayed=2, reservoir=4, probes=2, probe_every=1, probe_tokens=8, tolerance=1.0, drift=5.0)
 SHAPE = DecoderConfig(vocab=32, width=16, layers=1, heads=2, hidden=32, max_tokens=64)
 RATE = 1e-3
+
+
+def loss(model: nn.Module, example: Example) -> mx.array:
+    """Return the loss on one example."""
+    ids, mask = example
+    return text_loss(model, (mx.array([ids]), mx.array([mask])))
 
 
 class Taught:
     """A rehearsal of a tiny decoder over numbered replies, and which examples it asked for."""
 
     def __init__(self, config: RehearsalConfig = CONFIG, seed: int = 0) -> None:
-        self.learner = Learner("generator", Decoder(SHAPE, mx.random.key(seed)), text_loss, OptimizerConfig())
+        self.learner = Learner("generator", Decoder(SHAPE, mx.random.key(seed)), loss, OptimizerConfig())
         self.asked: list[tuple[int, int]] = []
         self.rehearsal = Rehearsal(self.learner, self.example, config, seed)
 
@@ -113,6 +119,39 @@ def test_a_step_that_hurts_is_taken_back_with_its_adam_state() -> None:
     assert taught.steps(range(6, 7))[0][1]
 
 
+def test_steps_between_two_measurements_are_undone_together() -> None:
+    config = msgspec.structs.replace(CONFIG, tolerance=0.1, probe_every=3)
+    taught, stopped = Taught(config), Taught(config)
+    for each in (taught, stopped):
+        each.steps(range(1, 6))  # two probes, and a row of three that stays
+        assert each.steps(range(6, 8), rate=10.0)[-1][1]
+    resumed = Taught(config)
+    resumed.rehearsal.load(stopped.rehearsal.state())
+    resumed.learner.load(stopped.learner.weights(), stopped.learner.optimizer_state())
+    three = Taught(config)
+    three.steps(range(1, 6))
+    for each in (taught, resumed):
+        assert not each.steps(range(8, 9))[0][1]
+        assert same_weights(each, three)
+
+
+def same_weights(one: Taught, other: Taught) -> bool:
+    pairs = zip(one.learner.weights().values(), other.learner.weights().values(), strict=True)
+    return all(mx.array_equal(a, b).item() for a, b in pairs)
+
+
+def test_what_takes_long_is_run_as_the_caller_says() -> None:
+    taught, ran = Taught(), []
+
+    def run(work):  # type: ignore[no-untyped-def]
+        ran.append(work)
+        return work()
+
+    for number in range(1, 5):
+        taught.rehearsal.step(number, 0, RATE, run)
+    assert len(ran) == 2 + 1 + 2 * 2  # two probes, their loss, and two steps with a measurement each
+
+
 def test_a_step_to_weights_that_are_no_numbers_is_taken_back() -> None:
     taught = Taught()
     taught.steps(range(1, 4))
@@ -122,7 +161,7 @@ def test_a_step_to_weights_that_are_no_numbers_is_taken_back() -> None:
 
 def test_many_small_steps_may_not_drift_where_one_large_one_may_not_go() -> None:
     def rises(config: RehearsalConfig) -> list[bool]:
-        learner = Learner("generator", _Row(), text_loss, OptimizerConfig())
+        learner = Learner("generator", _Row(), loss, OptimizerConfig())
         rehearsal = Rehearsal(learner, lambda number, _: ([0, min(number, 2)], [0, 1]), config, 0)
         return [rehearsal.step(number, 0, 1e-2).applied for number in range(1, 31)]
 
@@ -158,7 +197,7 @@ class _Row(nn.Module):  # type: ignore[misc] # mlx.nn has no stubs
 def offered(seed: int, count: int, size: int) -> list[int]:
     """Return what a reservoir holds after `count` examples."""
     config = msgspec.structs.replace(CONFIG, reservoir=size, probes=0, replayed=1)
-    learner = Learner("generator", _Row(), text_loss, OptimizerConfig())
+    learner = Learner("generator", _Row(), loss, OptimizerConfig())
     rehearsal = Rehearsal(learner, lambda number, _: ([0, number % 4], [0, 1]), config, seed)
     for number in range(1, count + 1):
         rehearsal.step(number, 0, RATE)

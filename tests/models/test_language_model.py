@@ -15,7 +15,7 @@ from shammah_mlx.errors import WeightsError
 from shammah_mlx.learners.gradient import Learner, text_loss
 from shammah_mlx.models.backend import mx, scalar, tree_flatten
 from shammah_mlx.models.language_model import LanguageModel, TextStream, adapter_config, draw_adapters
-from shammah_mlx.models.tokenizers import pad_together
+from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.models.weights import Weights
 from tests.conftest import TINY_LORA
 
@@ -156,13 +156,6 @@ def test_a_reply_too_long_is_cut_without_an_end(tiny_model: LanguageModel) -> No
     assert tokens[-1] != tiny_model.chat.end
 
 
-def test_examples_of_a_batch_weigh_the_same_and_padding_nothing(tiny_model: LanguageModel) -> None:
-    examples = [tiny_model.chat.example("x", None, reply) for reply in ("yes", "no " * 20)]
-    alone = [text_loss(tiny_model.network, pad_together([one])).item() for one in examples]
-    together = text_loss(tiny_model.network, pad_together(examples)).item()
-    assert together == pytest.approx(np.mean(alone), rel=1e-5)
-
-
 def test_adapters_start_at_no_change_from_the_seed_alone(tiny_folder: Path) -> None:
     import mlx_lm
 
@@ -191,12 +184,12 @@ def test_writing_changes_nothing(tiny_folder: Path) -> None:
 def test_trained_adapters_load_through_mlx_lm(weights: Weights, smol: LanguageModel, tmp_path: Path) -> None:
     import mlx_lm
 
-    learner = Learner("generator", smol.network, text_loss, OptimizerConfig())
+    training = TrainingCopy(smol.network)
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
     ids = mx.array([smol.chat.prompt("hello", None)])
     before = smol.network(ids)
-    losses = [
-        learner.step(pad_together([smol.chat.example("Hi?", None, "Blue!")]), 1e-3).loss or math.nan for _ in range(3)
-    ]
+    losses = [learner.step([smol.chat.example("Hi?", None, "Blue!")], 1e-3).loss or math.nan for _ in range(3)]
+    smol.take(learner.weights())
     mx.save_safetensors(str(tmp_path / "adapters.safetensors"), learner.weights())
     (tmp_path / "adapter_config.json").write_bytes(msgspec.json.encode(adapter_config(LoraConfig())))
     theirs, _ = mlx_lm.load(str(weights.decoder), adapter_path=str(tmp_path))  # type: ignore[misc]
