@@ -26,8 +26,8 @@ from shammah_mlx.models.backend import mx
 from shammah_mlx.models.embedder import Embedder
 from shammah_mlx.models.language_model import LanguageModel, Text
 from shammah_mlx.models.tokenizers import Example
-from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.models.training_copy import TrainingCopy
+from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Row, read_stream
 

@@ -153,11 +153,22 @@ RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds 
     prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
     strength=10.0,  # at 40 a home whose labels are in doubt learns in 1,000 questions what it now learns in 300
 )
-DECODER_ROUTER_PRIOR = LogisticConfig(  # the bias of the specification, so it starts by forwarding
-    prior={"constant": -2.0, "trust": 0.3}
+DECODER_ROUTER_PRIOR = LogisticConfig(  # the record starts at the specification's bias, so it starts by forwarding
+    prior={"constant": 0.0, "record": 1.0, "query logit": 0.0}, strength=1.0
 )
 DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
-    prior={"constant": -2.0, "trust": 0.3, "log p": 1.0, "same as recalled": 1.0}, strength=1.0
+    prior={
+        "constant": 1.0,
+        "record": 1.0,
+        "log p": 1.0,
+        "least log p": 1.0,
+        "same as recalled": 1.0,
+        "foreign": -0.5,
+        "lost": -0.5,
+        "query logit": 0.0,
+        "draft logit": 0.0,
+    },
+    strength=1.0,
 )
 
 
@@ -177,7 +188,7 @@ class LogisticModelsConfig(_Frozen, frozen=True):
         Raises:
             ValueError: one does not exist.
         """
-        of_router = RECALL_PRIOR.prior.keys() | REPEAT_PRIOR.prior.keys()
+        of_router = RECALL_PRIOR.prior.keys() | REPEAT_PRIOR.prior.keys() | DECODER_ROUTER_PRIOR.prior.keys()
         of_validator = of_router | DECODER_VALIDATOR_PRIOR.prior.keys()
         for role, models, features in (
             ("router", self.router, of_router),
@@ -210,6 +221,16 @@ class LoraConfig(_Frozen, frozen=True):
         """
         if self.max_tokens < self.max_draft_tokens + 4 * MIN_TOKENS:
             raise ValueError(f"`max_tokens` must exceed `max_draft_tokens` by at least {4 * MIN_TOKENS}")
+
+
+class HeadConfig(_Frozen, frozen=True):
+    """What Router and Validator train on top of the embedder to judge the decoder's drafts."""
+
+    layers: Count = 2  # top layers with adapters; the lower ones are frozen and shared
+    rank: Count = 8  # 110,000 parameters in two layers of MiniLM
+    scale: Amount = 10.0  # of the adapters
+    head_scale: Amount = 0.01  # specification, Model Initialization
+    head_bias: Weight = -2.0  # likewise: p = 0.12, so the Router starts by forwarding
 
 
 class RehearsalConfig(_Frozen, frozen=True):
@@ -250,6 +271,7 @@ class PolicyConfig(_Frozen, frozen=True):
 
     forward_only: Some = 50  # queries in which nothing is served locally
     route_thresholds: Bands = ((50, 0.95), (200, 0.5))  # p_local must exceed it
+    write_threshold: Share = 1.0  # lower than `route_thresholds`: p_local from which the decoder writes a draft
     accept_thresholds: Bands = ((0, 0.5),)  # p_accept must exceed it
     accept_destroying: Share = 0.5  # the same for a draft with a command that deletes or overwrites
     max_other_answer: Share = 1.0  # greatest probability that a question in other words has another answer
@@ -265,6 +287,8 @@ class PolicyConfig(_Frozen, frozen=True):
             default_factory=lambda: {"decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05))}
         )
     )
+
+    shadows_follow: bool = False  # shadows are made at p_local where that is more than their share
 
     def __post_init__(self) -> None:
         """Check that bands are in order.
@@ -425,6 +449,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     logistic_models: LogisticModelsConfig = LogisticModelsConfig()
     lora: LoraConfig = LoraConfig()
     rehearsal: RehearsalConfig = RehearsalConfig()
+    head: HeadConfig = HeadConfig()
     targets: TargetsConfig = TargetsConfig()
     policy: PolicyConfig = PolicyConfig()
     risk: RiskConfig = RiskConfig()

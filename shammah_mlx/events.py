@@ -241,6 +241,7 @@ class Request(
     stored: bool = True  # False: the query is answered, and neither stored nor learnt, so never audited
     strict: bool = False  # True: the user wants no answer rather than one that the bound does not cover
     judging: Judging | UnsetType = UNSET  # without it, no verdict may be bought
+    shadows_follow: bool | UnsetType = UNSET  # a shadow is made at p_local where that is more than its rate
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
 
     @property
@@ -253,9 +254,14 @@ class Request(
         """Say whether a draft served now would be covered by `max_bad_rate`, if a bound is promised."""
         return not self.thresholds or (self.stored and not self.waits)
 
-    def shadows(self, source: DraftSource) -> bool:
+    def shadow_rate(self, source: DraftSource, p_local: float) -> float:
+        """Return the probability that this source makes a shadow draft if the query is forwarded."""
+        rate = self.shadow_rates.get(source, 0.0)
+        return max(rate, p_local) if rate and self.shadows_follow else rate
+
+    def shadows(self, source: DraftSource, p_local: float = 0.0) -> bool:
         """Say whether this source makes a shadow draft if the query is forwarded."""
-        return self.audit_draw < self.shadow_rates.get(source, 0.0)
+        return self.audit_draw < self.shadow_rate(source, p_local)
 
 
 class Interaction(
@@ -390,10 +396,11 @@ class Interaction(
         One draw decides about audit and shadow. An audit that begins with a verdict ends there if the judge takes a bad
         draft for a good one.
         """
+        shadow_rate = self.request.shadow_rate(source, self.route.p_locals.get(source, 0.0))
         if self.audit_probability is None:
-            return 1.0 if source in self.route.tries else self.request.shadow_rates.get(source, 0.0)
+            return 1.0 if source in self.route.tries else shadow_rate
         if source not in self.route.tries:
-            return min(self.audit_probability, self.request.shadow_rates.get(source, 0.0))
+            return min(self.audit_probability, shadow_rate)
         judging = self.request.judging
         misses = (1.0 - judging.both) * judging.error if judging and not self.by_check else 0.0
         return self.audit_probability * (1.0 - misses)

@@ -30,6 +30,8 @@ DEFAULT = Config(
     targets=TargetsConfig(trust_approval=False, trust_rejection=False),  # only a measured divergence is a label
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a draft costs milliseconds: the Validator's threshold is the one that matters
+        write_threshold=0.25,  # half of a kind's drafts may be good, and the Validator may know which
+        shadows_follow=True,  # they teach most where drafts are soon to be served
         accept_thresholds=((50, 0.5),),  # a served draft must be likelier good than bad, whatever `risk` allows
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call
         max_other_answer=0.1,  # a home that has met no neighbours cannot know them; see learners.changed_questions
@@ -44,7 +46,9 @@ DEFAULT = Config(
         },
     ),
     risk=RiskConfig(max_bad_rate=0.05),
-    optimizer=OptimizerConfig(generator_lr=1e-3),  # of the adapters: 200 queries of covid_faq halved the loss
+    optimizer=OptimizerConfig(  # of adapters, which start from pretrained weights
+        router_lr=1e-3, validator_lr=1e-3, generator_lr=1e-3
+    ),
     divergence=DivergenceConfig(kind="fitted"),
     judge=JudgeConfig(),
 )

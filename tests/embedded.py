@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from shammah_mlx.models.embedder import Embedder
+from shammah_mlx.models.encoder import Encoder
 from shammah_mlx.models.tokenizers import WordPieces
 
 # By folder and batch: in another batch a text's vector may differ in the last bit.
@@ -24,6 +25,9 @@ class RememberingEmbedder(Embedder):
 
     def reads_all(self, text: str) -> bool:
         return _tokens(self._folder).fits(text)
+
+    def parts(self) -> tuple[Encoder, WordPieces]:
+        return self._embedder().parts()
 
     def _batch(self, texts: list[str]) -> np.ndarray:
         key = self._folder, tuple(texts)

@@ -151,7 +151,11 @@ def observe(
     if reply is None or not reply.complete:
         return interaction
     drafted = {scored.draft.source for scored in drafts}
-    missing = [source for source in interaction.route.p_locals if source not in drafted and request.shadows(source)]
+    missing = [
+        source
+        for source, p_local in interaction.route.p_locals.items()
+        if source not in drafted and request.shadows(source, p_local)
+    ]
     shadows = [
         scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
     ]

@@ -66,6 +66,7 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
         audit_draw=audit_draw(config.seed, number, query.text),
         audit_rate=audit_rate,
         shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in shadows},
+        shadows_follow=config.policy.shadows_follow or UNSET,
         usual_doubt=counts.usual_doubt,
         thresholds=required,
         secret=secret,
@@ -164,6 +165,8 @@ def _min_p_local(source: DraftSource, scheduled: float | None, request: Request,
     """Return what p_local of a source must exceed; less than scheduled where the judge can be asked about a draft."""
     if not SOURCE_RULES[source].is_scheduled:
         return 0.0
+    if scheduled is not None and source == "decoder":
+        scheduled = min(config.policy.write_threshold, scheduled)
     if request.judging:
         return min(config.judge.route_threshold, 1.0 if scheduled is None else scheduled)
     return scheduled

@@ -26,6 +26,7 @@ from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.second_opinion import reader_version
 from shammah_mlx.learners.student import Student
+from shammah_mlx.learners.written import WRITTEN_VERSION
 from shammah_mlx.models import tokenizers
 from shammah_mlx.models.backend import Arrays, load_arrays, mx
 from shammah_mlx.models.embedder import LazyEmbedder
@@ -305,6 +306,7 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
         "meter": f"{meter.kind} {meter.threshold} {rules.RULES}",
         "evidence": FEATURES_VERSION,
         "prompt": tokenizers.PROMPT,
+        "written": WRITTEN_VERSION,
         "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
         **reader_version(config.judge),
     }

@@ -17,6 +17,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import (
     OTHER_ANSWER,
+    ROLES,
     DecisionContext,
     Draft,
     DraftSource,
@@ -32,13 +33,14 @@ from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
+from shammah_mlx.learners.neighbours import FEATURES, Entry, Question
 from shammah_mlx.learners.proposals import Proposals, past_exchange
 from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Lookup, Student
 from shammah_mlx.learners.trust import Trust
+from shammah_mlx.learners.written import WrittenDrafts
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.divergence import Meter
@@ -46,6 +48,7 @@ from shammah_mlx.text.freshness import is_fleeting
 
 LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
+NO_DECODER: Mapping[Role, tuple[Arrays, Arrays]] = dict.fromkeys(ROLES, ({}, {}))
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
 NEAREST = 5  # past questions stored to explain a decision
 ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
@@ -53,7 +56,7 @@ MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the mem
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
     "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
-    "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder"},
+    "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder", "written"},
 }
 
 
@@ -96,7 +99,7 @@ class HybridRoles(PersistentRoles):
         self._versions = versions
         self._made_by = made_by(versions)
         self._begin_memory()
-        self._decoder = decoder
+        self._written = WrittenDrafts(config, decoder, embed, meter, self._near, lookup) if decoder else None
         self._read = functools.lru_cache(RECENT)(functools.partial(read_draft, reader)) if reader else None
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
         self._changed_questions = ChangedQuestions()
@@ -111,22 +114,29 @@ class HybridRoles(PersistentRoles):
         p_locals: dict[DraftSource, float] = {
             source: classifier.probability(features)
             for source, classifier in self._logistic_models["router"].items()
-            if source != "repeat"
+            if source == "recall"
         }
         if proposal is None:
             p_locals["recall"] = 0.0
         if (repeated := self._proposals.repeat(query)) is not None:
             del p_locals["recall"]
             p_locals = {"repeat": self._logistic_models["router"]["repeat"].probability(repeated[1]), **p_locals}
-        if "decoder" in p_locals and (not query.is_plain or is_fleeting(standalone_question(query))):
-            p_locals["decoder"] = 0.0  # the decoder sees no conversation, and knows nothing about the present
+        if self._written:
+            classifier = self._logistic_models["router"]["decoder"]
+            p_locals["decoder"] = (
+                classifier.probability({**features, **self._written.router_features(query)}) if writes(query) else 0.0
+            )
         return p_locals
 
     def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
         """Return a past answer of Claude's, or a text of the decoder's; None if there is none."""
         proposal, features = self._proposals.proposal(query)
         if source == "decoder":
-            return self._write(query, proposal, features, show)
+            if self._written is None or not query.is_plain:  # its prompt has no place for a conversation
+                return None
+            known = past_exchange(self._lookup, proposal.entry.number) if proposal else None
+            draft = self._written.write(query, known, show)
+            return draft and msgspec.structs.replace(draft, features={**features, **draft.features})
         if source == "repeat":
             repeated = self._proposals.repeat(query)
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
@@ -161,10 +171,13 @@ class HybridRoles(PersistentRoles):
 
     def decision_context(self, query: Query) -> DecisionContext:
         """Return the nearest past questions, and the features that the Router uses."""
-        question = self._question(query)
-        nearest = self._memory.nearest(question, NEAREST) if question else []
         repeated = self._proposals.repeat(query)
-        features = {**self._proposals.proposal(query)[1], **(repeated[1] if repeated else {})}
+        features = {
+            **self._proposals.proposal(query)[1],
+            **(repeated[1] if repeated else {}),
+            **(self._written.router_features(query) if self._written and query.is_plain else {}),
+        }
+        nearest = self._near(query, NEAREST)
         return DecisionContext(tuple(Nearest(entry.number, alike) for entry, alike in nearest), features)
 
     def step(self, target: Target, rate: float, give_way: GiveWay = do_nothing) -> Step:
@@ -178,6 +191,8 @@ class HybridRoles(PersistentRoles):
             return Step(target.role, None, applied=False)  # made by other versions
         if (target.role, source) == ("validator", "recall"):
             self._changed_questions.step(target.features, target.label)
+        if self._written and source == "decoder":
+            self._written.step(target, rate, give_way)
         return Step(target.role, classifier.step(target.features, target.label), applied=True)
 
     def state(self) -> dict[str, Arrays]:
@@ -191,13 +206,14 @@ class HybridRoles(PersistentRoles):
             for role, by_source in self._logistic_models.items()
         }
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
-        adapters, optimizer = self._decoder.state() if self._decoder else (remembered, {})
+        written = self._written.state() if self._written else NO_DECODER
+        optimizer = {name: array for _, arrays in written.values() for name, array in arrays.items()}
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
         changed = {f"changed.{name}": mx.array(array) for name, array in self._changed_questions.state().items()}
         return {
-            "router": {**classifiers["router"], **trust},
-            "validator": {**classifiers["validator"], **changed},
-            "generator": adapters,
+            "router": {**classifiers["router"], **trust, **written["router"][0]},
+            "validator": {**classifiers["validator"], **changed, **written["validator"][0]},
+            "generator": written["generator"][0] or remembered,
             "optimizer_state": {**optimizer, **remembered},
         }
 
@@ -215,8 +231,8 @@ class HybridRoles(PersistentRoles):
                     classifier.load(_under(f"{source}.", state[role]))
         if not DEPENDS_ON["recall"] & set(changed):
             self._changed_questions.load(_under("changed.", state["validator"]))
-        if self._decoder and "decoder" not in changed:
-            self._decoder.load(state["generator"], state["optimizer_state"])
+        if self._written and "decoder" not in changed:
+            self._written.load(state, is_same=not DEPENDS_ON["decoder"] & set(changed))
         refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
         self._memory.load(self._rows.made_by(self._made_by), ((int(a), int(n)) for a, n in refuted))
         if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
@@ -241,33 +257,17 @@ class HybridRoles(PersistentRoles):
         now = self.state()
         return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
 
-    def _write(
-        self, query: Query, proposal: Proposal | None, features: dict[str, float], show: Show | None
-    ) -> Draft | None:
-        if self._decoder is None or not query.is_plain:  # its prompt has no place for a conversation
-            return None
-        recalled = past_exchange(self._lookup, proposal.entry.number).answer if proposal else None
-        written = self._decoder.write(query, self._neighbour(query), recalled, show)
-        if not written.text.strip():
-            return None
-        same = proposal is not None and self._config.divergence.is_good(
-            self._meter(Exchange(query.text, written.text), past_exchange(self._lookup, proposal.entry.number))
-        )
-        all_features = {**features, "log p": written.mean_log_p, "same as recalled": float(same)}
-        return Draft(written.text, "decoder", features=all_features)
-
     def _learn_reply(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
-        if self._decoder and query.is_plain and not is_fleeting(standalone_question(query)):
-            step = self._decoder.step(target.number, self._neighbour(query), rate, give_way)
+        if self._written and writes(query):
+            step = self._written.step(target, rate, give_way)
         self._remember(target)
         return step
 
-    def _neighbour(self, query: Query) -> int:
-        """Return the number of the most similar past question; 0 for none."""
+    def _near(self, query: Query, count: int) -> list[tuple[Entry, float]]:
+        """Return the most similar past questions, the nearest first."""
         question = self._question(query)
-        nearest = self._memory.nearest(question, 1) if question else []
-        return nearest[0][0].number if nearest else 0
+        return self._memory.nearest(question, count) if question else []
 
     def _remember(self, target: Target) -> None:
         question, reply = self._question(target.query), target.response or ""
@@ -291,6 +291,13 @@ class HybridRoles(PersistentRoles):
             self._memory.add(entry)
             self._trust.fit_if_due(self._memory)
         self._proposals.clear()
+        if self._written:
+            self._written.clear()
+
+
+def writes(query: Query) -> bool:
+    """Say whether the decoder answers a query: it sees no conversation, and knows nothing about the present."""
+    return query.is_plain and not is_fleeting(standalone_question(query))
 
 
 def made_by(versions: Mapping[str, str]) -> str:

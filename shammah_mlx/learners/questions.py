@@ -7,6 +7,8 @@ import numpy as np
 
 from shammah_mlx.events import Query, hash_63
 from shammah_mlx.learners.neighbours import Question, word_set
+from shammah_mlx.models.encoder import Encoder
+from shammah_mlx.models.tokenizers import WordPieces
 from shammah_mlx.text.followups import leans_back
 
 
@@ -18,6 +20,9 @@ class Embedder(Protocol):
 
     def reads_all(self, text: str) -> bool:
         """Return whether the text is short enough to be read to its end."""
+
+    def parts(self) -> tuple[Encoder, WordPieces]:
+        """Return the frozen encoder that it reads with, and its tokenizer."""
 
 
 def make_question(embed: Embedder, query: Query) -> Question | None:

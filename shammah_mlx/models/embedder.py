@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from shammah_mlx.models.bert import load_bert
-from shammah_mlx.models.encoder import mean_pool
+from shammah_mlx.models.encoder import Encoder, mean_pool
 from shammah_mlx.models.tokenizers import WordPieces
 
 BATCH = 32  # texts read at once; more would take more memory and no less time
@@ -31,6 +31,10 @@ class LazyEmbedder:
         """Say whether the text fits the model's maximum length."""
         return self._load().reads_all(text)
 
+    def parts(self) -> tuple[Encoder, WordPieces]:
+        """Return the frozen encoder and its tokenizer, for others to read with."""
+        return self._load().parts()
+
 
 class Embedder:
     """Embed texts with the model stored in a folder of sentence-transformers' layout."""
@@ -47,6 +51,10 @@ class Embedder:
     def reads_all(self, text: str) -> bool:
         """Say whether the text fits the model's maximum length."""
         return self._tokens.fits(text)
+
+    def parts(self) -> tuple[Encoder, WordPieces]:
+        """Return the frozen encoder and its tokenizer."""
+        return self._encoder, self._tokens
 
     def _batch(self, texts: list[str]) -> np.ndarray:
         tokens, segments, mask = self._tokens.encode(texts)

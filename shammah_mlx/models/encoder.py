@@ -50,14 +50,22 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(config.width, eps=config.norm_eps)
         self.layers = [Layer(config) for _ in range(config.layers)]
 
-    def __call__(self, tokens: mx.array, segments: mx.array, real: mx.array) -> mx.array:
-        """Map ids, segment ids and the padding mask, (batch, tokens) each, to (batch, tokens, width)."""
+    def __call__(self, tokens: mx.array, segments: mx.array, real: mx.array, *, until: int | None = None) -> mx.array:
+        """Map ids, segment ids and the padding mask, (batch, tokens) each, to (batch, tokens, width).
+
+        With `until`, stop before the layer of this number.
+        """
         x = self.words(tokens) + self.positions(mx.arange(tokens.shape[1])) + self.segments(segments)
         x = self.norm(x)
-        mask = real.astype(mx.bool_)[:, None, None, :]
-        for layer in self.layers:
+        mask = attention_mask(real)
+        for layer in self.layers[:until]:
             x = layer(x, mask)
         return x
+
+
+def attention_mask(real: mx.array) -> mx.array:
+    """Return where a token may be read, for all heads and tokens: (batch, 1, 1, tokens)."""
+    return real.astype(mx.bool_)[:, None, None, :]
 
 
 class EncoderClassifier(nn.Module):

@@ -29,6 +29,7 @@ class Text(msgspec.Struct, frozen=True):
 
     text: str
     mean_log_p: float  # of its tokens, each the most probable one
+    least_log_p: float  # of the least probable among them
     written: Written
 
 
@@ -38,8 +39,7 @@ class LanguageModel:
     def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
         self.source = model_source(config.model) or str(folder)
         self.network, tokenizer = load_network(self.source, "lora.model")
-        with _random_state_restored():
-            add_adapters(self.network, config)
+        add_low_rank(self.network, config.rank, config.scale)
         draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
         self.chat = Chat(tokenizer, config)
@@ -67,7 +67,9 @@ class LanguageModel:
         stream = TextStream(self.chat.decode, on_text)
         written = write_greedily(reader, prompt, Guess(guessed, self._config), self._stops, most, stream.update)
         text = stream.close(written.ids)
-        return Text(text, math.fsum(written.log_p) / max(1, len(written.log_p)), written)
+        return Text(
+            text, math.fsum(written.log_p) / max(1, len(written.log_p)), min(written.log_p, default=0.0), written
+        )
 
 
 def decode_rate(model: LanguageModel) -> float:
@@ -79,12 +81,13 @@ def decode_rate(model: LanguageModel) -> float:
     return len(written.ids) / (time.perf_counter() - since)
 
 
-def add_adapters(network: nn.Module, config: LoraConfig) -> None:
-    """Freeze the network and put adapters beside all linear layers of its blocks."""
+def add_low_rank(network: nn.Module, rank: int, scale: float) -> None:
+    """Freeze the network and put adapters beside all linear layers of its `layers`."""
     from mlx_lm.tuner.utils import linear_to_lora_layers
 
     network.freeze()
-    linear_to_lora_layers(network, ALL_LAYERS, _lora_parameters(config))
+    with _random_state_restored():
+        linear_to_lora_layers(network, ALL_LAYERS, _lora_parameters(rank, scale))
 
 
 def draw_adapters(network: nn.Module, seed: int) -> None:
@@ -104,11 +107,15 @@ def draw_adapters(network: nn.Module, seed: int) -> None:
 
 def adapter_config(config: LoraConfig) -> dict[str, Any]:
     """Return what mlx-lm reads as `adapter_config.json` beside the trained weights as `adapters.safetensors`."""
-    return {"fine_tune_type": "lora", "num_layers": ALL_LAYERS, "lora_parameters": _lora_parameters(config)}
+    return {
+        "fine_tune_type": "lora",
+        "num_layers": ALL_LAYERS,
+        "lora_parameters": _lora_parameters(config.rank, config.scale),
+    }
 
 
-def _lora_parameters(config: LoraConfig) -> dict[str, Any]:
-    return {"rank": config.rank, "scale": config.scale, "dropout": 0.0}
+def _lora_parameters(rank: int, scale: float) -> dict[str, Any]:
+    return {"rank": rank, "scale": scale, "dropout": 0.0}
 
 
 @contextlib.contextmanager
