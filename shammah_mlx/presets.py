@@ -47,7 +47,7 @@ DEFAULT = Config(
     ),
     risk=RiskConfig(max_bad_rate=0.05),
     optimizer=OptimizerConfig(  # of adapters, which start from pretrained weights
-        router_lr=1e-3, validator_lr=1e-3, generator_lr=1e-3
+        router_lr=1e-3, validator_lr=1e-3, generator_lr=5e-4
     ),
     divergence=DivergenceConfig(kind="fitted"),
     judge=JudgeConfig(),

@@ -29,7 +29,7 @@ WRITTEN_VERSION = "1"  # of the features made here
 RECENT = 64  # cached queries
 LIKE = 32  # questions most like a query, whose drafts make its record
 SHOWN = 8  # of these, whose words count as known
-SHARPNESS = 10.0  # of the record: a question 0.1 less alike counts a factor e less
+ALIKE, SHARPNESS = 0.6, 15.0  # of the record: a question less alike than this counts e^-15 times the difference
 READERS: tuple[Role, ...] = ("router", "validator")  # the roles with an encoder
 ENCODER = "encoder."  # prefix of its weights
 EXPECTED_GOOD, EXPECTED_BAD = 0.12, 0.88  # drafts of which every record begins: p = 0.12, as in the specification
@@ -145,7 +145,7 @@ class WrittenDrafts:
         good, bad = EXPECTED_GOOD, EXPECTED_BAD
         for entry, alike in self._near(query, LIKE):
             if (label := self._labels.get(entry.number)) is not None:
-                weight = math.exp(SHARPNESS * (alike - 1.0))
+                weight = math.exp(SHARPNESS * min(alike - ALIKE, 0.0))
                 good, bad = good + weight * label, bad + weight * (1.0 - label)
         return math.log(good / bad)
 

@@ -92,7 +92,7 @@ class Chat:
     """A pretrained decoder's tokenizer with its chat template; `tokenizer` is one of transformers'."""
 
     def __init__(self, tokenizer: Any, config: LoraConfig) -> None:
-        self._tokenizer, self._config = tokenizer, config
+        self.tokenizer, self._config = tokenizer, config
         self.end = int(tokenizer.eos_token_id)
         self._room = config.max_tokens - config.max_draft_tokens  # of a prompt: the rest is the draft's
         self._bare, self._with_past = self._template(["question"]), self._template(["known", "answer", "question"])
@@ -120,12 +120,12 @@ class Chat:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text; "<|im_end|>" in it is text."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
     def decode(self, ids: list[int]) -> str:
         """Return the text of `ids`."""
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
         return text
 
     def _template(self, parts: list[str]) -> list[list[int] | str]:
@@ -134,7 +134,7 @@ class Chat:
         The past exchange comes as earlier messages: replies are more probable so than with it in the system message.
         """
         roles = ("user", "assistant", "user")[: len(parts)]
-        return fill_later(self._tokenizer, [(role, part_mark(name)) for role, name in zip(roles, parts, strict=True)])
+        return fill_later(self.tokenizer, [(role, part_mark(name)) for role, name in zip(roles, parts, strict=True)])
 
 
 def part_mark(name: str) -> str:

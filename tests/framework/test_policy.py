@@ -423,3 +423,24 @@ def test_how_probable_it_is_that_a_bad_draft_is_found() -> None:
     assert [forwarded.p_found(source) for source in ("recall", *shadow_rates)] == [0.0, 0.5, 0.1]
     rejected = msgspec.structs.replace(forwarded, route=Route({"recall": 0.9}, 0.5, ("recall",)))
     assert rejected.p_found("recall") == 1.0
+
+
+def test_the_decoder_is_tried_from_a_lower_p_local_than_memory_and_never_before_the_schedule() -> None:
+    config = PRESETS["default"]
+    assert policy.route({"decoder": 0.3, "recall": 0.3}, make_request(300), config).tries == ("decoder",)
+    assert policy.route({"decoder": 0.2}, make_request(300), config).tries == ()
+    assert policy.route({"decoder": 0.9}, make_request(49), config).tries == ()
+
+
+def test_shadows_follow_p_local_in_the_default_preset_alone() -> None:
+    for config, expected in ((PRESETS["default"], 0.4), (LITERAL, 0.05)):
+        taken = policy.make_request(Query("q"), 3000, policy.HomeCounts(2999), AskOptions(), config)
+        assert taken.shadow_rate("decoder", 0.4) == pytest.approx(expected)
+        assert taken.shadow_rate("decoder", 0.01) == pytest.approx(0.05)
+        assert taken.shadow_rate("recall", 0.4) == taken.shadow_rates.get("recall", 0.0)
+    forwarded = Interaction.forwarded(
+        policy.make_request(Query("q"), 3000, policy.HomeCounts(2999), AskOptions(), PRESETS["default"]),
+        Route({"decoder": 0.4}, 0.5),
+        Reply("r", "m", "end_turn"),
+    )
+    assert forwarded.p_found("decoder") == pytest.approx(0.4)
