@@ -5,6 +5,7 @@ are answered without it. Knows no optimizer and does not choose what to learn.
 """
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,10 +44,22 @@ class LanguageModel:
         draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
         self.chat = Chat(tokenizer, config)
+        self._begun: CachedReader | None = None  # with the same adapters
 
     def take(self, adapters: Mapping[str, mx.array]) -> None:
         """Replace the adapters, by name."""
         self.network.update(tree_unflatten(list(adapters.items())))
+        self._begun = None  # other adapters, other keys and values
+
+    def _begin(self, prompt: list[int]) -> tuple["CachedReader", list[int]]:
+        """Return a reader that has read what all prompts begin with, and the rest of this one."""
+        common = self.chat.common
+        if prompt[: len(common)] != common:
+            return CachedReader(self.network), prompt
+        if self._begun is None:
+            self._begun = CachedReader(self.network)
+            self._begun.skim(common)
+        return self._begun.copy(), prompt[len(common) :]
 
     def write(
         self,
@@ -60,12 +73,12 @@ class LanguageModel:
         `guess` is a text that may share long runs with the answer. It changes the time taken and not the answer, except
         where two tokens are equally probable to within rounding.
         """
-        reader = CachedReader(self.network)
+        reader, unread = self._begin(prompt)
         guessed = [*self.chat.encode(guess), self.chat.end] if guess is not None and reader.forgets else []
         room = self._config.max_tokens - len(prompt)
         most = min(room, self._config.max_draft_tokens if limit is None else limit)
         stream = TextStream(self.chat.decode, on_text)
-        written = write_greedily(reader, prompt, Guess(guessed, self._config), self._stops, most, stream.update)
+        written = write_greedily(reader, unread, Guess(guessed, self._config), self._stops, most, stream.update)
         text = stream.close(written.ids)
         return Text(
             text, math.fsum(written.log_p) / max(1, len(written.log_p)), min(written.log_p, default=0.0), written
@@ -168,6 +181,12 @@ class CachedReader:
 
         self._network, self._cache, self._trim = network, make_prompt_cache(network), trim_prompt_cache
         self.forgets = can_trim_prompt_cache(self._cache)  # not so with a sliding window
+
+    def copy(self) -> "CachedReader":
+        """Return another reader that has read the same."""
+        other = copy.copy(self)
+        other._cache = copy.deepcopy(self._cache)
+        return other
 
     def skim(self, ids: list[int]) -> None:
         """Read ids without their logits."""

@@ -80,7 +80,7 @@ def write_greedily(
 ) -> Written:
     """Return the most probable continuation of `prompt`, up to a token of `stops` or `limit` tokens.
 
-    `reader` has read nothing yet. `on_ids` gets all ids so far after each pass.
+    `reader` may have read what comes before `prompt`. `on_ids` gets all ids so far after each pass.
     """
     ids: list[int] = []
     log_p: list[float] = []

@@ -1,5 +1,6 @@
 """Convert text to token ids and back."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,8 @@ class Chat:
         self.end = int(tokenizer.eos_token_id)
         self._room = config.max_tokens - config.max_draft_tokens  # of a prompt: the rest is the draft's
         self._bare, self._with_past = self._template(["question"]), self._template(["known", "answer", "question"])
+        firsts = [piece for piece in (self._bare[0], self._with_past[0]) if isinstance(piece, list)]
+        self.common = common_start(*firsts) if len(firsts) == 2 else []  # what all prompts begin with
 
     def prompt(self, text: str, known: tuple[str, str] | None) -> list[int]:
         """Return the ids of a chat in which `text` is asked; `known` is a past question and its answer.
@@ -135,6 +138,11 @@ class Chat:
         """
         roles = ("user", "assistant", "user")[: len(parts)]
         return fill_later(self.tokenizer, [(role, part_mark(name)) for role, name in zip(roles, parts, strict=True)])
+
+
+def common_start(one: list[int], other: list[int]) -> list[int]:
+    """Return the ids that both begin with."""
+    return [a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))]
 
 
 def part_mark(name: str) -> str:

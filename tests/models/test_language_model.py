@@ -14,7 +14,7 @@ from shammah_mlx.config import LoraConfig, OptimizerConfig
 from shammah_mlx.errors import WeightsError
 from shammah_mlx.learners.gradient import Learner, text_loss
 from shammah_mlx.models.backend import mx, scalar, tree_flatten
-from shammah_mlx.models.language_model import LanguageModel, TextStream, adapter_config, draw_adapters
+from shammah_mlx.models.language_model import CachedReader, LanguageModel, TextStream, adapter_config, draw_adapters
 from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.models.weights import Weights
 from tests.conftest import TINY_LORA
@@ -226,3 +226,22 @@ def test_setup_keeps_the_precision_of_the_gguf(weights: Weights) -> None:
     assert isinstance(stored, dict)
     assert stored["model.layers.0.self_attn.q_proj.weight"].dtype == mx.uint32
     assert stored["model.layers.0.self_attn.q_proj.weight"].shape == (576, 576 * 4 // 32)
+
+
+def test_what_all_prompts_begin_with_is_read_once_for_the_same_adapters(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, read = LanguageModel(tiny_folder, TINY_LORA, 0), []
+    skim = CachedReader.skim
+    monkeypatch.setattr(CachedReader, "skim", lambda self, ids: (read.append(ids), skim(self, ids)))
+    first, again = (model.write(model.chat.prompt("hello", None), limit=8) for _ in range(2))
+    other = model.write(model.chat.prompt("hello", ("and", "this")), limit=8)
+    assert first == again
+    assert len(model.chat.common) > 3
+    assert sum(ids == model.chat.common for ids in read) == 1
+    model.take({name: array + 0.5 for name, array in adapters(model).items()})
+    changed = model.write(model.chat.prompt("hello", None), limit=8)
+    assert sum(ids == model.chat.common for ids in read) == 2
+    assert changed.written.log_p != first.written.log_p
+    afresh = LanguageModel(tiny_folder, TINY_LORA, 0)
+    assert afresh.write(afresh.chat.prompt("hello", ("and", "this")), limit=8) == other
