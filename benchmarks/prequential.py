@@ -63,6 +63,7 @@ PLAN = (
     Part(("covid_faq", "commands", "number_trap"), tuple(ABLATIONS), 5),
     Part(("covid_faq",), (*BASELINES, RECALL, "default", "literal"), 1, 150),  # the last two take seconds a query
     Part(("claude_chat",), (*BASELINES, RECALL, "default", "literal"), 1, 60),
+    Part(("task_slots",), ("always Claude", "exact cache", RECALL, "default"), 2, 1500),  # the input never recurs
     Part(("commands_long", "intents_long"), (*BASELINES, RECALL), 1),  # only intents_long has more than 5,000 queries
 )
 SMOKE = (Part(("questions",), (*BASELINES, RECALL, "without words"), 1, 120),)

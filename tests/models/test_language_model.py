@@ -231,9 +231,15 @@ def test_setup_keeps_the_precision_of_the_gguf(weights: Weights) -> None:
 def test_what_all_prompts_begin_with_is_read_once_for_the_same_adapters(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, read = LanguageModel(tiny_folder, TINY_LORA, 0), []
+    model = LanguageModel(tiny_folder, TINY_LORA, 0)
+    read: list[list[int]] = []
     skim = CachedReader.skim
-    monkeypatch.setattr(CachedReader, "skim", lambda self, ids: (read.append(ids), skim(self, ids)))
+
+    def noting(self: CachedReader, ids: list[int]) -> None:
+        read.append(ids)
+        skim(self, ids)
+
+    monkeypatch.setattr(CachedReader, "skim", noting)
     first, again = (model.write(model.chat.prompt("hello", None), limit=8) for _ in range(2))
     other = model.write(model.chat.prompt("hello", ("and", "this")), limit=8)
     assert first == again
