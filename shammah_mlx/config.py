@@ -207,6 +207,9 @@ class LoraConfig(_Frozen, frozen=True):
     model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
     rank: Count = 8  # 2.4 M parameters on SmolLM2; with Adam's moments 29 MB a save
     scale: Amount = 10.0  # measured together with `generator_lr`; at twice both, half as many JSON objects were right
+    show_nearest: bool = (
+        False  # the nearest past exchange in the prompt; SmolLM2 wrote no better with it, at twice the cost
+    )
     max_tokens: Count = 384  # prompt and reply together; more makes a step too slow on a laptop's CPU
     max_draft_tokens: Count = 128  # about 90 words, 9 s on two CPU cores; the prompt leaves room for them
     first_block: Count = 4  # guessed tokens to check at first; if all are wrong, they cost half a plain step on a CPU
@@ -236,7 +239,7 @@ class HeadConfig(_Frozen, frozen=True):
 class RehearsalConfig(_Frozen, frozen=True):
     """How old examples are replayed, and when a step is undone."""
 
-    replayed: Some = 2  # old examples in each step beside the new one; a step then costs three times as much
+    replayed: Some = 3  # old examples in each step beside the new one; a step then costs four times as much
     reservoir: Count = 1000  # examples to choose from, a uniform sample of all; each is stored as two numbers
     probes: Some = 6  # first replies, set aside to measure the loss on
     probe_every: Count = 8  # steps between two measurements; after every step, they took two fifths of its time

@@ -155,8 +155,8 @@ class WrittenDrafts:
         return scalar(encoder.network(*encoder.read(text)))
 
     def _neighbour(self, query: Query) -> int:
-        """Return the number of the most similar past question; 0 for none."""
-        nearest = self._near(query, 1)
+        """Return the number of the past question to show in the prompt; 0 for none."""
+        nearest = self._near(query, 1) if self._config.lora.show_nearest else []
         return nearest[0][0].number if nearest else 0
 
 
