@@ -1,0 +1,60 @@
+"""Say what this machine can hold, and whether the decoder that is set fits."""
+
+import os
+
+import msgspec
+
+from shammah_mlx.config import LoraConfig
+from shammah_mlx.errors import WeightsError
+from shammah_mlx.models.backend import mx
+from shammah_mlx.models.memory import DEFAULT, Machine, Need, Proposal, find_need, find_room, propose
+from shammah_mlx.models.stored import find_folder, read_size
+from shammah_mlx.models.training_copy import KEPT
+from shammah_mlx.models.weights import Weights, weights_folder
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """A machine, the decoder that is set, and the one proposed."""
+
+    machine: Machine
+    room_bytes: int  # what a decoder may take
+    model: str  # as in `[lora] model`
+    name: str
+    need: Need | None
+    unknown: str  # why `need` is not known
+    proposed: Proposal
+    proposed_need: Need
+
+    @property
+    def fits(self) -> bool | None:
+        """Say whether the decoder that is set fits; None if that is not known."""
+        return None if self.need is None else self.need.learning_bytes <= self.room_bytes
+
+
+def this_machine() -> Machine:
+    """Return what this machine has."""
+    if mx.default_device() != mx.cpu and mx.metal.is_available():
+        said = mx.device_info()
+        return Machine(int(said["memory_size"]), int(said["max_recommended_working_set_size"]))
+    return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None)
+
+
+def look(lora: LoraConfig, machine: Machine) -> Outlook:
+    """Return what a machine can hold, beside the decoder that is set; no model is loaded."""
+    need, unknown = None, ""
+    try:
+        folder = find_folder(lora.model) if lora.model else Weights(weights_folder()).decoder
+        need = find_need(read_size(folder), lora, KEPT, machine)
+    except WeightsError as error:
+        unknown = error.message
+    proposed = propose(machine, lora, KEPT)
+    return Outlook(
+        machine,
+        find_room(machine),
+        lora.model,
+        lora.model or DEFAULT.name,
+        need,
+        unknown,
+        proposed,
+        find_need(proposed.size, lora, KEPT, machine),
+    )
