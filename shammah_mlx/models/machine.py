@@ -7,7 +7,7 @@ import msgspec
 from shammah_mlx.config import LoraConfig
 from shammah_mlx.errors import WeightsError
 from shammah_mlx.models.backend import mx
-from shammah_mlx.models.memory import DEFAULT, Machine, Need, Proposal, find_need, find_room, propose
+from shammah_mlx.models.memory import DEFAULT, PROPOSALS, Machine, Need, Proposal, Size, find_need, find_room, propose
 from shammah_mlx.models.stored import find_folder, read_size
 from shammah_mlx.models.training_copy import KEPT
 from shammah_mlx.models.weights import Weights, weights_folder
@@ -41,12 +41,8 @@ def this_machine() -> Machine:
 
 def look(lora: LoraConfig, machine: Machine) -> Outlook:
     """Return what a machine can hold, beside the decoder that is set; no model is loaded."""
-    need, unknown = None, ""
-    try:
-        folder = find_folder(lora.model) if lora.model else Weights(weights_folder()).decoder
-        need = find_need(read_size(folder), lora, KEPT, machine)
-    except WeightsError as error:
-        unknown = error.message
+    size, unknown = _find_size(lora.model)
+    need = None if size is None else find_need(size, lora, KEPT, machine)
     proposed = propose(machine, lora, KEPT)
     return Outlook(
         machine,
@@ -58,3 +54,12 @@ def look(lora: LoraConfig, machine: Machine) -> Outlook:
         proposed,
         find_need(proposed.size, lora, KEPT, machine),
     )
+
+
+def _find_size(model: str) -> tuple[Size | None, str]:
+    """Return how large a decoder is, or why that is not known; those proposed are known before they are fetched."""
+    try:
+        return read_size(find_folder(model) if model else Weights(weights_folder()).decoder), ""
+    except WeightsError as error:
+        size = next((proposal.size for proposal in PROPOSALS if proposal.model == model), None)
+        return size, "" if size is not None else error.message

@@ -108,6 +108,12 @@ def test_a_model_of_the_hub_is_found_where_it_was_fetched(
     assert "do not say how large" in outlook.unknown
 
 
+def test_what_is_proposed_is_known_before_it_is_fetched() -> None:
+    outlook = look(msgspec.structs.replace(LORA, model=BIG.model), mac(16))
+    assert outlook.need == outlook.proposed_need
+    assert look(msgspec.structs.replace(LORA, model=BIG.model), mac(8)).fits is False
+
+
 @pytest.mark.parametrize("model", ["/no/such/folder", "not a name", "a/b/c/d"])
 def test_what_is_no_model_is_said_to_be_none(model: str) -> None:
     with pytest.raises(WeightsError):
