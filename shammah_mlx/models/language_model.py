@@ -150,7 +150,7 @@ def load_network(model: str, setting: str) -> tuple[nn.Module, Any]:
 
     try:
         network, tokenizer = cast("tuple[nn.Module, Any]", mlx_lm.load(model))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError, LookupError) as error:  # what damaged files make of it
         raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", f"check `{setting}` in config.toml") from error
     if not tokenizer.has_chat_template:
         raise WeightsError(f"{model!r} has no chat template", f"set `{setting}` in config.toml to an instruct model")
