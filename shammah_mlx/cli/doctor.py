@@ -1,4 +1,4 @@
-"""`shammah doctor`: check settings, key, weights, home, disk, MLX, service and the speed of the decoder."""
+"""`shammah doctor`: check settings, key, weights, home, disk, MLX, memory, service and the speed of the decoder."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -54,6 +54,7 @@ def _checks(ctx: click.Context, options: dict[str, Any]) -> Iterator[Check]:
         ("home", lambda: _home(*home_and_config(ctx, options))),
         ("disk", lambda: _disk(home)),
         ("MLX", _mlx),
+        ("memory", lambda: _memory(home_and_config(ctx, options)[1])),
         ("service", lambda: _service(home)),
         ("decoder", lambda: _decoder(*home_and_config(ctx, options))),
     ):
@@ -127,6 +128,18 @@ def _mlx() -> Check:
     hint = "install OpenBLAS, which makes it much faster (Debian: libopenblas0-pthread)"
     blas = "a fast BLAS" if HAS_FAST_BLAS else "no fast BLAS"
     return Check("MLX", f"Metal is not available; MLX uses the CPU, with {blas}", passed=HAS_FAST_BLAS, hint=hint)
+
+
+def _memory(config: "Config") -> Check:
+    from shammah_mlx.cli.models import fit_sentence, in_gb
+    from shammah_mlx.models.machine import look, this_machine
+
+    outlook = look(config.lora, this_machine())
+    message = f"{in_gb(outlook.room_bytes)} for a decoder. {fit_sentence(outlook)}"
+    hint = f"set `model` in [lora] of config.toml to {outlook.proposed.name}: see `shammah models`"
+    if outlook.proposed.model == outlook.model:
+        hint = 'set generator = "recall" in config.toml: it leaves the decoder out'
+    return Check("memory", message, passed=outlook.fits is not False, hint=hint)
 
 
 def _service(home: Path) -> Check:

@@ -13,6 +13,7 @@ from shammah_mlx.cli.console import Group
 from shammah_mlx.cli.doctor import doctor
 from shammah_mlx.cli.key import key
 from shammah_mlx.cli.learn import learn
+from shammah_mlx.cli.models import models
 from shammah_mlx.cli.options import settings
 from shammah_mlx.cli.replay import replay
 from shammah_mlx.cli.serve import serve
@@ -38,5 +39,5 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
 
 
-for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, doctor, setup):
+for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, models, doctor, setup):
     main.add_command(command)

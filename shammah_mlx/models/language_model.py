@@ -153,7 +153,7 @@ def is_folder(model: str) -> bool:
 
 @_random_state_restored()
 def load_network(model: str, setting: str) -> tuple[nn.Module, Any]:
-    """Return network and tokenizer, on a CPU in fp32: quantized and half-precision products are slow there.
+    """Return network and tokenizer; weights as they are stored on a GPU, kept in memory, and in fp32 on a CPU.
 
     Raises:
         WeightsError: mlx-lm cannot load it, or it has no chat template; the hint names `setting`.
@@ -163,14 +163,28 @@ def load_network(model: str, setting: str) -> tuple[nn.Module, Any]:
 
     try:
         network, tokenizer = cast("tuple[nn.Module, Any]", mlx_lm.load(model))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError, LookupError) as error:  # what damaged files make of it
         raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", f"check `{setting}` in config.toml") from error
     if not tokenizer.has_chat_template:
         raise WeightsError(f"{model!r} has no chat template", f"set `{setting}` in config.toml to an instruct model")
-    if mx.default_device() == mx.cpu:
+    if mx.default_device() == mx.cpu:  # where quantized and half-precision products are slow
         network.set_dtype(mx.float32)  # first, or weights would be rounded to the precision of their scales
         network = dequantize_model(network)
+        network.set_dtype(mx.float32)  # floating-point formats (mxfp4) have become bf16
+    else:
+        _keep_in_memory()
     return network, tokenizer
+
+
+def _keep_in_memory() -> None:
+    """Let macOS 15 and newer keep all of MLX's arrays wired, as mlx-lm does while it generates.
+
+    Unless arrays are wired, macOS may compress or swap them while nobody asks, and every answer and every step then
+    waits until they are back. The limit stays: unlike a program that generates once, a service answers at any time. It
+    reserves nothing; only what MLX holds is wired.
+    """
+    if mx.metal.is_available():
+        mx.set_wired_limit(int(mx.device_info()["max_recommended_working_set_size"]))
 
 
 class CachedReader:

@@ -1,9 +1,9 @@
 """A copy of a language model to train on while the original answers; both share all arrays, so it takes no memory.
 
-The copy differs in two ways, neither of which changes a number. Its output layer reads only the reply's positions: the
-logits of a prompt are a fifth of a step's work, and nobody looks at them. And where a text is long, a layer's
-activations are computed again for the gradient instead of being kept (gradient checkpointing, Chen et al. 2016), which
-takes a third longer and half the memory.
+The copy differs in two ways, neither of which changes a number. Its output layer reads only the reply's positions, if
+its name is known: the logits of a prompt are a fifth of a step's work, and nobody looks at them. And where a text is
+long, a layer's activations are computed again for the gradient instead of being kept (gradient checkpointing, Chen et
+al. 2016), which takes a third longer and half the memory.
 """
 
 import copy
@@ -31,7 +31,7 @@ class TrainingCopy:
         shared = {id(array): array for _, array in tree_flatten(original.parameters())}
         self.network: nn.Module = copy.deepcopy(original, shared)
         self._read = _Read()
-        self._is_narrow = _narrow(self.network, self._read)
+        _narrow(self.network, self._read)
         for layer in self.network.layers:
             _checkpoint(layer)
 
@@ -43,23 +43,21 @@ class TrainingCopy:
         ids, mask = example
         first = mask.index(1)
         self._read.first = first - 1
-        logits = network(mx.array([ids[:-1]]))  # (1, reply, vocabulary)
-        if not self._is_narrow:
-            logits = logits[:, first - 1 :]
+        logits = network(mx.array([ids[:-1]]))  # (1, reply, vocabulary), or (1, all, vocabulary)
+        logits = logits[:, first - len(ids) :].astype(mx.float32)  # a loss of 8 in bf16 is a multiple of 1/16
         return nn.losses.cross_entropy(logits, mx.array([ids[first:]]), reduction="mean")
 
 
-def _narrow(network: nn.Module, read: _Read) -> bool:
-    """Let the output layer read from `read.first` on; say whether it was found."""
+def _narrow(network: nn.Module, read: _Read) -> None:
+    """Let the output layer read from `read.first` on, if it has a name that is known."""
     named = {name.rpartition(".")[2]: module for name, module in network.named_modules()}
     layer = next((named[name] for name in OUTPUT_LAYERS if name in named), None)
     if layer is None:
-        return False
+        return
     kind = type(layer)
     method = "as_linear" if hasattr(kind, "as_linear") else "__call__"
     whole = getattr(kind, method)
     layer.__class__ = type(kind.__name__, (kind,), {method: lambda self, x: whole(self, x[:, read.first :])})
-    return True
 
 
 def _checkpoint(layer: nn.Module) -> None:

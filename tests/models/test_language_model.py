@@ -210,6 +210,16 @@ def test_a_model_that_is_none_says_where_to_look(tmp_path: Path, tiny_folder: Pa
     assert LanguageModel(tmp_path / "empty", config, 0).source == str(tiny_folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("model.safetensors", b"half a file"), ("config.json", b'{"model_type": "llama"}')]
+)
+def test_a_damaged_model_says_where_to_look(tmp_path: Path, tiny_folder: Path, name: str, content: bytes) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "copy")
+    (tmp_path / "copy" / name).write_bytes(content)
+    with pytest.raises(WeightsError, match="mlx-lm cannot load"):
+        LanguageModel(tmp_path / "copy", LoraConfig(), 0)
+
+
 def test_a_model_without_a_chat_template_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
     shutil.copytree(tiny_folder, tmp_path / "base")
     settings = json.loads((tmp_path / "base" / "tokenizer_config.json").read_text())
