@@ -5,6 +5,7 @@ others what its readers do. The others *follow*: they do the same with their par
 all parts found. Orders go over the same connections, so a machine that is lost is noticed by all others.
 """
 
+import contextlib
 import functools
 import itertools
 import os
@@ -120,8 +121,9 @@ class Leader:
         weakref.finalize(reader, self._dropped.append, number)
 
     def end(self) -> None:
-        """Let the followers end."""
-        self.tell(Order("end"))
+        """Let the followers end; where one is lost, all end anyway."""
+        with contextlib.suppress(BadStateError):
+            self.tell(Order("end"))
 
 
 class LeadingReader:
