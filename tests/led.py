@@ -4,7 +4,9 @@
 """
 
 import json
+import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -20,6 +22,17 @@ ASKED = [
     ("Name three colours. 🍵", "red, blue"),
 ]
 LIMIT = 8  # tokens
+
+
+def launched_environments(count: int, folder: Path) -> list[dict[str, str]]:
+    """Return the variables that mlx.launch gives to each of several processes on loopback."""
+    hosts = folder / "hosts.json"
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        hosts.write_text(json.dumps([[f"127.0.0.1:{each.getsockname()[1]}"] for each in sockets]))
+    return [{"MLX_RANK": str(rank), "MLX_HOSTFILE": str(hosts)} for rank in range(count)]
 
 
 def write_all(model: LanguageModel) -> list[list[int]]:

@@ -34,7 +34,7 @@ def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first one, which may still finish an answer
         sharded.follow()
         return
-    home, _ = home_and_config(ctx, options)
+    home, config = home_and_config(ctx, options)
     make_home(home)
 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
@@ -42,8 +42,7 @@ def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
         stack.enter_context(run.hold_serving_lock(home))
         port = stack.enter_context(run.listening_on(tcp)) if tcp is not None else None
         if (leader := sharded.leader()) is not None:
-            click.echo(
-                f"the decoder is divided among {leader.machines} machines; it writes, and learns nothing", err=True
-            )
             stack.callback(leader.end)
+            if config.generator == "recall+decoder":
+                click.echo(f"{leader.machines} machines share the decoder; it writes and learns nothing", err=True)
         asyncio.run(run.serve(home, config_overrides(ctx, options), port))

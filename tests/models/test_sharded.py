@@ -3,18 +3,16 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from shammah_mlx.models.language_model import LanguageModel
 from shammah_mlx.models.weights import Weights
-from tests.led import UNTRAINED, write_all
+from tests.led import UNTRAINED, launched_environments, write_all
 
 PATIENCE_S = 60.0  # they end within a second or two on an idle machine
 
@@ -24,26 +22,16 @@ Start = Callable[[Path, int], Processes]
 pytestmark = pytest.mark.slow
 
 
-def free_addresses(count: int) -> list[list[str]]:
-    with ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [[f"127.0.0.1:{each.getsockname()[1]}"] for each in sockets]
-
-
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that lets several processes share the model in a folder; the first one writes."""
     started: Processes = []
 
     def start(folder: Path, count: int) -> Processes:
-        hosts = tmp_path / "hosts.json"
-        hosts.write_text(json.dumps(free_addresses(count)))
-        for rank in range(count):
+        for launched in launched_environments(count, tmp_path):
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.led", str(folder)],
-                env={**os.environ, "MLX_RANK": str(rank), "MLX_HOSTFILE": str(hosts), "SHAMMAH_DEVICE": "cpu"},
+                env={**os.environ, **launched},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
