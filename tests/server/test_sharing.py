@@ -7,7 +7,7 @@ from typing import IO
 
 import pytest
 
-from shammah_mlx.server import client
+from tests.command import run
 from tests.led import launched_environments
 from tests.served import WITHIN_S, Served
 
@@ -43,7 +43,7 @@ def test_the_first_serves_and_the_other_follows_until_it_ends(
                     served.start()
             else:
                 served.start()
-                assert client.get_json(home, "/own/decode-rate", WITHIN_S)["tokens_per_s"] > 0
+                assert "tokens/s in the service; it learns nothing" in run("doctor").stdout
                 assert served.end() == 0
                 assert "2 machines share the decoder; it writes and learns nothing" in served.log
             assert follower.wait(WITHIN_S) == 0
