@@ -37,7 +37,7 @@ class Served:
 
     def __init__(self, home: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self.home, self._arguments = home, arguments
-        self._environment = {**os.environ, "SHAMMAH_HOME": str(home), **environment}
+        self.environment = {**os.environ, "SHAMMAH_HOME": str(home), **environment}
         self.process: subprocess.Popen[bytes]
 
     @property
@@ -73,7 +73,7 @@ class Served:
     def start(self) -> None:
         command = [sys.executable, "-m", "shammah_mlx", "serve", *self._arguments]
         with (self.home.parent / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         until = time.monotonic() + WITHIN_S
         while self.health() is None:
             assert self.process.poll() is None, self.log

@@ -164,9 +164,15 @@ def _service(home: Path) -> Check:
 def _decoder(home: Path, config: "Config") -> Check:
     if config.generator != "recall+decoder":
         return Check("decoder", "not used by these settings")
+    from shammah_mlx.server import client
+
+    if not config.lora.rank:  # several machines may share it, and it may be too big for this one
+        measured = client.get_json(home, "/own/decode-rate", DECODING_S)
+        if not measured:
+            return Check("decoder", "not measured: without adapters, only a running service measures it")
+        return Check("decoder", f"{measured['tokens_per_s'] or 0.0:,.1f} tokens/s in the service; it learns nothing")
     from shammah_mlx.models.language_model import LanguageModel, decode_rate
     from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.server import client
 
     model = LanguageModel(Weights(weights_folder()).decoder, config.lora, config.seed)
     here = there = 0.0

@@ -1,6 +1,7 @@
 """`shammah serve`: run the service in this process."""
 
 import logging
+import signal
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -20,15 +21,28 @@ def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
 
     Listens on the home's socket, shammah.sock, for `shammah ask` and for clients of Claude's Messages API. Runs until
     it is stopped; `shammah service install` lets the system start it.
+
+    Started on several machines by mlx.launch, the first one serves. The others follow: they hold and compute their
+    part of the decoder, until the first one ends.
     """
-    home, _ = home_and_config(ctx, options)
-    make_home(home)
     import asyncio  # imported here: it takes longer than all other imports of a command together
 
+    from shammah_mlx.models import sharded
     from shammah_mlx.server import run
+
+    if sharded.is_follower():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first one, which may still finish an answer
+        sharded.follow()
+        return
+    home, config = home_and_config(ctx, options)
+    make_home(home)
 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
     with ExitStack() as stack:
         stack.enter_context(run.hold_serving_lock(home))
         port = stack.enter_context(run.listening_on(tcp)) if tcp is not None else None
+        if (leader := sharded.leader()) is not None:
+            stack.callback(leader.end)
+            if config.generator == "recall+decoder":
+                click.echo(f"{leader.machines} machines share the decoder; it writes and learns nothing", err=True)
         asyncio.run(run.serve(home, config_overrides(ctx, options), port))

@@ -2,6 +2,7 @@
 
 The model is loaded when first needed, since most queries are answered without it. Until then the saved state is kept.
 It learns on a copy and on a thread of its own, so that questions are answered meanwhile, by the last good adapters.
+Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several machines may share it.
 """
 
 import functools
@@ -16,10 +17,12 @@ from typing import TypeVar
 import msgspec
 
 from shammah_mlx.config import Config
+from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Interaction, Query, Show, Step
 from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
+from shammah_mlx.models import sharded
 from shammah_mlx.models.backend import Arrays, mx
 from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
 from shammah_mlx.models.tokenizers import Example
@@ -36,8 +39,8 @@ NICENESS = 10  # of the learning thread on Linux; on a Mac the GPU does the work
 class _Trainee:
     """The loaded model with its learner and its rehearsal."""
 
-    def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
-        self.model = LanguageModel(folder, config.lora, config.seed)
+    def __init__(self, model: LanguageModel, config: Config, lookup: Lookup) -> None:
+        self.model = model
         self._copy = TrainingCopy(self.model.network)
         self.learner = Learner("generator", self._copy.network, self._copy.loss, config.optimizer)
 
@@ -71,9 +74,17 @@ _ADAM, _REHEARSAL = "generator.", "rehearsal."
 
 
 class Student:
-    """A pretrained decoder with adapters, its learner and its rehearsal; `lookup` reads the texts."""
+    """A pretrained decoder with adapters, its learner and its rehearsal; `lookup` reads the texts.
+
+    Raises:
+        BadInputError: several machines share the decoder, and it has adapters.
+    """
 
     def __init__(self, folder: Path, config: Config, lookup: Lookup) -> None:
+        self._leader = sharded.leader()
+        if self._leader and config.lora.rank:
+            message = f"{self._leader.machines} machines cannot share a decoder with adapters"
+            raise BadInputError(message, "set `rank = 0` under [lora] in config.toml: the decoder then learns nothing")
         self._folder, self._config, self._lookup = folder, config, lookup
         self._saved: tuple[Arrays, Arrays] | None = None
         self._thread = ThreadPoolExecutor(1, "learning", _give_precedence)
@@ -83,7 +94,7 @@ class Student:
 
         `recalled` is a guess at the text: where the model agrees, its tokens are taken, which is faster.
         """
-        model = self._trainee.model
+        model = self._ready
         prompt = model.chat.prompt(query.prompt, _exchange(self._lookup, neighbour))
         limit = self._config.lora.max_draft_tokens
         if query.max_tokens is not None:
@@ -93,8 +104,10 @@ class Student:
     def step(self, number: int, neighbour: int, rate: float, give_way: GiveWay = do_nothing) -> Step:
         """Take one training step on the reply of an interaction; call `give_way` again and again meanwhile.
 
-        Until the step is complete, `write` uses the adapters from before.
+        Until the step is complete, `write` uses the adapters from before. Without adapters there is no step to take.
         """
+        if not self._config.lora.rank:
+            return Step("generator", None, applied=True)  # the memory has learnt the reply
         trainee = self._trainee
 
         def run(work: Callable[[], Result]) -> Result:
@@ -112,18 +125,22 @@ class Student:
 
     def warm_up(self) -> None:
         """Load the model now, so that the first draft need not wait for it."""
-        self._trainee.model.chat.encode("")
+        self._ready.chat.encode("")
 
     def decode_rate(self) -> float:
         """Measure how many tokens per second the decoder writes."""
-        return decode_rate(self._trainee.model)
+        return decode_rate(self._ready)
 
-    def adapter_config(self) -> bytes:
-        """Return the adapter_config.json that mlx-lm expects beside the adapters."""
+    def adapter_config(self) -> bytes | None:
+        """Return the adapter_config.json that mlx-lm expects beside the adapters; None without adapters."""
+        if not self._config.lora.rank:
+            return None
         return msgspec.json.encode(adapter_config(self._config.lora))
 
     def state(self) -> tuple[Arrays, Arrays]:
         """Return the adapters under mlx-lm's names, and all other state that the next step depends on."""
+        if not self._config.lora.rank:
+            return {}, {}
         return self._saved if self._saved is not None else self._trainee.state()
 
     def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
@@ -132,14 +149,28 @@ class Student:
         Raises:
             ValueError: there is no decoder state in it.
         """
+        if not self._config.lora.rank:
+            return
         own = {name: array for name, array in optimizer.items() if name.startswith((_ADAM, _REHEARSAL))}
         if not own:
             raise ValueError("the saved state has no decoder")
         self._saved = dict(adapters), own
 
     @functools.cached_property
+    def _model(self) -> LanguageModel:
+        lora, seed = self._config.lora, self._config.seed
+        if self._leader:
+            return LanguageModel(self._folder, lora, seed, self._leader.load, self._leader.make_reader)
+        return LanguageModel(self._folder, lora, seed)
+
+    @property
+    def _ready(self) -> LanguageModel:
+        """Return the model, with the adapters as far as they have been learnt."""
+        return self._trainee.model if self._config.lora.rank else self._model
+
+    @functools.cached_property
     def _loaded(self) -> _Trainee:
-        return _Trainee(self._folder, self._config, self._lookup)
+        return _Trainee(self._model, self._config, self._lookup)
 
     @property
     def _trainee(self) -> _Trainee:

@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast
 
 import msgspec
 
 from shammah_mlx.config import LoraConfig
 from shammah_mlx.errors import WeightsError
 from shammah_mlx.models.backend import mx, nn, tree_flatten, tree_unflatten
-from shammah_mlx.models.speculative import Guess, Written, write_greedily
+from shammah_mlx.models.speculative import Guess, Reader, Written, write_greedily
 from shammah_mlx.models.tokenizers import Chat
 
 ALL_LAYERS = 0  # mlx-lm's `num_layers`
@@ -34,30 +34,53 @@ class Text(msgspec.Struct, frozen=True):
     written: Written
 
 
-class LanguageModel:
-    """A frozen network with trainable adapters; a Learner takes `network`."""
+class BranchingReader(Reader, Protocol):
+    """A reader that another one can go on from."""
 
-    def __init__(self, folder: Path, config: LoraConfig, seed: int) -> None:
+    @property
+    def forgets(self) -> bool:
+        """Say whether it can forget."""
+
+    def copy(self) -> Self:
+        """Return another reader that has read the same."""
+
+
+class LanguageModel:
+    """A frozen network, with trainable adapters unless their rank is 0; a Learner takes `network`.
+
+    `load` and `make_reader` are others where several machines share the network.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: LoraConfig,
+        seed: int,
+        load: "Callable[[str, str], tuple[nn.Module, Any]] | None" = None,
+        make_reader: "Callable[[nn.Module], BranchingReader] | None" = None,
+    ) -> None:
         self.source = model_source(config.model) or str(folder)
-        self.network, tokenizer = load_network(self.source, "lora.model")
-        add_low_rank(self.network, config.rank, config.scale)
-        draw_adapters(self.network, seed)
+        self.network, tokenizer = (load or load_network)(self.source, "lora.model")
+        self._make_reader = make_reader or CachedReader
+        if config.rank:
+            add_low_rank(self.network, config.rank, config.scale)
+            draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
         self.chat = Chat(tokenizer, config)
-        self._begun: CachedReader | None = None  # with the same adapters
+        self._begun: BranchingReader | None = None  # with the same adapters
 
     def take(self, adapters: Mapping[str, mx.array]) -> None:
         """Replace the adapters, by name."""
         self.network.update(tree_unflatten(list(adapters.items())))
         self._begun = None  # other adapters, other keys and values
 
-    def _begin(self, prompt: list[int]) -> tuple["CachedReader", list[int]]:
+    def _begin(self, prompt: list[int]) -> tuple[BranchingReader, list[int]]:
         """Return a reader that has read what all prompts begin with, and the rest of this one."""
         common = self.chat.common
         if prompt[: len(common)] != common:
-            return CachedReader(self.network), prompt
+            return self._make_reader(self.network), prompt
         if self._begun is None:
-            self._begun = CachedReader(self.network)
+            self._begun = self._make_reader(self.network)
             self._begun.skim(common)
         return self._begun.copy(), prompt[len(common) :]
 
@@ -152,8 +175,12 @@ def is_folder(model: str) -> bool:
 
 
 @_random_state_restored()
-def load_network(model: str, setting: str) -> tuple[nn.Module, Any]:
+def load_network(
+    model: str, setting: str, load: Callable[[str], tuple[nn.Module, Any]] | None = None
+) -> tuple[nn.Module, Any]:
     """Return network and tokenizer; weights as they are stored on a GPU, kept in memory, and in fp32 on a CPU.
+
+    `load` is mlx-lm's function for it, its usual one by default.
 
     Raises:
         WeightsError: mlx-lm cannot load it, or it has no chat template; the hint names `setting`.
@@ -162,7 +189,7 @@ def load_network(model: str, setting: str) -> tuple[nn.Module, Any]:
     from mlx_lm.utils import dequantize_model
 
     try:
-        network, tokenizer = cast("tuple[nn.Module, Any]", mlx_lm.load(model))
+        network, tokenizer = load(model) if load else cast("tuple[nn.Module, Any]", mlx_lm.load(model))
     except (OSError, ValueError, RuntimeError, TypeError, LookupError) as error:  # what damaged files make of it
         raise WeightsError(f"mlx-lm cannot load {model!r}: {error}", f"check `{setting}` in config.toml") from error
     if not tokenizer.has_chat_template:
@@ -196,7 +223,7 @@ class CachedReader:
         self._network, self._cache, self._trim = network, make_prompt_cache(network), trim_prompt_cache
         self.forgets = can_trim_prompt_cache(self._cache)  # not so with a sliding window
 
-    def copy(self) -> "CachedReader":
+    def copy(self) -> Self:
         """Return another reader that has read the same."""
         other = copy.copy(self)
         other._cache = copy.deepcopy(self._cache)

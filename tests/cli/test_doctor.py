@@ -50,6 +50,12 @@ def test_the_decoder_is_as_fast_in_the_service_as_in_this_process(home: Path, ti
     assert "in the service" in line(result.stdout, "decoder")
 
 
+def test_a_decoder_that_may_be_too_big_for_this_machine_is_not_loaded(home: Path, tmp_path: Path) -> None:
+    settings = f'generator = "recall+decoder"\n[lora]\nmodel = "{tmp_path / "too-big"}"\nrank = 0\n'
+    (home / "config.toml").write_text(settings)
+    assert "only a running service measures it" in line(run("doctor").stdout, "decoder")
+
+
 def test_a_missing_key_fails_with_the_command_to_set_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     result = run("doctor")

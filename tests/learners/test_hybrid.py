@@ -400,6 +400,22 @@ def test_the_decoder_learns_replies_and_goes_on_bit_equal(tmp_path: Path, writin
     assert stored(homes[0]) == stored(homes[1])
 
 
+def test_a_decoder_without_adapters_drafts_and_leaves_learning_to_the_others(
+    home: Path, writing: Config, weights: Weights
+) -> None:
+    fixed = msgspec.structs.replace(writing, lora=msgspec.structs.replace(writing.lora, rank=0))
+    for rows in (ROWS[:6], ROWS[6:9]):  # the second goes on from what the first saved
+        with Assistant(home, fixed, TEACHER, weights) as assistant:
+            teach(assistant, rows)
+            state = assistant.roles.state()
+    assert state["generator"].keys() == {"remembered", "refuted"}
+    assert state["generator"]["remembered"].item() == 9
+    assert state["validator"]["decoder.labels"].size == 9
+    with Assistant(home, writing, TEACHER, weights) as assistant:  # with adapters it starts anew
+        assert assistant.roles.state()["validator"]["decoder.labels"].size == 0
+        assert assistant.roles.state()["optimizer_state"]["remembered"].item() == 9
+
+
 def test_a_home_is_an_adapter_that_mlx_lm_loads(
     home: Path, writing: Config, weights: Weights, tiny_folder: Path
 ) -> None:
