@@ -81,6 +81,7 @@ class Training:
         self._embed = LazyEmbedder(embedder)
         self.meter = make_meter(config.divergence, self._embed)
         self._reader = self._make_reader()
+        self._student = None
         self._save_s = 0.0  # seconds that the last save took
         self.spent = Spent()
         self.base = journal.of_current(self._take_up)
@@ -93,6 +94,11 @@ class Training:
             self._student.warm_up()
         if self._reader:
             self._reader.warm_up()
+
+    def close(self) -> None:
+        """End what the roles run beside this thread."""
+        if self._student:
+            self._student.close()
 
     def decode_rate(self) -> float | None:
         """Return how many tokens a second the decoder writes, or None where there is none."""
@@ -219,6 +225,7 @@ class Training:
         self._torn, self._count, self._learning_s = False, 0, 0.0
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
+        self.close()
         self.roles = self._make_roles()
         if self._afresh:
             if (found := self._snapshots.find(progress.state)) is not None:

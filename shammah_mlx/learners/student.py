@@ -127,6 +127,10 @@ class Student:
         """Load the model now, so that the first draft need not wait for it."""
         self._ready.chat.encode("")
 
+    def close(self) -> None:
+        """End the learning thread. If it ended with the interpreter, MLX could be gone before it."""
+        self._thread.shutdown()
+
     def decode_rate(self) -> float:
         """Measure how many tokens per second the decoder writes."""
         return decode_rate(self._ready)

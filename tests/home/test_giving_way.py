@@ -1,4 +1,4 @@
-"""Questions that are answered while something is being learnt, on the same thread, between two of its steps."""
+"""Questions that are answered while something is being learnt: between two steps, and beside a step of the decoder."""
 
 from contextlib import closing
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_answering_between_steps_does_not_change_what_is_learnt(
     config = bold_config(tiny_folder)
     quiet = Home(tmp_path / "quiet", config, weights, stored=None)
     busy = Home(tmp_path / "busy", config, weights, stored=False)
-    assert busy.between == quiet.between > 2 * len(ROWS)  # between steps, and while shadows are written
+    assert min(busy.between, quiet.between) > 2 * len(ROWS)  # before steps, during them, and while shadows are written
     assert busy.records == quiet.records
     assert busy.state == quiet.state
 
