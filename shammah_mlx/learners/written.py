@@ -84,7 +84,7 @@ class WrittenDrafts:
             return self._student.step(target.number, self._neighbour(query), rate, give_way)
         label = target.label or 0.0
         if target.role == "validator":
-            self._labels[target.number] = label
+            self._labels[target.number] = float(np.float32(label))  # as it is saved
         text = query.prompt if target.role == "router" else (query.prompt, draft)
         encoder, learner = self._encoders[target.role]
         return learner.step([(encoder.read(text), label)], rate)
