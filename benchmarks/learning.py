@@ -85,7 +85,7 @@ class Pupil:
         self._learner = Learner("generator", training.network, training.loss, config.optimizer)
         self._rehearsal = Rehearsal(self._learner, self._example, config.rehearsal, config.seed)
         self._rows, self._rate = rows, config.optimizer.generator_lr
-        self._limit = config.lora.max_draft_tokens
+        self._limit, self._is_shown = config.lora.max_draft_tokens, config.lora.show_nearest
         vectors = Embedder(weights.embedder)([row.query for row in (*rows, *held)])
         self._known, self._held = vectors[: len(rows)], vectors[len(rows) :]
         self.tokens = 0
@@ -107,8 +107,8 @@ class Pupil:
         return Written(row.query, row.reply, found.text, right, found.mean_log_p, found.least_log_p)
 
     def _nearest(self, vector: np.ndarray, learnt: int) -> int:
-        """Return the number of the most similar row learnt, from 1; 0 for none."""
-        return int((self._known[:learnt] @ vector).argmax()) + 1 if learnt else 0
+        """Return the number of the most similar row learnt, from 1; 0 for none, or if it is not to be shown."""
+        return int((self._known[:learnt] @ vector).argmax()) + 1 if learnt and self._is_shown else 0
 
     def _exchange(self, number: int) -> tuple[str, str] | None:
         return (self._rows[number - 1].query, self._rows[number - 1].reply) if number else None

@@ -131,11 +131,15 @@ def _mlx() -> Check:
 
 
 def _memory(config: "Config") -> Check:
+    if config.generator != "recall+decoder":
+        return Check("memory", "no decoder in these settings")
     from shammah_mlx.cli.models import fit_sentence, in_gb
     from shammah_mlx.models.machine import look, this_machine
 
     outlook = look(config.lora, this_machine())
     message = f"{in_gb(outlook.room_bytes)} for a decoder. {fit_sentence(outlook)}"
+    if not config.lora.rank:
+        return Check("memory", f"{message} Without adapters (`rank = 0`) several machines may share it.")
     hint = f"set `model` in [lora] of config.toml to {outlook.proposed.name}: see `shammah models`"
     if outlook.proposed.model == outlook.model:
         hint = 'set generator = "recall" in config.toml: it leaves the decoder out'

@@ -66,7 +66,8 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
         audit_draw=audit_draw(config.seed, number, query.text),
         audit_rate=audit_rate,
         shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in shadows},
-        shadows_follow=config.policy.shadows_follow or UNSET,
+        # Before, all drafts count: choosing them by p_local would tilt the curve of their scores.
+        shadows_follow=(config.policy.shadows_follow and counts.seen >= config.policy.forward_only) or UNSET,
         usual_doubt=counts.usual_doubt,
         thresholds=required,
         secret=secret,
@@ -224,7 +225,8 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
 
     A draft that the Validator accepted is checked unless it is hardly ever bad, and a repeat unless repeats hardly ever
     were. Another one must be good often enough, by its score and by the words that changed in its question, for those
-    that pass to keep the bound; it is never checked if it has a destructive command. In both cases the verdict must
+    that pass to keep the bound (p_accept reckons with these words, so the worse of the two estimates counts); it is
+    never checked if it has a destructive command. In both cases the verdict must
     cost little beside what it is expected to save.
     """
     if not drafts or not request.judging or request.forced_source is not None:

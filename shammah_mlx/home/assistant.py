@@ -68,8 +68,7 @@ class Assistant:
                 opened.enter_context(self._lock.learning())
             elif self._journal.progress().state is None and snapshots.adopt():
                 self._adopt(snapshots)
-            training = Training(home, config, weights, self._journal, snapshots, afresh=options.afresh)
-            self._training = opened.enter_context(closing(training))
+            self._training = Training(home, config, weights, self._journal, snapshots, afresh=options.afresh)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:

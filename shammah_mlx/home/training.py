@@ -81,7 +81,6 @@ class Training:
         self._embed = LazyEmbedder(embedder)
         self.meter = make_meter(config.divergence, self._embed)
         self._reader = self._make_reader()
-        self._student = None
         self._save_s = 0.0  # seconds that the last save took
         self.spent = Spent()
         self.base = journal.of_current(self._take_up)
@@ -94,11 +93,6 @@ class Training:
             self._student.warm_up()
         if self._reader:
             self._reader.warm_up()
-
-    def close(self) -> None:
-        """End what the roles run beside this thread."""
-        if self._student:
-            self._student.close()
 
     def decode_rate(self) -> float | None:
         """Return how many tokens a second the decoder writes, or None where there is none."""
@@ -225,7 +219,6 @@ class Training:
         self._torn, self._count, self._learning_s = False, 0, 0.0
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
-        self.close()
         self.roles = self._make_roles()
         if self._afresh:
             if (found := self._snapshots.find(progress.state)) is not None:
@@ -312,8 +305,8 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
         "embedder": f"{embedder.name} {size}",
         "meter": f"{meter.kind} {meter.threshold} {rules.RULES}",
         "evidence": FEATURES_VERSION,
-        "prompt": tokenizers.PROMPT,
-        "written": WRITTEN_VERSION,
+        "prompt": f"{tokenizers.PROMPT} {lora.show_nearest}",
+        "written": f"{WRITTEN_VERSION} {config.head.layers} {config.head.rank} {config.head.scale}",
         "decoder": f"{config.generator} {lora.model} {lora.rank} {lora.scale}",
         **reader_version(config.judge),
     }

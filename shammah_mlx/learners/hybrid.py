@@ -250,7 +250,7 @@ class HybridRoles(PersistentRoles):
         """Return how far the weights moved, in L2; without a decoder, the generator's is the number of new entries."""
 
         def distance(now: Arrays, before: Mapping[str, mx.array]) -> float:
-            kinds = ("weights", "lora_a", "lora_b", "remembered")  # other arrays grow, or hold counts
+            kinds = ("weights", "lora_a", "lora_b", "head.weight", "remembered")  # other arrays grow, or hold counts
             pairs = [(array, before[name]) for name, array in now.items() if name.endswith(kinds)]
             return math.sqrt(sum(scalar(mx.square(a - b).sum()) for a, b in pairs))
 

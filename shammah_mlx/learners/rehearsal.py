@@ -102,10 +102,11 @@ class Rehearsal:
         Raises:
             ValueError: it is not the state of a rehearsal; nothing has changed then.
         """
-        if {name for name in state if not name.startswith(_KEPT)} != _FIELDS:
+        if {"steps", *(name for name in state if not name.startswith(_KEPT))} != _FIELDS:
             raise ValueError("the saved rehearsal has other fields")
         self._probes, self._reservoir = np.array(state["probes"]), np.array(state["reservoir"])
-        self._offered, self._steps = int(scalar(state["offered"])), int(scalar(state["steps"]))
+        self._offered = int(scalar(state["offered"]))
+        self._steps = int(scalar(state["steps"])) if "steps" in state else 0  # older states were measured at every step
         self._first, self._last = (float(loss) for loss in np.array(state["probe_losses"]))
         weights, moments = (
             {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
@@ -136,7 +137,7 @@ class Rehearsal:
     def _probe_loss(self, run: Run) -> float:
         probes = [_shortened(self._make_example(*pair), self._config.probe_tokens) for pair in self._probes.tolist()]
         losses = run(lambda: [self._learner.loss(probe) for probe in probes])
-        return sum(losses) / max(1, len(losses))
+        return float(np.float32(sum(losses) / max(1, len(losses))))  # as it is saved
 
 
 def _shortened(example: Example, most: int) -> Example:

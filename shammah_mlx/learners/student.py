@@ -5,12 +5,10 @@ It learns on a copy and on a thread of its own, so that questions are answered m
 Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several machines may share it.
 """
 
+import contextlib
 import functools
-import os
-import sys
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +18,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Interaction, Query, Show, Step
 from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
 from shammah_mlx.models import sharded
@@ -33,7 +32,9 @@ Lookup = Callable[[int], Interaction]
 Result = TypeVar("Result")
 
 POLL_S = 0.005  # between two looks for waiting requests while the decoder learns
-NICENESS = 10  # of the learning thread on Linux; on a Mac the GPU does the work
+
+
+_ADAM, _REHEARSAL = "generator.", "rehearsal."
 
 
 class _Trainee:
@@ -70,9 +71,6 @@ class _Trainee:
         return self.learner.weights(), {**adam, **rehearsal}
 
 
-_ADAM, _REHEARSAL = "generator.", "rehearsal."
-
-
 class Student:
     """A pretrained decoder with adapters, its learner and its rehearsal; `lookup` reads the texts.
 
@@ -87,7 +85,6 @@ class Student:
             raise BadInputError(message, "set `rank = 0` under [lora] in config.toml: the decoder then learns nothing")
         self._folder, self._config, self._lookup = folder, config, lookup
         self._saved: tuple[Arrays, Arrays] | None = None
-        self._thread = ThreadPoolExecutor(1, "learning", _give_precedence)
 
     def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
         """Write an answer, with the neighbour's question and answer in the prompt.
@@ -111,10 +108,11 @@ class Student:
         trainee = self._trainee
 
         def run(work: Callable[[], Result]) -> Result:
-            learning = self._thread.submit(work)
+            learning = learning_thread.submit(work)
             try:
-                while wait([learning], POLL_S).not_done:
-                    give_way()
+                with contextlib.suppress(Exception):  # who stops learning says so again before the next step
+                    while wait([learning], POLL_S).not_done:
+                        give_way()
             finally:
                 wait([learning])
             return learning.result()
@@ -126,10 +124,6 @@ class Student:
     def warm_up(self) -> None:
         """Load the model now, so that the first draft need not wait for it."""
         self._ready.chat.encode("")
-
-    def close(self) -> None:
-        """End the learning thread. If it ended with the interpreter, MLX could be gone before it."""
-        self._thread.shutdown()
 
     def decode_rate(self) -> float:
         """Measure how many tokens per second the decoder writes."""
@@ -190,9 +184,3 @@ def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:
         return None
     interaction = lookup(number)
     return interaction.request.query.text, interaction.reply.text if interaction.reply else ""
-
-
-def _give_precedence() -> None:
-    """Let every other thread go before this one and those that it starts, where the system can do so."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -45,21 +45,23 @@ class WrittenDrafts:
         self, config: Config, student: Student, embed: Embedder, meter: Meter, near: Near, lookup: Lookup
     ) -> None:
         self._config, self._student, self._embed, self._meter = config, student, embed, meter
-        self._near, self._lookup = near, lookup
+        self._lookup = lookup
         self._labels: dict[int, float] = {}  # of past drafts, by journal number
         self._saved: dict[Role, tuple[Arrays, Arrays]] = {}  # the encoders' states, until they are loaded
         self.router_features = functools.lru_cache(RECENT)(self._make_router_features)
+        self._most_like = functools.lru_cache(RECENT)(lambda query: near(query, LIKE))
 
     def clear(self) -> None:
         """Forget the features of queries; something they depend on has changed."""
         self.router_features.cache_clear()
+        self._most_like.cache_clear()
 
     def write(self, query: Query, known: Exchange | None, show: Show | None) -> Draft | None:
         """Write a draft; None if nothing was written. `known` is the exchange that the memory proposes."""
         written = self._student.write(query, self._neighbour(query), known.answer if known else None, show)
         if not written.text.strip():
             return None
-        near = [past_exchange(self._lookup, entry.number) for entry, _ in self._near(query, SHOWN)]
+        near = [past_exchange(self._lookup, entry.number) for entry, _ in self._most_like(query)[:SHOWN]]
         foreign = grounding.foreign(written.text, query.text, (past.answer for past in near))
         lost = grounding.lost(written.text, query.text, (past.question for past in near))
         same = known is not None and self._config.divergence.is_good(
@@ -104,7 +106,9 @@ class WrittenDrafts:
         return {**states, "generator": self._student.state(), "validator": ({**weights, **record}, moments)}
 
     def load(self, state: Mapping[str, Arrays], *, is_same: bool) -> None:
-        """Continue from the files that the roles' states were saved in; with the decoder alone unless all `is_same`.
+        """Continue from the files that the roles' states were saved in; with the decoder alone unless `is_same`.
+
+        `is_same` says that all versions that labels of drafts depend on are as they were.
 
         Raises:
             ValueError: there is no decoder state in it.
@@ -143,7 +147,7 @@ class WrittenDrafts:
     def _record(self, query: Query) -> float:
         """Return the log-odds that a draft is good, by those for the questions most like it."""
         good, bad = EXPECTED_GOOD, EXPECTED_BAD
-        for entry, alike in self._near(query, LIKE):
+        for entry, alike in self._most_like(query):
             if (label := self._labels.get(entry.number)) is not None:
                 weight = math.exp(SHARPNESS * min(alike - ALIKE, 0.0))
                 good, bad = good + weight * label, bad + weight * (1.0 - label)
@@ -156,7 +160,7 @@ class WrittenDrafts:
 
     def _neighbour(self, query: Query) -> int:
         """Return the number of the past question to show in the prompt; 0 for none."""
-        nearest = self._near(query, 1) if self._config.lora.show_nearest else []
+        nearest = self._most_like(query)[:1] if self._config.lora.show_nearest else []
         return nearest[0][0].number if nearest else 0
 
 

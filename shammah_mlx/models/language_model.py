@@ -122,7 +122,7 @@ def add_low_rank(network: nn.Module, rank: int, scale: float) -> None:
     from mlx_lm.tuner.utils import linear_to_lora_layers
 
     network.freeze()
-    with _random_state_restored():
+    with random_state_restored():
         linear_to_lora_layers(network, ALL_LAYERS, _lora_parameters(rank, scale))
 
 
@@ -155,7 +155,7 @@ def _lora_parameters(rank: int, scale: float) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _random_state_restored() -> Iterator[None]:
+def random_state_restored() -> Iterator[None]:
     """Restore MLX's global generator on exit: every new layer draws from it."""
     high, low = cast("list[int]", cast("list[mx.array]", mx.random.state)[0].tolist())
     try:
@@ -174,7 +174,7 @@ def is_folder(model: str) -> bool:
     return model.startswith(("/", ".", "~"))
 
 
-@_random_state_restored()
+@random_state_restored()
 def load_network(
     model: str, setting: str, load: Callable[[str], tuple[nn.Module, Any]] | None = None
 ) -> tuple[nn.Module, Any]:

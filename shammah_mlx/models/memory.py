@@ -92,6 +92,8 @@ def find_need(size: Size, lora: LoraConfig, kept: int, machine: Machine) -> Need
     adapters = FULL * lora.rank * size.adapted
     cache = (HALF if on_gpu else FULL) * lora.max_tokens * size.layers * size.cached
     answering = weights + adapters + cache
+    if not lora.rank:
+        return Need(answering, answering)  # it learns nothing
     text = min(kept, lora.max_tokens)
     kept_numbers = BY_WIDTH * size.width + BY_HIDDEN * size.hidden + size.heads * text
     activations = FULL * text * size.layers * kept_numbers  # fp32 on a GPU too, since the adapters are

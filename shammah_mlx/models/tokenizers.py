@@ -15,7 +15,7 @@ Encoded = tuple[mx.array, mx.array, mx.array]
 
 MESSAGE_START, MESSAGE_END = "<|im_start|>", "<|im_end|>"
 
-PROMPT = "1"  # version of the prompt that `Chat` makes: drafts made with another version do not count
+PROMPT = "2"  # version of the prompt that `Chat` makes: drafts made with another version do not count
 
 Example = tuple[list[int], list[int]]
 """Ids of prompt and reply, and the target mask: 1 on the reply's ids, which are trained on."""

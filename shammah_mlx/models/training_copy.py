@@ -28,6 +28,7 @@ class TrainingCopy:
     """The copy, as `network`, and the loss on one example."""
 
     def __init__(self, original: nn.Module) -> None:
+        mx.eval(original)  # also arrays that are no parameters: what is lazy can be computed on its own thread only
         shared = {id(array): array for _, array in tree_flatten(original.parameters())}
         self.network: nn.Module = copy.deepcopy(original, shared)
         self._read = _Read()

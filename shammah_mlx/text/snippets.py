@@ -3,10 +3,10 @@
 Pure text. Two snippets are the same if `read` returns the same for both.
 """
 
+import json
 import re
 from collections.abc import Iterator
-
-import msgspec
+from typing import Any
 
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
@@ -98,9 +98,32 @@ def _as_json(text: str) -> str | None:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        value = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse)
+        return json.dumps(value, sort_keys=True)
+    except (ValueError, RecursionError):
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object.
+
+    Raises:
+        ValueError: a key stands twice; readers differ in which one they take.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _number(text: str) -> float:
+    """Return the same for 1.0 as for 1."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(f"JSON has no {text}")
 
 
 def _without_ends(found: Iterator[str]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shammah_mlx.config import OptimizerConfig
+from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.gradient import Learner, text_loss
 from shammah_mlx.models import training_copy
 from shammah_mlx.models.backend import mx, nn, tree_flatten, tree_map
@@ -34,6 +35,15 @@ SHAPE = {
 }
 OWN: dict[str, dict[str, Any]] = {  # what an architecture wants besides
     "gemma3_text": {"query_pre_attn_scalar": 16, "sliding_window": 64, "sliding_window_pattern": 2},
+    "qwen2": {
+        "rope_scaling": {
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 256,
+        }
+    },
     "gpt_neox": {"layer_norm_eps": 1e-5, "rotary_emb_base": 10_000, "rotary_pct": 0.25},
 }
 FOUR_BITS = {"group_size": 32, "bits": 4}
@@ -129,3 +139,11 @@ def test_it_learns_on_top_of_its_weights_as_they_are_stored(decoder: tuple[Path,
     quantized = [module for module in network.modules() if isinstance(module, nn.QuantizedLinear)]
     assert bool(quantized) == is_quantized
     check_that_it_learns(network, chat, 0.03)  # half precision
+
+
+def test_it_learns_on_the_learning_thread_before_it_has_written_anything(decoder: tuple[Path, bool]) -> None:
+    model = LanguageModel(decoder[0], TINY_LORA, 0)
+    training = TrainingCopy(model.network)
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
+    example = model.chat.example("What is it?", None, "It is this.")
+    assert learning_thread.submit(lambda: learner.step([example], 1e-3)).result().applied
