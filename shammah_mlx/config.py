@@ -205,7 +205,7 @@ class LoraConfig(_Frozen, frozen=True):
     """A pretrained causal language model, and the low-rank adapters trained on top of it."""
 
     model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
-    rank: Some = 8  # 2.4 M parameters on SmolLM2; with Adam's moments 29 MB a save; 0: no adapters, nothing is learnt
+    rank: Some = 8  # 2.4 M parameters on SmolLM2; twice with Adam's moments 58 MB a save; 0: none, nothing is learnt
     scale: Amount = 10.0  # measured together with `generator_lr`; at twice both, half as many JSON objects were right
     show_nearest: bool = (
         False  # the nearest past exchange in the prompt; SmolLM2 wrote no better with it, at twice the cost
