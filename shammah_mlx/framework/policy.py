@@ -166,7 +166,7 @@ def _min_p_local(source: DraftSource, scheduled: float | None, request: Request,
     """Return what p_local of a source must exceed; less than scheduled where the judge can be asked about a draft."""
     if not SOURCE_RULES[source].is_scheduled:
         return 0.0
-    if scheduled is not None and source == "decoder":
+    if scheduled is not None and SOURCE_RULES[source].is_written:
         scheduled = min(config.policy.write_threshold, scheduled)
     if request.judging:
         return min(config.judge.route_threshold, 1.0 if scheduled is None else scheduled)
@@ -226,8 +226,8 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     A draft that the Validator accepted is checked unless it is hardly ever bad, and a repeat unless repeats hardly ever
     were. Another one must be good often enough, by its score and by the words that changed in its question, for those
     that pass to keep the bound (p_accept reckons with these words, so the worse of the two estimates counts); it is
-    never checked if it has a destructive command. In both cases the verdict must
-    cost little beside what it is expected to save.
+    never checked if it has a destructive command. In both cases the verdict must cost little beside what it is expected
+    to save.
     """
     if not drafts or not request.judging or request.forced_source is not None:
         return False

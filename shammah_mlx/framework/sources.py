@@ -9,6 +9,7 @@ class SourceRules(NamedTuple):
     """How drafts of one source are decided on."""
 
     is_scheduled: bool = True  # p_local and p_accept must exceed the schedule's minimum; more for destructive commands
+    is_written: bool = False  # a draft takes seconds to write; tried from `write_threshold`
     needs_counts: bool = True  # measured drafts are counted before any is served; else its curve alone decides
     ends_checks: bool = False  # accepted drafts are no longer checked once their mean rate is known to be low
     is_audited_by_doubt: bool = True  # else at the schedule's rate: what it may miss does not depend on the score
@@ -18,5 +19,5 @@ SOURCE_RULES: dict[DraftSource, SourceRules] = {
     # Claude's own answer to the same question: nothing need be known to give it.
     "repeat": SourceRules(is_scheduled=False, needs_counts=False, ends_checks=True, is_audited_by_doubt=False),
     "recall": SourceRules(),
-    "decoder": SourceRules(),
+    "decoder": SourceRules(is_written=True),
 }

@@ -16,7 +16,7 @@ import numpy as np
 from shammah_mlx.config import RehearsalConfig
 from shammah_mlx.events import Step
 from shammah_mlx.learners.gradient import Learner
-from shammah_mlx.models.backend import Arrays, mx, scalar
+from shammah_mlx.models.backend import Arrays, mx, prefixed, scalar, unprefixed
 from shammah_mlx.models.tokenizers import Example
 
 MakeExample = Callable[[int, int], Example]
@@ -93,7 +93,7 @@ class Rehearsal:
             "offered": mx.array(self._offered),
             "probe_losses": mx.array([self._first, self._last]),
             "steps": mx.array(self._steps),
-            **{prefix + name: array for prefix, arrays in kept for name, array in arrays.items()},
+            **{name: array for prefix, arrays in kept for name, array in prefixed(prefix, arrays).items()},
         }
 
     def load(self, state: Mapping[str, mx.array]) -> None:
@@ -108,10 +108,7 @@ class Rehearsal:
         self._offered = int(scalar(state["offered"]))
         self._steps = int(scalar(state["steps"])) if "steps" in state else 0  # older states were measured at every step
         self._first, self._last = (float(loss) for loss in np.array(state["probe_losses"]))
-        weights, moments = (
-            {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-            for prefix in _KEPT
-        )
+        weights, moments = (unprefixed(prefix, state) for prefix in _KEPT)
         self._kept = weights, moments
 
     def _offer(self, number: int, neighbour: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The decoder as part of the Generator: it writes with the nearest past answer in its prompt, and learns from replies.
+"""The decoder as part of the Generator: it writes, and learns from replies.
 
 The model is loaded when first needed, since most queries are answered without it. Until then the saved state is kept.
 It learns on a copy and on a thread of its own, so that questions are answered meanwhile, by the last good adapters.
@@ -22,7 +22,7 @@ from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
 from shammah_mlx.models import sharded
-from shammah_mlx.models.backend import Arrays, mx
+from shammah_mlx.models.backend import Arrays, mx, prefixed, unprefixed
 from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
 from shammah_mlx.models.tokenizers import Example
 from shammah_mlx.models.training_copy import TrainingCopy
@@ -32,8 +32,6 @@ Lookup = Callable[[int], Interaction]
 Result = TypeVar("Result")
 
 POLL_S = 0.005  # between two looks for waiting requests while the decoder learns
-
-
 _ADAM, _REHEARSAL = "generator.", "rehearsal."
 
 
@@ -55,10 +53,8 @@ class _Trainee:
         self.rehearsal = Rehearsal(self.learner, example, config.rehearsal, config.seed)
 
     def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
-        rehearsal = {name.removeprefix(_REHEARSAL): a for name, a in optimizer.items() if name.startswith(_REHEARSAL)}
-        adam = {name.removeprefix(_ADAM): a for name, a in optimizer.items() if name.startswith(_ADAM)}
-        self.learner.load(adapters, adam)
-        self.rehearsal.load(rehearsal)
+        self.learner.load(adapters, unprefixed(_ADAM, optimizer))
+        self.rehearsal.load(unprefixed(_REHEARSAL, optimizer))
         self.take_over()
 
     def take_over(self) -> None:
@@ -66,9 +62,8 @@ class _Trainee:
         self.model.take(self.learner.weights())
 
     def state(self) -> tuple[Arrays, Arrays]:
-        adam = {_ADAM + name: array for name, array in self.learner.optimizer_state().items()}
-        rehearsal = {_REHEARSAL + name: array for name, array in self.rehearsal.state().items()}
-        return self.learner.weights(), {**adam, **rehearsal}
+        adam = prefixed(_ADAM, self.learner.optimizer_state())
+        return self.learner.weights(), {**adam, **prefixed(_REHEARSAL, self.rehearsal.state())}
 
 
 class Student:
@@ -87,7 +82,7 @@ class Student:
         self._saved: tuple[Arrays, Arrays] | None = None
 
     def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
-        """Write an answer, with the neighbour's question and answer in the prompt.
+        """Write an answer, with the neighbour's question and answer in the prompt unless its number is 0.
 
         `recalled` is a guess at the text: where the model agrees, its tokens are taken, which is faster.
         """

@@ -20,7 +20,7 @@ from shammah_mlx.learners.neighbours import Entry
 from shammah_mlx.learners.proposals import past_exchange
 from shammah_mlx.learners.questions import Embedder
 from shammah_mlx.learners.student import Lookup, Student
-from shammah_mlx.models.backend import Arrays, mx, scalar
+from shammah_mlx.models.backend import Arrays, mx, prefixed, scalar, unprefixed
 from shammah_mlx.models.fine_tuned import FineTuned
 from shammah_mlx.text import grounding
 from shammah_mlx.text.divergence import Meter
@@ -97,7 +97,7 @@ class WrittenDrafts:
             role: (learner.weights(), learner.optimizer_state()) for role, (_, learner) in self._encoders.items()
         }
         states = {
-            role: (_prefixed(ENCODER, weights), _prefixed(f"{role}.", moments))
+            role: (prefixed(ENCODER, weights), prefixed(f"{role}.", moments))
             for role, (weights, moments) in saved.items()
         }
         numbers, labels = mx.array([*self._labels], mx.int64), mx.array([*self._labels.values()], mx.float32)
@@ -116,11 +116,11 @@ class WrittenDrafts:
         optimizer = state["optimizer_state"]
         self._student.load(state["generator"], optimizer)
         if is_same:
-            record = _unprefixed("record.", state["validator"])
+            record = unprefixed("record.", state["validator"])
             numbers, labels = (np.array(record[name]).tolist() for name in ("numbers", "labels"))
             self._labels = dict(zip(numbers, labels, strict=True))
             self._saved = {
-                role: (_unprefixed(ENCODER, state[role]), _unprefixed(f"{role}.", optimizer)) for role in READERS
+                role: (unprefixed(ENCODER, state[role]), unprefixed(f"{role}.", optimizer)) for role in READERS
             }
 
     @functools.cached_property
@@ -162,11 +162,3 @@ class WrittenDrafts:
         """Return the number of the past question to show in the prompt; 0 for none."""
         nearest = self._most_like(query)[:1] if self._config.lora.show_nearest else []
         return nearest[0][0].number if nearest else 0
-
-
-def _prefixed(prefix: str, arrays: Arrays) -> Arrays:
-    return {prefix + name: array for name, array in arrays.items()}
-
-
-def _unprefixed(prefix: str, arrays: Mapping[str, mx.array]) -> Arrays:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -8,6 +8,7 @@ MLX's Linux CPU wheel links reference BLAS. If OpenBLAS is in the process's glob
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -46,6 +47,16 @@ def load_arrays(path: Path) -> Arrays:
     return cast("Arrays", arrays)
 
 
+def prefixed(prefix: str, arrays: Mapping[str, mx.array]) -> Arrays:
+    """Return the arrays under longer names, so that several sets fit into one file."""
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def unprefixed(prefix: str, arrays: Mapping[str, mx.array]) -> Arrays:
+    """Return the arrays whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def scalar(array: mx.array) -> float:
     """Return the one number of an array."""
     return cast("float", array.item())
@@ -53,7 +64,7 @@ def scalar(array: mx.array) -> float:
 
 # fmt: off
 __all__ = [
-    "HAS_FAST_BLAS", "Arrays", "load_arrays", "mx", "nn", "optim", "scalar",
-    "tree_flatten", "tree_map", "tree_unflatten",
+    "HAS_FAST_BLAS", "Arrays", "load_arrays", "mx", "nn", "optim", "prefixed", "scalar",
+    "tree_flatten", "tree_map", "tree_unflatten", "unprefixed",
 ]
 # fmt: on
