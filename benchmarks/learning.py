@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.literal import machine
 from shammah_mlx.config import Config
+from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
 from shammah_mlx.models.backend import mx
@@ -34,7 +35,6 @@ from shammah_mlx.teacher.recordings import Row, read_stream
 from shammah_mlx.text import rules
 
 MOST_WRONG = 0.05
-WARM_UP = 10  # steps over which the rate rises
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -82,9 +82,9 @@ class Pupil:
         weights = Weights(weights_folder())
         self.model = LanguageModel(weights.decoder, config.lora, config.seed)
         training = TrainingCopy(self.model.network)
-        self._learner = Learner("generator", training.network, training.loss, config.optimizer)
-        self._rehearsal = Rehearsal(self._learner, self._example, config.rehearsal, config.seed)
-        self._rows, self._rate = rows, config.optimizer.generator_lr
+        learner = Learner("generator", training.network, training.loss, config.optimizer)
+        self._rehearsal = Rehearsal(learner, self._example, config.rehearsal, config.seed)
+        self._rows, self._optimizer = rows, config.optimizer
         self._limit, self._is_shown = config.lora.max_draft_tokens, config.lora.show_nearest
         vectors = Embedder(weights.embedder)([row.query for row in (*rows, *held)])
         self._known, self._held = vectors[: len(rows)], vectors[len(rows) :]
@@ -92,13 +92,13 @@ class Pupil:
 
     def learn(self, number: int) -> float | None:
         """Take the step of one row; return its loss."""
-        rate = self._rate * min(1.0, (number + 1) / WARM_UP)
+        rate = learning_rate(self._optimizer.generator_lr, number, self._optimizer)
         step = self._rehearsal.step(number + 1, self._nearest(self._known[number], number), rate)
         return step.loss
 
     def write(self, held: list[Row], learnt: int) -> list[Written]:
         """Write drafts to questions, with what was learnt of the first rows."""
-        self.model.take(self._learner.weights())
+        self.model.take(self._rehearsal.average)
         return [self._write(row, self._nearest(self._held[place], learnt)) for place, row in enumerate(held)]
 
     def _write(self, row: Row, neighbour: int) -> Written:

@@ -72,7 +72,7 @@ def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
         seconds.append(time.perf_counter() - started)
         losses.append(step.loss)
         applied += step.applied
-    model.take(learner.weights())
+    model.take(rehearsal.average)
     return {"losses": losses, "applied": applied, "step_s": statistics.median(seconds) if seconds else None}
 
 

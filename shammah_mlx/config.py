@@ -246,6 +246,7 @@ class RehearsalConfig(_Frozen, frozen=True):
     probe_tokens: Count = 64  # of a probe's reply; the first lines are enough to notice harm
     tolerance: Amount = 0.1  # nats a token by which the loss on the probes may rise from one measurement to the next
     drift: Amount = 0.5  # nats a token by which all steps together may raise it above the untrained model's
+    average: Share = 0.9  # what each measurement leaves of the average that is served: over about 80 steps
 
 
 class OptimizerConfig(_Frozen, frozen=True):

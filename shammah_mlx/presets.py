@@ -42,12 +42,15 @@ DEFAULT = Config(
         shadows={
             "repeat": ((0, 1.0),),  # Claude's reply is paid for already
             "recall": ((0, 1.0),),
-            "decoder": ((0, 0.5), (100, 0.2), (500, 0.1), (2000, 0.05)),  # a draft takes seconds
+            "decoder": ((0, 0.5), (500, 0.2), (1000, 0.1), (2000, 0.05)),  # a draft takes seconds
         },
     ),
     risk=RiskConfig(max_bad_rate=0.05),
     optimizer=OptimizerConfig(  # of adapters, which start from pretrained weights
-        router_lr=1e-3, validator_lr=1e-3, generator_lr=5e-4
+        router_lr=1e-3,
+        validator_lr=1e-3,
+        generator_lr=5e-4,
+        cycle=100_000,  # no restart for years: after one, fewer drafts were right for 250 steps
     ),
     divergence=DivergenceConfig(kind="fitted"),
     judge=JudgeConfig(),

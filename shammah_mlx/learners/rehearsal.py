@@ -1,9 +1,10 @@
-"""Learn one reply without forgetting the others: replay old examples, and undo steps that do harm.
+"""Learn one reply without forgetting the others: replay old examples, undo steps that do harm, average the rest.
 
 A reservoir holds a uniform sample of all examples so far (Vitter 1985, algorithm R); each step trains on the new one
 and a few of those. The first replies are never trained on: they are the probes. Their loss is measured every few steps,
-and where it rose too much the weights go back to the last measurement. Examples are stored as journal numbers, so no
-text is kept here.
+and where it rose too much the weights go back to the last measurement. What is served is the running average of the
+weights that passed (Polyak and Juditsky 1992): single steps on a few examples are noisy, and the rate need not fall for
+the noise to go. Examples are stored as journal numbers, so no text is kept here.
 """
 
 import math
@@ -39,7 +40,9 @@ def run_here(work: Callable[[], Result]) -> Result:
 
 UNMEASURED = math.nan
 _KEPT = ("kept.weights.", "kept.moments.")
-_FIELDS = {"probes", "reservoir", "offered", "probe_losses", "steps"}
+_FIELDS = {"probes", "reservoir", "offered", "probe_losses", "steps", "averaged"}
+_LATER_FIELDS = {"steps": 0, "averaged": 0}  # which older states do not have: they were measured at every step
+_EARLY = 9  # the average of n measurements is over about the last n / 9 of them, until its share is reached
 
 
 class Rehearsal:
@@ -56,6 +59,8 @@ class Rehearsal:
         self._first = self._last = UNMEASURED  # loss on the probes: before training, and at the last measurement
         self._steps = 0  # since that measurement
         self._kept: tuple[Arrays, Arrays] = ({}, {})  # the learner's weights and moments then; none before the first
+        self.average: Arrays = learner.weights()  # of the weights at the measurements that passed
+        self._averaged = 0  # measurements in it
 
     def step(self, number: int, neighbour: int, rate: float, run: Run = run_here) -> Step:
         """Train on a new example and a few old ones; or keep it as a probe, if there are too few probes.
@@ -82,10 +87,11 @@ class Rehearsal:
             self._learner.load(*self._kept)
             return msgspec.structs.replace(step, applied=False)
         self._last = loss
+        self._add_to_average()
         return step
 
     def state(self) -> dict[str, mx.array]:
-        """Return all state that is not the learner's."""
+        """Return all state that is neither the learner's nor the average."""
         kept = zip(_KEPT, self._kept, strict=True) if self._steps else ()
         return {
             "probes": mx.array(self._probes),
@@ -93,23 +99,26 @@ class Rehearsal:
             "offered": mx.array(self._offered),
             "probe_losses": mx.array([self._first, self._last]),
             "steps": mx.array(self._steps),
+            "averaged": mx.array(self._averaged),
             **{name: array for prefix, arrays in kept for name, array in prefixed(prefix, arrays).items()},
         }
 
-    def load(self, state: Mapping[str, mx.array]) -> None:
-        """Continue from what `state` returned.
+    def load(self, state: Mapping[str, mx.array], average: Arrays) -> None:
+        """Continue from what `state` returned, and the average.
 
         Raises:
             ValueError: it is not the state of a rehearsal; nothing has changed then.
         """
-        if {"steps", *(name for name in state if not name.startswith(_KEPT))} != _FIELDS:
+        if _LATER_FIELDS.keys() | {name for name in state if not name.startswith(_KEPT)} != _FIELDS:
             raise ValueError("the saved rehearsal has other fields")
         self._probes, self._reservoir = np.array(state["probes"]), np.array(state["reservoir"])
         self._offered = int(scalar(state["offered"]))
-        self._steps = int(scalar(state["steps"])) if "steps" in state else 0  # older states were measured at every step
+        self._steps, self._averaged = (
+            int(scalar(state[name])) if name in state else older for name, older in _LATER_FIELDS.items()
+        )
         self._first, self._last = (float(loss) for loss in np.array(state["probe_losses"]))
         weights, moments = (unprefixed(prefix, state) for prefix in _KEPT)
-        self._kept = weights, moments
+        self._kept, self.average = (weights, moments), average
 
     def _offer(self, number: int, neighbour: int) -> np.ndarray:
         """Return the old examples to replay, then offer the new one to the reservoir."""
@@ -121,6 +130,13 @@ class Rehearsal:
         elif (place := int(rng.integers(self._offered))) < len(self._reservoir):
             self._reservoir[place] = number, neighbour
         return replayed
+
+    def _add_to_average(self) -> None:
+        self._averaged += 1
+        keep = min(self._config.average, self._averaged / (self._averaged + _EARLY))
+        weights = self._learner.weights()
+        self.average = {name: keep * old + (1.0 - keep) * weights[name] for name, old in self.average.items()}
+        mx.eval(self.average)
 
     def _harmless(self, loss: float) -> bool:
         """Return whether steps that lead to this loss on the probes may stay; a loss that is not finite may not.

@@ -32,7 +32,7 @@ Lookup = Callable[[int], Interaction]
 Result = TypeVar("Result")
 
 POLL_S = 0.005  # between two looks for waiting requests while the decoder learns
-_ADAM, _REHEARSAL = "generator.", "rehearsal."
+_TRAINED, _ADAM, _REHEARSAL = "trained.", "generator.", "rehearsal."
 
 
 class _Trainee:
@@ -51,19 +51,26 @@ class _Trainee:
             )
 
         self.rehearsal = Rehearsal(self.learner, example, config.rehearsal, config.seed)
+        self._taken = self.rehearsal.average  # what the model writes with
 
     def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
-        self.learner.load(adapters, unprefixed(_ADAM, optimizer))
-        self.rehearsal.load(unprefixed(_REHEARSAL, optimizer))
+        adam = unprefixed(_ADAM, optimizer)
+        self.learner.load(adapters, adam)  # refuses what does not fit
+        if trained := unprefixed(_TRAINED, optimizer):  # older states wrote with what they trained
+            self.learner.load(trained, adam)
+        self.rehearsal.load(unprefixed(_REHEARSAL, optimizer), dict(adapters))
         self.take_over()
 
     def take_over(self) -> None:
-        """Write with the adapters as they were learnt until now."""
-        self.model.take(self.learner.weights())
+        """Write with the adapters as they were learnt until now, if they are others than before."""
+        if self._taken is not self.rehearsal.average:
+            self._taken = self.rehearsal.average
+            self.model.take(self._taken)
 
     def state(self) -> tuple[Arrays, Arrays]:
+        trained = prefixed(_TRAINED, self.learner.weights())
         adam = prefixed(_ADAM, self.learner.optimizer_state())
-        return self.learner.weights(), {**adam, **prefixed(_REHEARSAL, self.rehearsal.state())}
+        return self.rehearsal.average, {**trained, **adam, **prefixed(_REHEARSAL, self.rehearsal.state())}
 
 
 class Student:
@@ -144,7 +151,7 @@ class Student:
         """
         if not self._config.lora.rank:
             return
-        own = {name: array for name, array in optimizer.items() if name.startswith((_ADAM, _REHEARSAL))}
+        own = {name: array for name, array in optimizer.items() if name.startswith((_TRAINED, _ADAM, _REHEARSAL))}
         if not own:
             raise ValueError("the saved state has no decoder")
         self._saved = dict(adapters), own

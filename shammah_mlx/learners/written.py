@@ -25,11 +25,12 @@ from shammah_mlx.models.fine_tuned import FineTuned
 from shammah_mlx.text import grounding
 from shammah_mlx.text.divergence import Meter
 
-WRITTEN_VERSION = "1"  # of the features made here
+WRITTEN_VERSION = "2"  # of the features made here
 RECENT = 64  # cached queries
 LIKE = 32  # questions most like a query, whose drafts make its record
 SHOWN = 8  # of these, whose words count as known
 ALIKE, SHARPNESS = 0.6, 15.0  # of the record: a question less alike than this counts e^-15 times the difference
+STALE = 50  # judged drafts after which one counts half in the record: the decoder that wrote it has learnt since
 READERS: tuple[Role, ...] = ("router", "validator")  # the roles with an encoder
 ENCODER = "encoder."  # prefix of its weights
 EXPECTED_GOOD, EXPECTED_BAD = 0.12, 0.88  # drafts of which every record begins: p = 0.12, as in the specification
@@ -46,7 +47,7 @@ class WrittenDrafts:
     ) -> None:
         self._config, self._student, self._embed, self._meter = config, student, embed, meter
         self._lookup = lookup
-        self._labels: dict[int, float] = {}  # of past drafts, by journal number
+        self._labels: dict[int, tuple[int, float]] = {}  # of past drafts, by journal number, and how many came before
         self._saved: dict[Role, tuple[Arrays, Arrays]] = {}  # the encoders' states, until they are loaded
         self.router_features = functools.lru_cache(RECENT)(self._make_router_features)
         self._most_like = functools.lru_cache(RECENT)(lambda query: near(query, LIKE))
@@ -86,7 +87,7 @@ class WrittenDrafts:
             return self._student.step(target.number, self._neighbour(query), rate, give_way)
         label = target.label or 0.0
         if target.role == "validator":
-            self._labels[target.number] = float(np.float32(label))  # as it is saved
+            self._labels[target.number] = len(self._labels), float(np.float32(label))  # as it is saved
         text = query.prompt if target.role == "router" else (query.prompt, draft)
         encoder, learner = self._encoders[target.role]
         return learner.step([(encoder.read(text), label)], rate)
@@ -100,7 +101,8 @@ class WrittenDrafts:
             role: (prefixed(ENCODER, weights), prefixed(f"{role}.", moments))
             for role, (weights, moments) in saved.items()
         }
-        numbers, labels = mx.array([*self._labels], mx.int64), mx.array([*self._labels.values()], mx.float32)
+        numbers = mx.array([*self._labels], mx.int64)
+        labels = mx.array([label for _, label in self._labels.values()], mx.float32)
         weights, moments = states["validator"]
         record = {"record.numbers": numbers, "record.labels": labels}
         return {**states, "generator": self._student.state(), "validator": ({**weights, **record}, moments)}
@@ -118,7 +120,7 @@ class WrittenDrafts:
         if is_same:
             record = unprefixed("record.", state["validator"])
             numbers, labels = (np.array(record[name]).tolist() for name in ("numbers", "labels"))
-            self._labels = dict(zip(numbers, labels, strict=True))
+            self._labels = dict(zip(numbers, enumerate(labels), strict=True))
             self._saved = {
                 role: (unprefixed(ENCODER, state[role]), unprefixed(f"{role}.", optimizer)) for role in READERS
             }
@@ -145,11 +147,13 @@ class WrittenDrafts:
         return {"record": self._record(query), "query logit": self._logit("router", query.prompt)}
 
     def _record(self, query: Query) -> float:
-        """Return the log-odds that a draft is good, by those for the questions most like it."""
+        """Return the log-odds that a draft is good, by the latest ones for the questions most like it."""
         good, bad = EXPECTED_GOOD, EXPECTED_BAD
         for entry, alike in self._most_like(query):
-            if (label := self._labels.get(entry.number)) is not None:
-                weight = math.exp(SHARPNESS * min(alike - ALIKE, 0.0))
+            if entry.number in self._labels:
+                place, label = self._labels[entry.number]
+                age = len(self._labels) - place
+                weight = math.exp(SHARPNESS * min(alike - ALIKE, 0.0)) * 0.5 ** (age / STALE)
                 good, bad = good + weight * label, bad + weight * (1.0 - label)
         return math.log(good / bad)
 

@@ -46,7 +46,12 @@ class Taught:
         return [(step.loss, step.applied) for step in taken]
 
     def everything(self) -> dict[str, np.ndarray]:
-        parts = (self.learner.weights(), self.learner.optimizer_state(), self.rehearsal.state())
+        parts = (
+            self.learner.weights(),
+            self.learner.optimizer_state(),
+            self.rehearsal.state(),
+            self.rehearsal.average,
+        )
         return {f"{i}.{name}": np.array(value) for i, part in enumerate(parts) for name, value in part.items()}
 
 
@@ -97,7 +102,7 @@ def test_the_steps_after_save_and_load_are_the_steps_after_none(tmp_path: Path, 
     straight.steps(range(1, stop + 1))
     saved.steps(range(1, stop + 1))
     mx.save_safetensors(str(tmp_path / "state.safetensors"), saved.rehearsal.state())
-    loaded.rehearsal.load(load_arrays(tmp_path / "state.safetensors"))
+    loaded.rehearsal.load(load_arrays(tmp_path / "state.safetensors"), saved.rehearsal.average)
     loaded.learner.load(saved.learner.weights(), saved.learner.optimizer_state())
     rest = range(stop + 1, stop + 4)
     assert straight.steps(rest) == loaded.steps(rest)
@@ -126,13 +131,29 @@ def test_steps_between_two_measurements_are_undone_together() -> None:
         each.steps(range(1, 6))  # two probes, and a row of three that stays
         assert each.steps(range(6, 8), rate=10.0)[-1][1]
     resumed = Taught(config)
-    resumed.rehearsal.load(stopped.rehearsal.state())
+    resumed.rehearsal.load(stopped.rehearsal.state(), stopped.rehearsal.average)
     resumed.learner.load(stopped.learner.weights(), stopped.learner.optimizer_state())
     three = Taught(config)
     three.steps(range(1, 6))
     for each in (taught, resumed):
         assert not each.steps(range(8, 9))[0][1]
         assert same_weights(each, three)
+
+
+def test_what_is_served_is_the_average_of_the_weights_that_passed() -> None:
+    taught = Taught(msgspec.structs.replace(CONFIG, tolerance=0.1, average=0.6))
+    mean = {name: np.array(value) for name, value in taught.learner.weights().items()}
+    passed = 0
+    for number in range(1, 21):
+        rate = 10.0 if number % 5 == 0 else RATE  # such a step is undone
+        [(_, applied)] = taught.steps(range(number, number + 1), rate)
+        if applied:
+            passed += 1
+            keep = min(0.6, passed / (passed + 9))
+            mean = {name: keep * mean[name] + (1 - keep) * np.array(w) for name, w in taught.learner.weights().items()}
+    assert 10 < passed < 18
+    for name, value in taught.rehearsal.average.items():
+        np.testing.assert_allclose(value, mean[name], rtol=1e-4, atol=1e-6)
 
 
 def same_weights(one: Taught, other: Taught) -> bool:
@@ -180,7 +201,7 @@ def test_without_probes_every_finite_step_stands() -> None:
 def test_a_state_of_another_kind_is_refused() -> None:
     taught = Taught()
     with pytest.raises(ValueError, match="other fields"):
-        taught.rehearsal.load({"reservoir": mx.zeros((1, 2))})
+        taught.rehearsal.load({"reservoir": mx.zeros((1, 2))}, {})
 
 
 class _Row(nn.Module):  # type: ignore[misc] # mlx.nn has no stubs

@@ -23,7 +23,7 @@ def student(tiny_folder: Path) -> Student:
     config: Config = msgspec.structs.replace(
         base,
         lora=msgspec.structs.replace(TINY_LORA, model=str(tiny_folder)),
-        rehearsal=msgspec.structs.replace(base.rehearsal, probes=0),
+        rehearsal=msgspec.structs.replace(base.rehearsal, probes=0, probe_every=1),
     )
 
     def lookup(number: int) -> Interaction:

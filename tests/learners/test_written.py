@@ -72,6 +72,16 @@ def test_the_record_of_one_kind_of_question_says_nothing_about_another(tiny_fold
     assert asked.record("erase the folder tmp") < after[1]
 
 
+def test_the_record_forgets_what_an_earlier_decoder_wrote(tiny_folder: Path, weights: Weights) -> None:
+    asked = Asked(tiny_folder, weights, [*MUSIC, *FILES])
+    for number, text in enumerate(MUSIC, 1):
+        asked.label(number, text, 0.0)
+    fresh = asked.record("play Imagine by Lennon")
+    for number in range(100, 300):
+        asked.label(number, "erase the folder tmp", 1.0)
+    assert asked.record("play Imagine by Lennon") > fresh + 0.5
+
+
 def test_what_was_learnt_of_drafts_is_saved_and_loaded(tiny_folder: Path, weights: Weights) -> None:
     asked, other = (Asked(tiny_folder, weights, [*MUSIC, *FILES]) for _ in range(2))
     for number, text in enumerate(MUSIC, 1):

@@ -119,6 +119,7 @@ def test_a_chat_is_what_the_template_says_with_the_past_exchange_before(smol: La
     tokenizer: Any = mlx_lm.load(smol.source)[1]
     rendered = tokenizer.apply_chat_template(
         [
+            {"role": "system", "content": ""},  # without it, the template adds a longer one
             {"role": "user", "content": EGG[0]},
             {"role": "assistant", "content": EGG[1]},
             {"role": "user", "content": "And two?"},
@@ -126,6 +127,19 @@ def test_a_chat_is_what_the_template_says_with_the_past_exchange_before(smol: La
         add_generation_prompt=True,
     )
     assert smol.chat.prompt("And two?", EGG) == rendered
+
+
+@pytest.mark.parametrize("system", ["{{ raise_exception('no system') }}", "rules: {{ m.content }}"])
+def test_a_system_message_is_left_out_where_the_template_takes_none_or_is_longer_with_one(
+    tiny_folder: Path, tmp_path: Path, system: str
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    of_system = "{% if m.role == 'system' %}" + system + "{% else %}{{ m.content }}{% endif %}"
+    settings["chat_template"] = "{% for m in messages %}" + of_system + "{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    chat = LanguageModel(folder, TINY_LORA, 0).chat
+    assert chat.decode(chat.prompt("question", ("known", "answer"))) == "knownanswerquestion"
 
 
 def test_special_tokens_written_by_a_user_are_text(tiny_model: LanguageModel) -> None:
