@@ -13,6 +13,7 @@ import hashlib
 import random
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 
 from benchmarks.literal import machine
 from shammah_mlx.config import Config
+from shammah_mlx.events import Exchange
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.rehearsal import Rehearsal
@@ -33,6 +35,7 @@ from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Row, read_stream
 from shammah_mlx.text import rules
+from shammah_mlx.text.variation import varied
 
 MOST_WRONG = 0.05
 
@@ -113,11 +116,15 @@ class Pupil:
     def _exchange(self, number: int) -> tuple[str, str] | None:
         return (self._rows[number - 1].query, self._rows[number - 1].reply) if number else None
 
-    def _example(self, number: int, neighbour: int) -> Example:
-        row = self._rows[number - 1]
-        example = self.model.chat.example(row.query, self._exchange(neighbour), row.reply)
+    def _example(self, number: int, neighbour: int, others: Sequence[int]) -> Example:
+        draw = random.Random(f"{number}/{others}")
+        asked = varied(self._row(number), [self._row(other) for other in others], draw)
+        example = self.model.chat.example(asked.question, self._exchange(neighbour), asked.answer)
         self.tokens += len(example[0])
         return example
+
+    def _row(self, number: int) -> Exchange:
+        return Exchange(self._rows[number - 1].query, self._rows[number - 1].reply)
 
 
 def servable(drafts: list[Written]) -> float:

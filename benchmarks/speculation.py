@@ -12,7 +12,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def shown(pair: Pair) -> tuple[str, str] | None:
 def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
     """Take one step on each pair, as the default preset does; return losses and seconds."""
 
-    def example(number: int, _: int) -> Example:
+    def example(number: int, _: int, __: Sequence[int]) -> Example:
         pair = pairs[number]
         return model.chat.example(pair.row.query, shown(pair), pair.row.reply)
 

@@ -1,14 +1,15 @@
 """Learn one reply without forgetting the others: replay old examples, undo steps that do harm, average the rest.
 
 A reservoir holds a uniform sample of all examples so far (Vitter 1985, algorithm R); each step trains on the new one
-and a few of those. The first replies are never trained on: they are the probes. Their loss is measured every few steps,
-and where it rose too much the weights go back to the last measurement. What is served is the running average of the
-weights that passed (Polyak and Juditsky 1992): single steps on a few examples are noisy, and the rate need not fall for
-the noise to go. Examples are stored as journal numbers, so no text is kept here.
+and a few of those, which may be varied with parts of others. The first replies are never trained on: they are the
+probes. Their loss is measured every few steps, and where it rose too much the weights go back to the last measurement.
+What is served is the running average of the weights that passed (Polyak and Juditsky 1992): single steps on a few
+examples are noisy, and the rate need not fall for the noise to go. Examples are stored as journal numbers, so no text
+is kept here.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -20,8 +21,9 @@ from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.models.backend import Arrays, mx, prefixed, scalar, unprefixed
 from shammah_mlx.models.tokenizers import Example
 
-MakeExample = Callable[[int, int], Example]
-"""Returns the training example of a journal number, given that of the neighbour in its prompt (0: none)."""
+MakeExample = Callable[[int, int, Sequence[int]], Example]
+"""Returns the training example of a journal number, given that of the neighbour in its prompt (0: none), and the
+numbers of others that it may be varied with."""
 
 Result = TypeVar("Result")
 
@@ -39,6 +41,7 @@ def run_here(work: Callable[[], Result]) -> Result:
 
 
 UNMEASURED = math.nan
+OTHERS = 32  # old examples that one is varied with
 _KEPT = ("kept.weights.", "kept.moments.")
 _FIELDS = {"probes", "reservoir", "offered", "probe_losses", "steps", "averaged"}
 _LATER_FIELDS = {"steps": 0, "averaged": 0}  # which older states do not have: they were measured at every step
@@ -69,14 +72,17 @@ class Rehearsal:
         """
         if len(self._probes) < self._config.probes:
             self._probes = np.append(self._probes, [[number, neighbour]], axis=0)
-            example = self._make_example(number, neighbour)
+            example = self._make_example(number, neighbour, ())
             return Step(self._learner.role, run(lambda: self._learner.loss(example)), applied=False)
         if math.isnan(self._last):
             self._first = self._last = self._probe_loss(run)
         if not self._steps:
             self._kept = self._learner.weights(), self._learner.optimizer_state()
-        pairs = [(number, neighbour), *self._offer(number, neighbour)]
-        examples = [self._make_example(int(a), int(b)) for a, b in pairs]
+        replayed, others = self._offer(number, neighbour)
+        examples = [
+            self._make_example(number, neighbour, ()),
+            *(self._make_example(int(a), int(b), others) for a, b in replayed),
+        ]
         step = run(lambda: self._learner.step(examples, rate))
         self._steps += 1
         if self._steps < self._config.probe_every:
@@ -120,16 +126,17 @@ class Rehearsal:
         weights, moments = (unprefixed(prefix, state) for prefix in _KEPT)
         self._kept, self.average = (weights, moments), average
 
-    def _offer(self, number: int, neighbour: int) -> np.ndarray:
-        """Return the old examples to replay, then offer the new one to the reservoir."""
+    def _offer(self, number: int, neighbour: int) -> tuple[np.ndarray, list[int]]:
+        """Return the old examples to replay, and the numbers of some more; offer the new one to the reservoir."""
         rng = np.random.default_rng([self._seed, number])
-        replayed = self._reservoir[rng.permutation(len(self._reservoir))[: self._config.replayed]]
+        drawn = self._reservoir[rng.permutation(len(self._reservoir))[: self._config.replayed + OTHERS]]
+        replayed, others = drawn[: self._config.replayed], drawn[self._config.replayed :, 0].tolist()
         self._offered += 1
         if len(self._reservoir) < self._config.reservoir:
             self._reservoir = np.append(self._reservoir, [[number, neighbour]], axis=0)
         elif (place := int(rng.integers(self._offered))) < len(self._reservoir):
             self._reservoir[place] = number, neighbour
-        return replayed
+        return replayed, others
 
     def _add_to_average(self) -> None:
         self._averaged += 1
@@ -148,7 +155,9 @@ class Rehearsal:
         return math.isfinite(loss) and loss <= self._last + self._config.tolerance and not drifted
 
     def _probe_loss(self, run: Run) -> float:
-        probes = [_shortened(self._make_example(*pair), self._config.probe_tokens) for pair in self._probes.tolist()]
+        probes = [
+            _shortened(self._make_example(*pair, ()), self._config.probe_tokens) for pair in self._probes.tolist()
+        ]
         losses = run(lambda: [self._learner.loss(probe) for probe in probes])
         return float(np.float32(sum(losses) / max(1, len(losses))))  # as it is saved
 

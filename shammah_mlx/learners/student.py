@@ -7,7 +7,8 @@ Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several m
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Interaction, Query, Show, Step
+from shammah_mlx.events import Exchange, Interaction, Query, Show, Step
 from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.gradient import Learner
@@ -26,6 +27,7 @@ from shammah_mlx.models.backend import Arrays, mx, prefixed, unprefixed
 from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
 from shammah_mlx.models.tokenizers import Example
 from shammah_mlx.models.training_copy import TrainingCopy
+from shammah_mlx.text.variation import varied
 
 Lookup = Callable[[int], Interaction]
 """Returns the interaction of a journal number."""
@@ -43,12 +45,10 @@ class _Trainee:
         self._copy = TrainingCopy(self.model.network)
         self.learner = Learner("generator", self._copy.network, self._copy.loss, config.optimizer)
 
-        def example(number: int, neighbour: int) -> Example:
-            interaction = lookup(number)
-            reply = interaction.reply
-            return self.model.chat.example(
-                interaction.request.query.prompt, _exchange(lookup, neighbour), reply.text if reply else ""
-            )
+        def example(number: int, neighbour: int, others: Sequence[int]) -> Example:
+            shown, draw = _exchange(lookup, neighbour), random.Random(f"{config.seed}/{number}/{others}")
+            asked = varied(_learnt(lookup, number), [_learnt(lookup, other) for other in others], draw)
+            return self.model.chat.example(asked.question, shown, asked.answer)
 
         self.rehearsal = Rehearsal(self.learner, example, config.rehearsal, config.seed)
         self._taken = self.rehearsal.average  # what the model writes with
@@ -178,6 +178,12 @@ class Student:
             self._loaded.load(*self._saved)
             self._saved = None
         return self._loaded
+
+
+def _learnt(lookup: Lookup, number: int) -> Exchange:
+    """Return what the decoder is to learn of an interaction."""
+    interaction = lookup(number)
+    return Exchange(interaction.request.query.prompt, interaction.reply.text if interaction.reply else "")
 
 
 def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:

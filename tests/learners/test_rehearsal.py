@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -34,9 +35,11 @@ class Taught:
     def __init__(self, config: RehearsalConfig = CONFIG, seed: int = 0) -> None:
         self.learner = Learner("generator", Decoder(SHAPE, mx.random.key(seed)), loss, OptimizerConfig())
         self.asked: list[tuple[int, int]] = []
+        self.varied: list[int] = []
         self.rehearsal = Rehearsal(self.learner, self.example, config, seed)
 
-    def example(self, number: int, neighbour: int) -> Example:
+    def example(self, number: int, neighbour: int, others: Sequence[int]) -> Example:
+        self.varied += others
         self.asked.append((number, neighbour))
         reply = [number % 5, 7, *[9] * (number % 3), 2]
         return [1, neighbour % 30, *reply], [0, 0, *[1] * len(reply)]
@@ -87,6 +90,15 @@ def test_a_step_reads_the_new_example_and_as_many_old_ones_as_the_config_says() 
     assert trained[0] == (7, 3)
     assert len(set(trained)) == 3
     assert set(trained[1:]) <= {(number, number // 2) for number in range(3, 7)}
+
+
+def test_old_examples_may_be_varied_with_others_and_the_new_one_and_the_probes_not() -> None:
+    taught = Taught(msgspec.structs.replace(CONFIG, reservoir=8))
+    taught.steps(range(1, 5))
+    assert taught.varied == []  # the reservoir holds no others than the two replayed
+    taught.steps(range(5, 8))
+    assert taught.varied
+    assert set(taught.varied) <= {3, 4, 5, 6}
 
 
 def test_same_seed_same_result() -> None:
@@ -183,7 +195,7 @@ def test_a_step_to_weights_that_are_no_numbers_is_taken_back() -> None:
 def test_many_small_steps_may_not_drift_where_one_large_one_may_not_go() -> None:
     def rises(config: RehearsalConfig) -> list[bool]:
         learner = Learner("generator", _Row(), loss, OptimizerConfig())
-        rehearsal = Rehearsal(learner, lambda number, _: ([0, min(number, 2)], [0, 1]), config, 0)
+        rehearsal = Rehearsal(learner, lambda number, *_: ([0, min(number, 2)], [0, 1]), config, 0)
         return [rehearsal.step(number, 0, 1e-2).applied for number in range(1, 31)]
 
     loose = msgspec.structs.replace(CONFIG, probes=1, tolerance=0.1, drift=1.0)
@@ -219,7 +231,7 @@ def offered(seed: int, count: int, size: int) -> list[int]:
     """Return what a reservoir holds after `count` examples."""
     config = msgspec.structs.replace(CONFIG, reservoir=size, probes=0, replayed=1)
     learner = Learner("generator", _Row(), loss, OptimizerConfig())
-    rehearsal = Rehearsal(learner, lambda number, _: ([0, number % 4], [0, 1]), config, seed)
+    rehearsal = Rehearsal(learner, lambda number, *_: ([0, number % 4], [0, 1]), config, seed)
     for number in range(1, count + 1):
         rehearsal.step(number, 0, RATE)
     return [int(row[0]) for row in np.array(rehearsal.state()["reservoir"])]
