@@ -155,9 +155,8 @@ class Rehearsal:
         return math.isfinite(loss) and loss <= self._last + self._config.tolerance and not drifted
 
     def _probe_loss(self, run: Run) -> float:
-        probes = [
-            _shortened(self._make_example(*pair, ()), self._config.probe_tokens) for pair in self._probes.tolist()
-        ]
+        examples = [self._make_example(number, neighbour, ()) for number, neighbour in self._probes.tolist()]
+        probes = [_shortened(example, self._config.probe_tokens) for example in examples]
         losses = run(lambda: [self._learner.loss(probe) for probe in probes])
         return float(np.float32(sum(losses) / max(1, len(losses))))  # as it is saved
 
