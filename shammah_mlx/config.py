@@ -239,7 +239,7 @@ class HeadConfig(_Frozen, frozen=True):
 class RehearsalConfig(_Frozen, frozen=True):
     """How old examples are replayed, and when a step is undone."""
 
-    replayed: Some = 3  # old examples in each step beside the new one; a step then costs four times as much
+    replayed: Some = 2  # old examples in each step beside the new one; with 3, 7 or 15 the decoder learnt no more
     reservoir: Count = 1000  # examples to choose from, a uniform sample of all; each is stored as two numbers
     probes: Some = 6  # first replies, set aside to measure the loss on
     probe_every: Count = 8  # steps between two measurements; after every step, they took two fifths of its time
