@@ -191,9 +191,10 @@ class HybridRoles(PersistentRoles):
             return Step(target.role, None, applied=False)  # made by other versions
         if (target.role, source) == ("validator", "recall"):
             self._changed_questions.step(target.features, target.label)
+        loss = classifier.step(target.features, target.label)
         if self._written and source == "decoder":
-            self._written.step(target, rate, give_way)
-        return Step(target.role, classifier.step(target.features, target.label), applied=True)
+            return msgspec.structs.replace(self._written.step(target, rate, give_way), loss=loss)
+        return Step(target.role, loss, applied=True)
 
     def state(self) -> dict[str, Arrays]:
         """Return everything learnt, by file; the memory's entries are stored in the journal."""
