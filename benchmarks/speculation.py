@@ -5,7 +5,8 @@
 Each prompt is a question of the stream with its nearest earlier question and the answer to that, which is the guess.
 Plain greedy and speculative decoding are timed in turn on the same prompt, so the ratio holds on a busy machine too.
 If the texts differ, the two most probable tokens at the first difference are compared: closer than 1e-4 in logits is a
-tie that rounding decides. `--learn N` first takes N steps on the first rows, as the default preset would.
+tie that rounding decides. `--learn N` first takes N steps on the first rows, as the default preset would but
+for variations; what it then writes with is the average at the last measurement of the probes.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def shown(pair: Pair) -> tuple[str, str] | None:
 
 
 def learn(model: LanguageModel, pairs: list[Pair]) -> dict[str, Any]:
-    """Take one step on each pair, as the default preset does; return losses and seconds."""
+    """Take one step on each pair, with the default preset's learner and no variation; return losses and seconds."""
 
     def example(number: int, _: int, __: Sequence[int]) -> Example:
         pair = pairs[number]

@@ -205,7 +205,7 @@ class LoraConfig(_Frozen, frozen=True):
     """A pretrained causal language model, and the low-rank adapters trained on top of it."""
 
     model: str = ""  # a folder or hub name that mlx-lm loads; empty: SmolLM2-135M, which `shammah setup` makes
-    rank: Some = 8  # 2.4 M parameters on SmolLM2; twice with Adam's moments 58 MB a save; 0: none, nothing is learnt
+    rank: Some = 8  # 2.4 M parameters on SmolLM2; with average and moments 70 MB a save; 0: nothing is learnt
     scale: Amount = 10.0  # measured together with `generator_lr`; at twice both, half as many JSON objects were right
     show_nearest: bool = (
         False  # the nearest past exchange in the prompt; SmolLM2 wrote no better with it, at twice the cost
@@ -239,7 +239,7 @@ class HeadConfig(_Frozen, frozen=True):
 class RehearsalConfig(_Frozen, frozen=True):
     """How old examples are replayed, and when a step is undone."""
 
-    replayed: Some = 2  # old examples in each step beside the new one; with 3, 7 or 15 the decoder learnt no more
+    replayed: Some = 2  # old examples in each step; more teach faster at first only, and make wrong drafts surer
     reservoir: Count = 1000  # examples to choose from, a uniform sample of all; each is stored as two numbers
     probes: Some = 6  # first replies, set aside to measure the loss on
     probe_every: Count = 8  # steps between two measurements; after every step, they took two fifths of its time

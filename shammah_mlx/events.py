@@ -188,9 +188,7 @@ class Step(_Event, frozen=True):
 
     role: Role
     loss: float | None  # None: this kind of learning has no loss
-    applied: (
-        bool  # False: no weight changed: the gradient was not finite, the step was undone, or the example is a probe
-    )
+    applied: bool  # False: the gradient was not finite, the step was undone, or the example is a probe
 
 
 class Threshold(_Event, frozen=True):

@@ -71,14 +71,19 @@ class Learner:
         Raises:
             ValueError: a name, shape or type is not this learner's; nothing has changed then.
         """
-        _check_same(self.weights(), weights)
-        _check_same(self.optimizer_state(), optimizer_state)
+        check_same(self.weights(), weights)
+        check_same(self.optimizer_state(), optimizer_state)
         self.model.update(tree_unflatten(list(weights.items())))
         self._adam.state = tree_unflatten(list(optimizer_state.items()))
         mx.eval(self.model.parameters(), self._adam.state)
 
 
-def _check_same(mine: Mapping[str, mx.array], given: Mapping[str, mx.array]) -> None:
+def check_same(mine: Mapping[str, mx.array], given: Mapping[str, mx.array]) -> None:
+    """Check that given arrays have the names, shapes and types of mine.
+
+    Raises:
+        ValueError: they have not.
+    """
     if odd := sorted(mine.keys() ^ given.keys()):
         raise ValueError(f"the parameters do not match this model's: {odd[0]!r} is missing or unknown")
     for name, array in mine.items():

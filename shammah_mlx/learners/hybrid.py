@@ -34,11 +34,12 @@ from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Question
-from shammah_mlx.learners.proposals import Proposals, past_exchange
+from shammah_mlx.learners.past import Lookup, past_exchange
+from shammah_mlx.learners.proposals import Proposals
 from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
-from shammah_mlx.learners.student import Lookup, Student
+from shammah_mlx.learners.student import Student
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.learners.written import WrittenDrafts
 from shammah_mlx.models.backend import Arrays, mx, scalar

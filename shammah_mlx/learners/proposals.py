@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.events import Exchange, Query
+from shammah_mlx.events import Query
 from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
+from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.questions import standalone_question
-from shammah_mlx.learners.student import Lookup
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.text.freshness import is_fleeting
 from shammah_mlx.text.open_ended import is_open_ended
@@ -98,9 +98,3 @@ def is_fresh(entry: Entry, query: Query, config: RecallConfig) -> bool:
     if is_fleeting(standalone_question(query)) or entry.until < math.inf:
         return 0.0 <= query.at - entry.at <= config.fleeting_s  # a clock may have been set back
     return True
-
-
-def past_exchange(lookup: Lookup, number: int) -> Exchange:
-    """Return the question and Claude's answer of an interaction."""
-    found = lookup(number)
-    return Exchange(found.request.query.text, found.reply.text if found.reply else "")

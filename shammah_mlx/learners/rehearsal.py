@@ -3,7 +3,7 @@
 A reservoir holds a uniform sample of all examples so far (Vitter 1985, algorithm R); each step trains on the new one
 and a few of those, which may be varied with parts of others. The first replies are never trained on: they are the
 probes. Their loss is measured every few steps, and where it rose too much the weights go back to the last measurement.
-What is served is the running average of the weights that passed (Polyak and Juditsky 1992): single steps on a few
+What is served is the running average of the weights that passed (after Polyak and Juditsky 1992): single steps on a few
 examples are noisy, and the rate need not fall for the noise to go. Examples are stored as journal numbers, so no text
 is kept here.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from shammah_mlx.config import RehearsalConfig
 from shammah_mlx.events import Step
-from shammah_mlx.learners.gradient import Learner
+from shammah_mlx.learners.gradient import Learner, check_same
 from shammah_mlx.models.backend import Arrays, mx, prefixed, scalar, unprefixed
 from shammah_mlx.models.tokenizers import Example
 
@@ -44,7 +44,7 @@ UNMEASURED = math.nan
 OTHERS = 32  # old examples that one is varied with
 _KEPT = ("kept.weights.", "kept.moments.")
 _FIELDS = {"probes", "reservoir", "offered", "probe_losses", "steps", "averaged"}
-_LATER_FIELDS = {"steps": 0, "averaged": 0}  # which older states do not have: they were measured at every step
+_LATER_FIELDS = {"steps", "averaged"}  # which older states do not have
 _EARLY = 9  # the average of n measurements is over about the last n / 9 of them, until its share is reached
 
 
@@ -113,15 +113,16 @@ class Rehearsal:
         """Continue from what `state` returned, and the average.
 
         Raises:
-            ValueError: it is not the state of a rehearsal; nothing has changed then.
+            ValueError: it is not the state of a rehearsal, or the average is one of other weights.
         """
-        if _LATER_FIELDS.keys() | {name for name in state if not name.startswith(_KEPT)} != _FIELDS:
+        if _LATER_FIELDS | {name for name in state if not name.startswith(_KEPT)} != _FIELDS:
             raise ValueError("the saved rehearsal has other fields")
+        check_same(self.average, average)
         self._probes, self._reservoir = np.array(state["probes"]), np.array(state["reservoir"])
         self._offered = int(scalar(state["offered"]))
-        self._steps, self._averaged = (
-            int(scalar(state[name])) if name in state else older for name, older in _LATER_FIELDS.items()
-        )
+        self._steps = int(scalar(state["steps"])) if "steps" in state else 0
+        measured = self._offered // self._config.probe_every  # by older states, which wrote with what they trained
+        self._averaged = int(scalar(state["averaged"])) if "averaged" in state else measured
         self._first, self._last = (float(loss) for loss in np.array(state["probe_losses"]))
         weights, moments = (unprefixed(prefix, state) for prefix in _KEPT)
         self._kept, self.average = (weights, moments), average
@@ -159,6 +160,16 @@ class Rehearsal:
         probes = [_shortened(example, self._config.probe_tokens) for example in examples]
         losses = run(lambda: [self._learner.loss(probe) for probe in probes])
         return float(np.float32(sum(losses) / max(1, len(losses))))  # as it is saved
+
+
+def unmeasured(state: Arrays, prefix: str) -> Arrays:
+    """Return a saved state as it is before the first measurement; its names begin with `prefix`.
+
+    For a model that reads otherwise than it did: a loss measured then is no measure of what it learns now.
+    """
+    kept = tuple(prefix + name for name in _KEPT)
+    begun = {"probe_losses": mx.array([UNMEASURED, UNMEASURED]), "steps": mx.array(0)}
+    return {**{name: array for name, array in state.items() if not name.startswith(kept)}, **prefixed(prefix, begun)}
 
 
 def _shortened(example: Example, most: int) -> Example:

@@ -17,11 +17,12 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Exchange, Interaction, Query, Show, Step
+from shammah_mlx.events import Query, Show, Step
 from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.gradient import Learner
-from shammah_mlx.learners.rehearsal import Rehearsal
+from shammah_mlx.learners.past import Lookup, past_exchange
+from shammah_mlx.learners.rehearsal import Rehearsal, unmeasured
 from shammah_mlx.models import sharded
 from shammah_mlx.models.backend import Arrays, mx, prefixed, unprefixed
 from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
@@ -29,8 +30,6 @@ from shammah_mlx.models.tokenizers import Example
 from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.text.variation import varied
 
-Lookup = Callable[[int], Interaction]
-"""Returns the interaction of a journal number."""
 Result = TypeVar("Result")
 
 POLL_S = 0.005  # between two looks for waiting requests while the decoder learns
@@ -46,18 +45,17 @@ class _Trainee:
         self.learner = Learner("generator", self._copy.network, self._copy.loss, config.optimizer)
 
         def example(number: int, neighbour: int, others: Sequence[int]) -> Example:
-            shown, draw = _exchange(lookup, neighbour), random.Random(f"{config.seed}/{number}/{others}")
-            asked = varied(_learnt(lookup, number), [_learnt(lookup, other) for other in others], draw)
-            return self.model.chat.example(asked.question, shown, asked.answer)
+            draw = random.Random(f"{config.seed}/{number}/{others}")
+            learnt = varied(past_exchange(lookup, number), (past_exchange(lookup, other) for other in others), draw)
+            query = msgspec.structs.replace(lookup(number).request.query, text=learnt.question)
+            return self.model.chat.example(query.prompt, _exchange(lookup, neighbour), learnt.answer)
 
         self.rehearsal = Rehearsal(self.learner, example, config.rehearsal, config.seed)
         self._taken = self.rehearsal.average  # what the model writes with
 
     def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
-        adam = unprefixed(_ADAM, optimizer)
-        self.learner.load(adapters, adam)  # refuses what does not fit
-        if trained := unprefixed(_TRAINED, optimizer):  # older states wrote with what they trained
-            self.learner.load(trained, adam)
+        trained = unprefixed(_TRAINED, optimizer) or adapters  # older states wrote with what they trained
+        self.learner.load(trained, unprefixed(_ADAM, optimizer))
         self.rehearsal.load(unprefixed(_REHEARSAL, optimizer), dict(adapters))
         self.take_over()
 
@@ -143,8 +141,12 @@ class Student:
             return {}, {}
         return self._saved if self._saved is not None else self._trainee.state()
 
-    def load(self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array]) -> None:
+    def load(
+        self, adapters: Mapping[str, mx.array], optimizer: Mapping[str, mx.array], *, is_same: bool = True
+    ) -> None:
         """Continue from what `state` returned; it is loaded when the model is needed.
+
+        `is_same` says that the model reads and writes as it did then; if not, the probes are measured again.
 
         Raises:
             ValueError: there is no decoder state in it.
@@ -154,7 +156,7 @@ class Student:
         own = {name: array for name, array in optimizer.items() if name.startswith((_TRAINED, _ADAM, _REHEARSAL))}
         if not own:
             raise ValueError("the saved state has no decoder")
-        self._saved = dict(adapters), own
+        self._saved = dict(adapters), own if is_same else unmeasured(own, _REHEARSAL)
 
     @functools.cached_property
     def _model(self) -> LanguageModel:
@@ -180,15 +182,9 @@ class Student:
         return self._loaded
 
 
-def _learnt(lookup: Lookup, number: int) -> Exchange:
-    """Return what the decoder is to learn of an interaction."""
-    interaction = lookup(number)
-    return Exchange(interaction.request.query.prompt, interaction.reply.text if interaction.reply else "")
-
-
 def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:
     """Return question and answer of a past interaction; None for number 0."""
     if not number:
         return None
-    interaction = lookup(number)
-    return interaction.request.query.text, interaction.reply.text if interaction.reply else ""
+    past = past_exchange(lookup, number)
+    return past.question, past.answer

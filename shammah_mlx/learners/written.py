@@ -17,9 +17,9 @@ from shammah_mlx.framework.loop import GiveWay
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.gradient import Learner
 from shammah_mlx.learners.neighbours import Entry
-from shammah_mlx.learners.proposals import past_exchange
+from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.questions import Embedder
-from shammah_mlx.learners.student import Lookup, Student
+from shammah_mlx.learners.student import Student
 from shammah_mlx.models.backend import Arrays, mx, prefixed, scalar, unprefixed
 from shammah_mlx.models.fine_tuned import FineTuned
 from shammah_mlx.text import grounding
@@ -87,7 +87,8 @@ class WrittenDrafts:
             return self._student.step(target.number, self._neighbour(query), rate, give_way)
         label = target.label or 0.0
         if target.role == "validator":
-            self._labels[target.number] = len(self._labels), float(np.float32(label))  # as it is saved
+            place, _ = self._labels.get(target.number, (len(self._labels), 0.0))
+            self._labels[target.number] = place, float(np.float32(label))  # as it is saved
         text = query.prompt if target.role == "router" else (query.prompt, draft)
         encoder, learner = self._encoders[target.role]
         return learner.step([(encoder.read(text), label)], rate)
@@ -116,7 +117,7 @@ class WrittenDrafts:
             ValueError: there is no decoder state in it.
         """
         optimizer = state["optimizer_state"]
-        self._student.load(state["generator"], optimizer)
+        self._student.load(state["generator"], optimizer, is_same=is_same)
         if is_same:
             record = unprefixed("record.", state["validator"])
             numbers, labels = (np.array(record[name]).tolist() for name in ("numbers", "labels"))

@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from shammah_mlx.config import LoraConfig
+from shammah_mlx.errors import WeightsError
 from shammah_mlx.models.backend import mx
 
 Encoded = tuple[mx.array, mx.array, mx.array]
@@ -143,17 +144,24 @@ class Chat:
 
 
 def _shortest(tokenizer: Any, chats: list[list[tuple[str, str]]]) -> list[list[int] | str]:
-    """Return the chat with the fewest ids, of those that the template takes.
+    """Return the chat with the fewest ids, of those that the template takes whole.
 
-    Many templates add a system message of their own to a chat that has none. SmolLM2's is a quarter of a short
-    example, and what was trained with it wrote no better.
+    Many templates add a system message of their own to a chat that has none. SmolLM2's is a quarter of a short example.
+
+    Raises:
+        WeightsError: it takes none of them.
     """
     from jinja2 import TemplateError  # transformers renders with it; a slow import
 
     filled = []
     for chat in chats:
         with contextlib.suppress(TemplateError):
-            filled.append(fill_later(tokenizer, chat))
+            pieces = fill_later(tokenizer, chat)
+            marked = [part_mark(piece) for piece in pieces if isinstance(piece, str)]
+            if marked == [text for _, text in chat if text]:
+                filled.append(pieces)
+    if not filled:
+        raise WeightsError("the decoder's chat template refuses a chat", "set `lora.model` to an instruct model")
     return min(filled, key=lambda pieces: sum(len(piece) for piece in pieces if isinstance(piece, list)))
 
 

@@ -1,15 +1,20 @@
 """Vary a question and its answer together: exchange what the answer takes from the question. Pure text.
 
-Where answers are JSON objects, many of their values are copied from the question. Another value of the same key fits in
+Where an answer is a JSON object all of whose values are copied from the question, another value of the same key fits in
 both places just as well ("play Hello by Adele" to "play Jolene by Adele"), so a known exchange becomes a new one with a
-right answer. A model that replays varied exchanges learns to copy, and does not learn them by heart; slot substitution
+right answer. A model that replays varied exchanges learns to copy, and does not learn them by heart. Slot substitution
 is an old means where examples are few (Louvan and Magnini 2020).
+
+An answer of which a part may follow from what is copied (a translation, a code, a count) is never varied, and neither
+is a value that may be a choice which the question lists ("positive or negative").
 """
 
+import itertools
 import json
 import random
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -17,48 +22,61 @@ import msgspec
 from shammah_mlx.events import Exchange
 
 SHARE = 0.6  # of the values that are exchanged, where another one is known
+_DECIMAL = re.compile(r"\d[.,]\d")
 
 
 class _Task(msgspec.Struct, frozen=True):
-    """An answer that is a JSON object."""
+    """An exchange whose answer is a JSON object of values of the question, and at most a first field of its own."""
 
-    kind: Any  # its first field, if that is not copied: what sort of answer it is
-    copied: dict[str, str]  # the values that stand in the question
+    question: str
+    kind: Any  # what sort of answer it is: the first field, if it is not copied; else all keys
+    copied: dict[str, str]
 
 
-def varied(exchange: Exchange, others: Sequence[Exchange], draw: random.Random) -> Exchange:
-    """Return an exchange with values replaced by those of others of its kind; the same one where there is none."""
+def varied(exchange: Exchange, others: Iterable[Exchange], draw: random.Random) -> Exchange:
+    """Return an exchange with values replaced by those of others of its kind; the same one where that may be wrong.
+
+    `others` is read only if the exchange can be varied.
+    """
     task = _read(exchange)
-    if task is None or not task.copied:
+    if task is None:
         return exchange
-    alike = [other.copied for other in map(_read, others) if other is not None and other.kind == task.kind]
+    alike = [other for other in map(_read, others) if other is not None and other.kind == task.kind]
     question, answer = exchange.question, exchange.answer
     for key, value in task.copied.items():
-        known = sorted({copied[key] for copied in alike if key in copied})
-        if known and draw.random() < SHARE and _count(value, question) == 1:  # not doubled by an exchange before
-            new = draw.choice(known)
-            question = new.join(_whole(value).split(question))
+        theirs = [(other.question, other.copied[key]) for other in alike if key in other.copied]
+        is_listed = any(value != new and _places(value, asked) for asked, new in theirs)
+        known = sorted({new for _, new in theirs if not _places(new, question)})
+        places = _places(value, question)
+        if known and not is_listed and len(places) == 1 and draw.random() < SHARE:
+            new, (start, end) = draw.choice(known), places[0]
+            question = question[:start] + new + question[end:]
             answer = answer.replace(_field(key, value), _field(key, new))
     return Exchange(question, answer)
 
 
 def _read(exchange: Exchange) -> _Task | None:
+    """Return the exchange as a task; None if it is none that can be varied."""
     try:
         fields = json.loads(exchange.answer)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(fields, dict) or not fields:
+    if not isinstance(fields, dict):
         return None
-    copied = {
-        key: value
-        for key, value in fields.items()
-        if isinstance(value, str)
-        and value.strip()
-        and _count(value, exchange.question) == 1
-        and exchange.answer.count(_field(key, value)) == 1
-    }
-    first, of_first = next(iter(fields.items()))
-    return _Task(None if first in copied else (first, of_first), copied)
+    copied: dict[str, str] = {}
+    spans: list[tuple[int, int]] = []
+    for place, (key, value) in enumerate(fields.items()):
+        found = _places(value, exchange.question) if isinstance(value, str) else []
+        if len(found) == 1 and exchange.answer.count(_field(key, value)) == 1:
+            copied[key] = value
+            spans += found
+        elif place:
+            return None
+    overlap = any(start < end for (_, end), (start, _) in itertools.pairwise(sorted(spans)))
+    if not copied or overlap:
+        return None
+    first = next(iter(fields))
+    return _Task(exchange.question, tuple(fields) if first in copied else (first, fields[first]), copied)
 
 
 def _field(key: str, value: str) -> str:
@@ -66,10 +84,25 @@ def _field(key: str, value: str) -> str:
     return f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"
 
 
-def _whole(value: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(value)}(?!\w)")
+def _places(value: str, question: str) -> list[tuple[int, int]]:
+    """Return where a value stands in a question, as whole words and numbers."""
+    return list(_whole(value, question)) if value.strip() else []
 
 
-def _count(value: str, question: str) -> int:
-    """Return how often a value stands in a question, as whole words."""
-    return len(_whole(value).findall(question))
+def _whole(value: str, question: str) -> Iterator[tuple[int, int]]:
+    for found in re.finditer(re.escape(value), question):
+        start, end = found.span()
+        if not (_joined(question, start) or _joined(question, end)):
+            yield start, end
+
+
+def _joined(text: str, at: int) -> bool:
+    """Say whether the characters on both sides of a place belong to one word or number."""
+    if not 0 < at < len(text):
+        return False
+    in_number = (_DECIMAL.fullmatch(text[max(start, 0) : start + 3]) for start in (at - 2, at - 1))
+    return (_of_word(text[at - 1]) and _of_word(text[at])) or any(in_number)
+
+
+def _of_word(character: str) -> bool:
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")

@@ -364,7 +364,7 @@ def test_an_unknown_feature_is_named(home: Path, weights: Weights) -> None:
 def writing(tiny_folder: Path) -> Config:
     """Return the default preset with a decoder small enough to train in a test, and every source shadowed."""
     lora = msgspec.structs.replace(TINY_LORA, model=str(tiny_folder))
-    rehearsal = msgspec.structs.replace(CONFIG.rehearsal, probes=2)
+    rehearsal = msgspec.structs.replace(CONFIG.rehearsal, probes=2, probe_every=2)
     always: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 1.0),)}
     whole = msgspec.structs.replace(PRESETS["default"], lora=lora, rehearsal=rehearsal)
     return msgspec.structs.replace(whole, policy=msgspec.structs.replace(whole.policy, shadows=always))

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from shammah_mlx.config import DecoderConfig, OptimizerConfig, RehearsalConfig
 from shammah_mlx.learners.gradient import Learner, text_loss
-from shammah_mlx.learners.rehearsal import Rehearsal
-from shammah_mlx.models.backend import load_arrays, mx, nn
+from shammah_mlx.learners.rehearsal import Rehearsal, unmeasured
+from shammah_mlx.models.backend import load_arrays, mx, nn, unprefixed
 from shammah_mlx.models.decoder import Decoder
 from shammah_mlx.models.tokenizers import Example
 
@@ -35,11 +35,11 @@ class Taught:
     def __init__(self, config: RehearsalConfig = CONFIG, seed: int = 0) -> None:
         self.learner = Learner("generator", Decoder(SHAPE, mx.random.key(seed)), loss, OptimizerConfig())
         self.asked: list[tuple[int, int]] = []
-        self.varied: list[int] = []
+        self.varied: list[tuple[int, tuple[int, ...]]] = []
         self.rehearsal = Rehearsal(self.learner, self.example, config, seed)
 
     def example(self, number: int, neighbour: int, others: Sequence[int]) -> Example:
-        self.varied += others
+        self.varied.append((number, tuple(others)))
         self.asked.append((number, neighbour))
         reply = [number % 5, 7, *[9] * (number % 3), 2]
         return [1, neighbour % 30, *reply], [0, 0, *[1] * len(reply)]
@@ -94,11 +94,13 @@ def test_a_step_reads_the_new_example_and_as_many_old_ones_as_the_config_says() 
 
 def test_old_examples_may_be_varied_with_others_and_the_new_one_and_the_probes_not() -> None:
     taught = Taught(msgspec.structs.replace(CONFIG, reservoir=8))
-    taught.steps(range(1, 5))
-    assert taught.varied == []  # the reservoir holds no others than the two replayed
-    taught.steps(range(5, 8))
-    assert taught.varied
-    assert set(taught.varied) <= {3, 4, 5, 6}
+    taught.steps(range(1, 8))
+    for number, others in taught.varied:
+        assert number not in others
+        assert set(others) <= {3, 4, 5, 6}
+    assert Counter(number for number, others in taught.varied if others).keys() <= {3, 4, 5, 6}
+    assert all(others == () for number, others in taught.varied if number in {1, 2, 7})
+    assert any(others for _, others in taught.varied)
 
 
 def test_same_seed_same_result() -> None:
@@ -108,15 +110,19 @@ def test_same_seed_same_result() -> None:
     assert other.steps(range(1, 7)) != one.steps(range(1, 7))
 
 
-@pytest.mark.parametrize("stop", [0, 1, 2, 3, 8])
-def test_the_steps_after_save_and_load_are_the_steps_after_none(tmp_path: Path, stop: int) -> None:
-    straight, saved, loaded = Taught(), Taught(), Taught()
+@pytest.mark.parametrize("probe_every", [1, 3])
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 6, 8])
+def test_the_steps_after_save_and_load_are_the_steps_after_none(tmp_path: Path, stop: int, probe_every: int) -> None:
+    config = msgspec.structs.replace(CONFIG, probe_every=probe_every)
+    straight, saved, loaded = Taught(config), Taught(config), Taught(config)
     straight.steps(range(1, stop + 1))
     saved.steps(range(1, stop + 1))
-    mx.save_safetensors(str(tmp_path / "state.safetensors"), saved.rehearsal.state())
-    loaded.rehearsal.load(load_arrays(tmp_path / "state.safetensors"), saved.rehearsal.average)
+    for name, arrays in (("state", saved.rehearsal.state()), ("average", saved.rehearsal.average)):
+        mx.save_safetensors(str(tmp_path / f"{name}.safetensors"), arrays)
+    state, average = (load_arrays(tmp_path / f"{name}.safetensors") for name in ("state", "average"))
+    loaded.rehearsal.load(state, average)
     loaded.learner.load(saved.learner.weights(), saved.learner.optimizer_state())
-    rest = range(stop + 1, stop + 4)
+    rest = range(stop + 1, stop + 8)
     assert straight.steps(rest) == loaded.steps(rest)
     assert_same(straight.everything(), loaded.everything())
 
@@ -214,6 +220,37 @@ def test_a_state_of_another_kind_is_refused() -> None:
     taught = Taught()
     with pytest.raises(ValueError, match="other fields"):
         taught.rehearsal.load({"reservoir": mx.zeros((1, 2))}, {})
+
+
+def test_an_average_of_other_weights_is_refused() -> None:
+    taught = Taught()
+    with pytest.raises(ValueError, match="missing or unknown"):
+        taught.rehearsal.load(taught.rehearsal.state(), {"another": mx.zeros(1)})
+
+
+def test_a_state_from_before_averages_goes_on_from_what_it_wrote_with() -> None:
+    old = Taught()
+    old.steps(range(1, 31))
+    state = {name: array for name, array in old.rehearsal.state().items() if name not in {"averaged", "steps"}}
+    loaded = Taught()
+    loaded.learner.load(old.learner.weights(), old.learner.optimizer_state())
+    loaded.rehearsal.load(state, old.learner.weights())
+    assert_same(arrays(loaded.rehearsal.average), arrays(old.learner.weights()))
+    assert loaded.rehearsal.state()["averaged"].item() == 28
+
+
+def test_a_model_that_reads_otherwise_has_its_probes_measured_again() -> None:
+    config = msgspec.structs.replace(CONFIG, tolerance=0.1, probe_every=3)
+    stopped, loaded = Taught(config), Taught(config)
+    stopped.steps(range(1, 7))
+    saved = {f"it.{name}": array for name, array in stopped.rehearsal.state().items()}
+    saved["it.probe_losses"] = mx.array([0.0, 0.0])  # what no step would reach
+    loaded.rehearsal.load(unprefixed("it.", unmeasured(saved, "it.")), stopped.rehearsal.average)
+    assert all(applied for _, applied in loaded.steps(range(7, 13), rate=1e-4))
+
+
+def arrays(of: Mapping[str, mx.array]) -> dict[str, np.ndarray]:
+    return {name: np.array(array) for name, array in of.items()}
 
 
 class _Row(nn.Module):  # type: ignore[misc] # mlx.nn has no stubs

@@ -1,6 +1,9 @@
 """The decoder learns on a thread of its own, while questions are answered on this one."""
 
+import functools
+import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -10,27 +13,46 @@ from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction, Query, Reply, Route
 from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.student import Student
+from shammah_mlx.models.tokenizers import Chat, Example
 from shammah_mlx.presets import PRESETS
 from tests.conftest import TINY_LORA
 from tests.fakes import make_request
 
+TASKS = 10  # from this number on, questions are a task
 QUESTION = Query("what colour is the sky")
 
 
 @pytest.fixture
-def student(tiny_folder: Path) -> Student:
+def student(make_student: Callable[[int], Student]) -> Student:
+    return make_student(1)
+
+
+@pytest.fixture
+def make_student(tiny_folder: Path) -> Callable[[int], Student]:
+    """Return what makes a student that measures its probes every so many steps."""
+    return functools.partial(_student, tiny_folder)
+
+
+def manner_of(number: int) -> str:
+    return "quickly" if number % 2 else "slowly"
+
+
+def _student(folder: Path, probe_every: int) -> Student:
     base = PRESETS["default"]
     config: Config = msgspec.structs.replace(
         base,
-        lora=msgspec.structs.replace(TINY_LORA, model=str(tiny_folder)),
-        rehearsal=msgspec.structs.replace(base.rehearsal, probes=0, probe_every=1),
+        lora=msgspec.structs.replace(TINY_LORA, model=str(folder)),
+        rehearsal=msgspec.structs.replace(base.rehearsal, probes=0, probe_every=probe_every),
     )
 
     def lookup(number: int) -> Interaction:
-        request = msgspec.structs.replace(make_request(), query=Query(f"question {number}"))
-        return Interaction.forwarded(request, Route({}, None), Reply("Blue, by day.", "m", "end_turn"))
+        question, reply = f"question {number}", "Blue, by day."
+        if number > TASKS:
+            question, reply = f"paint {number} {manner_of(number)}", json.dumps({"do": "it", "what": str(number)})
+        request = msgspec.structs.replace(make_request(), query=Query(question))
+        return Interaction.forwarded(request, Route({}, None), Reply(reply, "m", "end_turn"))
 
-    return Student(tiny_folder, config, lookup)
+    return Student(folder, config, lookup)
 
 
 def test_questions_are_answered_during_a_step_with_the_adapters_from_before(student: Student) -> None:
@@ -48,6 +70,41 @@ def test_questions_are_answered_during_a_step_with_the_adapters_from_before(stud
     assert during == [before]
     after = student.write(QUESTION, 0, None, None)
     assert after.written.log_p != before.written.log_p
+
+
+def test_what_is_written_changes_with_a_measurement_only_and_is_the_same_after_a_load(
+    make_student: Callable[[int], Student],
+) -> None:
+    student, again = make_student(2), make_student(2)
+    before = student.write(QUESTION, 0, None, None)
+    student.step(1, 0, 0.05)
+    assert student.write(QUESTION, 0, None, None) == before
+    student.step(2, 0, 0.05)
+    after = student.write(QUESTION, 0, None, None)
+    assert after.written.log_p != before.written.log_p
+    for number in (3, 4):
+        again.load(*student.state())
+        assert again.write(QUESTION, 0, None, None) == student.write(QUESTION, 0, None, None)
+        assert again.step(number, 0, 0.05) == student.step(number, 0, 0.05)
+
+
+def test_replies_that_are_json_are_replayed_with_values_of_others(
+    make_student: Callable[[int], Student], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[tuple[str, str]] = []
+    student = make_student(2)
+    example = Chat.example
+
+    def noted(chat: Chat, text: str, known: tuple[str, str] | None, reply: str) -> Example:
+        taught.append((text, reply))
+        return example(chat, text, known, reply)
+
+    monkeypatch.setattr(Chat, "example", noted)
+    for number in range(11, 31):
+        student.step(number, 0, 0.01)
+    asked = [(*question.split(), json.loads(answer)["what"]) for question, answer in taught]
+    assert all(number == answer for _, number, _, answer in asked)
+    assert any(manner != manner_of(int(number)) for _, number, manner, _ in asked)
 
 
 def test_a_step_is_finished_though_learning_is_to_stop(student: Student) -> None:

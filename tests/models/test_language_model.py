@@ -142,6 +142,16 @@ def test_a_system_message_is_left_out_where_the_template_takes_none_or_is_longer
     assert chat.decode(chat.prompt("question", ("known", "answer"))) == "knownanswerquestion"
 
 
+@pytest.mark.parametrize("template", ["{{ raise_exception('no') }}", "{{ messages[0].content }}"])
+def test_a_template_that_leaves_a_part_out_is_refused(tiny_folder: Path, tmp_path: Path, template: str) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings["chat_template"] = template
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(WeightsError, match="refuses a chat"):
+        LanguageModel(folder, TINY_LORA, 0)
+
+
 def test_special_tokens_written_by_a_user_are_text(tiny_model: LanguageModel) -> None:
     chat = tiny_model.chat
     plain, hostile = chat.prompt("x", ("x", "x")), chat.prompt("<|im_end|>", ("<|im_start|>", "<|im_end|>"))

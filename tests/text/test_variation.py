@@ -45,7 +45,14 @@ def test_the_same_draw_gives_the_same_variation() -> None:
         Exchange("play something", '{"intent": "PlayMusic", "track": "Hello"}'),  # not from the question
         Exchange("play Hello, I said Hello", '{"intent": "PlayMusic", "track": "Hello"}'),  # which one?
         Exchange("play Hellos", '{"intent": "PlayMusic", "track": "Hello"}'),  # part of a word
-        Exchange("set 3", '{"intent": "PlayMusic", "track": 3}'),
+        Exchange("play Hello 3", '{"intent": "PlayMusic", "track": "Hello", "number": 3}'),
+        Exchange("play Hello", '{"intent": "PlayMusic", "track": "Hello", "slug": "hello"}'),  # may follow from it
+        Exchange("play Hello", '{"intent": "PlayMusic", "track": "Hello", "artist": ["Adele"]}'),
+        Exchange("play Hello", '{"intent": "PlayMusic", "track": "Hello", "artist": "Hello"}'),  # both change or none
+        Exchange("play New York", '{"intent": "PlayMusic", "track": "New York", "artist": "York"}'),
+        Exchange("play 2.5", '{"intent": "PlayMusic", "track": "5"}'),  # part of a number
+        Exchange("play 2.5", '{"intent": "PlayMusic", "track": "2"}'),
+        Exchange("play cafe\u0301", '{"intent": "PlayMusic", "track": "cafe"}'),  # an accent of its own follows
         Exchange("play Hello", "[" * 100_000),
     ],
 )
@@ -57,6 +64,24 @@ def test_without_a_kind_every_object_with_the_key_is_of_the_kind() -> None:
     line = Exchange("2 cups flour", '{"amount": "2 cups", "food": "flour"}')
     found = variations(line, [Exchange("1 pinch salt", '{"amount": "1 pinch", "food": "salt"}')])
     assert {each.question for each in found} == {"2 cups flour", "2 cups salt", "1 pinch flour", "1 pinch salt"}
+
+
+@pytest.mark.parametrize("frame", ["is this positive or negative? {}", "positive, negative, neutral: {}"])
+def test_a_choice_that_the_question_lists_is_no_value(frame: str) -> None:
+    praise = Exchange(frame.format("I love it"), '{"mood": "positive"}')
+    blame = Exchange(frame.format("I hate it"), '{"mood": "negative"}')
+    assert variations(praise, [blame]) == {praise}
+    alone = Exchange("positive: I love it", '{"mood": "positive"}')  # the other question lists it
+    assert variations(alone, [blame]) == {alone}
+
+
+def test_a_kind_that_stands_in_the_question_is_no_value_of_another_kind() -> None:
+    play = Exchange("play Hello", '{"do": "play", "track": "Hello"}')
+    assert variations(play, [Exchange("stop radio", '{"do": "stop", "device": "radio"}')]) == {play}
+
+
+def test_others_are_not_read_for_what_cannot_be_varied() -> None:
+    varied(Exchange("hello", "Hello!"), (pytest.fail("it was read") for _ in range(1)), random.Random(0))
 
 
 def test_a_value_that_an_exchange_doubled_is_left_alone() -> None:
