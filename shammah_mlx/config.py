@@ -158,10 +158,10 @@ DECODER_ROUTER_PRIOR = LogisticConfig(  # the record starts at the specification
 )
 DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
     prior={
-        "constant": 1.0,
+        "constant": -4.0,
         "record": 1.0,
-        "log p": 1.0,
-        "least log p": 1.0,
+        "surprise": -1.0,
+        "worst surprise": -1.0,
         "same as recalled": 1.0,
         "foreign": -0.5,
         "lost": -0.5,

@@ -1,7 +1,7 @@
 """The decoder's drafts, and what Router and Validator judge them by.
 
 The Router knows the query: how drafts fared for the questions most like it (the *record*), and the logit of an encoder
-that reads it. The Validator also knows the draft: how probable the decoder found its words, whether they come from
+that reads it. The Validator also knows the draft: how surprising the decoder found its words, whether they come from
 somewhere, and the logit of an encoder that reads query and draft.
 """
 
@@ -25,12 +25,13 @@ from shammah_mlx.models.fine_tuned import FineTuned
 from shammah_mlx.text import grounding
 from shammah_mlx.text.divergence import Meter
 
-WRITTEN_VERSION = "2"  # of the features made here
+WRITTEN_VERSION = "3"  # of the features made here
 RECENT = 64  # cached queries
 LIKE = 32  # questions most like a query, whose drafts make its record
 SHOWN = 8  # of these, whose words count as known
 ALIKE, SHARPNESS = 0.6, 15.0  # of the record: a question less alike than this counts e^-15 times the difference
 STALE = 50  # judged drafts after which one counts half in the record: the decoder that wrote it has learnt since
+LEAST_SURPRISE, LEAST_WORST_SURPRISE = 1e-3, 1e-2  # nats a token; less makes no difference
 READERS: tuple[Role, ...] = ("router", "validator")  # the roles with an encoder
 ENCODER = "encoder."  # prefix of its weights
 EXPECTED_GOOD, EXPECTED_BAD = 0.12, 0.88  # drafts of which every record begins: p = 0.12, as in the specification
@@ -70,8 +71,8 @@ class WrittenDrafts:
         )
         features = {
             **self.router_features(query),
-            "log p": written.mean_log_p,
-            "least log p": written.least_log_p,
+            "surprise": math.log(LEAST_SURPRISE - written.mean_log_p),
+            "worst surprise": math.log(LEAST_WORST_SURPRISE - written.least_log_p),
             "same as recalled": float(same),
             "foreign": math.log1p(foreign),
             "lost": math.log1p(lost),
