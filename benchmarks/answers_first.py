@@ -52,6 +52,7 @@ def main() -> None:
             idle: list[float] = []
             busy: list[float] = []
             for times, backlog in ((idle, 0), (busy, BACKLOG)):
+                begun = time.perf_counter()
                 for number in range(backlog):
                     own.post("/v1/messages", json=body(f"{TAUGHT[0]}, part {number}", 1000 + number))
                 while len(times) < asked and (not backlog or served.health()["pending"]):
@@ -60,9 +61,11 @@ def main() -> None:
                     answer = own.post("/v1/messages", json=body(TAUGHT[0]))
                     times.append(time.perf_counter() - since)
                     assert answer.headers["shammah-source"] in ("repeat", "recall")
+                pending = served.health()["pending"]
+            learnt = 60.0 * (BACKLOG - pending) / (time.perf_counter() - begun)
     print(f"# {machine()}; {asked} questions, a backlog of {BACKLOG}")
     print(spread("nothing to learn", idle))
-    print(spread("while it learns", busy))
+    print(spread("while it learns", busy), f"({learnt:.0f} replies learnt a minute)")
 
 
 if __name__ == "__main__":

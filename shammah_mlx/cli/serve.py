@@ -1,6 +1,7 @@
 """`shammah serve`: run the service in this process."""
 
 import logging
+import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
     Started on several machines by mlx.launch, the first one serves. The others follow: they hold and compute their
     part of the decoder, until the first one ends.
     """
+    _leave_a_core()
     import asyncio  # imported here: it takes longer than all other imports of a command together
 
     from shammah_mlx.models import sharded
@@ -46,3 +48,13 @@ def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
             if config.generator == "recall+decoder":
                 click.echo(f"{leader.machines} machines share the decoder; it writes and learns nothing", err=True)
         asyncio.run(run.serve(home, config_overrides(ctx, options), port))
+
+
+def _leave_a_core() -> None:
+    """Leave one core of a Linux machine to questions: OpenBLAS' own threads know nothing of the learning thread's rank.
+
+    MLX is not imported yet, so OpenBLAS still reads the environment.
+    """
+    if sys.platform == "linux":
+        others = max(1, len(os.sched_getaffinity(0)) - 1)
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", str(others))
