@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from shammah_mlx.models import compiled
+
 
 def preload_openblas() -> bool:
     """Load OpenBLAS into the global symbol scope; say whether it was there."""
@@ -22,6 +24,7 @@ def preload_openblas() -> bool:
     return True
 
 
+compiled.keep_private()
 HAS_FAST_BLAS = sys.platform != "linux" or preload_openblas()
 
 import mlx.core as mx  # noqa: E402  must follow the preload
