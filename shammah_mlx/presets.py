@@ -92,8 +92,12 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    if not path.is_file():  # reading a named pipe would wait for ever
+        raise BadInputError(f"{path} is not a file", "make it a file, or remove it")
     try:
-        return tomllib.loads(path.read_text("utf-8-sig")) if path.exists() else {}
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except ValueError as error:  # not UTF-8, not TOML, or a number of 5,000 digits
         raise BadInputError(f"{path} is not valid TOML: {error}", "correct or remove the file") from error
     except RecursionError as error:

@@ -1,3 +1,4 @@
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def test_the_error_says_what_the_setting_must_be_and_hints_at_its_default(
         load_config(path, {})
     assert failed.value.message.startswith(f"{path}: {message}")
     assert hint in failed.value.hint
+
+
+def test_a_config_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    os.mkfifo(path)
+    with pytest.raises(BadInputError, match="is not a file"):
+        load_config(path, {})
 
 
 def test_the_error_for_an_invalid_option_does_not_blame_the_file(tmp_path: Path) -> None:

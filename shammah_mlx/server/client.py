@@ -1,5 +1,6 @@
 """The commands' side of the conversation with the service of their home; `local_api` is the other side."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import msgspec
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Show
 from shammah_mlx.server.protocol import (
+    SILENCE_S,
     SOCKET,
     Answered,
     AskRequest,
@@ -31,7 +33,12 @@ BASE_URL = "http://shammah"  # HTTP needs a host; the socket decides who is reac
 
 
 def is_served(home: Path) -> bool:
-    """Say whether a service listens in this home."""
+    """Say whether a service listens in this home.
+
+    Raises:
+        BadStateError: the home or its socket belongs to somebody else, who would read every question.
+    """
+    _check_owner(home)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(CONNECT_S)
         try:
@@ -44,18 +51,21 @@ def is_served(home: Path) -> bool:
 def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered | Away]:
     """Ask the service; yield the outcome, and return when the service has finished with this question.
 
+    A service that does not begin to answer is away: it stands still.
+
     Raises:
         ShammahError: the service reports an error, or ended.
     """
     import httpx2  # 0.06 s: only commands that find a service pay for it
 
-    has_outcome = False
+    has_begun = has_outcome = False
     try:
         with (
-            _connected(home) as client,
+            _connected(home, SILENCE_S) as client,
             client.stream("POST", "/own/ask", content=msgspec.json.encode(wanted)) as response,
         ):
-            for line in response.iter_lines():
+            has_begun = True
+            for line in filter(None, response.iter_lines()):  # an empty line is a sign of life
                 message = msgspec.json.decode(line, type=Message)
                 match message:
                     case Piece():
@@ -67,6 +77,12 @@ def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iter
                     case _:
                         has_outcome = True
                         yield message
+    except httpx2.ReadTimeout as error:
+        if has_begun:  # it may have paid for an answer
+            message = "the service stopped answering"
+            raise BadStateError(message, "see `shammah service logs`; `shammah why` knows what it answered") from error
+        yield Away()
+        return
     except (httpx2.HTTPError, msgspec.DecodeError) as error:
         raise _service_ended() from error
     if not has_outcome:
@@ -115,6 +131,16 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
             return client.get(path).raise_for_status().json()
     except (httpx2.HTTPError, ValueError):
         return None
+
+
+def _check_owner(home: Path) -> None:
+    for path in (home, home / SOCKET):
+        try:
+            owner = path.lstat().st_uid
+        except OSError:  # it is not there
+            continue
+        if owner != os.getuid():
+            raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")
 
 
 @contextmanager

@@ -19,7 +19,18 @@ from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
 from shammah_mlx.server.limits import Limits
 from shammah_mlx.server.prometheus import Counters
-from shammah_mlx.server.protocol import Answered, AskRequest, Away, Continuing, Failed, Message, Piece, Unanswered
+from shammah_mlx.server.protocol import (
+    LIFE_S,
+    SIGN_OF_LIFE,
+    Answered,
+    AskRequest,
+    Away,
+    Continuing,
+    Failed,
+    Message,
+    Piece,
+    Unanswered,
+)
 from shammah_mlx.server.service import AwayError, Service
 from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import Credential
@@ -88,8 +99,16 @@ class LocalApi:
             send(Piece(piece))
 
         task = asyncio.create_task(self._converse(wanted, show, send))
+        yield SIGN_OF_LIFE
         try:
-            while (message := await messages.get()) is not None:
+            while True:
+                try:
+                    message = await asyncio.wait_for(messages.get(), LIFE_S)
+                except TimeoutError:
+                    yield SIGN_OF_LIFE
+                    continue
+                if message is None:
+                    break
                 yield msgspec.json.encode(message) + b"\n"
         finally:  # the client hung up, or all is sent
             has_disconnected = True

@@ -5,6 +5,9 @@ import msgspec
 from shammah_mlx.events import AskOptions, ForcedSource, Interaction, Outage
 
 SOCKET = "shammah.sock"  # in the home
+SIGN_OF_LIFE = b"\n"  # sent while an answer is being found, so that a service that stands still is noticed
+LIFE_S = 1.0  # between two of them
+SILENCE_S = 10.0  # after which a service counts as standing still; a busy machine may delay a sign of life
 
 
 class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "stored": "kept"}):

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import pytest
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.models.weights import Weights
+from shammah_mlx.server import client
 from shammah_mlx.server.auth import Guard, token_of
 from shammah_mlx.server.protocol import SOCKET
 from shammah_mlx.server.service import Service
@@ -272,6 +275,51 @@ def test_unused_models_are_unloaded_and_loaded_again(home: Path, claude: Loopbac
             time.sleep(0.1)
         assert ask("what is a functor?").returncode == 0
         assert "models unloaded" in served.log
+
+
+def test_a_service_that_stands_still_is_not_waited_for(home: Path, claude: Loopback) -> None:
+    with Served(home, {}) as served:
+        served.process.send_signal(signal.SIGSTOP)
+        done = ask("what is a monad?")
+        assert (done.returncode, done.stdout) == (0, "You asked: what is a monad?\n")
+        served.process.send_signal(signal.SIGCONT)
+
+
+def test_a_service_that_stands_still_half_way_is_an_error_and_the_question_is_not_asked_twice(
+    home: Path, claude: Loopback
+) -> None:
+    claude.default_to(stall("It is "))
+    with Served(home, {}) as served:
+        command = [sys.executable, "-m", "shammah_mlx", "ask", "what is a monad?"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asking:
+            assert asking.stdout is not None
+            assert asking.stdout.read(4) == "It i"
+            served.process.send_signal(signal.SIGSTOP)
+            _, stderr = asking.communicate(timeout=60)
+        assert asking.returncode == 1
+        assert "the service stopped answering" in stderr
+        served.process.send_signal(signal.SIGCONT)
+        assert len(claude.requests) == 1
+
+
+@pytest.mark.parametrize("whose", ["home", "socket"])
+def test_a_socket_of_another_user_is_not_trusted(home: Path, monkeypatch: pytest.MonkeyPatch, whose: str) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(home / SOCKET))
+        listener.listen()
+        assert client.is_served(home)
+        owner, real = os.getuid(), Path.lstat
+        theirs = home if whose == "home" else home / SOCKET
+
+        def lstat(path: Path) -> os.stat_result:
+            found = list(real(path))
+            if path == theirs:
+                found[stat.ST_UID] = owner + 1
+            return os.stat_result(found)
+
+        monkeypatch.setattr(Path, "lstat", lstat)
+        with pytest.raises(BadStateError, match="belongs to another user"):
+            client.is_served(home)
 
 
 def test_a_socket_without_a_listener_is_no_service(home: Path) -> None:
