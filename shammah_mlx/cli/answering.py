@@ -167,5 +167,5 @@ def _print_shortcomings(answered: Interaction) -> int:
         "refusal": "Claude declined to answer",
         "end_turn": "Claude's reply was empty",
     }.get(reply.stop_reason, f"Incomplete: Claude stopped because of {reply.stop_reason}")
-    click.echo(f"{why}. Nothing was learnt from it.", err=True)
+    click.echo(one_line(f"{why}. Nothing was learnt from it.", LONGEST), err=True)  # the server chose the reason
     return UNAVAILABLE

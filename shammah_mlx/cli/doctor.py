@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from shammah_mlx.cli.console import LONGEST, one_line
 from shammah_mlx.cli.options import home_and_config, home_of, settings
 from shammah_mlx.errors import ShammahError
 
@@ -38,7 +39,8 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     """
     failures = 0
     for check in _checks(ctx, options):
-        click.echo(f"{'ok' if check.passed else 'FAIL':<4}  {check.name:<8}  {check.message}")
+        message = one_line(check.message, LONGEST)
+        click.echo(f"{'ok' if check.passed else 'FAIL':<4}  {check.name:<8}  {message}")
         if not check.passed:
             failures += 1
             click.echo(f"{'':<4}  {'':<8}  {check.hint}")

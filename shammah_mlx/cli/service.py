@@ -4,12 +4,12 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.home.background import command_line
@@ -17,14 +17,17 @@ from shammah_mlx.home.folder import make_home
 from shammah_mlx.teacher.keys import BASE_URL, key_store
 
 if TYPE_CHECKING:
-    from shammah_mlx.daemon.supervisor import Supervisor
+    from shammah_mlx.daemon.supervisor import Job, Supervisor
 
 
 START_WITHIN_S = 60.0  # loading the models takes some seconds if their files are not cached
 POLL_S = 0.2
 LINES = 50
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy")
-VARIABLES = ("SHAMMAH_WEIGHTS", BASE_URL, *PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR")  # the service gets no others
+VARIABLES = (  # the service gets no others
+    *("SHAMMAH_WEIGHTS", "XDG_CACHE_HOME", BASE_URL),
+    *(*PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
 
 
 @click.group()
@@ -44,7 +47,7 @@ def install(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
 
     command = command_line("serve", make_home(home), {**merge_options(ctx, options), "tcp": tcp})
     environment = {name: value for name in VARIABLES if (value := os.environ.get(name))}
-    _check_environment(environment, tcp)
+    _check_definition(Job(tuple(command), environment, _log()), tcp)
     supervisor = _supervisor()
     if is_served(home) and not supervisor.state().running:
         raise BadStateError(
@@ -141,14 +144,18 @@ def _log() -> Path:
     return user_log_path("shammah-mlx", appauthor=False) / "serve.log"
 
 
-def _check_environment(environment: Mapping[str, str], tcp: int | None) -> None:
-    """Check the environment that is written into the service's definition.
+def _check_definition(job: "Job", tcp: int | None) -> None:
+    """Check what is written into the service's definition.
 
     Raises:
-        BadInputError: a value contains a password, or the base URL is the service's own address.
+        BadInputError: it has a secret or a control character, or the base URL is the service's own address.
     """
+    environment = job.environment
+    for part in (*job.command, *environment.values(), str(job.log)):
+        if not part.isprintable():  # a line break would begin another setting
+            raise BadInputError(f"{one_line(part)!r} has a control character", "choose a path or value without it")
     for name, value in environment.items():
-        if "@" in value:
+        if "@" in value or ("://" in value and "?" in value):  # a user's name and password, or a token in the query
             raise BadInputError(
                 f"{name} seems to contain a password, which would be written to a file", f"set {name} without it"
             )

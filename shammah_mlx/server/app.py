@@ -25,11 +25,12 @@ from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
 from shammah_mlx.server.limits import Limits
 from shammah_mlx.server.prometheus import Counters
-from shammah_mlx.server.proxy import Headers, Proxy, is_safe_target, response_headers
+from shammah_mlx.server.proxy import Headers, Proxy, check_response, is_safe_target, response_headers
 from shammah_mlx.server.service import AwayError, Consult, Service
 from shammah_mlx.teacher.identity import SOURCE, local_model
 from shammah_mlx.teacher.outages import kind_of, outage
 
+LONGEST_REPLY = 32_000_000  # bytes of one reply that are kept until it ends; Claude's longest are a few hundred kB
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
 COVERED, QUERY_ID = "shammah-covered", "shammah-query-id"  # response headers, beside SOURCE
@@ -69,7 +70,7 @@ class AnthropicApi:
     async def _answer(self, request: Request, receive: Receive, send: Send) -> Response | None:
         """Send the answer; return an error response instead if nothing was sent."""
         target = request.scope["raw_path"] + (b"?" + query if (query := request.scope["query_string"]) else b"")
-        if not is_safe_target(target):
+        if not is_safe_target(target) or request.method not in METHODS:
             return not_found()
         try:
             body = await self._gateway.limits.read_body(request)
@@ -141,9 +142,13 @@ class _Exchange:
             return await self._gateway.judge(call)
         if not self._gateway.proxy.has_key:
             return outage("no_key")
-        listener = messages_api.Listener(streams=self._streams)
+        listener, room = messages_api.Listener(streams=self._streams), LONGEST_REPLY
 
         async def listen(piece: bytes) -> None:
+            nonlocal room
+            room -= len(piece)
+            if room < 0:
+                raise httpx2.RemoteProtocolError("the reply does not end")
             listener.feed(piece)
             if call.is_answer and self._streams and not listener.has_ended and self._is_ok:
                 await self._send_piece(piece)
@@ -167,6 +172,7 @@ class _Exchange:
             sending = self._gateway.proxy.send(self._request.method, self._target, headers, self._body)
             try:
                 async with sending as response:
+                    check_response(response)
                     self._response_start = response.status_code, response_headers(response)
                     async for piece in response.aiter_raw():
                         await take(piece)

@@ -37,6 +37,8 @@ _ERROR_OF_OUTAGE = {
     "bad_request": "invalid_request_error",
     "timeout": "timeout_error",
 }
+_ON_THE_WAY = {"unreachable", "cut"}  # outages that are no fault of this service
+BAD_GATEWAY = 502
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,7 +158,8 @@ def error(kind: str, message: str) -> tuple[int, bytes]:
 def outage_error(found: Outage) -> tuple[int, bytes]:
     """Return the status and body for an outage, in our words: Claude's own may repeat the question."""
     hint = found.hint[:1].upper() + found.hint[1:]
-    return error(_ERROR_OF_OUTAGE.get(found.kind, "api_error"), f"{found.message} {hint}")
+    status, body = error(_ERROR_OF_OUTAGE.get(found.kind, "api_error"), f"{found.message} {hint}")
+    return BAD_GATEWAY if found.kind in _ON_THE_WAY else status, body
 
 
 def outage_of(status: int, body: bytes) -> Outage:

@@ -14,6 +14,7 @@ from shammah_mlx.teacher.keys import BASE_URL, Credential
 Headers = list[tuple[bytes, bytes]]
 
 CLAUDE = "https://api.anthropic.com"
+HIGHEST_STATUS = 599
 CONNECT_S = 10.0  # to connect to Claude; the config says how long Claude may be silent
 _HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
@@ -71,6 +72,18 @@ class Proxy:
 def is_safe_target(target: bytes) -> bool:
     """Say whether a path can be passed on: ASCII, without dot segments that would lead elsewhere."""
     return target.isascii() and not _DOT_SEGMENT.search(target.partition(b"?")[0])
+
+
+def check_response(response: httpx2.Response) -> None:
+    """Check that a response may be passed on: its status is one, and its length is said in one way.
+
+    Raises:
+        httpx2.RemoteProtocolError: it may not; two readers of it might disagree about where it ends (RFC 9112, 6.3).
+    """
+    if response.status_code > HIGHEST_STATUS:
+        raise httpx2.RemoteProtocolError("the response has no valid status")
+    if {"transfer-encoding", "content-length"} <= response.headers.keys():
+        raise httpx2.RemoteProtocolError("the response has two lengths")
 
 
 def response_headers(response: httpx2.Response) -> Headers:

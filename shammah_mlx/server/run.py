@@ -51,11 +51,14 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -
         await service.start()
         opened.push_async_callback(service.stop)
         own = opened.enter_context(_own_socket(home))
+        sockets = [own, port] if port else [own]
+        for each in sockets:
+            each.listen()  # who reads the next line may connect at once
         log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
         if credential is None:
             log.info("no API key, so Claude cannot be asked: run `shammah key set`, then restart the service")
         background = local_api.audit_late(), service.until_worker_ends(), _watch(home / SOCKET)
-        await _run(server, [own, port] if port else [own], *background)
+        await _run(server, sockets, *background)
     log.info("ended; everything is saved")
 
 

@@ -112,6 +112,7 @@ class Claude:
                     max_retries=call.max_retries,
                     timeout=call.timeout_s,
                     middleware=[_refuse_waits_over(call.timeout_s)],
+                    http_client=anthropic.DefaultHttpxClient(follow_redirects=False),  # nobody else gets the question
                     default_headers={"via": OUR_VIA},
                 ) as client,
                 client.messages.create(

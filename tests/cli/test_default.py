@@ -244,6 +244,15 @@ def test_brackets_in_a_question_are_not_taken_for_markup(shammah: Shammah, claud
     assert text in " ".join(result.stdout.split())
 
 
+def test_a_reason_to_stop_that_the_server_chose_cannot_control_the_terminal(shammah: Shammah, claude: Loopback) -> None:
+    claude.default_to(reply("half an answ", stop_reason="\x1b]52;c;ZXZpbA==\x07\nodd"))
+    asked = shammah("ask", "what is a monad?")
+    assert asked.exit_code == 4
+    assert "Claude stopped because of ]52;c;ZXZpbA== odd." in asked.stderr
+    assert "\x1b" not in asked.stderr
+    assert "\x07" not in asked.stderr
+
+
 def test_why_says_that_a_cut_reply_was_not_learnt(shammah: Shammah, claude: Loopback) -> None:
     claude.default_to(reply("half an answ", stop_reason="max_tokens"))
     shammah("ask", "what is a monad?")

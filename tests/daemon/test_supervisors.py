@@ -154,11 +154,30 @@ def test_install_is_refused_while_another_process_serves_the_home(mac: Run, home
     assert "another process already serves this home" in result.stderr
 
 
-def test_install_refuses_a_base_url_with_a_password(mac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://me:secret@127.0.0.1:1")
+@pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1:1", "http://127.0.0.1:1/?token=secret"])
+def test_install_refuses_a_base_url_with_a_secret(mac: Run, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
     result = mac("service", "install")
     assert result.returncode == 1
     assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SHAMMAH_HOME"])
+def test_install_refuses_a_line_break_which_would_begin_another_setting(
+    mac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, f"{tmp_path}/x\nExecStartPre=touch {tmp_path}/ran")
+    result = mac("service", "install")
+    assert result.returncode == 1
+    assert "has a control character" in result.stderr
+    assert not (tmp_path / "Library").exists()
+
+
+def test_the_service_gets_the_cache_of_the_shell(mac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert mac("service", "install").returncode == 0
+    place = tmp_path / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+    assert plistlib.loads(place.read_bytes())["EnvironmentVariables"]["XDG_CACHE_HOME"] == str(tmp_path / "cache")
 
 
 def test_the_keychain_stores_the_key_on_a_mac(

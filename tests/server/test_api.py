@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from shammah_mlx.events import Interaction
 from shammah_mlx.home.journal import Journal
-from tests.loopback import Loopback, Wire, cut, fail, reply, stall
+from tests.loopback import Loopback, Request, Wire, cut, fail, reply, stall
 from tests.served import BOLD, WITHIN_S, Place, Served
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ class TestFailures:
             with Place() as home, Served(home, environment) as served, served.own() as own:
                 for others in ({}, {"top_p": 0.5}):
                     got = own.post("/v1/messages", json=new("what is a monad?", **others))
-                    assert got.status_code == 500
+                    assert got.status_code == 502
                     assert got.json()["error"]["type"] == "api_error"
                     assert "could not be reached" in got.json()["error"]["message"]
                 assert not journalled(served)
@@ -348,7 +348,7 @@ class TestFailures:
         upstream.default_to(half)
         for others in ({}, {"top_k": 3}):
             with suppress(httpx2.RemoteProtocolError):  # the headers may have been sent already
-                assert http.post("/v1/messages", json=new("what is a comet?", **others)).status_code == 500
+                assert http.post("/v1/messages", json=new("what is a comet?", **others)).status_code == 502
 
     def test_a_client_that_hangs_up_early_causes_no_traceback(self, served: Served) -> None:
         with socket.create_connection(("127.0.0.1", served.port)) as connection:
@@ -385,6 +385,44 @@ class TestFailures:
                 metrics = own.get("/metrics").text
                 assert "shammah_refused_total" in metrics
                 assert "comet" not in metrics
+
+
+class TestAnOddUpstream:
+    @pytest.mark.parametrize("text", ["covered", "not covered"])
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 699 Odd\r\ncontent-length: 2\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        ],
+    )
+    def test_is_a_bad_gateway(self, http: httpx2.Client, upstream: Loopback, head: bytes, text: str) -> None:
+        def answer(wire: Wire, _: Request) -> None:
+            wire.wfile.write(head)
+
+        upstream.default_to(answer)
+        headers = {} if text == "covered" else {"anthropic-beta": "x"}
+        got = http.post("/v1/messages", json=new("what is a nebula?"), headers=headers)
+        assert got.status_code == 502
+
+    def test_that_never_ends_is_given_up_and_stalls_nobody(
+        self, http: httpx2.Client, served: Served, upstream: Loopback
+    ) -> None:
+        def flood(wire: Wire, _: Request) -> None:
+            wire.begin_stream()
+            for _megabyte in range(200):
+                wire.chunk(b"x" * 1_000_000)
+
+        upstream.default_to(flood)
+        assert http.post("/v1/messages", json=new("what is a quasar?")).status_code == 502
+        assert served.health()["status"] == "ok"
+
+    def test_gets_no_trace(self, served: Served, upstream: Loopback) -> None:
+        before = len(upstream.requests)
+        with closing(HTTPConnection("127.0.0.1", served.port, timeout=WITHIN_S)) as connection:
+            connection.request("TRACE", "/v1/messages", headers={"x-api-key": served.token})
+            assert connection.getresponse().status == 404
+        assert len(upstream.requests) == before
 
 
 class TestAccess:

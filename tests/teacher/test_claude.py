@@ -214,6 +214,15 @@ class TestAnOutage:
     def test_has_the_kind_of_the_status(self, behaviour: Behaviour, expected: str) -> None:
         assert kind(ask(behaviour)) == expected
 
+    def test_is_what_a_redirect_is_and_the_question_goes_nowhere_else(self) -> None:
+        with Loopback() as other:
+
+            def move(wire: loopback.Wire, _: loopback.Request) -> None:
+                wire.send(307, "text/plain", b"", {"location": f"{other.url}/v1/messages"})
+
+            assert isinstance(ask(move), Outage)
+            assert other.requests == []
+
     @pytest.mark.parametrize("status", loopback.ERROR_TYPES)
     def test_says_what_to_do_and_repeats_neither_key_nor_query_nor_server(self, status: int) -> None:
         outcome = ask(fail(status, lambda asked: f"{KEY} may not ask {asked!r}"))
