@@ -54,11 +54,12 @@ class Query(_Event, frozen=True):
     history: tuple[Exchange, ...] = ()  # earlier turns of the conversation, oldest first
     at: float = 0.0  # time of asking, Unix time, seconds
     stop_sequences: tuple[str, ...] = ()  # the reply ends before the first of these texts
+    scope: int | UnsetType = UNSET  # hash of who asks, and in which version of the API, if the client says so
 
     @property
     def is_plain(self) -> bool:
-        """Say whether the query has no history and no stop sequences."""
-        return not self.history and not self.stop_sequences
+        """Say whether the query has no history, no stop sequences and no scope."""
+        return not self.history and not self.stop_sequences and self.scope is UNSET
 
     @property
     def context(self) -> int:
@@ -66,6 +67,8 @@ class Query(_Event, frozen=True):
         parts: list[object] = [self.system, self.model, self.max_tokens, self.history]
         if self.stop_sequences:  # only if there are any: hashes stored before they existed stay valid
             parts.append(self.stop_sequences)
+        if self.scope is not UNSET:
+            parts.append({"scope": self.scope})
         return hash_63(msgspec.json.encode(parts))
 
     @property

@@ -25,14 +25,16 @@ from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
 from shammah_mlx.server.limits import Limits
 from shammah_mlx.server.prometheus import Counters
-from shammah_mlx.server.proxy import Headers, Proxy, check_response, is_safe_target, response_headers
+from shammah_mlx.server.proxy import Headers, Proxy, Unpack, check_response, is_safe_target, response_headers, unpacker
 from shammah_mlx.server.service import AwayError, Consult, Service
+from shammah_mlx.teacher.claude import api_version
 from shammah_mlx.teacher.identity import SOURCE, local_model
 from shammah_mlx.teacher.outages import kind_of, outage
 
 LONGEST_REPLY = 32_000_000  # bytes of one reply that are kept until it ends; Claude's longest are a few hundred kB
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
+CACHE = "shammah-cache"  # request header: with `no`, Claude answers and nothing is learnt
 COVERED, QUERY_ID = "shammah-covered", "shammah-query-id"  # response headers, beside SOURCE
 _KEY_REFUSED = (401, 403)  # the key is ours, so the client does not see what Claude said about it
 
@@ -82,8 +84,10 @@ class AnthropicApi:
             return too_large
         exchange = _Exchange(self._gateway, request, target, body, receive, send)
         is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
-        if is_question and "anthropic-beta" not in request.headers:
-            covered = messages_api.read_request(body, self._gateway.service.config.max_query_bytes)
+        wants_claude = request.headers.get(CACHE, "").strip().lower() == "no"
+        if is_question and not wants_claude and "anthropic-beta" not in request.headers:
+            most = self._gateway.service.config.max_query_bytes
+            covered = messages_api.read_request(body, request.headers, most, api_version())
             if covered is not None:
                 return await exchange.answer(covered)
         return await exchange.pass_on()
@@ -144,12 +148,16 @@ class _Exchange:
             return outage("no_key")
         listener, room = messages_api.Listener(streams=self._streams), LONGEST_REPLY
 
+        unpack: Unpack | None = None
+
         async def listen(piece: bytes) -> None:
-            nonlocal room
-            room -= len(piece)
+            nonlocal room, unpack
+            unpack = unpack or unpacker(self._response_start[1] if self._response_start else [])
+            read = unpack(piece, room + 1)
+            room -= max(len(piece), len(read))
             if room < 0:
                 raise httpx2.RemoteProtocolError("the reply does not end")
-            listener.feed(piece)
+            listener.feed(read)
             if call.is_answer and self._streams and not listener.has_ended and self._is_ok:
                 await self._send_piece(piece)
             else:

@@ -79,9 +79,11 @@ class LocalApi:
 
     async def _ask(self, request: Request) -> Response:
         body = await self._limits.read_body(request)
+        if body is None:
+            return error_response("request_too_large", "The request body is larger than this service accepts.")
         try:
-            wanted = msgspec.json.decode(body or b"", type=AskRequest)
-        except msgspec.DecodeError:
+            wanted = msgspec.json.decode(body, type=AskRequest)
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return error_response("invalid_request_error", "The body is not a valid ask request.")
         return StreamingResponse(self._answer(wanted), media_type=LINES)
 

@@ -9,13 +9,15 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Count, Price
-from shammah_mlx.events import Interaction, Outage, Query, Reply
+from shammah_mlx.events import Interaction, Outage, Query, Reply, hash_63
 from shammah_mlx.teacher.outages import kind_of_status, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
 
 USUAL_TEMPERATURE = 1.0  # Claude's default
+SCOPE = "shammah-scope"  # request header: questions with another value have other answers
 ERROR_STATUS = {  # of Claude's error types
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -66,7 +68,7 @@ class _RequestBody(_Strict, frozen=True):
     stop_sequences: list[str] | None = None
     stream: bool | None = None
     temperature: float | None = None
-    metadata: Any = None  # does not change the answer
+    metadata: Any = None  # says who asks: nobody gets another one's answer
 
 
 class _ErrorDetail(msgspec.Struct, frozen=True):
@@ -85,11 +87,17 @@ class CoveredRequest(msgspec.Struct, frozen=True):
     streams: bool
 
 
-def read_request(body: bytes, max_query_bytes: int) -> CoveredRequest | None:
-    """Parse a request; return None if the loop does not cover it."""
+def read_request(
+    body: bytes, headers: Mapping[str, str], max_query_bytes: int, usual_version: str
+) -> CoveredRequest | None:
+    """Parse a request; return None if the loop does not cover it.
+
+    `usual_version` is the version of the API that questions without a scope are asked in.
+    """
     try:
         request = msgspec.json.decode(body, type=_RequestBody)
-    except (msgspec.DecodeError, RecursionError):
+        json.loads(body, object_pairs_hook=_no_key_twice)  # readers differ in which of two values they take
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None  # another kind of request, or not valid: Claude will say
     text, system = _one_text(request.messages[0].content), _one_text(request.system or "")
     if text is None or system is None or not text.strip():
@@ -99,8 +107,27 @@ def read_request(body: bytes, max_query_bytes: int) -> CoveredRequest | None:
     if request.temperature not in (None, USUAL_TEMPERATURE):
         return None
     stops = tuple(request.stop_sequences or ())
-    query = Query(text.strip(), system.strip() or None, request.model, request.max_tokens, stop_sequences=stops)
+    query = Query(
+        text.strip(),
+        system.strip() or None,
+        request.model,
+        request.max_tokens,
+        stop_sequences=stops,
+        scope=_scope(request.metadata, headers, usual_version),
+    )
     return CoveredRequest(query, streams=bool(request.stream))
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+
+
+def _scope(metadata: Any, headers: Mapping[str, str], usual_version: str) -> int | UnsetType:
+    """Return a hash of what sets a request apart from the usual ones; UNSET if nothing does."""
+    version = headers.get("anthropic-version", usual_version)
+    parts = [metadata, None if version == usual_version else version, headers.get(SCOPE)]
+    return UNSET if parts == [None] * len(parts) else hash_63(msgspec.json.encode(parts))
 
 
 def _one_text(content: str | list[_Text]) -> str | None:
@@ -166,7 +193,7 @@ def outage_of(status: int, body: bytes) -> Outage:
     """Return the outage that an error response of Claude's stands for."""
     try:
         detail = msgspec.json.decode(body, type=_ErrorBody).error
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         detail = _ErrorDetail()
     return outage(kind_of_status(status, detail.type, None, detail.message))
 
@@ -176,14 +203,21 @@ class Listener:
 
     def __init__(self, *, streams: bool) -> None:
         self._streams, self._builder, self._unread = streams, ReplyBuilder(), b""
+        self._held = b""  # a carriage return at the end of a piece: half of a line end, or a whole one
         self.has_ended = False  # whether the stream's last event was read
 
     def feed(self, piece: bytes) -> None:
         """Read the next piece."""
-        self._unread += piece
-        if self._streams:
-            *events, self._unread = self._unread.replace(b"\r\n", b"\n").split(b"\n\n")
-            for event in events:
+        if not self._streams:
+            self._unread += piece
+            return
+        piece = self._held + piece
+        self._held = b"\r" if piece.endswith(b"\r") and not piece.endswith(b"\r\r") else b""
+        piece = piece[: len(piece) - len(self._held)]
+        self._unread += piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *events, self._unread = self._unread.split(b"\n\n")
+        for event in events:
+            if not self.has_ended:  # some servers add `data: [DONE]`
                 self._add_event(event)
 
     def mark_cut(self) -> None:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterable
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -12,6 +13,8 @@ from shammah_mlx.teacher.identity import OUR_VIA
 from shammah_mlx.teacher.keys import BASE_URL, Credential
 
 Headers = list[tuple[bytes, bytes]]
+Unpack = Callable[[bytes, int], bytes]
+"""Unpacks the next piece of a body, to at most so many bytes."""
 
 CLAUDE = "https://api.anthropic.com"
 HIGHEST_STATUS = 599
@@ -21,6 +24,7 @@ _HOP_BY_HOP = {
     *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
 }  # RFC 9110, 7.6.1
 _SET_BY_US = {b"host", b"x-api-key", b"authorization", b"cookie", b"content-length", b"via", b"expect"}
+_FOR_US = {b"shammah-cache", b"shammah-scope"}
 _NO_DEFAULT = ("accept", "accept-encoding", "user-agent")  # sent only if the client sent them
 _DOT_SEGMENT = re.compile(rb"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # resolving it would give another path
 
@@ -57,7 +61,7 @@ class Proxy:
         Raises:
             httpx2.HTTPError: Claude cannot be reached, or breaks off.
         """
-        passed_on = _without({*_HOP_BY_HOP, *_SET_BY_US, *_named_in_connection(headers)}, headers)
+        passed_on = _without({*_HOP_BY_HOP, *_SET_BY_US, *_FOR_US, *_named_in_connection(headers)}, headers)
         credential = self._credential.headers if self._credential else {}
         ours = [(name.encode(), value.encode()) for name, value in {**credential, "via": OUR_VIA}.items()]
         url = self._base + target.decode("ascii")
@@ -84,6 +88,19 @@ def check_response(response: httpx2.Response) -> None:
         raise httpx2.RemoteProtocolError("the response has no valid status")
     if {"transfer-encoding", "content-length"} <= response.headers.keys():
         raise httpx2.RemoteProtocolError("the response has two lengths")
+
+
+def unpacker(headers: Headers) -> Unpack:
+    """Return what unpacks the pieces of a response for reading; those that are passed on stay as they are.
+
+    Nothing packed is asked for, but some servers send gzip all the same. Of another packing nothing is read.
+    """
+    packings = [value.strip().lower() for name, value in headers if name.lower() == b"content-encoding"]
+    if packings in ([], [b"identity"]):
+        return lambda piece, _: piece
+    if packings in ([b"gzip"], [b"x-gzip"]):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+    return lambda _, __: b""
 
 
 def response_headers(response: httpx2.Response) -> Headers:

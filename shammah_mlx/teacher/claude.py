@@ -4,6 +4,7 @@ Knows nothing about routing, learning or storage. If Claude cannot be reached, t
 Its words are ours, since a server's message may repeat the key or the query.
 """
 
+import functools
 import re
 from collections.abc import Generator
 from contextlib import closing
@@ -33,6 +34,14 @@ class _Call(NamedTuple):
     max_retries: int
     stop_sequences: tuple[str, ...] = ()
     thinks: bool = True  # False: no thinking, which would use up the tokens of a one-word answer
+
+
+@functools.cache
+def api_version() -> str:
+    """Return the version of Claude's API that our own questions are asked in: the SDK's."""
+    import anthropic
+
+    return str(anthropic.Anthropic(api_key="none").default_headers["anthropic-version"])
 
 
 @final

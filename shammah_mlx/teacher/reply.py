@@ -42,6 +42,10 @@ class ReplyBuilder:
             self.model = _text(message, "model")
             self._count(_part(message, "usage"))
             self.tokens.pop("output_tokens", None)  # only the first token or so; the total comes at the end
+        elif kind == "content_block_start" and _part(event, "content_block", "text"):  # Claude's is empty
+            piece = _text(event, "content_block", "text")
+            self.text += piece
+            return piece
         elif kind == "content_block_delta" and _part(event, "delta", "type") == "text_delta":
             piece = _text(event, "delta", "text")
             self.text += piece

@@ -1,6 +1,7 @@
 """Anthropic clients of the service: which requests it answers, and which go to Claude byte for byte."""
 
 import asyncio
+import gzip
 import itertools
 import json
 import socket
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from shammah_mlx.events import Interaction
 from shammah_mlx.home.journal import Journal
-from tests.loopback import Loopback, Request, Wire, cut, fail, reply, stall
+from tests.loopback import Loopback, Message, Request, Wire, cut, fail, reply, stall
 from tests.served import BOLD, WITHIN_S, Place, Served
 
 if TYPE_CHECKING:
@@ -179,10 +180,16 @@ class TestTheContextOfAQuestion:
         got = http.post("/v1/messages", json={**body(KNOWN), **others})
         assert got.headers["shammah-source"] == "claude"
 
-    def test_has_no_metadata_and_no_default_temperature(self, http: httpx2.Client) -> None:
+    def test_has_no_cache_control_and_no_default_temperature(self, http: httpx2.Client) -> None:
         block = [{"type": "text", "text": KNOWN, "cache_control": {"type": "ephemeral"}}]
-        sent = body("", messages=[{"role": "user", "content": block}], metadata={"user_id": "u"}, temperature=1.0)
+        sent = body("", messages=[{"role": "user", "content": block}], temperature=1.0)
         assert http.post("/v1/messages", json=sent).headers["shammah-source"] == "recall"
+
+    def test_has_the_user_and_the_version_of_the_api(self, http: httpx2.Client) -> None:
+        theirs = body(KNOWN, metadata={"user_id": "somebody"})
+        assert http.post("/v1/messages", json=theirs).headers["shammah-source"] == "claude"
+        old = {"anthropic-version": "2023-06-01"}
+        assert http.post("/v1/messages", json=body(KNOWN), headers=old).headers["shammah-source"] == "claude"
 
     def test_a_recalled_answer_has_its_stop_reason(
         self, http: httpx2.Client, served: Served, upstream: Loopback
@@ -211,6 +218,21 @@ DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/p
 
 
 class TestRequestsNotCovered:
+    def test_a_client_may_bypass_what_was_learnt(self, http: httpx2.Client, served: Served, upstream: Loopback) -> None:
+        before, asked = len(journalled(served)), len(upstream.requests)
+        got = http.post("/v1/messages", json=body(KNOWN), headers={"shammah-cache": "no", "shammah-scope": "x"})
+        assert got.json()["content"][0]["text"] == f"You asked: {KNOWN}"
+        assert len(upstream.requests) == asked + 1
+        assert not [name for name in upstream.requests[-1].headers if name.startswith("shammah")]
+        assert len(journalled(served)) == before
+
+    def test_a_question_of_another_scope_is_another_question(self, http: httpx2.Client, upstream: Loopback) -> None:
+        before = len(upstream.requests)
+        assert http.post("/v1/messages", json=body(KNOWN)).headers["shammah-source"] == "recall"
+        got = http.post("/v1/messages", json=body(KNOWN), headers={"shammah-scope": "work"})
+        assert got.headers["shammah-source"] == "claude"
+        assert len(upstream.requests) == before + 1
+
     @pytest.mark.parametrize(
         "sent",
         [
@@ -416,6 +438,35 @@ class TestAnOddUpstream:
         upstream.default_to(flood)
         assert http.post("/v1/messages", json=new("what is a quasar?")).status_code == 502
         assert served.health()["status"] == "ok"
+
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_may_send_gzip_although_nobody_asked_for_it(
+        self, http: httpx2.Client, served: Served, upstream: Loopback, streams: bool
+    ) -> None:
+        def packed(wire: Wire, request: Request) -> None:
+            message = Message("It is a star.", MODEL, "end_turn", None, None)
+            events = [*message.opening(), *message.closing()]
+            plain = (
+                "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+                if streams
+                else json.dumps(message.whole())
+            )
+            kind = "text/event-stream" if streams else "application/json"
+            wire.send(200, kind, gzip.compress(plain.encode()), {"content-encoding": "gzip"})
+
+        upstream.default_to(packed)
+        got = http.post("/v1/messages", json=new("what is a pulsar?", stream=streams))
+        assert "type" in got.text  # as it was sent
+        last = journalled(served)[-1].reply
+        assert last is not None
+        assert (last.text, last.complete) == ("It is a star.", True)
+
+    def test_bytes_that_are_no_utf_8_are_passed_on(self, http: httpx2.Client, upstream: Loopback) -> None:
+        upstream.default_to(lambda wire, _: wire.send(400, "application/json", b'{"error": {"message": "\xff"}}'))
+        for sent in (json.dumps(new("what is a star?")).encode(), b'{"model": "\xff"}'):
+            got = http.post("/v1/messages", content=sent)
+            assert got.status_code == 400
+            assert got.json()["error"].keys() >= {"message"} if b"\xff" in sent else b"\xff" in got.content
 
     def test_gets_no_trace(self, served: Served, upstream: Loopback) -> None:
         before = len(upstream.requests)

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from shammah_mlx.events import Outage, Query, Reply
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.server.messages_api import ERROR_STATUS, Listener, error, outage_error, outage_of, read_request
 from tests.loopback import Message
 
+VERSION = "2026-10-21"
 PRICES = PRESETS["default"].teacher.prices
 MESSAGE = Message("Ünder the moon — 月.", "claude-sonnet-5", "stop_sequence", "Hm.", {"output_tokens": 7})
 
@@ -29,7 +31,7 @@ def read_response(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage
     return listener.reply(PRICES), listener.has_ended
 
 
-@given(st.data(), st.sampled_from(["\n", "\r\n"]))
+@given(st.data(), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_a_stream_gives_the_same_reply_however_it_is_cut_into_pieces(data: st.DataObject, ending: str) -> None:
     whole = stream(MESSAGE, ending)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
@@ -82,7 +84,8 @@ def body(**others: Any) -> bytes:
 
 
 def test_a_query_has_every_field_of_the_request() -> None:
-    covered = read_request(body(system=[{"type": "text", "text": "s"}], stop_sequences=["#"], stream=True), 100)
+    sent = body(system=[{"type": "text", "text": "s"}], stop_sequences=["#"], stream=True)
+    covered = read_request(sent, {"anthropic-version": VERSION}, 100, VERSION)
     assert covered is not None
     assert covered.query == Query("Who?", "s", "m", 9, stop_sequences=("#",))
     assert covered.streams
@@ -106,10 +109,54 @@ def test_a_query_has_every_field_of_the_request() -> None:
         body(thinking={"type": "disabled"}),
         body(temperature=0),
         body(service_tier="auto"),
+        body()[:-1] + b', "model": "another"}',  # readers differ in which one they take
+        body().replace(b'"role"', b'"content": "What?", "role"'),
+        body().replace(b"Who", b"Who\xff"),
     ],
 )
 def test_a_request_that_is_not_one_question_in_text_is_not_covered(sent: bytes) -> None:
-    assert read_request(sent, 100) is None
+    assert read_request(sent, {}, 100, VERSION) is None
+
+
+def context(headers: dict[str, str], **others: Any) -> int:
+    covered = read_request(body(**others), headers, 100, VERSION)
+    assert covered is not None
+    assert covered.query.is_plain == (covered.query.scope is UNSET)
+    return covered.query.context
+
+
+def test_nobody_gets_the_answer_to_another_user_version_or_scope() -> None:
+    usual = context({})
+    assert context({"anthropic-version": VERSION}) == usual
+    others = [
+        context({}, metadata={"user_id": "ann"}),
+        context({}, metadata={"user_id": "bob"}),
+        context({"anthropic-version": "2027-01-01"}),
+        context({"shammah-scope": "work"}),
+        context({"shammah-scope": "home"}),
+        context({"shammah-scope": "home"}, metadata={"user_id": "bob"}),
+    ]
+    assert len({usual, *others}) == 7
+    assert context({"shammah-scope": "work"}) == others[3]
+
+
+def test_what_follows_the_end_of_a_stream_is_not_read() -> None:
+    reply, has_ended = read_response(
+        [stream(MESSAGE), b"data: [DONE]\n\n", b'data: {"type": "ping"}\n\n'], streams=True
+    )
+    assert isinstance(reply, Reply)
+    assert reply.complete
+    assert has_ended
+
+
+def test_text_may_stand_where_its_block_begins() -> None:
+    begun = stream(MESSAGE).replace(
+        b'"content_block": {"type": "text", "text": ""}', b'"content_block": {"type": "text", "text": "So: "}'
+    )
+    assert begun != stream(MESSAGE)
+    reply, _ = read_response([begun], streams=True)
+    assert isinstance(reply, Reply)
+    assert reply.text == "So: " + MESSAGE.text
 
 
 def test_stop_sequences_change_the_context_and_their_absence_does_not() -> None:
@@ -131,5 +178,13 @@ def test_an_outage_is_described_in_our_words_whatever_claude_said() -> None:
     status, body = outage_error(found)
     assert status == 429
     assert b"secret" not in body
-    for nonsense in (b"", b"<html>", b"5", b'{"error": 5}', b"[" * 100_000):
+    for nonsense in (
+        b"",
+        b"<html>",
+        b"\xff{",
+        b'{"error": {"message": "\xff"}}',
+        b"5",
+        b'{"error": 5}',
+        b"[" * 100_000,
+    ):
         assert outage_of(500, nonsense).kind == "server"
