@@ -51,6 +51,8 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
     texts = (
         query.text,
         query.system or "",
+        query.model or "",
+        *query.stop_sequences,
         *(text for exchange in query.history for text in (exchange.question, exchange.answer)),
     )
     secret = any(holds_secret(text) for text in texts)

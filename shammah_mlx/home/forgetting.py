@@ -20,6 +20,9 @@ from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
 
 
+_UNSEEN = {"Mn", "Me", "Cf"}  # accents; soft hyphens, zero-width signs, tags
+
+
 class Forgotten(msgspec.Struct, frozen=True):
     """The result of forgetting."""
 
@@ -67,8 +70,8 @@ def forget(
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
     """Return a function that says whether any text of an interaction contains the pattern.
 
-    The pattern is plain text. Case, line breaks and Unicode forms make no difference: erasing a row too many is better
-    than one too few.
+    The pattern is plain text. Case, accents, invisible signs, line breaks and Unicode forms make no difference: erasing a
+    row too many is better than one too few.
 
     Raises:
         BadInputError: the pattern is empty.
@@ -125,13 +128,18 @@ def _texts(interaction: Interaction) -> Iterator[str]:
     query, reply = interaction.request.query, interaction.reply
     yield query.text
     yield query.system or ""
+    yield query.model or ""
+    yield from query.stop_sequences
     for exchange in query.history:
         yield exchange.question
         yield exchange.answer
-    yield reply.text if reply else ""
+    if reply:
+        yield from (reply.text, reply.model, reply.stop_sequence or "")
     for scored in interaction.drafts:
-        yield scored.draft.text
+        yield from (scored.draft.text, scored.draft.stop_sequence or "")
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return a text without case, white space beyond single blanks, accents, and signs that nobody sees."""
+    seen = (sign for sign in unicodedata.normalize("NFKD", text) if unicodedata.category(sign) not in _UNSEEN)
+    return " ".join("".join(seen).casefold().split())

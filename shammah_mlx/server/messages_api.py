@@ -102,11 +102,11 @@ def read_request(
     text, system = _one_text(request.messages[0].content), _one_text(request.system or "")
     if text is None or system is None or not text.strip():
         return None
-    if len(text.encode()) + len(system.encode()) > max_query_bytes:
+    stops = tuple(request.stop_sequences or ())
+    if sum(len(part.encode()) for part in (text, system, request.model, *stops)) > max_query_bytes:
         return None
     if request.temperature not in (None, USUAL_TEMPERATURE):
         return None
-    stops = tuple(request.stop_sequences or ())
     query = Query(
         text.strip(),
         system.strip() or None,

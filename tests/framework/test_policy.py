@@ -188,6 +188,8 @@ def test_by_default_recall_shadows_every_forwarded_query() -> None:
         Query("my password = hunter2hunter2, is it safe?"),
         Query("is it safe?", system="password = hunter2hunter2"),
         Query("is it safe?", history=(Exchange("password = hunter2hunter2", "I see."),)),
+        Query("is it safe?", model="password = hunter2hunter2"),
+        Query("is it safe?", stop_sequences=("password = hunter2hunter2",)),
     ],
 )
 def test_a_secret_is_neither_stored_nor_audited(query: Query) -> None:

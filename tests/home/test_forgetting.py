@@ -364,14 +364,23 @@ FORWARD = Route({"recall": 0.1}, 0.5)
         ("had been", True),
         ("claude's answer", True),  # the reply
         ("ﬁnal dråft", True),  # a draft, with a ligature in the pattern and another way to write å in the text
-        ("claude-test", False),  # names of models and rows are no texts
+        ("final draft", True),  # without its accent
+        ("mo\u00adna\u200bd", True),  # a soft hyphen and a space of no width, which nobody sees
+        ("secret-model", True),  # what a client wrote where a model's name belongs
+        ("claude-test", True),  # and what a server did
+        ("stop here", True),
         ("row-7", False),
         (".*", False),  # it is no expression
     ],
 )
 def test_a_pattern_is_plain_text_in_any_text_of_an_interaction(pattern: str, holds: bool) -> None:
     query = Query(
-        "what is a monad?", "You are a pirate.", row="row-7", history=(Exchange("An earlier one", "Had been"),)
+        "what is a mo\u200bnad?",
+        "You are a pirate.",
+        "secret-model",
+        row="row-7",
+        history=(Exchange("An earlier one", "Had been"),),
+        stop_sequences=("STOP HERE",),
     )
     asked = msgspec.structs.replace(make_request(), query=query)
     drafted = (ScoredDraft(Draft("The final dra\u030aft", "recall"), 0.5),)
@@ -379,7 +388,7 @@ def test_a_pattern_is_plain_text_in_any_text_of_an_interaction(pattern: str, hol
     assert matcher(pattern)(told) is holds
 
 
-@pytest.mark.parametrize("pattern", ["", " \n"])
+@pytest.mark.parametrize("pattern", ["", " \n", "\u200b\u00ad"])
 def test_an_empty_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(BadInputError, match="empty"):
         matcher(pattern)

@@ -104,6 +104,8 @@ def test_a_query_has_every_field_of_the_request() -> None:
         body(messages=[{"role": "user", "content": [{"type": "text", "text": "a", "citations": []}]}]),
         body(messages=[{"role": "user", "content": "long " * 30}]),
         body(system="long " * 30),
+        body(model="long " * 30),
+        body(stop_sequences=["long "] * 30),
         body(tools=[]),
         body(tool_choice=None),
         body(thinking={"type": "disabled"}),
