@@ -19,7 +19,6 @@ from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
 
-
 _UNSEEN = {"Mn", "Me", "Cf"}  # accents; soft hyphens, zero-width signs, tags
 
 
@@ -70,8 +69,8 @@ def forget(
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
     """Return a function that says whether any text of an interaction contains the pattern.
 
-    The pattern is plain text. Case, accents, invisible signs, line breaks and Unicode forms make no difference: erasing a
-    row too many is better than one too few.
+    The pattern is plain text. Case, accents, invisible signs, line breaks and Unicode forms make no difference:
+    erasing a row too many is better than one too few.
 
     Raises:
         BadInputError: the pattern is empty.
