@@ -4,6 +4,7 @@ Uses patterns and checksums, no model and no list of leaked passwords. Texts wit
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -22,6 +23,24 @@ _ASSIGNED = re.compile(
     r"|\s+(?=['\"]\S+['\"]))(?:(['\"`])([^'\"`\n]{3,})\3|([^\s'\"`,;&][^\s\"`,;&]{2,}))(\s+\w)?",
     _I,
 )
+_IN_OTHER_LANGUAGES = re.compile(  # the same in some other languages, and how they say "is"
+    r"(?:pass[wv]ort|kennwort|contrase(?:ñ|n)a|mot de passe|senha|palavra-passe|wachtwoord|lösenord|hasło|heslo|пароль"
+    r"|密[码碼]|口令|パスワード|暗証番号|비밀번호|암호|كلمة (?:المرور|السر)|סיסמה|पासवर्ड|şifre|parola)[^\S\n]{0,2}"
+    r"(?:ist(?: jetzt)?|lautet|es|está|est|é|è|is|är|jest|je|это|это —|是|为|は|を|는|은|هي|है)?[^\S\n]{0,2}[:=]?"
+    r"[^\S\n]{0,2}['\"「“]?([\w!-/:-@\[-`{-~]{4,})",
+    _I,
+)
+_ON_A_LINE = re.compile(  # the group is a value that some program or form is given
+    r"\bsshpass\s+-p\s*(\S{3,})|\bmysql\w*\b.*?\s-p(?!\s|assword\b)(\S{3,})|\b(?:docker|helm|podman)\b.*?\blogin\b.*?\s-p\s*(\S{3,})"
+    r"|\bredis-cli\b.*?\s-a\s*(\S{3,})|\b(?:set-)?cookie:\s*[^\s=;]+=([^\s;]{6,})|\b[a-z]+_(?:pass|pw|pwd)\s*=\s*['\"]?([^\s'\"]{3,})"
+    r"|\b(?:SECRET|PRIVATE|ENCRYPTION|SIGNING)_KEY\s*[=:]\s*['\"]([^'\"\n]{8,})|\bpw\s+(?:to|for|of)\s+[\w\s]{1,30}?\s*(?:is|[:=])\s*(\S{4,})"
+    r"|\b(?:root|admin(?:istrator)?|login|user(?:name)?)\s*(?:/\s+|\s/\s*|:)(?=\S*[\d!@#$%^&*])([^\s/]{5,})"
+    r"|\b(?:key|token|secret|credential)s?\b\W{0,4}(?:(?:is|was|for|\w{2,12})\W{1,3}){0,3}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
+    r"|\b[MNO][\w-]{23,27}\.[\w-]{6}\.([\w-]{27,})",  # a Discord token
+    _I,
+)
+_SPACED = re.compile(r"(?<=[\w-]) (?=[\w-])")  # a key that was written in groups, or sign by sign
+_CERTAIN = re.compile(r"(?:sk-(?:ant|proj|svcacct|or)-|gh[opusr]_|github_pat_|xox[abeprs]-|glpat-|AKIA)([\w.-]{12,})")
 _BLANK = re.compile(  # stands for a value: <token>, $TOKEN, ****, YOUR_KEY, a name, a call, a type, the next word
     r"[<${%\[(*.…]|your|example|placeholder|redacted|changeme|[x*.-]+$|[a-z_.]{3,}[(\[]"
     r"|(?!ey)[a-z_]\w*(?:\.[a-z_]\w*)+$|[a-z_.]*(?:password|passwd|token|secret|key|hash)[a-z_]*$"
@@ -66,6 +85,7 @@ def holds_secret(text: str) -> bool:
     secret that looks like a word and is not named.
     """
     step = _WINDOW - _OVERLAP
+    text = unicodedata.normalize("NFKC", text)  # full-width signs are the same signs
     return any(_holds_secret(text[start : start + _WINDOW]) for start in range(0, max(1, len(text) - _OVERLAP), step))
 
 
@@ -74,6 +94,9 @@ def _holds_secret(text: str) -> bool:
         _STATED.search(text) is not None
         or any(len(set(value)) >= _KEY_KINDS and not _BLANK.match(value) for value in _groups(_MARKED, text))
         or any(not _BLANK.match(value) for value in _groups(_ADDRESS, text))
+        or any(not _BLANK.match(value) for value in _groups(_ON_A_LINE, text))
+        or any(_is_password(value) for value in _groups(_IN_OTHER_LANGUAGES, text))
+        or any(len(set(value)) >= _KEY_KINDS for value in _groups(_CERTAIN, _SPACED.sub("", text)))
         or any(_is_assigned(found) for found in _ASSIGNED.finditer(text))
         or any(_is_card(found[0]) and not _is_public(text, found) for found in _CARD.finditer(text))
         or any(_is_iban(found[0]) for found in _IBAN.finditer(text))
@@ -94,6 +117,11 @@ def _is_assigned(found: re.Match[str]) -> bool:
     if value[1:].isalpha() and value[1:].islower():  # a plain word is a password where nothing else can be meant
         return password is not None and (quote is not None or sign not in (None, ":") or more is None)
     return password is not None or any(character.isdigit() for character in value)
+
+
+def _is_password(value: str) -> bool:
+    """Say whether a word after "password", in a language whose grammar is not known, can be nothing else."""
+    return not _BLANK.match(value) and not value.strip(".,;:?!()").isalpha()
 
 
 def _is_card(text: str) -> bool:
