@@ -1,6 +1,7 @@
 """Recognise a question that needs the request before it.
 
-Patterns over English text, no model: they match wordings, not meanings.
+Patterns over text, no model: they match wordings, not meanings. Of languages other than English only requests that name
+no subject are known.
 """
 
 import re
@@ -55,6 +56,17 @@ _OPENER = re.compile(
     r"|(?:previous|last) (?:answer|question|reply)|as i said|the above)\b|.*\binstead\W*$",
     _I,
 )
+_ELSEWHERE = re.compile(  # requests without a subject in other languages
+    r"\W*(?:weiter|mehr|warum|wieso|weshalb|und dann|und|noch ?mal|noch (?:eins|ein beispiel|mehr)|kürzer|länger"
+    r"|genauer|ein beispiel|auf (?:deutsch|englisch)|sigue|continúa|más|por qué|otra vez|y luego|un ejemplo|más corto"
+    r"|en español|pourquoi|encore|plus|plus court|et après|un exemple|en français|la suite|perché|continua|ancora"
+    r"|di più|un esempio"
+    r"|por ?qu[eê]|mais|de novo|um exemplo|verder|meer|waarom|nog een|en dan|varför|mer|fortsätt|dlaczego|dalej|więcej"
+    r"|почему|дальше|продолжай|ещё|еще|подробнее|короче|neden|devam|daha fazla"
+    r"|继续|繼續|为什么|為什麼|再来一个|更多|还有呢|然后呢|短一点|用英语|続けて|続き|なぜ|どうして|もっと|他には|短く|英語で|계속|왜|더|또"
+    r"|لماذا|أكمل|المزيد|क्यों|और|למה|עוד)(?:,? (?:bitte|por favor|s'il (?:te|vous) plaît|per favore|пожалуйста))?\W*",
+    _I,
+)
 _POINTS, _BARE = _set("that this these those"), _set("it that this these those they them he him his she her their its")
 
 
@@ -79,6 +91,8 @@ def leans_back(text: str) -> bool:
     a colon, in quotes, as code) does not lean back. Misses nouns that refer back: "why does the second step fail".
     """
     text = straighten_quotes(text).strip()
+    if _ELSEWHERE.fullmatch(text):
+        return True
     return _names_nothing(text) or _OPENER.match(text) is not None or _has_bare_pronoun(text)
 
 

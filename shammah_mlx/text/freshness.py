@@ -1,6 +1,7 @@
 """Recognise questions whose answer depends on the moment or on the person who asks.
 
-Patterns over English text, no model: they match wordings, not meanings.
+Patterns over text, no model: they match wordings, not meanings. Most are English; of other languages only the words for
+the moment are known.
 """
 
 import re
@@ -30,7 +31,26 @@ _MOMENT = re.compile(
     r"|\d (?:usd|eur|gbp|dollars|euros|pounds|yen) (?:in|to) (?:\w+ )?\w+\W*$"
     r"|\b(?:number of|how many)(?: new| confirmed| active| \w*covid\S*)* (?:cases|infections)\b|\bpeople are infected"
     r"|\bhow many (?:days|weeks|months) (?:are )?(?:left )?until\b"
-    r"|\b(?:latest|newest|current)(?: \w+)? (?:version|release) of",
+    r"|\b(?:latest|newest|current)(?: \w+)? (?:version|release) of"
+    r"|\b(?:dollar|euro|pound|yen|yuan|franc|rupee|usd|eur|gbp|jpy)s? (?:to|vs|in) (?:\w+ )?\w+ (?:exchange )?rate"
+    r"|^did (?:the )?(?-i:[A-Z])[\w ]{1,30} (?:win|lose|score|play|draw)"
+    r"(?: (?:again|today|yesterday|tonight|last \w+|(?:the|their) (?:game|match|race)))?\W*$"
+    r"|^is (?!there\b)[\w. ]{2,25} (?:down|offline|online|up and running|having (?:an outage|issues|problems))\W*$",
+    _I,
+)
+_MOMENT_ELSEWHERE = re.compile(  # the same in other languages
+    r"\b(?:wie spät|uhrzeit|wie viel uhr|(?:welche[rns]?|was für ein) (?:tag|datum)|heute|gerade jetzt|aktuell\w*"
+    r"|derzeit|(?:das|unser|zum) wetter|wetter(?:bericht|vorhersage| in| morgen)|schlagzeilen"
+    r"|nachrichten (?:von|aus|über)|wer (?:hat|ist) (?:gerade )?(?:gewonnen|präsident|kanzler\w*)"
+    r"|quelle heure|aujourd'hui|en ce moment|actuellement|météo|actualités|quel jour"
+    r"|qué hora|que hora|qué día|hoy|ahora mismo|actualmente|tiempo hace|noticias|clima de"
+    r"|che ore|che giorno|oggi|adesso|attualmente|che tempo fa|notizie"
+    r"|que horas|hoje|agora mesmo|atualmente|notícias|como está o tempo"
+    r"|hoe laat|vandaag|op dit moment|momenteel|het weer in|nieuws|i dag|just nu|idag|vädret|nyheter"
+    r"|która godzina|dzisiaj|dziś|teraz|pogoda|который час|сколько времени|сегодня|сейчас|погода|новости"
+    r"|saat kaç|bugün|şu an|hava durumu)\b"
+    r"|今日|今天|现在|現在|今何時|何時ですか|几点|幾點|天気|天气|天氣|ニュース|新闻|新聞|오늘|지금|날씨|몇 시|뉴스"
+    r"|اليوم|الآن|الطقس|आज|अभी|मौसम|היום|עכשיו",
     _I,
 )
 _PERSON = re.compile(
@@ -75,6 +95,8 @@ def is_fleeting(text: str) -> bool:
     or the current directory. Misses facts that change slowly: "how tall is the tallest building".
     """
     plain = _ASIDE.sub(" ", straighten_quotes(text)).strip()
+    if _MOMENT_ELSEWHERE.search(plain):
+        return True
     if _MEANING.search(plain):
         return False
     if _MOMENT.search(plain) or _TASK.search(plain):
