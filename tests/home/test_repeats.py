@@ -16,7 +16,7 @@ from shammah_mlx.home.forgetting import forget
 from shammah_mlx.home.schema import MIGRATIONS, open_database
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.teacher.recordings import Scripted
+from shammah_mlx.teacher.recordings import Recorded, Row, Scripted
 from tests.fakes import reply
 
 DAY = 86_400.0
@@ -211,6 +211,30 @@ def test_an_audit_by_a_verdict_alone_lets_the_answer_stand(opened: Open) -> None
     assert [each.outcome for each in audited] == ["audited"] * 3
     assert [each.answer for each in audited] == [ANSWER] * 3
     assert len(home.teacher.asked) < 1 + len(audited)  # most audits buy no reply
+
+
+def test_one_text_asked_again_and_again_is_no_evidence_about_other_questions(home: Path, weights: Weights) -> None:
+    known = {
+        "What does NASA stand for?": "National Aeronautics and Space Administration.",
+        "Who wrote Hamlet?": "William Shakespeare.",
+        "What is the capital of France?": "Paris.",
+        "How many legs has a spider?": "Eight.",
+        "What is the boiling point of water?": "100 degrees Celsius.",
+        "Who painted the Mona Lisa?": "Leonardo da Vinci.",
+    }
+    others = [
+        "What does the word ennui mean?",
+        "Who wrote Faust?",
+        "How many legs has an ant?",
+        "Who painted Guernica?",
+    ]
+    teacher = Recorded([Row(text, answer, text) for text, answer in known.items()])
+    with Assistant(home, config(), teacher, weights, AssistantOptions(clock=lambda: 1e9)) as assistant:
+        for text in 12 * list(known):
+            assistant.ask(Query(text, row=text))
+            assistant.learn_pending()
+        for text in others:
+            assert isinstance(assistant.ask(Query(text)), Outage)  # it would have to ask Claude
 
 
 def test_what_is_not_stored_is_not_repeated(opened: Open) -> None:
