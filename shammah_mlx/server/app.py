@@ -23,7 +23,7 @@ from shammah_mlx.events import Interaction, Outage, Reply, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
-from shammah_mlx.server.limits import Limits
+from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
 from shammah_mlx.server.prometheus import Counters
 from shammah_mlx.server.proxy import Headers, Proxy, Unpack, check_response, is_safe_target, response_headers, unpacker
 from shammah_mlx.server.service import AwayError, Consult, Service
@@ -75,13 +75,16 @@ class AnthropicApi:
         if not is_safe_target(target) or request.method not in METHODS:
             return not_found()
         try:
-            body = await self._gateway.limits.read_body(request)
+            async with self._gateway.limits.body(request) as body:
+                return await self._answer_body(request, target, body, receive, send)
         except ClientDisconnect:
             return None
-        if body is None:
-            too_large = error_response("request_too_large", "The request body is larger than this service accepts.")
-            too_large.headers["connection"] = "close"  # otherwise the client would keep sending and wait for ever
-            return too_large
+        except RefusedBodyError as refused:
+            return refusal(refused)
+
+    async def _answer_body(
+        self, request: Request, target: bytes, body: bytes, receive: Receive, send: Send
+    ) -> Response | None:
         exchange = _Exchange(self._gateway, request, target, body, receive, send)
         is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
         wants_claude = request.headers.get(CACHE, "").strip().lower() == "no"

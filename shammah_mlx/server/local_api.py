@@ -17,7 +17,7 @@ from shammah_mlx.events import Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
-from shammah_mlx.server.limits import Limits
+from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
 from shammah_mlx.server.prometheus import Counters
 from shammah_mlx.server.protocol import (
     LIFE_S,
@@ -78,11 +78,11 @@ class LocalApi:
         return await asyncio.get_running_loop().run_in_executor(self._callers, ask)
 
     async def _ask(self, request: Request) -> Response:
-        body = await self._limits.read_body(request)
-        if body is None:
-            return error_response("request_too_large", "The request body is larger than this service accepts.")
         try:
-            wanted = msgspec.json.decode(body, type=AskRequest)
+            async with self._limits.body(request) as body:
+                wanted = msgspec.json.decode(body, type=AskRequest)
+        except RefusedBodyError as refused:
+            return refusal(refused)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return error_response("invalid_request_error", "The body is not a valid ask request.")
         return StreamingResponse(self._answer(wanted), media_type=LINES)

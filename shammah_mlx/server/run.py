@@ -1,6 +1,7 @@
 """Run the service: create its parts, listen on its sockets, end on a signal."""
 
 import logging
+import os
 import signal
 import socket
 from collections.abc import Coroutine, Iterator
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 
 HOME_POLL_S = 1.0  # between two checks whether the home still exists
+LOG_POLL_S = 5.0  # between two looks at the length of the log
+MOST_LOG_BYTES = 10_000_000
+STDERR = 2
 LOOPBACK = "127.0.0.1"
 LOCK = "serving"  # file in the home, locked by the process that serves it
 
@@ -57,7 +61,7 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -
         log.info("serving %s%s", own.getsockname(), "" if port is None else f" and {_url(port)}")
         if credential is None:
             log.info("no API key, so Claude cannot be asked: run `shammah key set`, then restart the service")
-        background = local_api.audit_late(), service.until_worker_ends(), _watch(home / SOCKET)
+        background = local_api.audit_late(), service.until_worker_ends(), _watch(home / SOCKET), _keep_log_short()
         await _run(server, sockets, *background)
     log.info("ended; everything is saved")
 
@@ -66,9 +70,13 @@ def _make_server(app: "ASGIApp", config: "ServiceConfig") -> "uvicorn.Server":
     """Return a server that ends in good order on SIGTERM and SIGINT."""
     import uvicorn
 
+    from shammah_mlx.server.connections import Connection, allow_files
+
+    allow_files()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=Connection,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -183,6 +191,20 @@ async def _watch(path: Path) -> None:
     while _is_still(path, inode):
         await asyncio.sleep(HOME_POLL_S)
     raise BadStateError(f"{path.parent} was deleted or replaced", "start the service again: it creates a new home")
+
+
+async def _keep_log_short() -> None:
+    """Empty the log whenever it is too long: the system that runs the service appends to it for ever."""
+    import asyncio
+    import fcntl
+    import stat
+
+    while True:
+        found = os.fstat(STDERR)
+        is_appended_to = stat.S_ISREG(found.st_mode) and fcntl.fcntl(STDERR, fcntl.F_GETFL) & os.O_APPEND
+        if is_appended_to and found.st_size > MOST_LOG_BYTES:
+            os.ftruncate(STDERR, 0)
+        await asyncio.sleep(LOG_POLL_S)
 
 
 def _url(port: socket.socket) -> str:
