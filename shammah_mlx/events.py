@@ -120,6 +120,14 @@ class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     entry: int | None = None  # recalled answers: number of the interaction they came from
     features: dict[str, float] = {}  # numbers that the Validator weighs, by name
     stop_sequence: str | None = None  # the stop sequence that ended the text
+    is_cut: bool | UnsetType = UNSET  # it reached the limit on its length
+
+    @property
+    def stop_reason(self) -> str:
+        """Return why the text ended, in Claude's words."""
+        if self.is_cut is True:
+            return "max_tokens"
+        return "end_turn" if self.stop_sequence is None else "stop_sequence"
 
 
 class ScoredDraft(_Event, frozen=True):

@@ -189,8 +189,11 @@ def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfi
     """Return what p_accept of this draft must exceed, by all rules; None while nothing may be served locally.
 
     The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. A draft that
-    is likely to answer another question than the one that was asked cannot be good enough.
+    is likely to answer another question than the one that was asked cannot be good enough, and neither can one that was
+    cut.
     """
+    if scored.draft.is_cut is True:
+        return 1.0
     if scored.draft.features.get(OTHER_ANSWER, 0.0) > config.max_other_answer:
         return 1.0
     is_scheduled = SOURCE_RULES[scored.draft.source].is_scheduled
@@ -235,7 +238,7 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
         return False
     best = drafts[0]
     threshold = request.thresholds.get(best.draft.source)
-    if threshold is None or (request.strict and not request.can_be_covered):
+    if threshold is None or best.draft.is_cut is True or (request.strict and not request.can_be_covered):
         return False
     other_answer = best.draft.features.get(OTHER_ANSWER, 0.0)
     rate = max(bad_rate(best.p_accept, threshold), other_answer)

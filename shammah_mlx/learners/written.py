@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from msgspec import UNSET
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import Draft, Exchange, Query, Role, Show, Step
@@ -78,7 +79,7 @@ class WrittenDrafts:
             "lost": math.log1p(lost),
             "draft logit": self._logit("validator", (query.prompt, written.text)),
         }
-        return Draft(written.text, "decoder", features=features)
+        return Draft(written.text, "decoder", features=features, is_cut=UNSET if written.written.finished else True)
 
     def step(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         """Learn a reply, or what came of a draft."""

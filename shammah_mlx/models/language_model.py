@@ -102,7 +102,7 @@ class LanguageModel:
         most = min(room, self._config.max_draft_tokens if limit is None else limit)
         stream = TextStream(self.chat.decode, on_text)
         written = write_greedily(reader, unread, Guess(guessed, self._config), self._stops, most, stream.update)
-        text = stream.close(written.ids)
+        text = stream.close(written.ids, is_whole=written.finished)
         return Text(
             text, math.fsum(written.log_p) / max(1, len(written.log_p)), min(written.log_p, default=0.0), written
         )
@@ -256,9 +256,9 @@ class TextStream:
         """Pass on what all ids so far add to the text, except an incomplete character at its end."""
         self._advance(self._decode(ids).rstrip(UNFINISHED))
 
-    def close(self, ids: list[int]) -> str:
-        """Pass on the rest; return the whole text."""
-        text = self._decode(ids)
+    def close(self, ids: list[int], *, is_whole: bool = True) -> str:
+        """Pass on the rest; return the whole text. One that was cut loses the half of a character at its end."""
+        text = self._decode(ids) if is_whole else self._decode(ids).rstrip(UNFINISHED)
         self._advance(text)
         return text
 

@@ -143,15 +143,15 @@ def message(answered: Interaction, model: str) -> bytes:
 
 
 def _message(answered: Interaction, model: str) -> dict[str, Any]:
-    stop = answered.draft.stop_sequence if answered.draft else None
+    draft = answered.draft
     return {
         "id": f"msg_{model}_{answered.request.number}",
         "type": "message",
         "role": "assistant",
         "model": model,
         "content": [{"type": "text", "text": answered.answer}],
-        "stop_reason": "end_turn" if stop is None else "stop_sequence",
-        "stop_sequence": stop,
+        "stop_reason": draft.stop_reason if draft else "end_turn",
+        "stop_sequence": draft.stop_sequence if draft else None,
         "usage": {"input_tokens": 0, "output_tokens": 0},  # nothing was charged
     }
 

@@ -266,6 +266,18 @@ def test_a_likely_neighbour_is_not_checked(other_answer: float, worth: bool) -> 
     assert is_worth_a_check(ScoredDraft(draft, 0.97), judged()) is worth
 
 
+def test_a_draft_that_reached_its_limit_is_neither_served_nor_checked() -> None:
+    whole = ScoredDraft(Draft(20 * "word ", "decoder"), 0.97)
+    cut = ScoredDraft(Draft(20 * "word ", "decoder", is_cut=True), 0.97)
+    assert [is_worth_a_check(draft, judged()) for draft in (whole, cut)] == [True, False]
+    sure = [msgspec.structs.replace(draft, p_accept=0.9999) for draft in (whole, cut)]
+    request = asked(Query("q"), 1, 3000, PRESETS["default"])
+    config = PRESETS["default"].policy
+    assert policy.required_p_accept(sure[0], request, config) != 1.0
+    assert policy.required_p_accept(sure[1], request, config) == 1.0
+    assert (whole.draft.stop_reason, cut.draft.stop_reason) == ("end_turn", "max_tokens")
+
+
 def test_a_doubtful_command_that_destroys_is_checked_only_after_the_validator_accepted_it() -> None:
     assert is_worth_a_check(scored(0.7, "ls -l build", "recall"), judged())
     assert not is_worth_a_check(scored(0.7, "rm -r build", "recall"), judged())

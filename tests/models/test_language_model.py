@@ -110,6 +110,8 @@ def test_half_a_character_is_held_back(tiny_model: LanguageModel) -> None:
         stream.update(ids[:end])
     assert stream.close(ids) == "a🍵b"
     assert told == ["a", "🍵", "b"]
+    halves = [stream.close(ids[:end], is_whole=False) for end in range(1, len(ids))]
+    assert set(halves) == {"a", "a🍵"}
     assert len(ids) > 3
 
 
