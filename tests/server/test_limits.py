@@ -82,7 +82,7 @@ def request(*pieces: bytes, ends: bool = True) -> Request:
         await asyncio.Event().wait()
 
     stream = messages()
-    return Request({"type": "http", "method": "POST", "headers": []}, lambda: anext(stream))  # type: ignore[arg-type]
+    return Request({"type": "http", "method": "POST", "headers": []}, lambda: anext(stream))
 
 
 def read(shared: Limits, asked: Request) -> bytes | str:
