@@ -62,7 +62,7 @@ def main() -> None:
                     times.append(time.perf_counter() - since)
                     assert answer.headers["shammah-source"] in ("repeat", "recall")
                 pending = served.health()["pending"]
-            learnt = 60.0 * (BACKLOG - pending) / (time.perf_counter() - begun)
+            learnt = 60.0 * (BACKLOG + len(busy) - pending) / (time.perf_counter() - begun)
     print(f"# {machine()}; {asked} questions, a backlog of {BACKLOG}")
     print(spread("nothing to learn", idle))
     print(spread("while it learns", busy), f"({learnt:.0f} replies learnt a minute)")
