@@ -15,6 +15,7 @@ from shammah_mlx.config import Count, Price
 from shammah_mlx.events import Interaction, Outage, Query, Reply, hash_63
 from shammah_mlx.teacher.outages import kind_of_status, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
+from shammah_mlx.text.snippets import unique_keys
 
 USUAL_TEMPERATURE = 1.0  # Claude's default
 SCOPE = "shammah-scope"  # request header: questions with another value have other answers
@@ -96,7 +97,7 @@ def read_request(
     """
     try:
         request = msgspec.json.decode(body, type=_RequestBody)
-        json.loads(body, object_pairs_hook=_no_key_twice)  # readers differ in which of two values they take
+        json.loads(body, object_pairs_hook=unique_keys)  # readers differ in which of two values they take
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None  # another kind of request, or not valid: Claude will say
     text, system = _one_text(request.messages[0].content), _one_text(request.system or "")
@@ -116,11 +117,6 @@ def read_request(
         scope=_scope(request.metadata, headers, usual_version),
     )
     return CoveredRequest(query, streams=bool(request.stream))
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
 
 
 def _scope(metadata: Any, headers: Mapping[str, str], usual_version: str) -> int | UnsetType:

@@ -98,14 +98,14 @@ def _as_json(text: str) -> str | None:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse)
+        value = json.loads(text, object_pairs_hook=unique_keys, parse_float=_number, parse_constant=_refuse)
         return json.dumps(value, sort_keys=True)
     except (ValueError, RecursionError):
         return None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object.
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these keys and values.
 
     Raises:
         ValueError: a key stands twice; readers differ in which one they take.

@@ -14,7 +14,7 @@ import json
 import random
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -86,14 +86,8 @@ def _field(key: str, value: str) -> str:
 
 def _places(value: str, question: str) -> list[tuple[int, int]]:
     """Return where a value stands in a question, as whole words and numbers."""
-    return list(_whole(value, question)) if value.strip() else []
-
-
-def _whole(value: str, question: str) -> Iterator[tuple[int, int]]:
-    for found in re.finditer(re.escape(value), question):
-        start, end = found.span()
-        if not (_joined(question, start) or _joined(question, end)):
-            yield start, end
+    spans = (found.span() for found in re.finditer(re.escape(value), question)) if value.strip() else ()
+    return [(start, end) for start, end in spans if not (_joined(question, start) or _joined(question, end))]
 
 
 def _joined(text: str, at: int) -> bool:
