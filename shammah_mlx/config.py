@@ -164,7 +164,7 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
         "worst surprise": -1.0,
         "same as recalled": 1.0,
         "foreign": -0.5,
-        "lost": -0.5,
+        "omitted": -1.0,
         "query logit": 0.0,
         "draft logit": 0.0,
     },

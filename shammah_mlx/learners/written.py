@@ -26,10 +26,11 @@ from shammah_mlx.models.fine_tuned import FineTuned
 from shammah_mlx.text import grounding
 from shammah_mlx.text.divergence import Meter
 
-WRITTEN_VERSION = "3"  # of the features made here
+WRITTEN_VERSION = "4"  # of the features made here
 RECENT = 64  # cached queries
-LIKE = 32  # questions most like a query, whose drafts make its record
-SHOWN = 8  # of these, whose words count as known
+LIKE = 128  # questions most like a query: they tell which of its words an answer repeats
+RECORDED = 32  # of these, whose drafts make its record
+SHOWN = 8  # of these, whose answers' words count as known
 ALIKE, SHARPNESS = 0.6, 15.0  # of the record: a question less alike than this counts e^-15 times the difference
 STALE = 50  # judged drafts after which one counts half in the record: the decoder that wrote it has learnt since
 LEAST_SURPRISE, LEAST_WORST_SURPRISE = 1e-3, 1e-2  # nats a token; less makes no difference
@@ -64,9 +65,8 @@ class WrittenDrafts:
         written = self._student.write(query, self._neighbour(query), known.answer if known else None, show)
         if not written.text.strip():
             return None
-        near = [past_exchange(self._lookup, entry.number) for entry, _ in self._most_like(query)[:SHOWN]]
-        foreign = grounding.foreign(written.text, query.text, (past.answer for past in near))
-        lost = grounding.lost(written.text, query.text, (past.question for past in near))
+        near = [past_exchange(self._lookup, entry.number) for entry, _ in self._most_like(query)]
+        foreign = grounding.foreign(written.text, query.text, (past.answer for past in near[:SHOWN]))
         same = known is not None and self._config.divergence.is_good(
             self._meter(Exchange(query.text, written.text), known)
         )
@@ -76,7 +76,7 @@ class WrittenDrafts:
             "worst surprise": math.log(LEAST_WORST_SURPRISE - written.least_log_p),
             "same as recalled": float(same),
             "foreign": math.log1p(foreign),
-            "lost": math.log1p(lost),
+            "omitted": grounding.omitted(written.text, query.text, near),
             "draft logit": self._logit("validator", (query.prompt, written.text)),
         }
         return Draft(written.text, "decoder", features=features, is_cut=UNSET if written.written.finished else True)
@@ -152,7 +152,7 @@ class WrittenDrafts:
     def _record(self, query: Query) -> float:
         """Return the log-odds that a draft is good, by the latest ones for the questions most like it."""
         good, bad = EXPECTED_GOOD, EXPECTED_BAD
-        for entry, alike in self._most_like(query):
+        for entry, alike in self._most_like(query)[:RECORDED]:
             if entry.number in self._labels:
                 place, label = self._labels[entry.number]
                 age = len(self._labels) - place

@@ -1,13 +1,19 @@
-"""Say which words of a written answer come from nowhere, and which of the question went nowhere. Pure text.
+"""Say which words of a written answer come from nowhere, and which of the question should be in it. Pure text.
 
 The answer to a task (a sentence to JSON, a description to a command) is made of the words of its question and of words
-that other answers of the kind have. A word that neither has is a guess. And a word of the question that no question
-like it has is what is new in it: an answer without it may have missed it.
+that other answers of the kind have. A word that neither has is a guess. And a word of the question that answers mostly
+repeat ("song" in {"music_item": "song"}) is missing where an answer leaves it out.
 """
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 
+from shammah_mlx.events import Exchange
+
+LEAST_KEPT = 1e-3  # probability that a word is left out rightly; less makes no difference
+NEW_REPEATED, NEW_SEEN = 0.1, 1.0  # what is assumed of new words before any was seen: one in ten is repeated
 _WORD = re.compile(r"\w+")
 
 
@@ -21,6 +27,21 @@ def foreign(answer: str, question: str, known_answers: Iterable[str]) -> int:
     return len(words(answer) - words(question).union(*map(words, known_answers)))
 
 
-def lost(answer: str, question: str, known_questions: Iterable[str]) -> int:
-    """Return how many words of a question neither its answer nor a known question has."""
-    return len(words(question) - words(answer).union(*map(words, known_questions)))
+def omitted(answer: str, question: str, known: Iterable[Exchange]) -> float:
+    """Return how surprising it is that an answer leaves out the words of its question that it does, in nats.
+
+    The probability that an answer repeats a word of its question is taken from the known exchanges whose question has
+    the word, that of a word which none has from how words fared when they first came. The order of `known` decides
+    which exchange was first.
+    """
+    asked, repeated = Counter[str](), Counter[str]()
+    new_seen, new_repeated = NEW_SEEN, NEW_REPEATED
+    for past in known:
+        in_question, in_answer = words(past.question), words(past.answer)
+        new = in_question - asked.keys()
+        new_seen, new_repeated = new_seen + len(new), new_repeated + len(new & in_answer)
+        asked.update(in_question)
+        repeated.update(in_question & in_answer)
+    first = new_repeated / new_seen
+    expected = ((repeated[word] + first) / (asked[word] + 1.0) for word in words(question) - words(answer))
+    return math.fsum(-math.log(max(1.0 - chance, LEAST_KEPT)) for chance in expected)

@@ -1,13 +1,17 @@
-"""Which words of an answer come from nowhere, and which of its question went nowhere."""
+"""Which words of an answer come from nowhere, and which of its question it should have."""
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.text.grounding import foreign, lost
+from shammah_mlx.events import Exchange
+from shammah_mlx.text.grounding import foreign, omitted
 
 QUESTION = "Play Blue Train by John Coltrane"
 KNOWN_ANSWERS = ['{"intent": "PlayMusic", "artist": "Adele", "track": "Hello"}']
-KNOWN_QUESTIONS = ["play Hello by Adele"]
+KNOWN = [Exchange("play the song Hello by Adele", '{"music_item": "song", "track": "Hello", "artist": "Adele"}')]
 
 
 def test_words_of_the_question_and_of_known_answers_are_not_foreign() -> None:
@@ -16,12 +20,26 @@ def test_words_of_the_question_and_of_known_answers_are_not_foreign() -> None:
     assert foreign(good.replace("john coltrane", "Miles Davis"), QUESTION, KNOWN_ANSWERS) == 2
 
 
-def test_new_words_of_the_question_that_the_answer_lacks_are_lost() -> None:
-    assert lost('{"track": "Blue Train", "artist": "John Coltrane"}', QUESTION, KNOWN_QUESTIONS) == 0
-    assert lost('{"track": "Blue Train"}', QUESTION, KNOWN_QUESTIONS) == 2
+def test_a_word_that_answers_repeat_is_missed_where_an_answer_leaves_it_out() -> None:
+    whole = '{"music_item": "song", "track": "Blue Train"}'
+    assert omitted(whole, "play the song Blue Train", KNOWN) < 1.0  # "play" and "the", which no answer repeats
+    assert omitted('{"track": "Blue Train"}', "play the song Blue Train", KNOWN) > 1.2
 
 
-@given(st.text(), st.text(), st.lists(st.text()))
-def test_no_word_is_foreign_or_lost_in_what_repeats_the_question(answer: str, question: str, known: list[str]) -> None:
-    assert foreign(question, question, known) == lost(question, question, known) == 0
-    assert foreign(answer, question, [*known, answer]) == lost(answer, question, [*known, question]) == 0
+def test_every_further_answer_makes_an_omission_more_surprising() -> None:
+    once, often = (omitted("{}", "song", KNOWN * times) for times in (1, 9))
+    assert once < often
+    assert omitted("{}", "by", KNOWN * 9) < omitted("{}", "by", KNOWN)
+
+
+def test_a_new_word_is_expected_as_often_as_words_were_repeated_when_they_were_new() -> None:
+    """Of the six words of the known question, three are in its answer."""
+    assert omitted("{}", "Coltrane", KNOWN) == pytest.approx(-math.log(1 - 3.1 / 7))
+    assert omitted("{}", "Coltrane", []) == pytest.approx(-math.log(0.9))
+
+
+@given(st.text(), st.text(), st.lists(st.builds(Exchange, st.text(), st.text())))
+def test_what_repeats_the_question_omits_nothing(answer: str, question: str, known: list[Exchange]) -> None:
+    assert omitted(question, question, known) == 0
+    assert 0 <= omitted(answer, question, known) < math.inf
+    assert foreign(question, question, [answer]) == foreign(answer, question, [answer]) == 0
