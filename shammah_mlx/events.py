@@ -55,6 +55,7 @@ class Query(_Event, frozen=True):
     at: float = 0.0  # time of asking, Unix time, seconds
     stop_sequences: tuple[str, ...] = ()  # the reply ends before the first of these texts
     scope: int | UnsetType = UNSET  # hash of who asks, and in which version of the API, if the client says so
+    origin: int | UnsetType = UNSET  # hash of who is asked, if that is not Anthropic
 
     @property
     def is_plain(self) -> bool:
@@ -69,6 +70,8 @@ class Query(_Event, frozen=True):
             parts.append(self.stop_sequences)
         if self.scope is not UNSET:
             parts.append({"scope": self.scope})
+        if self.origin is not UNSET:
+            parts.append({"origin": self.origin})
         return hash_63(msgspec.json.encode(parts))
 
     @property
@@ -179,11 +182,17 @@ class Reply(_Event, frozen=True):
     output_tokens: int | None = None
     cost_usd: float | None = None  # None: unpriced
     stop_sequence: str | None = None  # the stop sequence that ended it
+    other_model: bool | UnsetType = UNSET  # it names another model than the one that was asked
 
     @property
     def complete(self) -> bool:
-        """Say whether Claude finished the reply, so that it may be learnt."""
+        """Say whether the reply is whole."""
         return self.stop_reason in COMPLETE and bool(self.text.strip())
+
+    @property
+    def teaches(self) -> bool:
+        """Say whether it may be learnt and measured by: it is whole, and of the model that was asked."""
+        return self.complete and self.other_model is not True
 
 
 class Outage(_Event, frozen=True):
@@ -360,17 +369,17 @@ class Interaction(
         Raises:
             ValueError: the fields contradict each other.
         """
-        drafted, complete = bool(self.drafts), self.reply is not None and self.reply.complete
+        drafted, teaches = bool(self.drafts), self.reply is not None and self.reply.teaches
         stood = self.route.local and drafted and self.audit_probability is not None
         legal = {
             "forwarded": self.reply is not None and not self.served_local and self.audit_probability is None,
             "rejected": self.route.local and drafted and self.reply is not None and not self.served_local,
-            "approved": stood and not complete and self.served_local,
+            "approved": stood and not teaches and self.served_local,
             "audited": stood and self.accepted and (self.divergence is not None or self.is_judged),
-            "late": stood and self.accepted and self.late_for is not None and (self.reply is None or complete),
+            "late": stood and self.accepted and self.late_for is not None and (self.reply is None or teaches),
         }[self.outcome]
         measured = any(scored.divergence is not None for scored in self.drafts)
-        if not legal or (measured and not complete):
+        if not legal or (measured and not teaches):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
 
     @property

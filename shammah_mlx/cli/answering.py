@@ -86,9 +86,8 @@ def _ask_here(
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
-    with Assistant(
-        make_home(home), config, claude, Weights(weights_folder()), options=AssistantOptions(on_wait=say_waiting)
-    ) as assistant:
+    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin)
+    with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         asked = assistant.make_query(wanted.text, wanted.system, wanted.model, continues=wanted.continues)
         if asked.history:
             _print_continuing(asked.history[-1].question)
@@ -159,7 +158,12 @@ def _print_shortcomings(answered: Interaction) -> int:
             why = "Claude could not be asked to check this local answer"
         click.echo(f"Not covered: {why}.", err=True)
         return UNCOVERED
-    if answered.served_local or reply is None or reply.complete:
+    if answered.served_local or reply is None:
+        return ANSWERED
+    if reply.complete:
+        if not reply.teaches:
+            told = f"Nothing was learnt: {reply.model or 'no model'} replied, not the model that was asked."
+            click.echo(one_line(told, LONGEST), err=True)
         return ANSWERED
     why = {
         None: "Incomplete: the connection was cut",

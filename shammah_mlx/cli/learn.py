@@ -32,15 +32,10 @@ def learn(ctx: click.Context, /, **options: Any) -> None:
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    weights = Weights(weights_folder())
+    claude = Claude(config.teacher, find_credential(home), judge=config.judge)
+    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin)
     try:
-        with Assistant(
-            home,
-            config,
-            Claude(config.teacher, find_credential(home), judge=config.judge),
-            weights,
-            options=AssistantOptions(on_wait=say_waiting),
-        ) as assistant:
+        with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
             learnt = assistant.learn_all(learning, wait=False)
         click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
     except KeyboardInterrupt:

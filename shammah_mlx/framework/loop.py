@@ -148,7 +148,7 @@ def observe(
     `give_way` is called while a draft is written, so that waiting requests can be answered in between.
     """
     request, drafts, reply = interaction.request, interaction.drafts, interaction.reply
-    if reply is None or not reply.complete:
+    if reply is None or not reply.teaches:
         return interaction
     drafted = {scored.draft.source for scored in drafts}
     missing = [
@@ -232,7 +232,7 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
         if drafts[0].passed and not policy.audit_buys_both(stands):
             return Interaction.audited(stands, drafts, None, good=True)
     reply = yield from ask_claude(request.query, is_answer=False)
-    if isinstance(reply, Outage) or not reply.complete:
+    if isinstance(reply, Outage) or not reply.teaches:
         return _audit_failed(stands, drafts, reply)
     drafts = _compare(drafts, request.query, reply, roles, meter)
     good = _is_good(drafts[0], request, config)
@@ -249,7 +249,7 @@ def _is_good(scored: ScoredDraft, request: Request, config: Config) -> bool:
 
 
 def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: Reply | Outage) -> Interaction | Outage:
-    """Serve the accepted draft although its audit got no complete reply, unless the user is strict.
+    """Serve the accepted draft although its audit got no reply to measure by, unless the user is strict.
 
     A draft that the judge refused meanwhile is not served either.
     """

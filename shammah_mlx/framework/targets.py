@@ -44,7 +44,7 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
         if good is not None:
             details = (draft.features, draft.source, decision_context.versions)
             targets.append(Target("validator", request.number, request.query, draft.text, good, *details))
-    if reply is not None and reply.complete:
+    if reply is not None and reply.teaches:
         wrong = [
             scored
             for scored in interaction.drafts

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
@@ -36,6 +37,7 @@ class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_wait: Callable[[], None] = loop.do_nothing  # called when another process makes this one wait
     give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may answer queries
     clock: Callable[[], float] = time.time  # Unix time, seconds
+    origin: int | UnsetType = UNSET  # hash of who the teacher is, if that is not Anthropic; see `Query`
 
 
 class Assistant:
@@ -138,6 +140,7 @@ class Assistant:
             model=query.model or self.config.teacher.model,
             max_tokens=query.max_tokens or self.config.teacher.max_tokens,
             at=self._options.clock(),
+            origin=self._options.origin,
         )
         request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config)
         answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
@@ -186,13 +189,13 @@ class Assistant:
             is_late = self._options.clock() > at + self.config.risk.audit_wait_s
             if is_late or served.decision_context.versions != self._training.versions:
                 reply = None
-            elif reached:
+            elif reached and served.request.query.origin == self._options.origin:
                 reply = yield from loop.ask_claude(served.request.query, is_answer=False)
             else:
                 continue
             if isinstance(reply, Outage):
                 break
-            if reply is not None and not reply.complete:
+            if reply is not None and not reply.teaches:
                 continue
             made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
         return made

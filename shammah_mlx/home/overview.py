@@ -235,8 +235,9 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
     """Say whether an interaction was learnt, and if not, why."""
     if journal.is_archived(interaction.request.number):
         return "no: set aside by a rollback"
-    if interaction.reply is not None and not interaction.reply.complete:
-        return "nothing: Claude's reply was not whole"
+    if interaction.reply is not None and not interaction.reply.teaches:
+        is_whole = interaction.reply.complete
+        return f"nothing: {'another model than the one asked replied' if is_whole else 'the reply was not whole'}"
     if interaction.request.number <= journal.progress().cursor:
         return "yes"
     if is_learning(home, config):

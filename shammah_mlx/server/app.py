@@ -149,7 +149,8 @@ class _Exchange:
             return await self._gateway.judge(call)
         if not self._gateway.proxy.has_key:
             return outage("no_key")
-        listener, room = messages_api.Listener(streams=self._streams), LONGEST_REPLY
+        listener = messages_api.Listener(call.query.model or "", streams=self._streams)
+        room = LONGEST_REPLY
 
         unpack: Unpack | None = None
 

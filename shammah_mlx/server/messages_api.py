@@ -195,10 +195,10 @@ def outage_of(status: int, body: bytes) -> Outage:
 
 
 class Listener:
-    """Reads one response of Claude's from its bytes, piece by piece, while the proxy passes them on."""
+    """Reads one response of the model asked from its bytes, piece by piece, while the proxy passes them on."""
 
-    def __init__(self, *, streams: bool) -> None:
-        self._streams, self._builder, self._unread = streams, ReplyBuilder(), b""
+    def __init__(self, asked: str, *, streams: bool) -> None:
+        self._streams, self._builder, self._unread = streams, ReplyBuilder(asked), b""
         self._held = b""  # a carriage return at the end of a piece: half of a line end, or a whole one
         self.has_ended = False  # whether the stream's last event was read
 

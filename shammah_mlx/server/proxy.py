@@ -9,14 +9,13 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
-from shammah_mlx.teacher.identity import OUR_VIA
+from shammah_mlx.teacher.identity import CLAUDE, OUR_VIA
 from shammah_mlx.teacher.keys import BASE_URL, Credential
 
 Headers = list[tuple[bytes, bytes]]
 Unpack = Callable[[bytes, int], bytes]
 """Unpacks the next piece of a body, to at most so many bytes."""
 
-CLAUDE = "https://api.anthropic.com"
 HIGHEST_STATUS = 599
 CONNECT_S = 10.0  # to connect to Claude; the config says how long Claude may be silent
 _HOP_BY_HOP = {

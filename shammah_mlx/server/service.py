@@ -187,14 +187,13 @@ class Service:
             raise AwayError("the home is being changed by another command", "ask again when that is done")
         if self._assistant is None:
             self.config, self._is_warm = self._read_config(), False
+            claude = Claude(self.config.teacher, self._credential, judge=self.config.judge)
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,
-                BackgroundJudge(
-                    Claude(self.config.teacher, self._credential, judge=self.config.judge), self._give_way
-                ),  # for learning; the service calls Claude outside the assistant
+                BackgroundJudge(claude, self._give_way),  # for learning; the service calls Claude outside the assistant
                 Weights(weights_folder()),
-                options=AssistantOptions(give_way=self._give_way),
+                options=AssistantOptions(give_way=self._give_way, origin=claude.origin),
             )
         return self._assistant
 

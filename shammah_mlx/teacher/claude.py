@@ -5,6 +5,7 @@ Its words are ours, since a server's message may repeat the key or the query.
 """
 
 import functools
+import os
 import re
 from collections.abc import Generator
 from contextlib import closing
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from shammah_mlx.config import JudgeConfig, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
-from shammah_mlx.teacher.identity import OUR_VIA
+from shammah_mlx.teacher.identity import OUR_VIA, origin
 from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
-from shammah_mlx.teacher.keys import Credential
+from shammah_mlx.teacher.keys import BASE_URL, Credential
 from shammah_mlx.teacher.outages import kind_of, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
 
@@ -57,6 +58,7 @@ class Claude:
     ) -> None:
         self._config, self._credential, self._base_url = config, credential, base_url
         self._judge = JudgeConfig() if judge is None else judge
+        self.origin = origin(base_url or os.environ.get(BASE_URL, "").strip())
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
         """Return Claude's reply, whole or cut, or the outage if there is none.
@@ -66,7 +68,7 @@ class Claude:
         model, max_tokens = query.model or self._config.model, query.max_tokens or self._config.max_tokens
         limits = (self._config.timeout_s, self._config.max_retries)
         call = _Call(model, max_tokens, query.system, _messages(query), *limits, query.stop_sequences)
-        return self._run(call, ReplyBuilder(), show)
+        return self._run(call, ReplyBuilder(model), show)
 
     def judge(self, query: Query, answer: str, reply: str | None) -> Verdict | Outage:
         """Return the verdict whether `answer` serves `query`, beside Claude's own `reply` if it is given.
@@ -78,11 +80,11 @@ class Claude:
         asked: list[MessageParam] = [{"role": "user", "content": content}]
         limits = (self._judge.timeout_s, 0)  # the user waits, and Claude can answer instead
         call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, thinks=False)
-        builder = ReplyBuilder()
+        builder = ReplyBuilder(call.model)
         said = self._run(call, builder)
         if isinstance(said, Outage):
             return said
-        good = parse_verdict(said.text) if said.complete else None
+        good = parse_verdict(said.text) if said.teaches else None
         if good is None and said.cost_usd is None:
             return outage(builder.failure or "no_verdict")
         return Verdict(

@@ -1,10 +1,45 @@
-"""The names by which this program recognises itself on the wire."""
+"""Who answers: this program itself, which its names on the wire tell, or which teacher of all there are."""
+
+import re
+
+from msgspec import UNSET, UnsetType
+
+from shammah_mlx.events import hash_63
 
 OUR_VIA = "1.1 shammah"  # by this our own service knows that we want Claude's answer, and declines
 SOURCE, ITSELF = "shammah-source", "itself"  # the service's header for who answered; its value when it declines
 OUR_MODELS = "shammah-"  # prefix of this machine's model names: their answers are never learnt from
+CLAUDE = "https://api.anthropic.com"
+_URL = re.compile(r"(?P<scheme>\w+)://(?:[^/?#]*@)?(?P<host>[^/?#]+)(?P<path>[^?#]*)")
+_USUAL_PORTS = {"https": ":443", "http": ":80"}
+_LATEST = re.compile(r"-(?:latest|0)$")  # of an alias: the reply names the dated model
+_DATED = r"(?:.*[./])?{}(?:[-@]\d{{8}})?(?:-v\d+)?(?::[\w.]+)?"  # as Anthropic, Bedrock, Vertex and Ollama write it
 
 
 def local_model(preset: str) -> str:
     """Return the name under which this machine answers."""
     return f"{OUR_MODELS}{preset}"
+
+
+def origin(base_url: str) -> int | UnsetType:
+    """Return a 63-bit hash of who is asked at a base URL, UNSET for Anthropic: another host is another teacher.
+
+    A user's name, a password or a query in the URL makes no difference.
+    """
+    place = _place(base_url or CLAUDE)
+    return UNSET if place == _place(CLAUDE) else hash_63(place.encode())
+
+
+def _place(url: str) -> str:
+    """Return scheme, host, port and path, written one way; any other text as it is."""
+    found = _URL.match(url.strip())
+    if not found:
+        return url
+    scheme, host, path = found["scheme"].lower(), found["host"].lower(), found["path"].rstrip("/")
+    return f"{scheme}://{host.removesuffix(_USUAL_PORTS.get(scheme, ''))}{path}"
+
+
+def is_model(asked: str, named: str) -> bool:
+    """Say whether a reply that names a model comes from the one that was asked, perhaps by its dated name."""
+    family = re.escape(_LATEST.sub("", asked))
+    return asked == named or re.fullmatch(_DATED.format(family), named) is not None

@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from shammah_mlx.config import Price
 from shammah_mlx.events import Outage, Reply
-from shammah_mlx.teacher.identity import OUR_MODELS
+from shammah_mlx.teacher.identity import OUR_MODELS, is_model
 from shammah_mlx.teacher.outages import outage
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input
 class ReplyBuilder:
     """Collect one reply from its events, or from one whole message: the SDK's, or objects with the same attributes."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str) -> None:
+        self._asked = asked  # the model
         self.text = ""
         self.model = ""
         self.stop_reason: str | None = None
@@ -95,6 +98,7 @@ class ReplyBuilder:
             input_tokens=sum(read) if read else None,
             output_tokens=self.tokens.get("output_tokens"),
             cost_usd=cost_usd(self.model, self.tokens, prices),
+            other_model=UNSET if is_model(self._asked, self.model) else True,
         )
 
 

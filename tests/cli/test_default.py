@@ -63,6 +63,30 @@ def test_local_never_calls_claude(shammah: Shammah, claude: Loopback, monkeypatc
     assert len(claude.requests) == len(LEARNT)
 
 
+def test_what_another_host_answered_is_not_served_as_claudes(
+    shammah: Shammah, claude: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback(default=reply(lambda text: f"Not Claude: {text}")) as other:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", other.url)
+        learn_all(shammah)
+        known = shammah("ask", "--json", LEARNT[0])
+        assert json.loads(known.stdout)["answer"] == f"Not Claude: {LEARNT[0]}"
+        assert len(other.requests) == len(LEARNT)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+    assert json.loads(shammah("ask", "--json", LEARNT[0]).stdout)["answer"] == f"You asked: {LEARNT[0]}"
+    assert len(claude.requests) == 1
+
+
+def test_nothing_is_learnt_from_another_model_than_the_one_asked(shammah: Shammah, claude: Loopback) -> None:
+    claude.default_to(reply("An answer of a stranger.", model="gpt-4o"))
+    for _ in range(2):
+        asked = shammah("ask", "--claude", LEARNT[0])
+        assert (asked.exit_code, asked.stdout) == (0, "An answer of a stranger.\n")
+        assert "Nothing was learnt: gpt-4o replied, not the model that was asked." in asked.stderr
+    assert "nothing: another model than the one asked replied" in shammah("why").stdout
+    assert shammah("ask", "--local", LEARNT[0]).exit_code == 4
+
+
 def test_a_rejected_draft_that_local_prints_is_marked_doubtful(shammah: Shammah, claude: Loopback, home: Path) -> None:
     learn_all(shammah)
     (home / "config.toml").write_text(BOLD.replace("accept_thresholds = [[0, 0.0]]", "accept_thresholds = [[0, 1.0]]"))

@@ -25,7 +25,7 @@ def stream(message: Message, ending: str = "\n") -> bytes:
 
 
 def read_response(pieces: list[bytes], *, streams: bool) -> tuple[Reply | Outage, bool]:
-    listener = Listener(streams=streams)
+    listener = Listener("claude-test", streams=streams)
     for piece in pieces:
         listener.feed(piece)
     return listener.reply(PRICES), listener.has_ended

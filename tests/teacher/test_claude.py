@@ -48,7 +48,9 @@ def kind(outcome: Reply | Outage) -> str:
 
 class TestAWholeReply:
     def test_has_claudes_text_model_tokens_and_cost(self) -> None:
-        outcome = ask(reply(ANSWER, model="claude-haiku-4-5-20251001", usage={"input_tokens": 1000}))
+        with Loopback(reply(ANSWER, model="claude-haiku-4-5-20251001", usage={"input_tokens": 1000})) as server:
+            outcome = claude(server).ask(Query(QUESTION.text, model="claude-haiku-4-5"))
+        assert isinstance(outcome, Reply)
         assert outcome == Reply(
             text=ANSWER,
             model="claude-haiku-4-5-20251001",
@@ -57,7 +59,13 @@ class TestAWholeReply:
             output_tokens=20,
             cost_usd=1100 / 1e6,  # 1,000 tokens at 1 $ a million and 20 at 5 $
         )
+        assert outcome.teaches
+
+    def test_of_another_model_is_shown_and_teaches_nothing(self) -> None:
+        outcome = ask(reply(ANSWER, model="gpt-4o"))
+        assert isinstance(outcome, Reply)
         assert outcome.complete
+        assert not outcome.teaches
 
     def test_is_shown_piece_by_piece(self) -> None:
         shown: list[str] = []
