@@ -160,7 +160,11 @@ def program(config: Config, weights: Weights) -> Arm:
         with (
             tempfile.TemporaryDirectory(prefix="shammah-bench-") as home,
             Assistant(
-                Path(home), config, teacher, weights, options=AssistantOptions(saves=False, clock=lambda: now)
+                Path(home),
+                config,
+                teacher,
+                weights,
+                options=AssistantOptions(audit_seed=config.seed, saves=False, clock=lambda: now),
             ) as assistant,
         ):
             asked = zip(stream, play(stream, assistant), strict=True)

@@ -140,7 +140,9 @@ class _Run:
         )
 
     def _ask(self, number: int) -> None:
-        request = policy.make_request(Query(TEXT), number + 1, self._counts, AskOptions(), self._config)
+        request = policy.make_request(
+            Query(TEXT), number + 1, self._counts, AskOptions(), self._config, self._config.seed
+        )
         self._draw(number / self._queries, request.thresholds.get("recall", SERVE_NOTHING))
         found = run_consultation(answer(request, self, self._measure, self._config), self)
         assert isinstance(found, Interaction)  # this Claude can always be reached

@@ -96,7 +96,11 @@ def main() -> None:
         home = Path(folder)
         teacher = Recorded(row for row, _ in stream)
         with Assistant(
-            home, config, teacher, Weights(weights_folder()), options=AssistantOptions(saves=False)
+            home,
+            config,
+            teacher,
+            Weights(weights_folder()),
+            options=AssistantOptions(audit_seed=config.seed, saves=False),
         ) as assistant:
             result = run(stream, assistant, None, lambda: None)
             curve = learning_curve(home)

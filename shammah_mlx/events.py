@@ -75,6 +75,12 @@ class Query(_Event, frozen=True):
         return hash_63(msgspec.json.encode(parts))
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Return all text that the user or the client chose, the question first."""
+        turns = (text for exchange in self.history for text in (exchange.question, exchange.answer))
+        return (self.text, self.system or "", self.model or "", *self.stop_sequences, *turns)
+
+    @property
     def prompt(self) -> str:
         """Return the text that the models read: the system prompt, then the query."""
         return f"{self.system}\n\n{self.text}" if self.system else self.text

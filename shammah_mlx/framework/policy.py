@@ -46,16 +46,11 @@ class HomeCounts(msgspec.Struct, frozen=True):
     verdicts_usd: float = 0.0  # what the judge's verdicts have cost
 
 
-def make_request(query: Query, number: int, counts: HomeCounts, options: AskOptions, config: Config) -> Request:
+def make_request(
+    query: Query, number: int, counts: HomeCounts, options: AskOptions, config: Config, seed: int | str
+) -> Request:
     """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored."""
-    texts = (
-        query.text,
-        query.system or "",
-        query.model or "",
-        *query.stop_sequences,
-        *(text for exchange in query.history for text in (exchange.question, exchange.answer)),
-    )
-    secret = any(holds_secret(text) for text in texts)
+    secret = any(map(holds_secret, query.texts))
     stored = options.stored and not secret
     audit_rate = (band_value(config.policy.audits, counts.seen) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()
@@ -65,7 +60,7 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
         seen=counts.seen,
         query=query,
         forced_source=options.forced_source,
-        audit_draw=audit_draw(config.seed, number, query.text),
+        audit_draw=audit_draw(seed, number, query.text),
         audit_rate=audit_rate,
         shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in shadows},
         # Before, all drafts count: choosing them by p_local would tilt the curve of their scores.
@@ -139,7 +134,7 @@ def thresholds(
     }
 
 
-def audit_draw(seed: int, number: int, text: str) -> float:
+def audit_draw(seed: int | str, number: int, text: str) -> float:
     """Draw one query's random number, uniform in [0, 1): the same for the same arguments on every machine.
 
     The text is an argument because two queries that arrive together are given the same journal number at first.

@@ -111,6 +111,11 @@ class Journal:
             if self.progress() == progress:
                 raise damage
 
+    def audit_seed(self) -> str:
+        """Return what decides this home's audits: drawn once, by chance, so that nobody can compute them."""
+        (seed,) = self._db.execute("SELECT seed FROM audit_seed").fetchone()
+        return str(seed)
+
     def next_number(self) -> int:
         """Return the number that the next interaction gets, unless another process writes one first."""
         tables = ("number) FROM interactions", "last) FROM forgotten", "cursor) FROM learnt")

@@ -53,6 +53,9 @@ MIGRATIONS = (
     ALTER TABLE memory ADD COLUMN text INTEGER NOT NULL DEFAULT 0
     """,
     "ALTER TABLE memory ADD COLUMN reply BLOB",  # fp32; NULL in rows of older versions, which nobody reads
+    """
+    CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
+    """,
 )
 
 

@@ -22,6 +22,7 @@ from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.learners.features import FEATURES_VERSION
 from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles
+from shammah_mlx.learners.questions import QUESTION_RULES
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.second_opinion import reader_version
@@ -304,6 +305,7 @@ def versions(config: Config, embedder: Path) -> dict[str, str]:
     return {
         "embedder": f"{embedder.name} {size}",
         "meter": f"{meter.kind} {meter.threshold} {rules.RULES}",
+        "questions": QUESTION_RULES,
         "evidence": FEATURES_VERSION,
         "prompt": f"{tokenizers.PROMPT} {lora.show_nearest}",
         "written": f"{WRITTEN_VERSION} {config.head.layers} {config.head.rank} {config.head.scale}",

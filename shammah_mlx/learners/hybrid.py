@@ -46,6 +46,7 @@ from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.freshness import is_fleeting
+from shammah_mlx.text.sensitive import holds_secret
 
 LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
@@ -53,7 +54,8 @@ NO_DECODER: Mapping[Role, tuple[Arrays, Arrays]] = dict.fromkeys(ROLES, ({}, {})
 RECENT = 64  # cached questions: routing, drafting, scoring and learning use the same vector
 NEAREST = 5  # past questions stored to explain a decision
 ENTRIES_VERSION = "2"  # of what the memory stores of a question and its answer
-MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void
+MEMORY_DEPENDS_ON = ("embedder", "meter")  # versions whose change makes the memory void, and labels with it
+MADE_BY = (*MEMORY_DEPENDS_ON, "questions")  # versions whose change has the memory made again
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
     "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
@@ -246,7 +248,8 @@ class HybridRoles(PersistentRoles):
         self._begin_memory()
         self._rows.delete(0)
         for reply in replies:
-            self._remember(reply)
+            if not any(map(holds_secret, reply.query.texts)):  # by today's rules
+                self._remember(reply)
 
     def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
         """Return how far the weights moved, in L2; without a decoder, the generator's is the number of new entries."""
@@ -304,7 +307,7 @@ def writes(query: Query) -> bool:
 
 def made_by(versions: Mapping[str, str]) -> str:
     """Return the versions of all that makes an entry of the memory, as they are stored with it."""
-    return "; ".join([*(versions[name] for name in MEMORY_DEPENDS_ON), ENTRIES_VERSION])
+    return "; ".join([*(versions[name] for name in MADE_BY), ENTRIES_VERSION])
 
 
 def _new_logistic_models(config: Config, sources: Iterable[DraftSource]) -> LogisticModels:

@@ -11,6 +11,8 @@ from shammah_mlx.models.encoder import Encoder
 from shammah_mlx.models.tokenizers import WordPieces
 from shammah_mlx.text.followups import leans_back
 
+QUESTION_RULES = "1"  # version of the rules about wordings: the moment, random results, follow-ups, secrets, deletion
+
 
 class Embedder(Protocol):
     """Turns texts into vectors."""

@@ -163,7 +163,7 @@ def test_draws_are_uniform() -> None:
 
 
 def asked(query: Query, number: int, seen: int, config: Config) -> Request:
-    return policy.make_request(query, number, policy.HomeCounts(seen), AskOptions(), config)
+    return policy.make_request(query, number, policy.HomeCounts(seen), AskOptions(), config, config.seed)
 
 
 def test_a_request_is_sampled_when_its_draw_is_below_the_rate_of_its_band() -> None:
@@ -325,7 +325,7 @@ def counts(**changes: Any) -> policy.HomeCounts:
 
 
 def judging(config: Config = STRICT, given: policy.HomeCounts | None = None, **options: Any) -> Judging | None:
-    taken = policy.make_request(Query("q"), 301, given or counts(), AskOptions(**options), config)
+    taken = policy.make_request(Query("q"), 301, given or counts(), AskOptions(**options), config, 0)
     return taken.judging or None
 
 
@@ -346,7 +346,7 @@ def test_nothing_is_judged_where_the_judge_is_off_or_nothing_is_promised_or_stor
     assert not judging(unpromised)
     assert not judging(stored=False)
     secret = policy.make_request(
-        Query("my password = hunter2hunter2, is it safe?"), 301, counts(), AskOptions(), STRICT
+        Query("my password = hunter2hunter2, is it safe?"), 301, counts(), AskOptions(), STRICT, 0
     )
     assert not secret.judging
 
@@ -448,12 +448,12 @@ def test_the_decoder_is_tried_from_a_lower_p_local_than_memory_and_never_before_
 
 def test_shadows_follow_p_local_in_the_default_preset_alone() -> None:
     for config, expected in ((PRESETS["default"], 0.4), (LITERAL, 0.05)):
-        taken = policy.make_request(Query("q"), 3000, policy.HomeCounts(2999), AskOptions(), config)
+        taken = policy.make_request(Query("q"), 3000, policy.HomeCounts(2999), AskOptions(), config, 0)
         assert taken.shadow_rate("decoder", 0.4) == pytest.approx(expected)
         assert taken.shadow_rate("decoder", 0.01) == pytest.approx(0.05)
         assert taken.shadow_rate("recall", 0.4) == taken.shadow_rates.get("recall", 0.0)
     forwarded = Interaction.forwarded(
-        policy.make_request(Query("q"), 3000, policy.HomeCounts(2999), AskOptions(), PRESETS["default"]),
+        policy.make_request(Query("q"), 3000, policy.HomeCounts(2999), AskOptions(), PRESETS["default"], 0),
         Route({"decoder": 0.4}, 0.5),
         Reply("r", "m", "end_turn"),
     )

@@ -11,6 +11,7 @@ import pytest
 
 from shammah_mlx.config import Config, JudgeConfig
 from shammah_mlx.events import AskOptions, Exchange, ForcedSource, Interaction, Outage, Query, Reply, Verdict
+from shammah_mlx.framework.loop import NOTHING_LOCAL
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
 from shammah_mlx.home.schema import MIGRATIONS, open_database
@@ -294,3 +295,22 @@ def test_a_forgotten_answer_is_not_repeated(home: Path, opened: Open, weights: W
         asked = assistant.ask(Query(QUESTION))
     assert isinstance(asked, Interaction)
     assert (asked.source, asked.drafts) == ("claude", ())
+
+
+def test_other_rules_about_questions_have_the_memory_made_again_without_what_they_call_a_secret(
+    home: Path, opened: Open, weights: Weights
+) -> None:
+    """As after an upgrade: the entries were made by other rules, which stored a password."""
+    first = opened(reply(ANSWER), reply("Nobody did."))
+    first.ask()
+    first.ask("Who painted the door?")
+    first.assistant.__exit__(None, None, None)
+    secret = "my password is hunter2hunter2, is it safe?"
+    with closing(sqlite3.connect(home / "journal.db")) as db, db:
+        db.execute("UPDATE memory SET made_by = replace(made_by, '; ', '; before ')")
+        db.execute("UPDATE interactions SET record = replace(record, 'Who painted the door?', ?)", (secret,))
+    with Assistant(home, config(), Scripted(), weights, first.options) as assistant:
+        asked = assistant.ask(Query(QUESTION))
+        assert isinstance(asked, Interaction)
+        assert asked.source == "repeat"
+        assert assistant.ask(Query(secret), options=AskOptions(forced_source="local")) == NOTHING_LOCAL
