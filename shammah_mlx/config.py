@@ -146,11 +146,12 @@ class LogisticConfig(_Frozen, frozen=True):
 
 
 REPEAT_PRIOR = LogisticConfig(  # Claude's own answer to the same text; what can be wrong is that it is old
-    prior={"constant": 3.5, "days": -0.01, "agreed": 1.0, "disagreed": -2.0},
+    # A question that the rules cannot read may be about the moment: Claude must agree with himself a few times first.
+    prior={"constant": 3.5, "days": -0.01, "agreed": 1.0, "disagreed": -2.0, "unread": -1.5},
     strength=20.0,
 )
 RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds where both views of the memory agree
-    prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56},
+    prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56, "unread": -1.0},
     strength=10.0,  # at 40 a home whose labels are in doubt learns in 1,000 questions what it now learns in 300
 )
 DECODER_ROUTER_PRIOR = LogisticConfig(  # the record starts at the specification's bias, so it starts by forwarding

@@ -11,18 +11,20 @@ from collections.abc import Mapping, Sequence
 from shammah_mlx.text.question_changes import FEATURES as CHANGES
 from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
 
-FEATURES_VERSION = "4"  # of what Router and Validator are given; stored as the version "evidence"
+FEATURES_VERSION = "5"  # of what Router and Validator are given; stored as the version "evidence"
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
 MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
 # Features are stored under these names: "concord" is how far vote and regression agree, "sure concord" its product with
-# "sure", and "changed" the log-odds that the question has another answer than the known one, by its words. These are
-# the features of a query for which nothing is proposed.
+# "sure", "unread" whether the question is in a language that the rules about wordings cannot read, and "changed" the
+# log-odds that the question has another answer than the known one, by its words. These are the features of a query for
+# which nothing is proposed.
 NO_PROPOSAL = {
     "constant": 1.0,
     "trust": -5.0,
     "sure": 0.0,
     "concord": 0.0,
     "sure concord": 0.0,
+    "unread": 0.0,
     "changed": 0.0,
     **dict.fromkeys(CHANGES, 0.0),
 }

@@ -314,3 +314,10 @@ def test_other_rules_about_questions_have_the_memory_made_again_without_what_the
         assert isinstance(asked, Interaction)
         assert asked.source == "repeat"
         assert assistant.ask(Query(secret), options=AskOptions(forced_source="local")) == NOTHING_LOCAL
+
+
+def test_a_repeat_in_a_language_that_the_rules_cannot_read_is_doubted_at_first(opened: Open) -> None:
+    """It might ask about the moment; that Claude says the same again and again shows that it does not."""
+    german, answer = "Wer hat die Nachtwache gemalt?", "Rembrandt van Rijn."
+    home = opened(*(reply(answer) for _ in range(4)))
+    assert [home.ask(german).source for _ in range(6)] == ["claude"] * 4 + ["repeat"] * 2
