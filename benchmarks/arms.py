@@ -164,7 +164,7 @@ def program(config: Config, weights: Weights) -> Arm:
                 config,
                 teacher,
                 weights,
-                options=AssistantOptions(audit_seed=config.seed, saves=False, clock=lambda: now),
+                options=AssistantOptions(saves=False, clock=lambda: now),
             ) as assistant,
         ):
             asked = zip(stream, play(stream, assistant), strict=True)

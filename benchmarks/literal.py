@@ -100,7 +100,7 @@ def main() -> None:
             config,
             teacher,
             Weights(weights_folder()),
-            options=AssistantOptions(audit_seed=config.seed, saves=False),
+            options=AssistantOptions(saves=False),
         ) as assistant:
             result = run(stream, assistant, None, lambda: None)
             curve = learning_curve(home)

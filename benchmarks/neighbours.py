@@ -74,7 +74,7 @@ def outcomes(
     teacher = Recorded((row for row, _ in known), judge, config.teacher.prices)
     now = time.time()  # a recorded stream has no times: everything in it happens at once
     with tempfile.TemporaryDirectory(prefix="shammah-neighbours-") as folder:
-        options = AssistantOptions(audit_seed=config.seed, saves=False, clock=lambda: now)
+        options = AssistantOptions(saves=False, clock=lambda: now)
         with Assistant(Path(folder), config, teacher, weights, options=options) as assistant:
             for _ in play(stream, assistant):
                 pass

@@ -67,7 +67,7 @@ def near_cases(config: Config, weights: Weights) -> Iterator[Case]:
     topics = {row.id: truth.topic for row, truth in stream}
     now = time.time()
     with tempfile.TemporaryDirectory(prefix="shammah-reader-") as folder:
-        options = AssistantOptions(audit_seed=config.seed, saves=False, clock=lambda: now)
+        options = AssistantOptions(saves=False, clock=lambda: now)
         with Assistant(Path(folder), config, Recorded(row for row, _ in stream), weights, options=options) as assistant:
             for _ in play(stream, assistant):
                 pass
@@ -84,7 +84,7 @@ def covid_cases(data: Path, config: Config, weights: Weights) -> Iterator[Case]:
     stream = read_stream(data / "streams/covid_faq.jsonl", 1, None)
     topics = {row.id: truth.topic for row, truth in stream}
     with tempfile.TemporaryDirectory(prefix="shammah-reader-") as folder:
-        options = AssistantOptions(audit_seed=config.seed, saves=False)
+        options = AssistantOptions(saves=False)
         with Assistant(Path(folder), config, Recorded(row for row, _ in stream), weights, options=options) as assistant:
             for number, ((row, truth), asked) in enumerate(zip(stream, play(stream, assistant), strict=True)):
                 drafts = [scored for scored in asked.drafts if scored.draft.source == "recall"]

@@ -86,7 +86,7 @@ def _ask_here(
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
-    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin)
+    opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         asked = assistant.make_query(wanted.text, wanted.system, wanted.model, continues=wanted.continues)
         if asked.history:

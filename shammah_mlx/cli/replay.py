@@ -85,7 +85,7 @@ def replay(
                 config,
                 teacher,
                 weights,
-                options=AssistantOptions(audit_seed=config.seed, saves=chosen_home is not None, clock=lambda: now),
+                options=AssistantOptions(saves=chosen_home is not None, clock=lambda: now),
             )
         )
         trace = stack.enter_context(trace_out.open("wb")) if trace_out else None

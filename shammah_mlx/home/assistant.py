@@ -37,7 +37,7 @@ class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_wait: Callable[[], None] = loop.do_nothing  # called when another process makes this one wait
     give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may answer queries
     clock: Callable[[], float] = time.time  # Unix time, seconds
-    audit_seed: int | str | None = None  # decides the audits; None: the home's own seed
+    secret_audits: bool = False  # True: drawn with the home's own seed, which nobody can guess; else with the config's
     origin: int | UnsetType = UNSET  # hash of who the teacher is, if that is not Anthropic; see `Query`
 
 
@@ -143,7 +143,7 @@ class Assistant:
             at=self._options.clock(),
             origin=self._options.origin,
         )
-        seed = self._journal.audit_seed() if self._options.audit_seed is None else self._options.audit_seed
+        seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
         request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config, seed)
         answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
         if isinstance(answered, Outage):

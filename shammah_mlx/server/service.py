@@ -193,7 +193,7 @@ class Service:
                 self.config,
                 BackgroundJudge(claude, self._give_way),  # for learning; the service calls Claude outside the assistant
                 Weights(weights_folder()),
-                options=AssistantOptions(give_way=self._give_way, origin=claude.origin),
+                options=AssistantOptions(give_way=self._give_way, secret_audits=True, origin=claude.origin),
             )
         return self._assistant
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shammah_mlx.framework.policy import audit_draw
 from shammah_mlx.home.journal import Journal
 from tests.command import Shammah
 from tests.loopback import Loopback, reply
@@ -75,6 +76,16 @@ def test_what_another_host_answered_is_not_served_as_claudes(
     monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
     assert json.loads(shammah("ask", "--json", LEARNT[0]).stdout)["answer"] == f"You asked: {LEARNT[0]}"
     assert len(claude.requests) == 1
+
+
+def test_nobody_can_compute_a_homes_audits(shammah: Shammah, claude: Loopback, home: Path, tmp_path: Path) -> None:
+    shammah("ask", "--claude", LEARNT[0])
+    with closing(Journal(home / "journal.db")) as journal, closing(Journal(tmp_path / "other.db")) as other:
+        asked, seed = journal.last(), journal.audit_seed()
+        assert len(seed) == 32
+        assert seed != other.audit_seed()
+    assert asked is not None
+    assert asked.request.audit_draw == audit_draw(seed, asked.request.number, LEARNT[0])
 
 
 def test_nothing_is_learnt_from_another_model_than_the_one_asked(shammah: Shammah, claude: Loopback) -> None:
