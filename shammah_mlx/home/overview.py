@@ -237,7 +237,9 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
         return "no: set aside by a rollback"
     if interaction.reply is not None and not interaction.reply.teaches:
         is_whole = interaction.reply.complete
-        return f"nothing: {'another model than the one asked replied' if is_whole else "Claude's reply was not whole"}"
+        return "nothing: " + (
+            "another model than the one asked replied" if is_whole else "Claude's reply was not whole"
+        )
     if interaction.request.number <= journal.progress().cursor:
         return "yes"
     if is_learning(home, config):
