@@ -185,7 +185,8 @@ def test_models_of_an_earlier_version_are_made_again_from_the_journal(home: Path
     (home / "states" / "query_4_old" / "manifest.json").write_text('{"manifest": {"format": 2}, "crc32": 7}')
     (home / "models").symlink_to("states/query_4_old")
     with closing(sqlite3.connect(home / "journal.db")) as db:
-        db.execute("DROP TABLE learnt")
+        for table in ("learnt", "audit_seed"):
+            db.execute(f"DROP TABLE {table}")
         for column in ("text", "reply"):  # came later still
             db.execute(f"ALTER TABLE memory DROP COLUMN {column}")
         before_learnt = next(n for n, script in enumerate(MIGRATIONS) if "CREATE TABLE learnt" in script)
