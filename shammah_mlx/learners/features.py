@@ -8,6 +8,7 @@ question no neighbour, which its words tell; no label of such a home could teach
 import math
 from collections.abc import Mapping, Sequence
 
+from shammah_mlx.text.languages import is_read
 from shammah_mlx.text.question_changes import FEATURES as CHANGES
 from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
 
@@ -36,11 +37,11 @@ UNCHANGED = -9.0  # log-odds that stand for the same words
 
 
 def change_features(asked: str, known: str, wordings: Sequence[str], answer: str) -> dict[str, float]:
-    """Return what changed from the known question to the asked one, by name, with "changed".
+    """Return what changed from the known question to the asked one, by name, with "unread" and "changed".
 
     `wordings` are other wordings of the known question. Nothing changed in the same words.
     """
-    changes = question_changes(asked, known, wordings, answer)
+    changes = {**question_changes(asked, known, wordings, answer), "unread": float(not is_read(asked))}
     if asked.split() == known.split():
         return {**changes, "changed": UNCHANGED}
     changed = log_odds_of_change(changes) + math.log(NEIGHBOURS / (1.0 - NEIGHBOURS))

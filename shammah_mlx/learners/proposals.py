@@ -53,7 +53,7 @@ class Proposals:
         same = self._memory.same(question) if question else []
         if not same or not is_fresh(same[-1], query, self._config) or is_open_ended(standalone_question(query)):
             return None
-        return same[-1], {**repeat_features(same, query.at), "unread": unread(query)}
+        return same[-1], {**repeat_features(same, query.at), "unread": float(not is_read(standalone_question(query)))}
 
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, Features]:
         """Return the memory's proposal and its features."""
@@ -66,7 +66,7 @@ class Proposals:
         trust = self._trust.log_odds(proposal.features) - self._config.ageing * days
         if named["similarity"] < self._config.least_alike:
             trust = min(trust, MAX_TRUST_IF_UNLIKE)
-        named |= {**self._changes(query, proposal.entry), "unread": unread(query)}
+        named |= self._changes(query, proposal.entry)
         return proposal, {**named, **agreement_features(named, trust)}
 
     def _changes(self, query: Query, known: Entry) -> Features:
@@ -87,11 +87,6 @@ def repeat_features(same: Sequence[Entry], now: float) -> Features:
     changes = [one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:])]
     agreed, disagreed = math.log1p(len(changes) - sum(changes)), math.log1p(sum(changes))
     return {"constant": 1.0, "days": whole_days(now - same[-1].at), "agreed": agreed, "disagreed": disagreed}
-
-
-def unread(query: Query) -> float:
-    """Return 1 if the rules about wordings cannot read the question: it may ask about the moment, or lean on others."""
-    return float(not is_read(standalone_question(query)))
 
 
 def whole_days(seconds: float) -> float:

@@ -93,7 +93,9 @@ class TestQueries:
         claude.default_to(reply("Hello.", model="m\x1b[2J\nError: x"))
         result = check(run("ask", "--no-store", "hello"))
         assert result.stderr.startswith("claude (m[2J Error: x) · ")
-        assert result.stderr.count("\n") == 1
+        assert result.stderr.splitlines()[1:] == [
+            "Nothing was learnt: m[2J Error: x replied, not the model that was asked."
+        ]
 
     @settings(SLOW, max_examples=20)
     @given(query=WORDS, system=st.none() | WORDS, model=st.none() | WORDS)

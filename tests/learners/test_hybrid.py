@@ -223,7 +223,9 @@ def test_the_journal_holds_what_explains_a_decision(taught: Assistant, home: Pat
     assert told.decision_context.nearest[0].number == 1
     assert 0.8 < told.decision_context.nearest[0].similarity <= 1.0
     assert {"trust", "similarity", "words"} <= told.decision_context.features.keys()
-    assert told.decision_context.versions.keys() == {"embedder", "meter", "evidence", "prompt", "written", "decoder"}
+    assert told.decision_context.versions.keys() == {
+        *("embedder", "meter", "questions", "evidence", "prompt", "written", "decoder")
+    }
     assert told.draft is not None
     assert told.draft.features == {
         **told.decision_context.features,
