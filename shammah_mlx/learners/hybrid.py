@@ -8,7 +8,6 @@ Claude's complete replies and from measured divergences, and from nothing else.
 import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -32,7 +31,7 @@ from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
-from shammah_mlx.learners.memory import Memory
+from shammah_mlx.learners.memory import EntryStore, Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Question
 from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.proposals import Proposals
@@ -59,19 +58,6 @@ DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a sou
     "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder", "written"},
 }
-
-
-class EntryStore(Protocol):
-    """Stores the memory's entries."""
-
-    def add(self, entry: Entry, made_by: str) -> None:
-        """Store an entry; `made_by` names the versions of the parts that made it."""
-
-    def made_by(self, versions: str) -> Iterable[Entry]:
-        """Yield the entries made by these versions, in order."""
-
-    def delete(self, first: int, last: int | None = None) -> None:
-        """Delete the entries from number `first` to `last`, or to the end."""
 
 
 class HybridRoles(PersistentRoles):
@@ -106,7 +92,8 @@ class HybridRoles(PersistentRoles):
         self._changed_questions = ChangedQuestions()
 
     def _begin_memory(self) -> None:
-        self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
+        read_again = functools.partial(self._rows.read, self._made_by)
+        self._memory, self._trust = Memory(self._config.recall, read_again), Trust(self._config.recall)
         self._proposals = Proposals(self._config.recall, self._memory, self._trust, self._question, self._lookup)
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
@@ -218,6 +205,10 @@ class HybridRoles(PersistentRoles):
             "generator": written["generator"][0] or remembered,
             "optimizer_state": {**optimizer, **remembered},
         }
+
+    def saved(self) -> None:
+        """Note that all entries of the memory are in the journal now."""
+        self._memory.saved()
 
     def load(
         self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
