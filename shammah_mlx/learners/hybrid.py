@@ -37,6 +37,7 @@ from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.proposals import Proposals
 from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
+from shammah_mlx.learners.saved_fits import arrays_of, fits_of
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Student
 from shammah_mlx.learners.trust import Trust
@@ -195,6 +196,10 @@ class HybridRoles(PersistentRoles):
             for role, by_source in self._logistic_models.items()
         }
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
+        fits = {
+            f"regression.{name}": mx.array(array)
+            for name, array in arrays_of(self._memory.fits(), self._config.recall).items()
+        }
         written = self._written.state() if self._written else NO_DECODER
         optimizer = {name: array for _, arrays in written.values() for name, array in arrays.items()}
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
@@ -203,7 +208,7 @@ class HybridRoles(PersistentRoles):
             "router": {**classifiers["router"], **trust, **written["router"][0]},
             "validator": {**classifiers["validator"], **changed, **written["validator"][0]},
             "generator": written["generator"][0] or remembered,
-            "optimizer_state": {**optimizer, **remembered},
+            "optimizer_state": {**optimizer, **remembered, **fits},
         }
 
     def saved(self) -> None:
@@ -227,7 +232,8 @@ class HybridRoles(PersistentRoles):
         if self._written and "decoder" not in changed:
             self._written.load(state, is_same=not DEPENDS_ON["decoder"] & set(changed))
         refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
-        self._memory.load(self._rows.made_by(self._made_by), ((int(a), int(n)) for a, n in refuted))
+        fits = fits_of(_under("regression.", state["optimizer_state"]), self._config.recall)
+        self._memory.load(self._rows.made_by(self._made_by), ((int(a), int(n)) for a, n in refuted), fits)
         if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
             self._relearn(replies())
         else:
@@ -254,7 +260,7 @@ class HybridRoles(PersistentRoles):
         query, step = target.query, Step("generator", None, applied=True)
         if self._written and writes(query):
             step = self._written.step(target, rate, give_way)
-        self._remember(target)
+        self._remember(target, give_way)
         return step
 
     def _near(self, query: Query, count: int) -> list[tuple[Entry, float]]:
@@ -262,7 +268,7 @@ class HybridRoles(PersistentRoles):
         question = self._question(query)
         return self._memory.nearest(question, count) if question else []
 
-    def _remember(self, target: Target) -> None:
+    def _remember(self, target: Target, give_way: GiveWay = do_nothing) -> None:
         question, reply = self._question(target.query), target.response or ""
         for expired in self._memory.expire(target.query.at):
             self._rows.delete(expired, expired)
@@ -282,7 +288,9 @@ class HybridRoles(PersistentRoles):
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
             self._memory.add(entry)
-            self._trust.fit_if_due(self._memory)
+            self._proposals.clear()
+            self._memory.refit(question.context, give_way)
+            self._trust.fit_if_due(self._memory, give_way)
         self._proposals.clear()
         if self._written:
             self._written.clear()

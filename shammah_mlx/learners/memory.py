@@ -10,16 +10,31 @@ Of all contexts only those in use are held whole: some clients never come back t
 each entry is enough, since their entries are stored, and read again when one of their questions comes.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.learners.neighbours import FEATURES, NEAREST, ContextIndex, Entry, EntryKey, Proposal, Question
+from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.learners.neighbours import (
+    FEATURES,
+    NEAREST,
+    ContextIndex,
+    Entry,
+    EntryKey,
+    Proposal,
+    Question,
+    last_fitted,
+)
+from shammah_mlx.learners.ridge import Fit
+
+FEWEST_SAVED = 100  # questions of a context whose regression is saved; fewer are fitted in a moment
+MOST_SAVED = 4  # regressions, of the largest contexts: each takes 1.4 MB in every saved state
 
 ReadAgain = Callable[[Collection[int]], Iterable[Entry]]
 """Returns the stored entries with these numbers."""
+NOTHING_FITTED: Mapping[int, Fit] = {}
 
 
 class EntryStore(Protocol):
@@ -54,6 +69,7 @@ class Memory:
         self._refuted: dict[int, int] = {}  # how often each answer was found wrong since it was last given
         self._unsaved: dict[int, ContextIndex] = {}  # contexts with entries that are not stored yet
         self._held: dict[int, ContextIndex] = {}  # other contexts in use, the least recently used first
+        self._fits: dict[int, Fit] = {}  # of the largest contexts, when they were last saved
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -68,7 +84,10 @@ class Memory:
         self._unsaved[context] = index
         self._append(EntryKey(entry.number, entry.answer, context, entry.until))
         index.add(entry)
-        index.refit()  # now, so that the next question need not wait for it
+
+    def refit(self, context: int, give_way: GiveWay) -> None:
+        """Refit a context that was added to, if that is due, so that the next question need not wait for it."""
+        self._unsaved[context].refit(give_way)
 
     def _append(self, key: EntryKey) -> None:
         self._numbers.setdefault(key.context, []).append(key.number)
@@ -88,6 +107,7 @@ class Memory:
         for number in expired:
             del self._answers[number], self._expiring[number]
         for context in set(expired.values()):
+            self._fits.pop(context, None)
             self._numbers[context] = [number for number in self._numbers[context] if number not in expired]
             if not self._numbers[context]:
                 del self._numbers[context]
@@ -110,8 +130,30 @@ class Memory:
         """Return the answers found wrong since they were last given, each with the number of times."""
         return sorted(self._refuted.items())
 
-    def load(self, stored: Iterable[EntryKey], refuted: Iterable[tuple[int, int]]) -> None:
-        """Continue from stored entries and refuted answers."""
+    def fits(self) -> dict[int, Fit]:
+        """Return the regressions of the largest contexts, by context; a function of the entries, as all is."""
+        large = [context for context, numbers in self._numbers.items() if len(numbers) >= FEWEST_SAVED]
+        large.sort(key=lambda context: (-len(self._numbers[context]), self._numbers[context][0]))
+        self._fits = {context: self._fit(context) for context in large[:MOST_SAVED]}
+        return self._fits
+
+    def _fit(self, context: int) -> Fit:
+        if (fit := self._saved_fit(context)) is not None:
+            return fit
+        index = self._peek(context)
+        index.refit()
+        return index.fit
+
+    def _saved_fit(self, context: int) -> Fit | None:
+        """Return the saved regression of a context, unless another one was due since."""
+        fit = self._fits.get(context)
+        return fit if fit and fit.count == last_fitted(len(self._numbers[context]), self._config) else None
+
+    def load(
+        self, stored: Iterable[EntryKey], refuted: Iterable[tuple[int, int]], fits: Mapping[int, Fit] = NOTHING_FITTED
+    ) -> None:
+        """Continue from stored entries, refuted answers and saved regressions."""
+        self._fits = dict(fits)
         for key in stored:
             self._append(key)
         self._refuted = dict(refuted)
@@ -148,14 +190,14 @@ class Memory:
         refuted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
         return None if index is None or len(index) < self._config.fewest else index.propose(question, refuted)
 
-    def leave_each_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ask each of the latest questions with itself left out.
+    def leave_each_out(self, give_way: GiveWay = do_nothing) -> tuple[np.ndarray, np.ndarray]:
+        """Ask each of the latest questions with itself left out, in pieces that give way.
 
         Returns:
             features of the proposals (n, len(FEATURES)), and how far each was right, from 0 to 1 (n,)
         """
         large = sorted((numbers[0], context) for context, numbers in self._numbers.items() if len(numbers) > NEAREST)
-        parts = [part for _, context in large for part in self._peek(context).left_out()]
+        parts = [part for _, context in large for part in self._peek(context).left_out(give_way)]
         if not parts:
             return np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.float32)
         return np.concatenate([features for features, _ in parts]), np.concatenate([right for _, right in parts])
@@ -175,7 +217,11 @@ class Memory:
     def _peek(self, context: int) -> ContextIndex:
         """Return a context that has entries, without noting that it was used."""
         index = self._unsaved.get(context, self._held.get(context))
-        return self._indexed(self._read_again(self._numbers[context])) if index is None else index
+        if index is None:
+            index = self._indexed(self._read_again(self._numbers[context]))
+            if (fit := self._saved_fit(context)) is not None and len(index) == len(self._numbers[context]):
+                index.restore(fit)
+        return index
 
     def _indexed(self, entries: Iterable[Entry]) -> ContextIndex:
         index = ContextIndex(self._config)

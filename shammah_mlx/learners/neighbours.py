@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
+from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.learners.growing_matrix import GrowingMatrix
-from shammah_mlx.learners.ridge import RidgeRegression
+from shammah_mlx.learners.ridge import Fit, RidgeRegression
 
 # An answer is more or less the proposed one, by their equivalence from 0 to 1, and by the rest to 1 another answer.
 FEATURES = (  # these names are used in config.toml and stored in the journal
@@ -102,6 +103,7 @@ class ContextIndex:
         self._replies, self._answers = GrowingMatrix(np.float32), GrowingMatrix(np.int64)
         self._sum: np.ndarray = np.zeros(1)  # of all replies' vectors, added one by one
         self._regression = RidgeRegression(config.ridge, config.block)
+        self._is_refitting = False
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -136,7 +138,8 @@ class ContextIndex:
         """Return the best answer that is not in `refuted`; None if too few questions, or no near one, have such."""
         if len(self) - sum(len(self._rows.get(answer, ())) for answer in refuted) < self._config.fewest:
             return None
-        self.refit()
+        if not (self._is_refitting and self._regression.fitted):  # or else the fit before it has to do
+            self.refit()
         alike = (self._vectors.all @ question.vector)[None]  # (1, entries)
         near = self._near(alike, question.words[None])
         may = ~np.isin(self._answers.all[near.rows, 0], list(refuted))
@@ -149,9 +152,9 @@ class ContextIndex:
         place, features = self._choose(near, predicted, mean, may)
         return Proposal(self.entries[int(near.rows[0, place[0]])], features[0])
 
-    def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def left_out(self, give_way: GiveWay = do_nothing) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield features and rightness of the proposals for the latest questions, each with itself left out."""
-        inverse, weights = self._regression.fitted_to(self._examples, len(self))
+        inverse, weights = self._regression.fitted_to(self._examples, len(self), give_way)
         first = max(0, len(self) - self._config.most_left_out)
         for start in range(first, len(self), self._config.block):
             rows = np.arange(start, min(start + self._config.block, len(self)))
@@ -165,6 +168,7 @@ class ContextIndex:
             place, features = self._choose(near, predicted, mean, near.alike > ABSENT)
             chosen = near.rows[np.arange(len(rows)), place]
             pairs = np.stack([rows, chosen], axis=1)
+            give_way()
             yield features, self._equivalence(pairs, self._centred(pairs, mean))[:, 0, 1].astype(np.float32)
 
     def _near(self, alike: np.ndarray, words: np.ndarray) -> Near:
@@ -239,16 +243,34 @@ class ContextIndex:
         inputs = self._inputs(self._vectors.all[first:last], self._words.all[first:last])
         return inputs, self._replies.all[first:last].astype(np.float64)
 
-    def refit(self) -> None:
+    def refit(self, give_way: GiveWay = do_nothing) -> None:
         """Refit the regression if that is due."""
-        if len(self) >= self._config.fewest:
-            used = len(self) // self._config.refit_every * self._config.refit_every
-            self._regression.fit(self._examples, used)
+        if len(self) < self._config.fewest:
+            return
+        self._is_refitting = True
+        try:
+            self._regression.fit(self._examples, last_fitted(len(self), self._config), give_way)
+        finally:
+            self._is_refitting = False
+
+    @property
+    def fit(self) -> Fit:
+        """Return the last fit of the regression; there must have been one."""
+        return self._regression.last_fit
+
+    def restore(self, fit: Fit) -> None:
+        """Continue from a fit to these questions that was saved."""
+        self._regression.restore(fit)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return the regression's inputs: (n, width + SKETCH + 1) float64."""
         ones = np.ones((len(vectors), 1))
         return np.hstack([vectors, self._config.word_weight * _sketch(words), ones]).astype(np.float64)
+
+
+def last_fitted(count: int, config: RecallConfig) -> int:
+    """Return to how many of `count` questions of a context its regression is fitted."""
+    return count // config.refit_every * config.refit_every
 
 
 def _sketch(words: np.ndarray) -> np.ndarray:

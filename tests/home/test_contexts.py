@@ -1,14 +1,18 @@
 """Contexts that are not in use are released from memory, and nothing that the home does depends on it."""
 
 import itertools
+import math
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import Interaction, Query
+from shammah_mlx.events import AskOptions, Interaction, Query
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
+from shammah_mlx.home.recovery import rebuild
+from shammah_mlx.learners.memory import FEWEST_SAVED
+from shammah_mlx.models.backend import scalar
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded, Row
@@ -59,3 +63,21 @@ def test_answers_and_saved_state_do_not_depend_on_what_is_released(tmp_path: Pat
     holding = live_through(tmp_path / "holding", config(10_000, saves=False), weights, asks_at_once=len(STREAM))
     assert releasing == holding
     assert {interaction.source for interaction in releasing[0]} > {"repeat"}
+
+
+def test_the_regression_is_saved_with_the_state_and_is_the_one_a_rebuild_makes(home: Path, weights: Weights) -> None:
+    """One context with more questions than `FEWEST_SAVED`."""
+    count = 10 * math.ceil(1.05 * FEWEST_SAVED / 10)
+    rows = [Row(f"What is {number} times 7?", f"That is {7 * number}.", str(number)) for number in range(count)]
+    with Assistant(home, config(1, saves=False), Recorded(rows), weights) as assistant:
+        for row in rows:
+            assistant.ask(Query(row.query, "Be brief.", row=row.id), options=AskOptions(forced_source="claude"))
+        assistant.learn_pending()
+        asked = Query("What is 11 times 70?", "Be brief.", assistant.config.teacher.model, 4096)
+        expected = assistant.roles.p_local(asked)
+    with Assistant(home, config(1, saves=False), Recorded(rows), weights) as assistant:
+        state = assistant.roles.state()["optimizer_state"]
+        assert [scalar(array) for name, array in state.items() if name.endswith(".count")] == [count]
+        assert assistant.roles.p_local(asked) == expected
+    rebuilt = rebuild(home, config(1, saves=False), weights)
+    assert rebuilt.before == rebuilt.after
