@@ -65,8 +65,12 @@ class RidgeRegression:
         if count <= FEW * columns:
             return self._fitted_to_few(*examples(0, count))
         gram, sums = self._equations(examples, count, give_way)
+        give_way()
         inverse = np.linalg.inv(gram)
-        return inverse, inverse @ sums
+        give_way()
+        weights = inverse @ sums
+        give_way()
+        return inverse, weights
 
     def _fitted_to_few(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what `fitted_to` does, by Woodbury's identity: (X'X + r)^-1 = (1 - X' (XX' + r)^-1 X) / r."""
