@@ -41,10 +41,10 @@ def differs_unseen(one: str, other: str, *, looks_same: bool) -> bool:
         is_white_space_alone = "".join(one.split()) == "".join(other.split())
         return is_white_space_alone and not (_is_prose(one) and _is_prose(other)) and not same_text(one, other)
     careless = any(text == text.lower() or text == text.upper() for text in (one, other))
-    came, gone = _lacking(ours, theirs), _lacking(theirs, ours)
-    pairs = [(mine, its) for mine in came for its in gone if _seen(mine.text) == _seen(its.text)]
-    harmful = [pair for pair in pairs if not _is_usual(*pair, careless=careless)]
-    return bool(harmful) or (looks_same and (len(pairs) < len(came) or len(pairs) < len(gone)))
+    came = {_seen(token.text): token for token in _lacking(ours, theirs)}
+    gone = {_seen(token.text): token for token in _lacking(theirs, ours)}
+    pairs = [(came[seen], gone[seen]) for seen in came.keys() & gone.keys()]
+    return any(not _is_usual(*pair, careless=careless) for pair in pairs) or (looks_same and came.keys() != gone.keys())
 
 
 def _is_prose(text: str) -> bool:

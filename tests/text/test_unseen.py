@@ -1,5 +1,7 @@
 """Differences that an embedding does not see are found, and careless writing is none."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +74,10 @@ def test_any_texts_are_compared_and_a_text_is_itself(one: str, other: str) -> No
     assert same_text(one, one)
     assert not differs_unseen(one, one, looks_same=True)
     assert differs_unseen(one, other, looks_same=True) == differs_unseen(other, one, looks_same=True)
+
+
+def test_no_long_text_takes_long() -> None:
+    one, other = (" ".join(f"{sign * (1 + n % 50)}{n % 7}" for n in range(50_000)) for sign in "\u200b\u200c")
+    began = time.thread_time()
+    assert differs_unseen(one, other, looks_same=True)
+    assert time.thread_time() - began < 10.0  # it takes about one second; comparing all pairs would take an hour
