@@ -113,6 +113,7 @@ class RecallConfig(_Frozen, frozen=True):
     refutations: Count = 3  # wrong shadow drafts in a row after which an answer is in doubt
     ageing: Amount = 0.01  # log-odds of trust that an answer loses a day until Claude gives it again; a guess
     most_left_out: Count = 2000  # latest questions that are answered leave-one-out to fit the trust
+    contexts: Count = 8  # held in memory beside the one in use; of 1,000 questions one takes 20 MB
     block: Count = 64  # of these at once; comparing them with 100,000 others takes 50 MB
 
     trust_prior: dict[str, Weight] = msgspec.field(

@@ -1,4 +1,4 @@
-"""`shammah doctor`: check settings, key, weights, home, disk, MLX, memory, service and the speed of the decoder."""
+"""`shammah doctor`: check settings, key, weights, home, contexts, disk, MLX, memory, service and decoder."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -54,6 +54,7 @@ def _checks(ctx: click.Context, options: dict[str, Any]) -> Iterator[Check]:
         ("key", lambda: _key(home)),
         ("weights", _weights),
         ("home", lambda: _home(*home_and_config(ctx, options))),
+        ("contexts", lambda: _contexts(home)),
         ("disk", lambda: _disk(home)),
         ("MLX", _mlx),
         ("memory", lambda: _memory(home_and_config(ctx, options)[1])),
@@ -113,6 +114,23 @@ def _home(home: Path, config: "Config") -> Check:
     if home.stat().st_mode & 0o077:
         return Check("home", f"other users can read {home}", passed=False, hint=f"run `chmod 700 {home}`")
     return Check("home", f"{home}: journal and models are intact; to learn: {pending}")
+
+
+def _contexts(home: Path) -> Check:
+    if not (home / "journal.db").exists():
+        return Check("contexts", "no question was asked yet")
+    from contextlib import closing
+
+    from shammah_mlx.home.journal import Journal
+    from shammah_mlx.home.lone_contexts import LATEST, find_lone_contexts
+
+    with closing(Journal(home / "journal.db")) as journal:
+        found = find_lone_contexts([asked.request.query for asked in journal.latest(LATEST)])
+    message = f"{found.alone} of the last {found.asked} questions have a context of their own"
+    if not found.changing:
+        return Check("contexts", message)
+    hint = "answers are given again in the same context only: keep what changes with every call out of it"
+    return Check("contexts", f"{message}; what changes: {'; '.join(found.changing)}", not found.is_fault, hint)
 
 
 def _disk(home: Path) -> Check:

@@ -261,11 +261,16 @@ class Journal:
 
     def last(self) -> Interaction | None:
         """Return the latest query, without archived ones and late audits."""
-        row = self._db.execute(
+        return next(self.latest(1), None)
+
+    def latest(self, count: int) -> Iterator[Interaction]:
+        """Yield the latest queries, the last one first, without archived ones and late audits."""
+        rows = self._db.execute(
             "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
-            " ORDER BY number DESC LIMIT 1"
-        ).fetchone()
-        return None if row is None else self._decoded(*row)
+            " ORDER BY number DESC LIMIT ?",
+            (count,),
+        ).fetchall()
+        return (self._decoded(*row) for row in rows)
 
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions in order, archived ones too.

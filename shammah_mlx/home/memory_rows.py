@@ -1,11 +1,12 @@
 """The memory's entries in the journal's file: which question had which answer, with their vectors and its words."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from shammah_mlx.learners.neighbours import Entry, Question
+from shammah_mlx.learners.neighbours import Entry, EntryKey, Question
 
 Statement = tuple[str, tuple[object, ...]]
 """SQL, and the values of its parameters."""
@@ -25,12 +26,22 @@ class MemoryRows:
         content = (vectors[0], question.words.tobytes(), question.text, vectors[1])
         self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
 
-    def made_by(self, versions: str) -> Iterator[Entry]:
-        """Yield the entries that this embedder and this meter made, in order."""
+    def made_by(self, versions: str) -> Iterator[EntryKey]:
+        """Yield the keys of the entries that this embedder and this meter made, in order."""
+        rows = self._db.execute(
+            "SELECT number, answer, context, until FROM memory WHERE made_by = ? ORDER BY number", (versions,)
+        )
+        return (EntryKey(*row) for row in rows)
+
+    def read(self, versions: str, numbers: Collection[int]) -> Iterator[Entry]:
+        """Yield those entries with these numbers that this embedder and this meter made, in order.
+
+        Staged entries are not among them.
+        """
         rows = self._db.execute(
             "SELECT number, answer, context, at, until, vector, words, text, reply FROM memory "
-            "WHERE made_by = ? ORDER BY number",
-            (versions,),
+            "WHERE made_by = ? AND number IN (SELECT value FROM json_each(?)) ORDER BY number",
+            (versions, json.dumps(list(numbers))),
         )
         for number, answer, context, at, until, vector, words, text, reply in rows:
             question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)

@@ -187,6 +187,7 @@ class Training:
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
         progress = Progress(self.cursor, manifest.name)
         self._journal.commit(progress)  # from this commit on the new state is the current one
+        self.roles.saved()
         self.base, self._saved, self._count, self._learning_s, self._lines = progress, manifest, 0, 0.0, []
         self._snapshots.publish(manifest)
         self._is_published = True

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from shammah_mlx.text.languages import is_read
 from shammah_mlx.text.question_changes import FEATURES as CHANGES
 from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
+from shammah_mlx.text.unseen import differs_unseen, same_text
 
 FEATURES_VERSION = "5"  # of what Router and Validator are given; stored as the version "evidence"
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
@@ -33,18 +34,23 @@ NEIGHBOURS = 0.3  # share of questions near a known one, in other words, that ha
 MOST_CHANGED = 4.0  # log-odds; more is not evidence but the same evidence twice
 MOST_ODDS = 30.0  # log-odds; more is certain, and overflows
 LEAST_ODDS = 1e-9  # what rounding leaves where one thing is certain
-UNCHANGED = -9.0  # log-odds that stand for the same words
+UNCHANGED = -9.0  # log-odds that stand for the same text
+UNSEEN = 1.0  # log-odds if what an embedding does not see was changed, say a capital; a guess: few do so for nothing
 
 
-def change_features(asked: str, known: str, wordings: Sequence[str], answer: str) -> dict[str, float]:
-    """Return what changed from the known question to the asked one, by name, with "unread" and "changed".
+def change_features(
+    asked: str, known: str, wordings: Sequence[str], answer: str, *, looks_same: bool = False
+) -> dict[str, float]:
+    """Return what changed from a known question to the asked one, by name, with "unread" and "changed".
 
-    `wordings` are other wordings of the known question. Nothing changed in the same words.
+    `wordings` are other wordings of the known question. `looks_same` says whether the embedder takes both for the same.
     """
     changes = {**question_changes(asked, known, wordings, answer), "unread": float(not is_read(asked))}
-    if asked.split() == known.split():
+    if same_text(asked, known):
         return {**changes, "changed": UNCHANGED}
     changed = log_odds_of_change(changes) + math.log(NEIGHBOURS / (1.0 - NEIGHBOURS))
+    if differs_unseen(asked, known, looks_same=looks_same):
+        changed = max(changed, UNSEEN)
     return {**changes, "changed": min(max(changed, -MOST_CHANGED), MOST_CHANGED)}
 
 

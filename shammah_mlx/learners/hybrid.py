@@ -8,7 +8,6 @@ Claude's complete replies and from measured divergences, and from nothing else.
 import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -32,12 +31,13 @@ from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
-from shammah_mlx.learners.memory import Memory
+from shammah_mlx.learners.memory import EntryStore, Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Question
 from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.proposals import Proposals
 from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
+from shammah_mlx.learners.saved_fits import arrays_of, fits_of
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Student
 from shammah_mlx.learners.trust import Trust
@@ -61,19 +61,6 @@ DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a sou
     "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder", "written"},
 }
-
-
-class EntryStore(Protocol):
-    """Stores the memory's entries."""
-
-    def add(self, entry: Entry, made_by: str) -> None:
-        """Store an entry; `made_by` names the versions of the parts that made it."""
-
-    def made_by(self, versions: str) -> Iterable[Entry]:
-        """Yield the entries made by these versions, in order."""
-
-    def delete(self, first: int, last: int | None = None) -> None:
-        """Delete the entries from number `first` to `last`, or to the end."""
 
 
 class HybridRoles(PersistentRoles):
@@ -108,7 +95,8 @@ class HybridRoles(PersistentRoles):
         self._changed_questions = ChangedQuestions()
 
     def _begin_memory(self) -> None:
-        self._memory, self._trust = Memory(self._config.recall), Trust(self._config.recall)
+        read_again = functools.partial(self._rows.read, self._made_by)
+        self._memory, self._trust = Memory(self._config.recall, read_again), Trust(self._config.recall)
         self._proposals = Proposals(self._config.recall, self._memory, self._trust, self._question, self._lookup)
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
@@ -210,6 +198,10 @@ class HybridRoles(PersistentRoles):
             for role, by_source in self._logistic_models.items()
         }
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
+        fits = {
+            f"regression.{name}": mx.array(array)
+            for name, array in arrays_of(self._memory.fits(), self._config.recall).items()
+        }
         written = self._written.state() if self._written else NO_DECODER
         optimizer = {name: array for _, arrays in written.values() for name, array in arrays.items()}
         trust = {f"trust.{name}": mx.array(array) for name, array in self._trust.state().items()}
@@ -218,8 +210,12 @@ class HybridRoles(PersistentRoles):
             "router": {**classifiers["router"], **trust, **written["router"][0]},
             "validator": {**classifiers["validator"], **changed, **written["validator"][0]},
             "generator": written["generator"][0] or remembered,
-            "optimizer_state": {**optimizer, **remembered},
+            "optimizer_state": {**optimizer, **remembered, **fits},
         }
+
+    def saved(self) -> None:
+        """Note that all entries of the memory are in the journal now."""
+        self._memory.saved()
 
     def load(
         self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
@@ -238,7 +234,8 @@ class HybridRoles(PersistentRoles):
         if self._written and "decoder" not in changed:
             self._written.load(state, is_same=not DEPENDS_ON["decoder"] & set(changed))
         refuted = np.array(state["optimizer_state"].get("refuted", mx.array([], mx.int64))).reshape(-1, 2)
-        self._memory.load(self._rows.made_by(self._made_by), ((int(a), int(n)) for a, n in refuted))
+        fits = fits_of(_under("regression.", state["optimizer_state"]), self._config.recall)
+        self._memory.load(self._rows.made_by(self._made_by), ((int(a), int(n)) for a, n in refuted), fits)
         if len(self._memory) != int(scalar(state["optimizer_state"]["remembered"])):
             self._relearn(replies())
         else:
@@ -266,7 +263,7 @@ class HybridRoles(PersistentRoles):
         query, step = target.query, Step("generator", None, applied=True)
         if self._written and writes(query):
             step = self._written.step(target, rate, give_way)
-        self._remember(target)
+        self._remember(target, give_way)
         return step
 
     def _near(self, query: Query, count: int) -> list[tuple[Entry, float]]:
@@ -274,7 +271,7 @@ class HybridRoles(PersistentRoles):
         question = self._question(query)
         return self._memory.nearest(question, count) if question else []
 
-    def _remember(self, target: Target) -> None:
+    def _remember(self, target: Target, give_way: GiveWay = do_nothing) -> None:
         question, reply = self._question(target.query), target.response or ""
         for expired in self._memory.expire(target.query.at):
             self._rows.delete(expired, expired)
@@ -294,7 +291,9 @@ class HybridRoles(PersistentRoles):
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
             self._memory.add(entry)
-            self._trust.fit_if_due(self._memory)
+            self._proposals.clear()
+            self._memory.refit(question.context, give_way)
+            self._trust.fit_if_due(self._memory, give_way)
         self._proposals.clear()
         if self._written:
             self._written.clear()

@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.learners.ridge import RidgeRegression
+from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.learners.growing_matrix import GrowingMatrix
+from shammah_mlx.learners.ridge import Fit, RidgeRegression
 
 # An answer is more or less the proposed one, by their equivalence from 0 to 1, and by the rest to 1 another answer.
 FEATURES = (  # these names are used in config.toml and stored in the journal
@@ -57,6 +59,15 @@ class Entry(msgspec.Struct, frozen=True):
     reply: np.ndarray  # (width,) fp32, of length 1: the vector of the answer's text
 
 
+class EntryKey(msgspec.Struct, frozen=True):
+    """What is held of every entry; the rest of it is read when its context is needed."""
+
+    number: int
+    answer: int
+    context: int
+    until: float
+
+
 class Near(msgspec.Struct, frozen=True):
     """The entries nearest to each asked question, the nearest first; all are (asked, places)."""
 
@@ -84,37 +95,51 @@ class ContextIndex:
 
     def __init__(self, config: RecallConfig) -> None:
         self._config = config
-        self._entries: list[Entry] = []
+        self.entries: list[Entry] = []  # in the order they were added
+        self._given: dict[int, float] = {}  # when each answer was last given, Unix time
+        self._by_text: dict[int, list[Entry]] = {}
         self._rows: dict[int, list[int]] = {}  # of the entries with each answer
         self._vectors, self._words = GrowingMatrix(np.float32), GrowingMatrix(np.uint8)
         self._replies, self._answers = GrowingMatrix(np.float32), GrowingMatrix(np.int64)
         self._sum: np.ndarray = np.zeros(1)  # of all replies' vectors, added one by one
         self._regression = RidgeRegression(config.ridge, config.block)
+        self._is_refitting = False
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def add(self, entry: Entry) -> None:
         """Add a question; the regression sees it after the next `refit`."""
         self._rows.setdefault(entry.answer, []).append(len(self))
-        self._entries.append(entry)
+        self.entries.append(entry)
+        self._given[entry.answer] = max(entry.at, self._given.get(entry.answer, entry.at))
+        self._by_text.setdefault(entry.question.text, []).append(entry)
         self._vectors.append(entry.question.vector)
         self._words.append(entry.question.words)
         self._replies.append(entry.reply)
         self._answers.append(np.array([entry.answer]))
         self._sum = self._sum + entry.reply
 
+    def same(self, question: Question) -> list[Entry]:
+        """Return the entries with the same text, in the order they were added."""
+        return self._by_text.get(question.text, [])
+
+    def given(self, entry: Entry) -> float:
+        """Return when an entry's answer was last given, Unix time."""
+        return self._given.get(entry.answer, entry.at)
+
     def nearest(self, question: Question, count: int) -> list[tuple[Entry, float]]:
         """Return the most similar questions with their cosine similarity, the nearest first."""
         alike = (self._vectors.all @ question.vector)[None]
         rows = _most_alike(alike, count)[0]
-        return [(self._entries[i], float(alike[0, i])) for i in rows]
+        return [(self.entries[i], float(alike[0, i])) for i in rows]
 
     def propose(self, question: Question, refuted: Collection[int]) -> Proposal | None:
         """Return the best answer that is not in `refuted`; None if too few questions, or no near one, have such."""
         if len(self) - sum(len(self._rows.get(answer, ())) for answer in refuted) < self._config.fewest:
             return None
-        self.refit()
+        if not (self._is_refitting and self._regression.fitted):  # or else the fit before it has to do
+            self.refit()
         alike = (self._vectors.all @ question.vector)[None]  # (1, entries)
         near = self._near(alike, question.words[None])
         may = ~np.isin(self._answers.all[near.rows, 0], list(refuted))
@@ -125,12 +150,11 @@ class ContextIndex:
         if self._regression.fitted:
             predicted = self._regression.values(self._inputs(question.vector[None], question.words[None]))
         place, features = self._choose(near, predicted, mean, may)
-        return Proposal(self._entries[int(near.rows[0, place[0]])], features[0])
+        return Proposal(self.entries[int(near.rows[0, place[0]])], features[0])
 
-    def left_out(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def left_out(self, give_way: GiveWay = do_nothing) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield features and rightness of the proposals for the latest questions, each with itself left out."""
-        self.refit()
-        inverse, weights = self._regression.fitted_to(self._examples, len(self))
+        inverse, weights = self._regression.fitted_to(self._examples, len(self), give_way)
         first = max(0, len(self) - self._config.most_left_out)
         for start in range(first, len(self), self._config.block):
             rows = np.arange(start, min(start + self._config.block, len(self)))
@@ -144,6 +168,7 @@ class ContextIndex:
             place, features = self._choose(near, predicted, mean, near.alike > ABSENT)
             chosen = near.rows[np.arange(len(rows)), place]
             pairs = np.stack([rows, chosen], axis=1)
+            give_way()
             yield features, self._equivalence(pairs, self._centred(pairs, mean))[:, 0, 1].astype(np.float32)
 
     def _near(self, alike: np.ndarray, words: np.ndarray) -> Near:
@@ -218,11 +243,24 @@ class ContextIndex:
         inputs = self._inputs(self._vectors.all[first:last], self._words.all[first:last])
         return inputs, self._replies.all[first:last].astype(np.float64)
 
-    def refit(self) -> None:
+    def refit(self, give_way: GiveWay = do_nothing) -> None:
         """Refit the regression if that is due."""
-        if len(self) >= self._config.fewest:
-            used = len(self) // self._config.refit_every * self._config.refit_every
-            self._regression.fit(self._examples, used)
+        if len(self) < self._config.fewest:
+            return
+        self._is_refitting = True
+        try:
+            self._regression.fit(self._examples, last_fitted(len(self), self._config), give_way)
+        finally:
+            self._is_refitting = False
+
+    @property
+    def fit(self) -> Fit:
+        """Return the last fit of the regression; there must have been one."""
+        return self._regression.last_fit
+
+    def restore(self, fit: Fit) -> None:
+        """Continue from a fit to these questions that was saved."""
+        self._regression.restore(fit)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Return the regression's inputs: (n, width + SKETCH + 1) float64."""
@@ -230,26 +268,9 @@ class ContextIndex:
         return np.hstack([vectors, self._config.word_weight * _sketch(words), ones]).astype(np.float64)
 
 
-class GrowingMatrix:
-    """A matrix that grows by rows; its buffer doubles, so that a new row seldom copies the others."""
-
-    def __init__(self, kind: type) -> None:
-        self._kind, self._count = kind, 0
-        self._buffer: np.ndarray = np.zeros((0, 0), kind)
-
-    def append(self, row: np.ndarray) -> None:
-        """Add a row."""
-        if self._count == len(self._buffer):
-            grown: np.ndarray = np.zeros((max(64, 2 * self._count), len(row)), self._kind)
-            grown[: self._count] = self._buffer[: self._count] if self._count else 0
-            self._buffer = grown
-        self._buffer[self._count] = row
-        self._count += 1
-
-    @property
-    def all(self) -> np.ndarray:
-        """Return all rows: (rows, columns)."""
-        return self._buffer[: self._count]
+def last_fitted(count: int, config: RecallConfig) -> int:
+    """Return to how many of `count` questions of a context its regression is fitted."""
+    return count // config.refit_every * config.refit_every
 
 
 def _sketch(words: np.ndarray) -> np.ndarray:

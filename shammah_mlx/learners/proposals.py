@@ -66,17 +66,18 @@ class Proposals:
         trust = self._trust.log_odds(proposal.features) - self._config.ageing * days
         if named["similarity"] < self._config.least_alike:
             trust = min(trust, MAX_TRUST_IF_UNLIKE)
-        named |= self._changes(query, proposal.entry)
+        named |= self._changes(query, proposal.entry, looks_same=named["identical"] > 0.0)
         return proposal, {**named, **agreement_features(named, trust)}
 
-    def _changes(self, query: Query, known: Entry) -> Features:
+    def _changes(self, query: Query, known: Entry, *, looks_same: bool) -> Features:
         """Return what changed from a known question to the query, by name."""
         near = (entry for entry, _ in self._memory.nearest(known.question, WORDINGS))
         wordings = [
             self._asked(entry) for entry in near if entry.answer == known.answer and entry.number != known.number
         ]
         answer = past_exchange(self._lookup, known.number).answer
-        return change_features(standalone_question(query), self._asked(known), wordings, answer)
+        asked = standalone_question(query)
+        return change_features(asked, self._asked(known), wordings, answer, looks_same=looks_same)
 
     def _asked(self, entry: Entry) -> str:
         return standalone_question(self._lookup(entry.number).request.query)

@@ -19,6 +19,9 @@ class PersistentRoles(Roles, Protocol):
     def state(self) -> dict[str, Arrays]:
         """Return everything learnt, by file: `router`, `generator`, `validator`, `optimizer_state`."""
 
+    def saved(self) -> None:
+        """Note that everything learnt was saved, so that it need not be held in memory."""
+
     def load(
         self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
     ) -> None:

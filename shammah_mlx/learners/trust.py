@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
+from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.learners.logistic import most_probable
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES
@@ -28,12 +29,12 @@ class Trust:
         """Return the log-odds that a proposal with these features is right."""
         return float(features[self._columns] @ self._weights)
 
-    def fit_if_due(self, memory: Memory) -> None:
-        """Refit if the memory has grown by `trust_share` since the last fit."""
+    def fit_if_due(self, memory: Memory, give_way: GiveWay = do_nothing) -> None:
+        """Refit if the memory has grown by `trust_share` since the last fit, in pieces that give way."""
         due = max(self._config.trust_from, self._asked + max(1, int(self._asked * self._config.trust_share)))
         if len(memory) < due:
             return
-        features, right = memory.leave_each_out()
+        features, right = memory.leave_each_out(give_way)
         fitted = most_probable(features[:, self._columns], right, self._prior, self._config.trust_strength)
         self._weights, self._asked = fitted.astype(np.float32), len(memory)
 

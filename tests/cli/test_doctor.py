@@ -3,10 +3,13 @@
 import os
 import shutil
 import signal
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from shammah_mlx.home.journal import Journal
 from tests.command import run
 from tests.conftest import WEIGHTS
 from tests.served import BOLD, Served
@@ -102,3 +105,20 @@ def test_unreadable_settings_do_not_stop_the_other_checks(home: Path) -> None:
     assert result.exit_code == 1
     assert line(result.stdout, "settings").startswith("FAIL")
     assert line(result.stdout, "weights").startswith("ok")
+
+
+def test_a_clock_in_the_system_prompt_fails_with_its_place_and_without_the_text(home: Path) -> None:
+    assert line(run("doctor").stdout, "contexts").startswith("ok")
+    with closing(Journal(home / "journal.db")) as journal:
+        known = next(journal.latest(1))
+        for minute in range(30):
+            query = msgspec.structs.replace(known.request.query, system=f"I am Zoltan.\nIt is 09:{minute:02} now.")
+            request = msgspec.structs.replace(known.request, query=query)
+            journal.write(msgspec.structs.replace(known, request=request))
+    result = run("doctor")
+    assert result.exit_code == 1
+    told = line(result.stdout, "contexts")
+    assert told.startswith("FAIL")
+    assert "31 of the last 31 questions" in told
+    assert "the system prompt (a time at line 2, character 7)" in told
+    assert "Zoltan" not in result.output

@@ -1,6 +1,8 @@
 import gc
 import math
+import tracemalloc
 import weakref
+from collections.abc import Collection, Iterable
 
 import msgspec
 import numpy as np
@@ -15,22 +17,23 @@ WIDTH, CONFIG = 8, RecallConfig()
 HERE, ELSEWHERE = 1, 2
 
 
-def question(topic: int, seed: int, context: int = HERE, noise: float = 0.2) -> Question:
+def question(topic: int, seed: int, context: int = HERE, noise: float = 0.2, width: int = WIDTH) -> Question:
     """Return a question whose vector of length 1 is near the topic's axis."""
-    vector = np.eye(WIDTH)[topic] + noise * np.random.default_rng(1000 * topic + seed).normal(size=WIDTH)
+    vector = np.eye(width)[topic] + noise * np.random.default_rng(1000 * topic + seed).normal(size=width)
     words = word_set(f"about topic{topic} word{seed % 5}")
     return Question((vector / np.linalg.norm(vector)).astype(np.float32), words, context)
 
 
-def reply(answer: int, seed: int = 0) -> np.ndarray:
+def reply(answer: int, seed: int = 0, width: int = WIDTH) -> np.ndarray:
     """Return the vector of an answer's text; another seed gives the same answer in other words."""
-    vector = np.random.default_rng(answer).normal(size=WIDTH) + 0.05 * np.random.default_rng(seed).normal(size=WIDTH)
+    vector = np.random.default_rng(answer).normal(size=width) + 0.05 * np.random.default_rng(seed).normal(size=width)
     unit: np.ndarray = (vector / np.linalg.norm(vector)).astype(np.float32)
     return unit
 
 
-def entry(number: int, context: int = HERE, until: float = math.inf) -> Entry:
-    return Entry(question(number % 3, number, context), number, number % 3, 0.0, until, reply(number % 3))
+def entry(number: int, context: int = HERE, until: float = math.inf, width: int = WIDTH) -> Entry:
+    asked = question(number % 3, number, context, width=width)
+    return Entry(asked, number, number % 3, 0.0, until, reply(number % 3, width=width))
 
 
 def filled(entries: int, context: int = HERE) -> Memory:
@@ -39,6 +42,19 @@ def filled(entries: int, context: int = HERE) -> Memory:
     for number in range(entries):
         memory.add(entry(number, context))
     return memory
+
+
+class Rows(dict[int, Entry]):
+    """Stores entries, as the journal does."""
+
+    def add_to(self, memory: Memory, new: Entry) -> None:
+        """Add an entry to the memory, and save it."""
+        self[new.number] = new
+        memory.add(new)
+        memory.saved()
+
+    def read(self, numbers: Collection[int]) -> Iterable[Entry]:
+        return [self[number] for number in numbers]
 
 
 def features(memory: Memory, asked: Question) -> dict[str, float]:
@@ -110,7 +126,7 @@ def test_what_runs_out_is_forgotten_and_nothing_else() -> None:
 def test_what_it_lets_go_of_is_gone_at_once() -> None:
     """Matrices that wait for the collector of cycles wait long: they are few objects, and large."""
     memory = filled(60)
-    room = weakref.ref(memory._contexts[HERE])
+    room = weakref.ref(memory._unsaved[HERE])
     memory.add(entry(60, until=1.0))
     gc.disable()
     try:
@@ -118,6 +134,46 @@ def test_what_it_lets_go_of_is_gone_at_once() -> None:
         assert room() is None
     finally:
         gc.enable()
+
+
+def test_a_new_context_for_every_question_costs_no_memory() -> None:
+    """As where a client puts the time into the system prompt; one held whole takes 10 kB and more."""
+    rows, nothing, width = Rows(), entry(0), 384
+    memory = Memory(CONFIG, rows.read)
+    tracemalloc.start()
+    try:
+        for number in range(600):
+            if number == 100:
+                before = tracemalloc.get_traced_memory()[0]
+            rows.add_to(memory, entry(number, context=1000 + number, width=width))
+            rows[number] = nothing  # what the rows themselves take does not count
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown / 500 < 1000
+
+
+def test_a_released_context_is_as_it_was_when_its_questions_come_again() -> None:
+    rows, kept = Rows(), Memory(CONFIG)
+    small = Memory(msgspec.structs.replace(CONFIG, contexts=1), rows.read)
+    for number in range(150):
+        context = HERE if number % 10 else number
+        until = 5.0 if number % 17 == 0 else math.inf
+        kept.add(entry(number, context if number % 4 else ELSEWHERE, until))
+        rows.add_to(small, entry(number, context if number % 4 else ELSEWHERE, until))
+    for memory in (kept, small):
+        memory.refute(7, accepted=True)
+        assert memory.expire(6.0) == list(range(0, 150, 17))
+    for asked in (question(1, 999), question(1, 999, ELSEWHERE), question(0, 0, 10), question(1, 77, 9999)):
+        ours, theirs = small.propose(asked), kept.propose(asked)
+        if ours is None or theirs is None:
+            assert ours is theirs is None
+        else:
+            assert (ours.entry.number, ours.features.tolist()) == (theirs.entry.number, theirs.features.tolist())
+            assert small.seconds_since_given(ours.entry, 9.0) == kept.seconds_since_given(theirs.entry, 9.0)
+        assert [one.number for one in small.same(asked)] == [one.number for one in kept.same(asked)]
+    for told, expected in zip(small.leave_each_out(), kept.leave_each_out(), strict=True):
+        assert told.tolist() == expected.tolist()
 
 
 def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:
