@@ -179,6 +179,7 @@ class Reply(_Event, frozen=True):
     output_tokens: int | None = None
     cost_usd: float | None = None  # None: unpriced
     stop_sequence: str | None = None  # the stop sequence that ended it
+    secret: bool | UnsetType = UNSET  # it looks like it holds a secret, so its text is not stored
 
     @property
     def complete(self) -> bool:
@@ -370,7 +371,8 @@ class Interaction(
             "late": stood and self.accepted and self.late_for is not None and (self.reply is None or complete),
         }[self.outcome]
         measured = any(scored.divergence is not None for scored in self.drafts)
-        if not legal or (measured and not complete):
+        has_text = complete or (self.reply is not None and self.reply.secret is True)  # it had, when it was compared
+        if not legal or (measured and not has_text):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
 
     @property

@@ -143,6 +143,8 @@ def _print_answer(answered: Interaction, preset: str, streamed: StreamedText | N
         click.secho(warning, fg="red", err=True)
     if answered.request.secret:
         click.echo("The question looks like it holds a secret, so it is neither stored nor learnt.", err=True)
+    if answered.reply is not None and answered.reply.secret is True:
+        click.echo("Claude's reply looks like it holds a secret, so it is neither stored nor learnt.", err=True)
     return _print_shortcomings(answered)
 
 

@@ -24,13 +24,13 @@ from shammah_mlx.events import (
     ScoredDraft,
     Threshold,
 )
+from shammah_mlx.framework import screening
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, repeat_rate, spread, with_feedback
 from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
-from shammah_mlx.text.sensitive import holds_secret
 
 LEAST_SLOPE = 0.1  # of a curve by which a threshold for checks is computed: a flat one tells drafts not apart
 
@@ -48,14 +48,7 @@ class HomeCounts(msgspec.Struct, frozen=True):
 
 def make_request(query: Query, number: int, counts: HomeCounts, options: AskOptions, config: Config) -> Request:
     """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored."""
-    texts = (
-        query.text,
-        query.system or "",
-        query.model or "",
-        *query.stop_sequences,
-        *(text for exchange in query.history for text in (exchange.question, exchange.answer)),
-    )
-    secret = any(holds_secret(text) for text in texts)
+    secret = screening.asks_with_secret(query)
     stored = options.stored and not secret
     audit_rate = (band_value(config.policy.audits, counts.seen) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()

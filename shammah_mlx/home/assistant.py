@@ -13,7 +13,7 @@ import msgspec
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
-from shammah_mlx.framework import loop, metrics, policy
+from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
 from shammah_mlx.home.journal import Journal, Progress
@@ -146,7 +146,8 @@ class Assistant:
         decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
-        return self._write(interaction) if request.stored else interaction
+        screened = screening.screened(interaction)
+        return self._write(screened) if screened.request.stored else screened
 
     def _counts(self) -> policy.HomeCounts:
         training, spent = self._training, self._training.tally.spent or metrics.Spent()
@@ -161,9 +162,9 @@ class Assistant:
 
     def _write(self, interaction: Interaction) -> Interaction:
         started = time.perf_counter()
-        written = self._journal.write(interaction)
+        written = self._journal.write(screening.storable(interaction))
         self.spent.journal_s += time.perf_counter() - started
-        return written
+        return msgspec.structs.replace(interaction, request=written.request)
 
     def has_reached_claude(self) -> bool:
         """Say whether Claude replied in full to the last query."""
@@ -177,8 +178,8 @@ class Assistant:
     def auditing_late(self, *, reached: bool) -> loop.Consultation[int]:
         """Make the audits that are due since Claude could not be reached; return how many were journalled.
 
-        Claude is asked only if it was `reached` again. An audit that is too old, or whose draft was scored under other
-        versions, is given up and counts as bad.
+        Claude is asked only if it was `reached` again. An audit that is too old, whose draft was scored under other
+        versions, or whose reply reveals a secret, is given up and counts as bad.
         """
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
@@ -194,6 +195,8 @@ class Assistant:
                 break
             if reply is not None and not reply.complete:
                 continue
+            if reply is not None and screening.reveals(served.request.query, reply):
+                reply = None
             made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
         return made
 

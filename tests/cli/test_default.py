@@ -91,6 +91,24 @@ def test_a_question_with_a_secret_is_answered_and_leaves_no_trace(
     assert not any(b"hunter2" in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
+def test_a_reply_with_a_secret_is_shown_and_leaves_no_trace(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    claude.default_to(reply("The old one leaked. Use this password: Kw72-pm41-Zt09"))
+    for _ in range(3):
+        asked = shammah("ask", "which passcode shall the wifi have?")
+        assert asked.exit_code == 0
+        assert "Kw72-pm41-Zt09" in asked.stdout
+        assert "Claude's reply looks like it holds a secret" in asked.stderr
+    assert len(claude.requests) == 3
+    traces = (b"Kw72", b"which passcode")
+    assert not any(trace in path.read_bytes() for path in home.rglob("*") if path.is_file() for trace in traces)
+
+
+def test_a_reply_with_a_placeholder_is_learnt(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    claude.default_to(reply("Run `export API_KEY=your-key-here`."))
+    assert "holds a secret" not in shammah("ask", "how do I set the key?").stderr
+    assert shammah("ask", "--local", "how do I set the key?").stdout == "Run `export API_KEY=your-key-here`.\n"
+
+
 def test_a_recalled_destructive_command_is_marked(shammah: Shammah, claude: Loopback) -> None:
     claude.default_to(reply("Run `rm -rf build`."))
     learn_all(shammah)
