@@ -36,7 +36,7 @@ from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Question
 from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.proposals import Proposals
-from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
+from shammah_mlx.learners.questions import Embedder, make_question, standalone_question, wants_another_answer
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Student
@@ -298,8 +298,8 @@ class HybridRoles(PersistentRoles):
 
 
 def writes(query: Query) -> bool:
-    """Say whether the decoder answers a query: it sees no conversation, and knows nothing about the present."""
-    return query.is_plain and not is_fleeting(standalone_question(query))
+    """Say whether the decoder answers a query: it sees no conversation, knows nothing of the present, draws nothing."""
+    return query.is_plain and not is_fleeting(standalone_question(query)) and not wants_another_answer(query)
 
 
 def made_by(versions: Mapping[str, str]) -> str:
