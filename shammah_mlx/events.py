@@ -228,6 +228,7 @@ class AskOptions(_Event, frozen=True):
     forced_source: ForcedSource | None = None  # who must answer; None: the Router decides
     stored: bool = True  # False: answer, and neither store nor learn anything
     strict: bool = False  # True: give no answer rather than one that the bound does not cover
+    by_client: bool = False  # True: a program asks through the Messages API, not the user from the command line
 
 
 class Request(
@@ -253,6 +254,7 @@ class Request(
     judging: Judging | UnsetType = UNSET  # without it, no verdict may be bought
     shadows_follow: bool | UnsetType = UNSET  # a shadow is made at p_local where that is more than its rate
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
+    by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
 
     @property
     def waits(self) -> bool:

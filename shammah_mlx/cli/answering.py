@@ -89,7 +89,13 @@ def _ask_here(
     with Assistant(
         make_home(home), config, claude, Weights(weights_folder()), options=AssistantOptions(on_wait=say_waiting)
     ) as assistant:
-        asked = assistant.make_query(wanted.text, wanted.system, wanted.model, continues=wanted.continues)
+        asked = assistant.make_query(
+            wanted.text,
+            wanted.system,
+            wanted.model,
+            continues=wanted.continues,
+            stays_here=wanted.forced_source == "local",
+        )
         if asked.history:
             _print_continuing(asked.history[-1].question)
         answered = assistant.ask(asked, show, wanted.options, since)

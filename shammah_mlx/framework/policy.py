@@ -71,6 +71,7 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
         open_audits=counts.open_audits,
         judging=_judging(required, counts, config) if stored else UNSET,
         spread=spread(counts.score_counts, config.risk) or UNSET,
+        by_client=options.by_client or UNSET,
     )
 
 

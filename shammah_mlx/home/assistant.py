@@ -201,24 +201,39 @@ class Assistant:
         return made
 
     def make_query(
-        self, text: str, system: str | None = None, model: str | None = None, *, continues: bool = False
+        self,
+        text: str,
+        system: str | None = None,
+        model: str | None = None,
+        *,
+        continues: bool = False,
+        stays_here: bool = False,
     ) -> Query:
         """Return the query for a question, with the conversation so far if it `continues` the last one.
 
-        Raises:
-            BadInputError: it continues, and nothing was asked yet.
-        """
-        return self.continued(text, system, model) if continues else Query(text, system, model)
-
-    def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
-        """Return a query that continues the last conversation; its system prompt and model are the defaults.
+        `stays_here` says that nothing of it will be sent to Claude.
 
         Raises:
-            BadInputError: nothing was asked yet.
+            BadInputError: it continues, and nothing was asked yet; or it would send what was to stay here.
         """
-        last = self._journal.last()
+        return self.continued(text, system, model, stays_here=stays_here) if continues else Query(text, system, model)
+
+    def continued(
+        self, text: str, system: str | None = None, model: str | None = None, *, stays_here: bool = False
+    ) -> Query:
+        """Return a query that continues the user's last conversation; its system prompt and model are the defaults.
+
+        Raises:
+            BadInputError: nothing was asked yet, or what was said is not to be sent and this is not to stay here.
+        """
+        last = self._journal.last_asked()
         if last is None:
             raise BadInputError("there is no conversation to continue", "ask without -c first")
+        if last.request.forced_source == "local" and not stays_here:
+            raise BadInputError(
+                "the last question was asked with --local, so Claude is not to see it",
+                "continue it with -c --local, or ask without -c",
+            )
         before = last.request.query
         said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
         history = (*before.history, *said)[-self.config.max_history :]

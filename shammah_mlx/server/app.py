@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
-from shammah_mlx.events import Interaction, Outage, Reply, Verdict
+from shammah_mlx.events import AskOptions, Interaction, Outage, Reply, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
@@ -115,7 +115,9 @@ class _Exchange:
         """Let the loop answer, and send that. While the service is out of the home, Claude answers."""
         since, self._streams = time.perf_counter(), covered.streams
         try:
-            answered = await self._gateway.service.ask(lambda _: covered.query, self._consult)
+            answered = await self._gateway.service.ask(
+                lambda _: covered.query, self._consult, options=AskOptions(by_client=True)
+            )
         except AwayError:
             return await self.pass_on()
         except ShammahError as error:

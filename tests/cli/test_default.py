@@ -52,6 +52,32 @@ def test_continuing_without_a_conversation_is_refused(shammah: Shammah, claude: 
     assert claude.requests == []
 
 
+def test_a_local_question_is_not_sent_by_a_later_continuation(shammah: Shammah, claude: Loopback) -> None:
+    learn_all(shammah)
+    assert shammah("ask", "--local", LEARNT[0]).exit_code == 0
+    before = len(claude.requests)
+    for options in ((), ("--claude",), ("--strict",)):
+        refused = shammah("ask", "-c", *options, "and then?")
+        assert refused.exit_code == 1
+        assert "asked with --local, so Claude is not to see it" in refused.stderr
+        assert "-c --local" in refused.stderr
+    here = shammah("ask", "-c", "--local", "and then?")
+    assert "Continuing after: how do I boil a egg" in here.stderr
+    assert shammah("ask", "-c", "and then?").exit_code == 1
+    assert len(claude.requests) == before
+    assert shammah("ask", "--claude", "which moons has Mars?").exit_code == 0
+    assert shammah("ask", "-c", "and Saturn?").exit_code == 0  # another conversation
+    assert not any(LEARNT[0].encode() in request.raw for request in claude.requests[before:])
+
+
+def test_a_continuation_skips_the_rows_of_a_stream(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    stream, other = home.parent / "stream.jsonl", home.parent / "other"
+    stream.write_text(json.dumps({"id": "1", "query": "who was Bach?", "reply": "A composer.", "topic": "bach"}) + "\n")
+    assert shammah("replay", "--home", str(other), str(stream)).exit_code == 0
+    refused = shammah("ask", "--home", str(other), "-c", "and Saturn?")
+    assert "no conversation to continue" in refused.stderr
+
+
 def test_local_never_calls_claude(shammah: Shammah, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = shammah("ask", "--local", "how do I boil an egg")
     assert nothing.exit_code == 4
