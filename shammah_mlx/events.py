@@ -229,6 +229,7 @@ class AskOptions(_Event, frozen=True):
     stored: bool = True  # False: answer, and neither store nor learn anything
     strict: bool = False  # True: give no answer rather than one that the bound does not cover
     by_client: bool = False  # True: a program asks through the Messages API, not the user from the command line
+    own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
 
 
 class Request(
@@ -255,6 +256,7 @@ class Request(
     shadows_follow: bool | UnsetType = UNSET  # a shadow is made at p_local where that is more than its rate
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
     by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
+    own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
 
     @property
     def waits(self) -> bool:

@@ -69,9 +69,10 @@ def make_request(query: Query, number: int, counts: HomeCounts, options: AskOpti
         stored=stored,
         strict=options.strict,
         open_audits=counts.open_audits,
-        judging=_judging(required, counts, config) if stored else UNSET,
+        judging=_judging(required, counts, config) if stored and not options.own_account else UNSET,
         spread=spread(counts.score_counts, config.risk) or UNSET,
         by_client=options.by_client or UNSET,
+        own_account=options.own_account or UNSET,
     )
 
 

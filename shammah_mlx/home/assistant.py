@@ -179,13 +179,14 @@ class Assistant:
         """Make the audits that are due since Claude could not be reached; return how many were journalled.
 
         Claude is asked only if it was `reached` again. An audit that is too old, whose draft was scored under other
-        versions, or whose reply reveals a secret, is given up and counts as bad.
+        versions, that needs a client's own credential, or whose reply reveals a secret, is given up and counts as bad.
         """
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
             is_late = self._options.clock() > at + self.config.risk.audit_wait_s
-            if is_late or served.decision_context.versions != self._training.versions:
+            has_changed = served.decision_context.versions != self._training.versions
+            if is_late or has_changed or served.request.own_account:
                 reply = None
             elif reached:
                 reply = yield from loop.ask_claude(served.request.query, is_answer=False)

@@ -21,7 +21,8 @@ from shammah_mlx.errors import BadStateError
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.server import client
-from shammah_mlx.server.auth import Guard, token_of
+from shammah_mlx.server.auth import token_of
+from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.server.protocol import SOCKET
 from shammah_mlx.server.service import Service
 from tests.command import run
@@ -400,7 +401,7 @@ def test_an_empty_token_is_replaced_and_a_readable_one_refused(home: Path, conte
     with pytest.raises(BadStateError, match="others can read"):
         token_of(home)
     with pytest.raises(ValueError, match="empty"):
-        Guard(lambda *_: None, "")  # type: ignore[arg-type]
+        ClientCredentials("")
 
 
 def test_a_service_that_ends_without_an_answer_is_an_error(home: Path) -> None:
