@@ -17,6 +17,9 @@ _PLACEHOLDER = re.compile(  # says that it is one, wherever it stands in a value
     r"|^\d{1,2}[-+]\d{0,3}$|eyJzdWIiOiIxMjM0NTY3ODkw|^eyJhbGci[\w-]*$|SflKxwRJSMeKKF2QT4fw",  # of the usual JWT
     _I,
 )
+_PUBLIC = re.compile(  # a commit in an address, a colour, the beginning of a picture
+    r"/(?:commits?|blob|tree|raw)/[0-9a-f]{7,40}\b|^#[0-9a-f]{3,8}$|iVBORw0KGgo|/9j/4AAQ|R0lGOD|PHN2Zy", _I
+)
 _WORDS = re.compile(  # what examples of passwords, keys and names are made of
     r"(?:my|the|user|username|name|admin|administrator|root|toor|db|database|sql|mysql|postgres|postgresql|mariadb"
     r"|mongo|mongodb|redis|rabbitmq|guest|grafana|jenkins|docker|django|flask|laravel|spring|node|express|server|client"
@@ -34,17 +37,20 @@ _SHORT_NUMBER = 4  # digits that may stand beside words: password123, secret2024
 _RUN = 3  # letters or digits in order, or alike, that are no accident
 _FEW_DIGITS = 5  # different ones; test cards repeat theirs
 _KNOWN = {  # numbers that their issuers publish for tests and documentation
-    *("378282246310005", "371449635398431", "30569309025904", "38520000023237", "078051120", "219099999"),
+    *("378282246310005", "371449635398431", "30569309025904", "38520000023237", "078051120", "219099999", "111223333"),
     *("GB82WEST12345698765432", "GB29NWBK60161331926819", "DE89370400440532013000", "NL91ABNA0417164300"),
     *("FR1420041010050500013M02606", "FR7630006000011234567890189", "ES9121000418450200051332"),
     *("IT60X0542811101000000123456", "CH9300762011623852957", "BE68539007547034"),
 }
 _NAMES = re.compile(r"\b(?:pass(?:word|phrase|code)|secret|token|api[ _-]?key|access key|credential|recovery code)", _I)
-_ALONE = re.compile(r"`([^`\s]+)`|\*\*([^*\s]+)\*\*|^\s*(?:[-*]|\d+[.)])?\s*([^\s`*]+)\s*$", re.MULTILINE)
+_ALONE = re.compile(
+    r"`([^`\s]+)`|\*\*([^*\s]+)\*\*|^[ \t]{0,8}(?:[-*]|\d+[.)])?[ \t]{0,8}([^\s`*]+)[ \t]{0,8}$", re.MULTILINE
+)
 _RANDOM_SIGNS = re.compile(  # letters of both cases and digits; names of models and versions have dots
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?:[A-Za-z\d]|(?=.*[!@#$%^&*+=?~])[._!@#$%^&*+=?~-]){8,128}"
 )
-_MOST_PIECE = 2.5  # mean characters of a piece of a random password; names in code have 3 and more
+_MOST_PIECE = {True: 2.5, False: 2.0}  # mean characters of a piece, with other signs or without; names have 3
+_OTHER_SIGNS = re.compile(r"[^A-Za-z\d]")
 _IDENTITY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", _I)
 
 
@@ -62,7 +68,7 @@ def reveals_secret(question: str, reply: str) -> bool:
 
 def is_example(value: str) -> bool:
     """Return whether a value only stands for a secret: a placeholder, usual words, a number in order, a test card."""
-    if _PLACEHOLDER.search(value) or re.sub(r"[\s-]", "", value).upper() in _KNOWN:
+    if _PLACEHOLDER.search(value) or _PUBLIC.search(value) or re.sub(r"[\s-]", "", value).upper() in _KNOWN:
         return True
     digits = re.sub(r"\D", "", value)
     if re.fullmatch(r"[\d -]+", value):
@@ -103,4 +109,4 @@ def _is_random(text: str) -> bool:
     if not _RANDOM_SIGNS.fullmatch(text) or _IDENTITY.fullmatch(text) or is_example(text):
         return False
     pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", text)
-    return sum(map(len, pieces)) < _MOST_PIECE * len(pieces)
+    return sum(map(len, pieces)) < _MOST_PIECE[_OTHER_SIGNS.search(text) is not None] * len(pieces)

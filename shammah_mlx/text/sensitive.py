@@ -15,7 +15,7 @@ _MARKED = re.compile(  # the group is what must not be a placeholder; at the end
     r"|\b(eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)|(\$2[aby]\$\d\d\$[./\w]{50,})|\b(?i:authorization\W{1,4}(?:bearer|basic"
     r"|token))\s+([^\s\"']{8,})|\b(?i:bearer)\s+(?=\S*\d)([^\s\"']{16,})"
 )
-_ADDRESS = re.compile(r"\b[a-z][\w+]{1,20}://[^\s:/@<]{0,80}:([^\s@/]+)@\w|\bcurl\b.*\s-u\s*[^\s:]+:(\S{4,})", _I)
+_ADDRESS = re.compile(r"\b[a-z][\w+]{1,20}://[^\s:/@<]{0,80}:([^\s@/]+)@\w|\bcurl\b.{0,300}\s-u\s*[^\s:]+:(\S{4,})", _I)
 _ASSIGNED = re.compile(
     r"(?:(passw(?:or)?d|pwd|passphrase|passcode)|token|secret"
     r"|(?:api|access|private|auth|secret)[\s_-]?key(?:[\s_-]?id)?)(?:['\"]?\s*(=>|:=|=|:)\s*"
@@ -31,9 +31,9 @@ _IN_OTHER_LANGUAGES = re.compile(  # the same in some other languages, and how t
     _I,
 )
 _ON_A_LINE = re.compile(  # the group is a value that some program or form is given
-    r"\bsshpass\s+-p\s*(\S{3,})|\bmysql\w*\b.*?\s-p(?!\s|(?:assword|rint0?|ort|ath|rotocol|erm|rune|lugin)\b)(\S{3,})"
-    r"|\b(?:docker|helm|podman)\b.*?\blogin\b.*?\s-p\s*(\S{3,})"
-    r"|\bredis-cli\b.*?\s-a\s*(\S{3,})|\b(?:set-)?cookie:\s*[^\s=;]+=([^\s;]{6,})|\b[a-z]+_(?:pass|pw|pwd)\s*=\s*['\"]?([^\s'\"]{3,})"
+    r"\bsshpass\s+-p\s*(\S{3,})|\bmysql\w*\b.{0,80}?\s-p(?!\s|(?:assword|rint0?|ort|ath|rotocol|erm|rune|lugin)\b)(\S{3,})"
+    r"|\b(?:docker|helm|podman)\b.{0,40}?\blogin\b.{0,80}?\s-p\s*(\S{3,})"
+    r"|\bredis-cli\b.{0,80}?\s-a\s*(\S{3,})|\b(?:set-)?cookie:\s*[^\s=;]+=([^\s;]{6,})|\b[a-z]+_(?:pass|pw|pwd)\s*=\s*['\"]?([^\s'\"]{3,})"
     r"|\b(?:SECRET|PRIVATE|ENCRYPTION|SIGNING)_KEY\s*[=:]\s*['\"]([^'\"\n]{8,})|\bpw\s+(?:to|for|of)\s+[\w\s]{1,30}?\s*(?:is|[:=])\s*(\S{4,})"
     r"|\b(?:root|admin(?:istrator)?|login|user(?:name)?)\s*(?:/\s+|\s/\s*|:)(?=\S*[\d!@#$%^&*])([^\s/]{5,})"
     r"|\b(?:key|token|secret|credential)s?\b\W{0,4}(?:(?:is|was|for|\w{2,12})\W{1,3}){0,3}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
