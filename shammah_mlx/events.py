@@ -189,6 +189,7 @@ class Reply(_Event, frozen=True):
     cost_usd: float | None = None  # None: unpriced
     stop_sequence: str | None = None  # the stop sequence that ended it
     other_model: bool | UnsetType = UNSET  # it names another model than the one that was asked
+    secret: bool | UnsetType = UNSET  # it looks like it holds a secret, so its text is not stored
 
     @property
     def complete(self) -> bool:
@@ -242,6 +243,8 @@ class AskOptions(_Event, frozen=True):
     forced_source: ForcedSource | None = None  # who must answer; None: the Router decides
     stored: bool = True  # False: answer, and neither store nor learn anything
     strict: bool = False  # True: give no answer rather than one that the bound does not cover
+    by_client: bool = False  # True: a program asks through the Messages API, not the user from the command line
+    own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
 
 
 class Request(
@@ -267,6 +270,8 @@ class Request(
     judging: Judging | UnsetType = UNSET  # without it, no verdict may be bought
     shadows_follow: bool | UnsetType = UNSET  # a shadow is made at p_local where that is more than its rate
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
+    by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
+    own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
 
     @property
     def waits(self) -> bool:
@@ -385,7 +390,8 @@ class Interaction(
             "late": stood and self.accepted and self.late_for is not None and (self.reply is None or teaches),
         }[self.outcome]
         measured = any(scored.divergence is not None for scored in self.drafts)
-        if not legal or (measured and not teaches):
+        has_text = teaches or (self.reply is not None and self.reply.secret is True)  # it had, when it was compared
+        if not legal or (measured and not has_text):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
 
     @property

@@ -88,7 +88,13 @@ def _ask_here(
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
     opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
-        asked = assistant.make_query(wanted.text, wanted.system, wanted.model, continues=wanted.continues)
+        asked = assistant.make_query(
+            wanted.text,
+            wanted.system,
+            wanted.model,
+            continues=wanted.continues,
+            stays_here=wanted.forced_source == "local",
+        )
         if asked.history:
             _print_continuing(asked.history[-1].question)
         answered = assistant.ask(asked, show, wanted.options, since)
@@ -142,6 +148,8 @@ def _print_answer(answered: Interaction, preset: str, streamed: StreamedText | N
         click.secho(warning, fg="red", err=True)
     if answered.request.secret:
         click.echo("The question looks like it holds a secret, so it is neither stored nor learnt.", err=True)
+    if answered.reply is not None and answered.reply.secret is True:
+        click.echo("Claude's reply looks like it holds a secret, so it is neither stored nor learnt.", err=True)
     return _print_shortcomings(answered)
 
 

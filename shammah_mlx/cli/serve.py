@@ -12,12 +12,15 @@ import click
 from shammah_mlx.cli.options import config_overrides, home_and_config, settings
 from shammah_mlx.home.folder import make_home
 
+CLIENT_CREDENTIALS = "Let clients sign in to Claude themselves, with their own Authorization or x-api-key."
+
 
 @click.command()
 @click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Also listen on this port of 127.0.0.1.")
+@click.option("--client-credentials", is_flag=True, help=CLIENT_CREDENTIALS)
 @settings
 @click.pass_context
-def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
+def serve(ctx: click.Context, /, tcp: int | None, client_credentials: bool, **options: Any) -> None:
     """Serve this home: keep the models loaded, answer questions, and learn between them.
 
     Listens on the home's socket, shammah.sock, for `shammah ask` and for clients of Claude's Messages API. Runs until
@@ -47,7 +50,7 @@ def serve(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
             stack.callback(leader.end)
             if config.generator == "recall+decoder":
                 click.echo(f"{leader.machines} machines share the decoder; it writes and learns nothing", err=True)
-        asyncio.run(run.serve(home, config_overrides(ctx, options), port))
+        asyncio.run(run.serve(home, config_overrides(ctx, options), port, sign_in=client_credentials))
 
 
 def _leave_a_core() -> None:

@@ -11,6 +11,7 @@ import click
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
+from shammah_mlx.cli.serve import CLIENT_CREDENTIALS
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.home.background import command_line
 from shammah_mlx.home.folder import make_home
@@ -37,15 +38,17 @@ def service() -> None:
 
 @service.command()
 @click.option("--tcp", type=click.IntRange(1, 65535), metavar="PORT", help="Also listen on this port of 127.0.0.1.")
+@click.option("--client-credentials", is_flag=True, help=CLIENT_CREDENTIALS)
 @settings
 @click.pass_context
-def install(ctx: click.Context, /, tcp: int | None, **options: Any) -> None:
+def install(ctx: click.Context, /, tcp: int | None, client_credentials: bool, **options: Any) -> None:
     """Start the service now, at every login, and again after a crash. Replaces a service that is already installed."""
     home, _ = home_and_config(ctx, options)  # fails here, before anything is installed, if the settings are not valid
     from shammah_mlx.daemon.supervisor import Job
     from shammah_mlx.server.client import is_served
 
     command = command_line("serve", make_home(home), {**merge_options(ctx, options), "tcp": tcp})
+    command += ["--client-credentials"] * client_credentials
     environment = {name: value for name in VARIABLES if (value := os.environ.get(name))}
     _check_definition(Job(tuple(command), environment, _log()), tcp)
     supervisor = _supervisor()

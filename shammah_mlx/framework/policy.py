@@ -24,13 +24,13 @@ from shammah_mlx.events import (
     ScoredDraft,
     Threshold,
 )
+from shammah_mlx.framework import screening
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, repeat_rate, spread, with_feedback
 from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
-from shammah_mlx.text.sensitive import holds_secret
 
 LEAST_SLOPE = 0.1  # of a curve by which a threshold for checks is computed: a flat one tells drafts not apart
 
@@ -50,7 +50,7 @@ def make_request(
     query: Query, number: int, counts: HomeCounts, options: AskOptions, config: Config, seed: int | str
 ) -> Request:
     """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored."""
-    secret = any(map(holds_secret, query.texts))
+    secret = screening.asks_with_secret(query)
     stored = options.stored and not secret
     audit_rate = (band_value(config.policy.audits, counts.seen) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()
@@ -71,8 +71,10 @@ def make_request(
         stored=stored,
         strict=options.strict,
         open_audits=counts.open_audits,
-        judging=_judging(required, counts, config) if stored else UNSET,
+        judging=_judging(required, counts, config) if stored and not options.own_account else UNSET,
         spread=spread(counts.score_counts, config.risk) or UNSET,
+        by_client=options.by_client or UNSET,
+        own_account=options.own_account or UNSET,
     )
 
 

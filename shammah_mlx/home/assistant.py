@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
-from shammah_mlx.framework import loop, metrics, policy
+from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
 from shammah_mlx.home.journal import Journal, Progress
@@ -151,7 +151,8 @@ class Assistant:
         decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
-        return self._write(interaction) if request.stored else interaction
+        screened = screening.screened(interaction)
+        return self._write(screened) if screened.request.stored else screened
 
     def _counts(self) -> policy.HomeCounts:
         training, spent = self._training, self._training.tally.spent or metrics.Spent()
@@ -166,9 +167,9 @@ class Assistant:
 
     def _write(self, interaction: Interaction) -> Interaction:
         started = time.perf_counter()
-        written = self._journal.write(interaction)
+        written = self._journal.write(screening.storable(interaction))
         self.spent.journal_s += time.perf_counter() - started
-        return written
+        return msgspec.structs.replace(interaction, request=written.request)
 
     def has_reached_claude(self) -> bool:
         """Say whether Claude replied in full to the last query."""
@@ -182,14 +183,15 @@ class Assistant:
     def auditing_late(self, *, reached: bool) -> loop.Consultation[int]:
         """Make the audits that are due since Claude could not be reached; return how many were journalled.
 
-        Claude is asked only if it was `reached` again. An audit that is too old, or whose draft was scored under other
-        versions, is given up and counts as bad.
+        Claude is asked only if it was `reached` again. An audit that is too old, whose draft was scored under other
+        versions, that needs a client's own credential, or whose reply reveals a secret, is given up and counts as bad.
         """
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
             is_late = self._options.clock() > at + self.config.risk.audit_wait_s
-            if is_late or served.decision_context.versions != self._training.versions:
+            has_changed = served.decision_context.versions != self._training.versions
+            if is_late or has_changed or served.request.own_account:
                 reply = None
             elif reached and served.request.query.origin == self._options.origin:
                 reply = yield from loop.ask_claude(served.request.query, is_answer=False)
@@ -199,28 +201,45 @@ class Assistant:
                 break
             if reply is not None and not reply.teaches:
                 continue
+            if reply is not None and screening.reveals(served.request.query, reply):
+                reply = None
             made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
         return made
 
     def make_query(
-        self, text: str, system: str | None = None, model: str | None = None, *, continues: bool = False
+        self,
+        text: str,
+        system: str | None = None,
+        model: str | None = None,
+        *,
+        continues: bool = False,
+        stays_here: bool = False,
     ) -> Query:
         """Return the query for a question, with the conversation so far if it `continues` the last one.
 
-        Raises:
-            BadInputError: it continues, and nothing was asked yet.
-        """
-        return self.continued(text, system, model) if continues else Query(text, system, model)
-
-    def continued(self, text: str, system: str | None = None, model: str | None = None) -> Query:
-        """Return a query that continues the last conversation; its system prompt and model are the defaults.
+        `stays_here` says that nothing of it will be sent to Claude.
 
         Raises:
-            BadInputError: nothing was asked yet.
+            BadInputError: it continues, and nothing was asked yet; or it would send what was to stay here.
         """
-        last = self._journal.last()
+        return self.continued(text, system, model, stays_here=stays_here) if continues else Query(text, system, model)
+
+    def continued(
+        self, text: str, system: str | None = None, model: str | None = None, *, stays_here: bool = False
+    ) -> Query:
+        """Return a query that continues the user's last conversation; its system prompt and model are the defaults.
+
+        Raises:
+            BadInputError: nothing was asked yet, or what was said is not to be sent and this is not to stay here.
+        """
+        last = self._journal.last_asked()
         if last is None:
             raise BadInputError("there is no conversation to continue", "ask without -c first")
+        if last.request.forced_source == "local" and not stays_here:
+            raise BadInputError(
+                "the last question was asked with --local, so Claude is not to see it",
+                "continue it with -c --local, or ask without -c",
+            )
         before = last.request.query
         said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
         history = (*before.history, *said)[-self.config.max_history :]

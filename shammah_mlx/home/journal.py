@@ -272,6 +272,15 @@ class Journal:
         ).fetchall()
         return (self._decoded(*row) for row in rows)
 
+    def last_asked(self) -> Interaction | None:
+        """Return the latest query from the command line: no client's, and no row of a stream; without archived ones."""
+        row = self._db.execute(
+            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
+            " AND record ->> '$.turn.by_client' IS NULL AND record ->> '$.turn.query.row' IS NULL"
+            " ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else self._decoded(*row)
+
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions in order, archived ones too.
 

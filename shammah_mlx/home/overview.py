@@ -235,6 +235,8 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
     """Say whether an interaction was learnt, and if not, why."""
     if journal.is_archived(interaction.request.number):
         return "no: set aside by a rollback"
+    if interaction.reply is not None and interaction.reply.secret is True:
+        return "not Claude's reply: it looks like it holds a secret"
     if interaction.reply is not None and not interaction.reply.teaches:
         is_whole = interaction.reply.complete
         return "nothing: " + (

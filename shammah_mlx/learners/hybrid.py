@@ -28,6 +28,7 @@ from shammah_mlx.events import (
     Step,
 )
 from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.framework.screening import asks_with_secret
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
@@ -35,7 +36,7 @@ from shammah_mlx.learners.memory import EntryStore, Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Question
 from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.proposals import Proposals
-from shammah_mlx.learners.questions import Embedder, make_question, standalone_question
+from shammah_mlx.learners.questions import Embedder, make_question, standalone_question, wants_another_answer
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.saved_fits import arrays_of, fits_of
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
@@ -46,7 +47,6 @@ from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.risk.threshold import SOURCES
 from shammah_mlx.text.divergence import Meter
 from shammah_mlx.text.freshness import is_fleeting
-from shammah_mlx.text.sensitive import holds_secret
 
 LogisticModels = dict[Role, dict[DraftSource, LogisticModel]]
 
@@ -245,7 +245,7 @@ class HybridRoles(PersistentRoles):
         self._begin_memory()
         self._rows.delete(0)
         for reply in replies:
-            if not any(map(holds_secret, reply.query.texts)):  # by today's rules
+            if not asks_with_secret(reply.query):  # by today's rules
                 self._remember(reply)
 
     def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
@@ -300,8 +300,8 @@ class HybridRoles(PersistentRoles):
 
 
 def writes(query: Query) -> bool:
-    """Say whether the decoder answers a query: it sees no conversation, and knows nothing about the present."""
-    return query.is_plain and not is_fleeting(standalone_question(query))
+    """Say whether the decoder answers a query: it sees no conversation, knows nothing of the present, draws nothing."""
+    return query.is_plain and not is_fleeting(standalone_question(query)) and not wants_another_answer(query)
 
 
 def made_by(versions: Mapping[str, str]) -> str:

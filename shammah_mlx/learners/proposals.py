@@ -14,11 +14,10 @@ from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agre
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
 from shammah_mlx.learners.past import Lookup, past_exchange
-from shammah_mlx.learners.questions import standalone_question
+from shammah_mlx.learners.questions import standalone_question, wants_another_answer
 from shammah_mlx.learners.trust import Trust
 from shammah_mlx.text.freshness import is_fleeting
 from shammah_mlx.text.languages import is_read
-from shammah_mlx.text.open_ended import is_open_ended
 
 A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached proposals: routing, drafting, scoring and learning use the same one
@@ -51,15 +50,17 @@ class Proposals:
         """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
         question = self._question(query)
         same = self._memory.same(question) if question else []
-        if not same or not is_fresh(same[-1], query, self._config) or is_open_ended(standalone_question(query)):
+        if not same or not is_fresh(same[-1], query, self._config) or wants_another_answer(query):
             return None
         return same[-1], {**repeat_features(same, query.at), "unread": float(not is_read(standalone_question(query)))}
 
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, Features]:
-        """Return the memory's proposal and its features."""
-        question = self._question(query)
+        """Return the memory's proposal and its features; none of an answer that was drawn or made up."""
+        question = None if wants_another_answer(query) else self._question(query)
         proposal = self._memory.propose(question) if question else None
         if proposal is None or not is_fresh(proposal.entry, query, self._config):
+            return None, NO_PROPOSAL
+        if wants_another_answer(self._lookup(proposal.entry.number).request.query):
             return None, NO_PROPOSAL
         named = dict(zip(FEATURES, proposal.features.tolist(), strict=True))
         days = whole_days(self._memory.seconds_since_given(proposal.entry, query.at))

@@ -10,6 +10,7 @@ from shammah_mlx.learners.neighbours import Question, word_set
 from shammah_mlx.models.encoder import Encoder
 from shammah_mlx.models.tokenizers import WordPieces
 from shammah_mlx.text.followups import leans_back
+from shammah_mlx.text.open_ended import is_open_ended
 
 QUESTION_RULES = "1"  # version of the rules about wordings: the moment, random results, follow-ups, secrets, deletion
 
@@ -39,6 +40,11 @@ def standalone_question(query: Query) -> str:
     """Return the question such that it can be understood alone: a follow-up is joined to the question before it."""
     leans = bool(query.history) and leans_back(query.text)
     return f"{query.history[-1].question} {query.text}" if leans else query.text
+
+
+def wants_another_answer(query: Query) -> bool:
+    """Return whether the query asks for something random or made up, so that no past answer is wanted again."""
+    return is_open_ended(query.text) or is_open_ended(standalone_question(query))
 
 
 def text_hash(text: str) -> int:

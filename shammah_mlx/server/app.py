@@ -19,10 +19,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
-from shammah_mlx.events import Interaction, Outage, Reply, Verdict
+from shammah_mlx.events import AskOptions, Interaction, Outage, Reply, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
+from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
 from shammah_mlx.server.prometheus import Counters
 from shammah_mlx.server.proxy import Headers, Proxy, Unpack, check_response, is_safe_target, response_headers, unpacker
@@ -34,6 +35,7 @@ from shammah_mlx.teacher.outages import kind_of, outage
 LONGEST_REPLY = 32_000_000  # bytes of one reply that are kept until it ends; Claude's longest are a few hundred kB
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 EVENTS = "text/event-stream; charset=utf-8"
+SIGN_IN_BETA = "oauth-2025-04-20"  # the beta that says how one signs in, and changes no answer
 CACHE = "shammah-cache"  # request header: with `no`, Claude answers and nothing is learnt
 COVERED, QUERY_ID = "shammah-covered", "shammah-query-id"  # response headers, beside SOURCE
 _KEY_REFUSED = (401, 403)  # the key is ours, so the client does not see what Claude said about it
@@ -48,6 +50,7 @@ class Gateway:
     limits: Limits
     counters: Counters
     judge: Consult  # gives verdicts
+    credentials: ClientCredentials
 
 
 class AnthropicApi:
@@ -88,9 +91,11 @@ class AnthropicApi:
         exchange = _Exchange(self._gateway, request, target, body, receive, send)
         is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
         wants_claude = request.headers.get(CACHE, "").strip().lower() == "no"
-        if is_question and not wants_claude and "anthropic-beta" not in request.headers:
+        betas = request.headers.getlist("anthropic-beta")
+        has_beta = betas != ([SIGN_IN_BETA] if betas and exchange.signed_in else [])
+        if is_question and not wants_claude and not has_beta:
             most = self._gateway.service.config.max_query_bytes
-            covered = messages_api.read_request(body, request.headers, most, api_version())
+            covered = messages_api.read_request(body, request.headers, most, api_version(), exchange.signed_in)
             if covered is not None:
                 return await exchange.answer(covered)
         return await exchange.pass_on()
@@ -104,6 +109,7 @@ class _Exchange:
     ) -> None:
         self._gateway, self._request, self._target, self._body = gateway, request, target, body
         self._receive, self._send = receive, send
+        self.signed_in = gateway.credentials.own(request.headers.raw)  # the client's own credential for Claude
         self._streams = False
         self._response_start: tuple[int, Headers] | None = None  # status and headers of Claude's response
         self._unsent: list[bytes] = []  # pieces of Claude's body that are held back
@@ -115,7 +121,11 @@ class _Exchange:
         """Let the loop answer, and send that. While the service is out of the home, Claude answers."""
         since, self._streams = time.perf_counter(), covered.streams
         try:
-            answered = await self._gateway.service.ask(lambda _: covered.query, self._consult)
+            answered = await self._gateway.service.ask(
+                lambda _: covered.query,
+                self._consult,
+                options=AskOptions(by_client=True, own_account=bool(self.signed_in)),
+            )
         except AwayError:
             return await self.pass_on()
         except ShammahError as error:
@@ -132,7 +142,7 @@ class _Exchange:
 
     async def pass_on(self) -> Response | None:
         """Send the request to Claude unchanged, and Claude's response back."""
-        if not self._gateway.proxy.has_key:
+        if not self._has_key:
             return outage_response(outage("no_key"))
         self._gateway.counters.passed_on.inc()
 
@@ -147,7 +157,7 @@ class _Exchange:
         """Send the client's request to Claude; stream the reply to the client if it is the answer."""
         if isinstance(call, VerdictCall):
             return await self._gateway.judge(call)
-        if not self._gateway.proxy.has_key:
+        if not self._has_key:
             return outage("no_key")
         listener = messages_api.Listener(call.query.model or "", streams=self._streams)
         room = LONGEST_REPLY
@@ -175,13 +185,13 @@ class _Exchange:
             return messages_api.outage_of(self._response_start[0], b"".join(self._unsent))
         if self._failure is not None:
             listener.mark_cut()
-        return listener.reply(self._gateway.service.config.teacher.prices)
+        return listener.reply({} if self.signed_in else self._gateway.service.config.teacher.prices)
 
     async def _call_claude(self, headers: Headers, take: Callable[[bytes], Awaitable[None]]) -> None:
         """Call Claude until the client hangs up; keep the start of the response, and the error if it breaks off."""
 
         async def call() -> None:
-            sending = self._gateway.proxy.send(self._request.method, self._target, headers, self._body)
+            sending = self._gateway.proxy.send(self._request.method, self._target, headers, self._body, self.signed_in)
             try:
                 async with sending as response:
                     check_response(response)
@@ -198,8 +208,14 @@ class _Exchange:
         return self._response_start is not None and self._response_start[0] == 200
 
     @property
+    def _has_key(self) -> bool:
+        return bool(self.signed_in) or self._gateway.proxy.has_key
+
+    @property
     def _is_key_refused(self) -> bool:
-        return self._response_start is not None and self._response_start[0] in _KEY_REFUSED
+        """Say whether Claude refused our key; what it says of a client's own credential is for the client."""
+        start = self._response_start
+        return start is not None and start[0] in _KEY_REFUSED and not self.signed_in
 
     async def _send_piece(self, piece: bytes) -> None:
         """Send a piece of Claude's body to the client.
@@ -267,7 +283,7 @@ async def _until_disconnect(receive: Receive, work: Callable[[], Awaitable[None]
         group.cancel_scope.cancel()
 
 
-def make_app(gateway: Gateway, token: str, own_routes: Sequence[Route]) -> ASGIApp:
+def make_app(gateway: Gateway, own_routes: Sequence[Route]) -> ASGIApp:
     """Return the application; `own_routes` are only for the home's own socket."""
 
     async def health(_: Request) -> Response:
@@ -304,4 +320,4 @@ def make_app(gateway: Gateway, token: str, own_routes: Sequence[Route]) -> ASGIA
         ],
         exception_handlers={Exception: failed},
     )
-    return Guard(app, token)
+    return Guard(app, gateway.credentials)

@@ -1,6 +1,5 @@
 """Decide who may use a service: everybody who can open the home's own socket, and holders of the token on a port."""
 
-import hmac
 import re
 import secrets
 from pathlib import Path
@@ -10,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.server import messages_api
+from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.teacher.identity import ITSELF, OUR_VIA, SOURCE
 
 JSON = "application/json"
@@ -23,15 +23,10 @@ class Guard:
 
     A TCP client needs the token, and web pages are refused. A client of the home's own socket needs nothing: the file
     system decides who can open it. A request that shammah itself sent is refused, because it was meant for Claude.
-
-    Raises:
-        ValueError: the token is empty.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        if not token:
-            raise ValueError("an empty token would let anybody in")
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, credentials: ClientCredentials) -> None:
+        self._app, self._credentials = app, credentials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request to the application, or refuse it."""
@@ -51,10 +46,8 @@ class Guard:
         if not _OWN_HOST.fullmatch(host) or origin not in (None, f"http://{host}"):
             return error_response("permission_error", "Only programs on this machine may use this service.")
         path = request.scope["path"]
-        given = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
-        if path != "/health" and not hmac.compare_digest(given.encode(), self._token.encode()):
-            hint = "Give the token in the file `token` of shammah's home as the API key."
-            return error_response("authentication_error", hint)
+        if path != "/health" and not self._credentials.show_token(request.headers.raw):
+            return error_response("authentication_error", self._credentials.hint)
         return not_found() if path.startswith(OWN) else None
 
 

@@ -4,7 +4,7 @@ No I/O. The loop covers only requests that a Query can express; the others go to
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
@@ -89,11 +89,16 @@ class CoveredRequest(msgspec.Struct, frozen=True):
 
 
 def read_request(
-    body: bytes, headers: Mapping[str, str], max_query_bytes: int, usual_version: str
+    body: bytes,
+    headers: Mapping[str, str],
+    max_query_bytes: int,
+    usual_version: str,
+    signed_in: Sequence[tuple[bytes, bytes]] = (),
 ) -> CoveredRequest | None:
     """Parse a request; return None if the loop does not cover it.
 
-    `usual_version` is the version of the API that questions without a scope are asked in.
+    `usual_version` is the version of the API that questions without a scope are asked in; `signed_in` has the client's
+    own credential for Claude, if it has one.
     """
     try:
         request = msgspec.json.decode(body, type=_RequestBody)
@@ -114,15 +119,19 @@ def read_request(
         request.model,
         request.max_tokens,
         stop_sequences=stops,
-        scope=_scope(request.metadata, headers, usual_version),
+        scope=_scope(request.metadata, headers, usual_version, signed_in),
     )
     return CoveredRequest(query, streams=bool(request.stream))
 
 
-def _scope(metadata: Any, headers: Mapping[str, str], usual_version: str) -> int | UnsetType:
+def _scope(
+    metadata: Any, headers: Mapping[str, str], usual_version: str, signed_in: Sequence[tuple[bytes, bytes]]
+) -> int | UnsetType:
     """Return a hash of what sets a request apart from the usual ones; UNSET if nothing does."""
     version = headers.get("anthropic-version", usual_version)
     parts = [metadata, None if version == usual_version else version, headers.get(SCOPE)]
+    if signed_in:  # another account; only then, so that hashes made before stay valid
+        parts.append(sorted((name.lower(), value.strip()) for name, value in signed_in))
     return UNSET if parts == [None] * len(parts) else hash_63(msgspec.json.encode(parts))
 
 

@@ -1,4 +1,4 @@
-"""Pass other programs' requests on to Claude: with our key, otherwise byte for byte."""
+"""Pass other programs' requests on to Claude: with our key or their own credential, otherwise byte for byte."""
 
 import os
 import re
@@ -22,8 +22,9 @@ _HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
     *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
 }  # RFC 9110, 7.6.1
-_SET_BY_US = {b"host", b"x-api-key", b"authorization", b"cookie", b"content-length", b"via", b"expect"}
-_FOR_US = {b"shammah-cache", b"shammah-scope"}
+CREDENTIALS = (b"x-api-key", b"authorization")  # headers by which one signs in to Claude
+_SET_BY_US = {*CREDENTIALS, b"host", b"cookie", b"content-length", b"via", b"expect"}
+_FOR_US = {b"shammah-cache", b"shammah-scope", b"shammah-token"}
 _NO_DEFAULT = ("accept", "accept-encoding", "user-agent")  # sent only if the client sent them
 _DOT_SEGMENT = re.compile(rb"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # resolving it would give another path
 
@@ -52,19 +53,22 @@ class Proxy:
         await self._client.aclose()
 
     @asynccontextmanager
-    async def send(self, method: str, target: bytes, headers: Headers, body: bytes) -> AsyncIterator[httpx2.Response]:
+    async def send(
+        self, method: str, target: bytes, headers: Headers, body: bytes, signed_in: Headers
+    ) -> AsyncIterator[httpx2.Response]:
         """Send a request to Claude; yield the response once its headers are read, with its body still to be read.
 
-        `target` is the path and the query string.
+        `target` is the path and the query string. `signed_in` has the client's own credential; if it is empty, ours is
+        used.
 
         Raises:
             httpx2.HTTPError: Claude cannot be reached, or breaks off.
         """
         passed_on = _without({*_HOP_BY_HOP, *_SET_BY_US, *_FOR_US, *_named_in_connection(headers)}, headers)
-        credential = self._credential.headers if self._credential else {}
+        credential = self._credential.headers if self._credential and not signed_in else {}
         ours = [(name.encode(), value.encode()) for name, value in {**credential, "via": OUR_VIA}.items()]
         url = self._base + target.decode("ascii")
-        request = self._client.build_request(method, url, headers=[*passed_on, *ours], content=body)
+        request = self._client.build_request(method, url, headers=[*passed_on, *signed_in, *ours], content=body)
         response = await self._client.send(request, stream=True)
         try:
             yield response

@@ -27,11 +27,12 @@ LOOPBACK = "127.0.0.1"
 LOCK = "serving"  # file in the home, locked by the process that serves it
 
 
-async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -> None:
-    """Serve a home until a signal ends it."""
+async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None, *, sign_in: bool = False) -> None:
+    """Serve a home until a signal ends it; with `sign_in`, clients may sign in to Claude themselves."""
     import anthropic  # noqa: F401  it takes a second or two, so no client should wait for it
 
     from shammah_mlx.server.app import Gateway, make_app
+    from shammah_mlx.server.credentials import ClientCredentials
     from shammah_mlx.server.limits import Limits
     from shammah_mlx.server.local_api import LocalApi
     from shammah_mlx.server.prometheus import Counters
@@ -50,7 +51,9 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None) -
         counters = Counters()
         limits = Limits(service.config.service, counters)
         local_api = LocalApi(service, limits, counters, credential)
-        app = make_app(Gateway(service, proxy, limits, counters, local_api.consult), token_of(home), local_api.routes)
+        credentials = ClientCredentials(token_of(home), sign_in=sign_in)
+        gateway = Gateway(service, proxy, limits, counters, local_api.consult, credentials)
+        app = make_app(gateway, local_api.routes)
         server = _make_server(app, service.config.service)
         await service.start()
         opened.push_async_callback(service.stop)

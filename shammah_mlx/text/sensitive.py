@@ -15,7 +15,7 @@ _MARKED = re.compile(  # the group is what must not be a placeholder; at the end
     r"|\b(eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)|(\$2[aby]\$\d\d\$[./\w]{50,})|\b(?i:authorization\W{1,4}(?:bearer|basic"
     r"|token))\s+([^\s\"']{8,})|\b(?i:bearer)\s+(?=\S*\d)([^\s\"']{16,})"
 )
-_ADDRESS = re.compile(r"\b[a-z][\w+]{1,20}://[^\s:/@<]{0,80}:([^\s@/]+)@\w|\bcurl\b.*\s-u\s*[^\s:]+:(\S{4,})", _I)
+_ADDRESS = re.compile(r"\b[a-z][\w+]{1,20}://[^\s:/@<]{0,80}:([^\s@/]+)@\w|\bcurl\b.{0,300}\s-u\s*[^\s:]+:(\S{4,})", _I)
 _ASSIGNED = re.compile(
     r"(?:(passw(?:or)?d|pwd|passphrase|passcode)|token|secret"
     r"|(?:api|access|private|auth|secret)[\s_-]?key(?:[\s_-]?id)?)(?:['\"]?\s*(=>|:=|=|:)\s*"
@@ -31,8 +31,9 @@ _IN_OTHER_LANGUAGES = re.compile(  # the same in some other languages, and how t
     _I,
 )
 _ON_A_LINE = re.compile(  # the group is a value that some program or form is given
-    r"\bsshpass\s+-p\s*(\S{3,})|\bmysql\w*\b.*?\s-p(?!\s|assword\b)(\S{3,})|\b(?:docker|helm|podman)\b.*?\blogin\b.*?\s-p\s*(\S{3,})"
-    r"|\bredis-cli\b.*?\s-a\s*(\S{3,})|\b(?:set-)?cookie:\s*[^\s=;]+=([^\s;]{6,})|\b[a-z]+_(?:pass|pw|pwd)\s*=\s*['\"]?([^\s'\"]{3,})"
+    r"\bsshpass\s+-p\s*(\S{3,})|\bmysql\w*\b.{0,80}?\s-p(?!\s|(?:assword|rint0?|ort|ath|rotocol|erm|rune|lugin)\b)(\S{3,})"
+    r"|\b(?:docker|helm|podman)\b.{0,40}?\blogin\b.{0,80}?\s-p\s*(\S{3,})"
+    r"|\bredis-cli\b.{0,80}?\s-a\s*(\S{3,})|\b(?:set-)?cookie:\s*[^\s=;]+=([^\s;]{6,})|\b[a-z]+_(?:pass|pw|pwd)\s*=\s*['\"]?([^\s'\"]{3,})"
     r"|\b(?:SECRET|PRIVATE|ENCRYPTION|SIGNING)_KEY\s*[=:]\s*['\"]([^'\"\n]{8,})|\bpw\s+(?:to|for|of)\s+[\w\s]{1,30}?\s*(?:is|[:=])\s*(\S{4,})"
     r"|\b(?:root|admin(?:istrator)?|login|user(?:name)?)\s*(?:/\s+|\s/\s*|:)(?=\S*[\d!@#$%^&*])([^\s/]{5,})"
     r"|\b(?:key|token|secret|credential)s?\b\W{0,4}(?:(?:is|was|for|\w{2,12})\W{1,3}){0,3}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
@@ -84,24 +85,28 @@ def holds_secret(text: str) -> bool:
     Finds documented key formats, numbers with check digits, and what is called a password. Errs towards yes. Misses a
     secret that looks like a word and is not named.
     """
+    return next(found_secrets(text), None) is not None
+
+
+def found_secrets(text: str) -> Iterator[str]:
+    """Yield what looks like a secret: its value, or the phrase that states it; one may come twice."""
     step = _WINDOW - _OVERLAP
     text = unicodedata.normalize("NFKC", text)  # full-width signs are the same signs
-    return any(_holds_secret(text[start : start + _WINDOW]) for start in range(0, max(1, len(text) - _OVERLAP), step))
+    for start in range(0, max(1, len(text) - _OVERLAP), step):
+        yield from _found_secrets(text[start : start + _WINDOW])
 
 
-def _holds_secret(text: str) -> bool:
-    return (
-        _STATED.search(text) is not None
-        or any(len(set(value)) >= _KEY_KINDS and not _BLANK.match(value) for value in _groups(_MARKED, text))
-        or any(not _BLANK.match(value) for value in _groups(_ADDRESS, text))
-        or any(not _BLANK.match(value) for value in _groups(_ON_A_LINE, text))
-        or any(_is_password(value) for value in _groups(_IN_OTHER_LANGUAGES, text))
-        or any(len(set(value)) >= _KEY_KINDS for value in _groups(_CERTAIN, _SPACED.sub("", text)))
-        or any(_is_assigned(found) for found in _ASSIGNED.finditer(text))
-        or any(_is_card(found[0]) and not _is_public(text, found) for found in _CARD.finditer(text))
-        or any(_is_iban(found[0]) for found in _IBAN.finditer(text))
-        or any(_is_noise(found[0]) and not _is_public(text, found) for found in _LONG.finditer(text))
-    )
+def _found_secrets(text: str) -> Iterator[str]:
+    yield from (found[0] for found in _STATED.finditer(text))
+    yield from (value for value in _groups(_MARKED, text) if len(set(value)) >= _KEY_KINDS and not _BLANK.match(value))
+    yield from (value for value in _groups(_ADDRESS, text) if not _BLANK.match(value))
+    yield from (value for value in _groups(_ON_A_LINE, text) if not _BLANK.match(value))
+    yield from (value for value in _groups(_IN_OTHER_LANGUAGES, text) if _is_password(value))
+    yield from (value for value in _groups(_CERTAIN, _SPACED.sub("", text)) if len(set(value)) >= _KEY_KINDS)
+    yield from (str(found[4] or found[5]) for found in _ASSIGNED.finditer(text) if _is_assigned(found))
+    yield from (found[0] for found in _CARD.finditer(text) if _is_card(found[0]) and not _is_public(text, found))
+    yield from (found[0] for found in _IBAN.finditer(text) if _is_iban(found[0]))
+    yield from (found[0] for found in _LONG.finditer(text) if _is_noise(found[0]) and not _is_public(text, found))
 
 
 def _groups(rule: re.Pattern[str], text: str) -> Iterator[str]:

@@ -53,6 +53,32 @@ def test_continuing_without_a_conversation_is_refused(shammah: Shammah, claude: 
     assert claude.requests == []
 
 
+def test_a_local_question_is_not_sent_by_a_later_continuation(shammah: Shammah, claude: Loopback) -> None:
+    learn_all(shammah)
+    assert shammah("ask", "--local", LEARNT[0]).exit_code == 0
+    before = len(claude.requests)
+    for options in ((), ("--claude",), ("--strict",)):
+        refused = shammah("ask", "-c", *options, "and then?")
+        assert refused.exit_code == 1
+        assert "asked with --local, so Claude is not to see it" in refused.stderr
+        assert "-c --local" in refused.stderr
+    here = shammah("ask", "-c", "--local", "and then?")
+    assert "Continuing after: how do I boil a egg" in here.stderr
+    assert shammah("ask", "-c", "and then?").exit_code == 1
+    assert len(claude.requests) == before
+    assert shammah("ask", "--claude", "which moons has Mars?").exit_code == 0
+    assert shammah("ask", "-c", "and Saturn?").exit_code == 0  # another conversation
+    assert not any(LEARNT[0].encode() in request.raw for request in claude.requests[before:])
+
+
+def test_a_continuation_skips_the_rows_of_a_stream(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    stream, other = home.parent / "stream.jsonl", home.parent / "other"
+    stream.write_text(json.dumps({"id": "1", "query": "who was Bach?", "reply": "A composer.", "topic": "bach"}) + "\n")
+    assert shammah("replay", "--home", str(other), str(stream)).exit_code == 0
+    refused = shammah("ask", "--home", str(other), "-c", "and Saturn?")
+    assert "no conversation to continue" in refused.stderr
+
+
 def test_local_never_calls_claude(shammah: Shammah, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = shammah("ask", "--local", "how do I boil an egg")
     assert nothing.exit_code == 4
@@ -124,6 +150,24 @@ def test_a_question_with_a_secret_is_answered_and_leaves_no_trace(
     assert asked.exit_code == 0
     assert "neither stored nor learnt" in asked.stderr
     assert not any(b"hunter2" in path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+def test_a_reply_with_a_secret_is_shown_and_leaves_no_trace(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    claude.default_to(reply("The old one leaked. Use this password: Kw72-pm41-Zt09"))
+    for _ in range(3):
+        asked = shammah("ask", "which passcode shall the wifi have?")
+        assert asked.exit_code == 0
+        assert "Kw72-pm41-Zt09" in asked.stdout
+        assert "Claude's reply looks like it holds a secret" in asked.stderr
+    assert len(claude.requests) == 3
+    traces = (b"Kw72", b"which passcode")
+    assert not any(trace in path.read_bytes() for path in home.rglob("*") if path.is_file() for trace in traces)
+
+
+def test_a_reply_with_a_placeholder_is_learnt(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    claude.default_to(reply("Run `export API_KEY=your-key-here`."))
+    assert "holds a secret" not in shammah("ask", "how do I set the key?").stderr
+    assert shammah("ask", "--local", "how do I set the key?").stdout == "Run `export API_KEY=your-key-here`.\n"
 
 
 def test_a_recalled_destructive_command_is_marked(shammah: Shammah, claude: Loopback) -> None:

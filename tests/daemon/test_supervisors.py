@@ -120,8 +120,10 @@ def test_launchd_runs_the_service_from_install_to_uninstall(mac: Run, home: Path
     wait_until(lambda: mac("service", "status").returncode == 0)
     assert pid(mac("service", "status").stdout) != third
 
-    again = mac("service", "install")  # unloads the installed service first, which takes time
+    assert b"--client-credentials" not in place.read_bytes()
+    again = mac("service", "install", "--client-credentials")  # unloads the installed service first, which takes time
     assert again.returncode == 0, again.stderr
+    assert b"--client-credentials" in place.read_bytes()
     assert "serving" in mac("service", "logs").stdout
 
     removed = mac("service", "uninstall")

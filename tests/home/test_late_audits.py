@@ -108,6 +108,39 @@ def test_nothing_is_covered_until_a_missed_audit_is_made(opened: Open) -> None:
     assert home.late() == 0
 
 
+SECRET = "Use this password: Kw72-pm41-Zt09"
+
+
+def test_an_audit_whose_reply_reveals_a_secret_counts_and_keeps_no_word_of_it(opened: Open) -> None:
+    home = opened(reply(SECRET))
+    asked = home.ask("how to boil an egg")
+    assert (asked.outcome, asked.answer, asked.request.stored) == ("audited", SECRET, True)
+    last = home.journal()[-1]
+    assert last.reply
+    assert (last.outcome, last.reply.text, last.reply.secret) == ("audited", "", True)
+    assert last.divergence == asked.divergence
+    assert summarise(home.journal(), ALWAYS).served.audits == 1
+    assert not any(b"Kw72" in path.read_bytes() for path in home.home.rglob("*") if path.is_file())
+
+
+def test_a_late_audit_whose_reply_reveals_a_secret_is_given_up_and_counts_as_bad(opened: Open) -> None:
+    home = opened(AWAY, reply(SECRET))
+    home.ask("how to boil an egg")
+    assert home.late() == 1
+    last = home.journal()[-1]
+    assert (last.outcome, last.reply) == ("late", None)
+    assert round(summarise(home.journal(), ALWAYS).served.bad, 2) == 1.0
+
+
+def test_a_cut_audit_with_a_secret_stays_due(opened: Open) -> None:
+    home = opened(reply(SECRET, stop_reason="max_tokens"))
+    assert home.ask("how to boil an egg").audit_open
+    last = home.journal()[-1]
+    assert last.audit_open
+    assert last.reply
+    assert last.reply.text == ""
+
+
 def test_a_late_audit_gives_labels_and_counts_as_no_query(opened: Open) -> None:
     home = opened(AWAY, reply("Do something else: fry it."), reply("fine"))
     missed = home.ask("how to boil an egg")

@@ -18,7 +18,7 @@ from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.prequential import run
 from shammah_mlx.home.recovery import roll_back
 from shammah_mlx.home.snapshots import FILES
-from shammah_mlx.learners.hybrid import made_by
+from shammah_mlx.learners.hybrid import made_by, writes
 from shammah_mlx.learners.questions import standalone_question
 from shammah_mlx.models.backend import load_arrays, mx, tree_flatten
 from shammah_mlx.models.weights import Weights
@@ -318,6 +318,33 @@ def test_a_question_about_this_moment_gets_no_answer_from_another(home: Path, we
         lasting = assistant.ask(Query("what clothes does the weather ask for", row="coat"))
         assert isinstance(lasting, Interaction)
         assert lasting.source == "repeat"
+
+
+@pytest.mark.parametrize(
+    ("text", "learnt"),
+    [
+        ("throw a dice", "roll a die"),
+        ("please roll a die", "roll a die"),
+        ("tell me another joke", "tell me a joke"),
+        ("a very strong password", "a strong password"),
+        ("let a die roll and say which side is up", "roll a die"),  # no rule knows it, but one knows what was asked
+    ],
+)
+def test_what_was_drawn_or_made_up_is_not_recalled(home: Path, weights: Weights, text: str, learnt: str) -> None:
+    rows = [*ROWS, Row(learnt, "Four.", "known"), Row(text, "Two.", "new")]
+    with Assistant(home, bold(), Recorded(rows), weights) as assistant:
+        teach(assistant, rows[:-1])
+        asked = assistant.ask(Query(text, row="new"))
+        assert isinstance(asked, Interaction)
+        assert (asked.source, asked.answer) == ("claude", "Two.")
+        asked = assistant.ask(Query(text, row="new"), options=AskOptions(forced_source="local"))
+        assert isinstance(asked, Outage)
+
+
+def test_the_decoder_draws_and_makes_up_nothing() -> None:
+    assert writes(Query("which moons has Mars?"))
+    for text in ("roll a die", "a strong password", "tell me another joke"):
+        assert not writes(Query(text))
 
 
 def test_drafts_the_user_insisted_on_do_not_dilute_the_usual_doubt(taught: Assistant) -> None:

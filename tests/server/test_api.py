@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import re
 import socket
 import threading
 import time
@@ -88,6 +89,20 @@ def new(text: str, **others: Any) -> dict[str, Any]:
 def journalled(served: Served) -> list[Interaction]:
     with closing(Journal(served.home / "journal.db")) as journal:
         return list(journal.after(0))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_that_reveals_a_secret_is_passed_on_and_not_stored(
+    served: Served, http: httpx2.Client, upstream: Loopback, stream: bool
+) -> None:
+    upstream.default_to(reply("Use this password: Kw72-pm41-Zt09"))
+    before = len(journalled(served))
+    response = http.post("/v1/messages", json=new("which passcode shall the wifi have?", stream=stream))
+    assert response.status_code == 200
+    pieces = re.findall(r'"text": "([^"]*)"', response.text)
+    assert "".join(pieces) == "Use this password: Kw72-pm41-Zt09"
+    assert "shammah-query-id" not in response.headers
+    assert len(journalled(served)) == before
 
 
 class TestTheSdk:

@@ -14,13 +14,15 @@ import weakref
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.server import client
-from shammah_mlx.server.auth import Guard, token_of
+from shammah_mlx.server.auth import token_of
+from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.server.protocol import SOCKET
 from shammah_mlx.server.service import Service
 from tests.command import run
@@ -89,6 +91,32 @@ def test_conversations_forced_sources_and_wait_work_through_the_service(home: Pa
         secret = ask("my password is hunter2hunter2, is that safe?")
         assert "looks like it holds a secret" in secret.stderr
         assert not was_asked_through_service(home, "my password is hunter2hunter2, is that safe?")
+
+
+def test_a_continuation_skips_the_questions_of_clients(home: Path, claude: Loopback) -> None:
+    with Served(home, {}, "--tcp", "0") as served:
+        of_client = {"model": "claude-x", "max_tokens": 50, "messages": [{"role": "user", "content": "a client's own"}]}
+
+        def client_asks() -> None:
+            with served.own() as own:
+                assert own.post("/v1/messages", json=of_client).status_code == 200
+            scoped = {"x-api-key": served.token, "shammah-scope": "theirs"}
+            assert httpx2.post(f"{served.url}/v1/messages", json=of_client, headers=scoped).status_code == 200
+
+        client_asks()
+        refused = ask("-c", "and then?")
+        assert refused.returncode == 1
+        assert "no conversation to continue" in refused.stderr
+        ask("--claude", "which moons has Mars?")
+        client_asks()
+        for option in ((), ("--max-bad-rate", "0.5")):  # the second in the command's own process
+            assert "Continuing after: which moons has Mars?" in ask("-c", "--claude", *option, "and?").stderr
+            ask("--claude", "which moons has Mars?")
+        sent = [request for request in claude.requests if len(request.body["messages"]) > 1]
+        assert len(sent) == 2
+        assert not any(b"a client's own" in request.raw for request in sent)
+        ask("--local", "which moons has Mars?")
+        assert "asked with --local" in ask("-c", "and?").stderr
 
 
 def test_ask_with_its_own_settings_answers_in_its_own_process(home: Path, claude: Loopback) -> None:
@@ -373,7 +401,7 @@ def test_an_empty_token_is_replaced_and_a_readable_one_refused(home: Path, conte
     with pytest.raises(BadStateError, match="others can read"):
         token_of(home)
     with pytest.raises(ValueError, match="empty"):
-        Guard(lambda *_: None, "")  # type: ignore[arg-type]
+        ClientCredentials("")
 
 
 def test_a_service_that_ends_without_an_answer_is_an_error(home: Path) -> None:

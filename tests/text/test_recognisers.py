@@ -11,13 +11,22 @@ from shammah_mlx.text.destructive import destroys
 from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.freshness import is_fleeting
 from shammah_mlx.text.open_ended import is_open_ended
+from shammah_mlx.text.revealing import reveals_secret
 from shammah_mlx.text.sensitive import holds_secret
 
 Recognise = Callable[[str], bool]
 
-RECOGNISERS = pytest.mark.parametrize("recognise", [destroys, holds_secret, is_fleeting, is_open_ended, leans_back])
+
+def reveals(text: str) -> bool:
+    return reveals_secret("a password", text)
+
+
+RECOGNISERS = pytest.mark.parametrize(
+    "recognise", [destroys, holds_secret, is_fleeting, is_open_ended, leans_back, reveals]
+)
 PIECES = [  # repeated, they make patterns backtrack
     *("password ", "a1B2", "4111 ", "GB82 ", "x://", "pin to ", "eyJ", "a.", "-u ", "-----BEGIN PRIVATE KEY-----", "="),
+    *("\n", "\n- ", "docker login ", "mysql ", "redis-cli ", "curl ", "**a", "K7#mQ9$v", "roll a-", "throw a "),
     *("it ", "how ", "what is ", "`", '"', "my ", "-", "is the "),
     *("write ", "give ", "some ", "random ", "plot of a ", "please ", "story a ", "what's "),
     *("rm", "sudo ", "xargs -0 ", "'", "```\n", "> ", "a=b ", "find \\;", "{", "delete from ", "<a", "- ", "sh 'a' "),

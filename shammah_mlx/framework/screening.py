@@ -1,0 +1,39 @@
+"""Keep secrets out of what is stored: a question that holds one, and Claude's reply that reveals one. Pure."""
+
+import msgspec
+
+from shammah_mlx.events import Interaction, Query, Reply
+from shammah_mlx.text.revealing import reveals_secret
+from shammah_mlx.text.sensitive import holds_secret
+
+
+def asks_with_secret(query: Query) -> bool:
+    """Return whether a query looks like it holds a secret, in whatever part of it."""
+    return any(map(holds_secret, query.texts))
+
+
+def reveals(query: Query, reply: Reply) -> bool:
+    """Return whether a reply looks like it reveals a secret, which may be one that it made."""
+    return reveals_secret(query.text, reply.text)
+
+
+def screened(answered: Interaction) -> Interaction:
+    """Mark a reply that looks like it reveals a secret; nothing of its interaction is stored then.
+
+    An audit is stored without the reply's text: the bound would seem to hold if bad drafts could lose their audits.
+    """
+    request, reply = answered.request, answered.reply
+    if reply is None or not request.stored or not reveals(request.query, reply):
+        return answered
+    marked = msgspec.structs.replace(answered, reply=msgspec.structs.replace(reply, secret=True))
+    if answered.audit_probability is not None:
+        return marked
+    return msgspec.structs.replace(marked, request=msgspec.structs.replace(request, stored=False))
+
+
+def storable(answered: Interaction) -> Interaction:
+    """Return an interaction as it may be written: without the text of a reply that reveals a secret."""
+    reply = answered.reply
+    if reply is None or reply.secret is not True:
+        return answered
+    return msgspec.structs.replace(answered, reply=msgspec.structs.replace(reply, text=""))

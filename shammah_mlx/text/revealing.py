@@ -1,0 +1,112 @@
+"""Recognise replies that reveal a secret, such as a password made for the user.
+
+A reply has many values that only stand for one: placeholders, words such as `mysecretpassword`, numbers that are
+published for tests. They do not count, or no answer about configuration would be learnt. Patterns, no model.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from shammah_mlx.text.sensitive import found_secrets
+
+_I = re.IGNORECASE
+_EMPHASIS = re.compile(r"\*\*|`")  # Markdown's marks, which stand between a name and its value
+_PLACEHOLDER = re.compile(  # says that it is one, wherever it stands in a value; or a cut one, a path, a range
+    r"example|placeholder|dummy|sample|your|redacted|replace|change[_-]?me|\bxxx|xxxx|\.\.\.|…|^[/~]|^https?:"
+    r"|^\d{1,2}[-+]\d{0,3}$|eyJzdWIiOiIxMjM0NTY3ODkw|^eyJhbGci[\w-]*$|SflKxwRJSMeKKF2QT4fw",  # of the usual JWT
+    _I,
+)
+_PUBLIC = re.compile(  # a commit in an address, a colour, the beginning of a picture
+    r"/(?:commits?|blob|tree|raw)/[0-9a-f]{7,40}\b|^#[0-9a-f]{3,8}$|iVBORw0KGgo|/9j/4AAQ|R0lGOD|PHN2Zy", _I
+)
+_WORDS = re.compile(  # what examples of passwords, keys and names are made of
+    r"(?:my|the|user|username|name|admin|administrator|root|toor|db|database|sql|mysql|postgres|postgresql|mariadb"
+    r"|mongo|mongodb|redis|rabbitmq|guest|grafana|jenkins|docker|django|flask|laravel|spring|node|express|server|client"
+    r"|web|app|api|test|testing|demo|dev|prod|production|staging|local|localhost|default|public|private|access|auth"
+    r"|oauth|bearer|jwt|session|signing|encryption|super|very|strong|secure|insecure|safe|secret|secrets|secretkey"
+    r"|pass|passw|password|passwort|passwd|passphrase|pwd|pw|key|token|hash|here|some|any|real|actual|long|random"
+    r"|value|string|text|word|words|put|set|enter|insert|fill|use|this|that|it|is|isa|in|not|old|new|foo|bar|baz|qux"
+    r"|abc|xyz|qwerty|qwertz|azerty|asdf|letmein|welcome|monkey|dragon|hunter|swordfish|sesame|open|correct|horse"
+    r"|battery|staple|troubador|troubadour|hello|world|alice|bob|john|doe|smith|company|corp|service|account|sha|md"
+    r"|live|sk|pk|ant|proj|ghp|gho|glpat|xoxb|hf|npm|whsec|id|and|or|of|for|from|to|with|at|end|only)+"
+)
+_LEET = str.maketrans("013457@$!", "oieastasi")
+_PIECES = re.compile(r"[a-z]+|\d+")
+_SHORT_NUMBER = 4  # digits that may stand beside words: password123, secret2024
+_RUN = 3  # letters or digits in order, or alike, that are no accident
+_FEW_DIGITS = 5  # different ones; test cards repeat theirs
+_KNOWN = {  # numbers that their issuers publish for tests and documentation
+    *("378282246310005", "371449635398431", "30569309025904", "38520000023237", "078051120", "219099999", "111223333"),
+    *("GB82WEST12345698765432", "GB29NWBK60161331926819", "DE89370400440532013000", "NL91ABNA0417164300"),
+    *("FR1420041010050500013M02606", "FR7630006000011234567890189", "ES9121000418450200051332"),
+    *("IT60X0542811101000000123456", "CH9300762011623852957", "BE68539007547034"),
+}
+_NAMES = re.compile(r"\b(?:pass(?:word|phrase|code)|secret|token|api[ _-]?key|access key|credential|recovery code)", _I)
+_ALONE = re.compile(
+    r"`([^`\s]+)`|\*\*([^*\s]+)\*\*|^[ \t]{0,8}(?:[-*]|\d+[.)])?[ \t]{0,8}([^\s`*]+)[ \t]{0,8}$", re.MULTILINE
+)
+_RANDOM_SIGNS = re.compile(  # letters of both cases and digits; names of models and versions have dots
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?:[A-Za-z\d]|(?=.*[!@#$%^&*+=?~])[._!@#$%^&*+=?~-]){8,128}"
+)
+_MOST_PIECE = {True: 2.5, False: 2.0}  # mean characters of a piece, with other signs or without; names have 3
+_OTHER_SIGNS = re.compile(r"[^A-Za-z\d]")
+_IDENTITY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", _I)
+
+
+def reveals_secret(question: str, reply: str) -> bool:
+    """Return whether a reply seems to hold a secret that is not merely an example.
+
+    Beside what a question is searched for, a string of mixed signs that stands alone counts where question or reply
+    speak of passwords or keys.
+    """
+    plain = _EMPHASIS.sub("", reply)
+    if any(not is_example(value) for value in found_secrets(plain)):
+        return True
+    return bool(_NAMES.search(question) or _NAMES.search(reply)) and any(map(_is_random, _standing_alone(reply)))
+
+
+def is_example(value: str) -> bool:
+    """Return whether a value only stands for a secret: a placeholder, usual words, a number in order, a test card."""
+    if _PLACEHOLDER.search(value) or _PUBLIC.search(value) or re.sub(r"[\s-]", "", value).upper() in _KNOWN:
+        return True
+    digits = re.sub(r"\D", "", value)
+    if re.fullmatch(r"[\d -]+", value):
+        return _is_run(digits) or (len(digits) > 2 * _FEW_DIGITS and len(set(digits)) <= _FEW_DIGITS)
+    words = re.findall(r"[a-z]+", value.lower())
+    if " " in value and (_is_run(digits) or len(words) > 2 * len(set(words))):
+        return True  # "PIN is 1234", "seed phrase: abandon abandon ..."
+    spelt = re.sub(r"[\W\d_]+$", "", value.lower()).translate(_LEET)
+    ending = value[len(spelt) :]
+    return _is_made_of_words(value.lower()) or (
+        _is_made_of_words(spelt) and len(re.sub(r"\D", "", ending)) <= _SHORT_NUMBER
+    )
+
+
+def _is_made_of_words(value: str) -> bool:
+    """Return whether letters are words of examples or in order, and numbers short or in order."""
+    pieces: list[str] = _PIECES.findall(value)
+    return any(piece.isalpha() for piece in pieces) and all(
+        _is_run(piece) or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _WORDS.fullmatch(piece) is not None)
+        for piece in pieces
+    )
+
+
+def _is_run(text: str) -> bool:
+    """Return whether all signs are alike, or follow each other up or down; after the last one comes the first."""
+    steps = {ord(after) - ord(before) for before, after in pairwise(text)}
+    wraps = {ord("a") - ord("z"), ord("0") - ord("9")}
+    return len(text) >= _RUN and (steps <= {0} or steps <= {1, *wraps} or steps <= {-1})
+
+
+def _standing_alone(text: str) -> Iterator[str]:
+    """Yield the strings without white space that are alone: in a code span, in bold, on a line."""
+    return (group for found in _ALONE.finditer(text) for group in found.groups() if group)
+
+
+def _is_random(text: str) -> bool:
+    """Return whether a string is mixed like a generated password, in short pieces."""
+    if not _RANDOM_SIGNS.fullmatch(text) or _IDENTITY.fullmatch(text) or is_example(text):
+        return False
+    pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", text)
+    return sum(map(len, pieces)) < _MOST_PIECE[_OTHER_SIGNS.search(text) is not None] * len(pieces)
