@@ -167,9 +167,9 @@ class _Exchange:
         async def listen(piece: bytes) -> None:
             nonlocal room, unpack
             unpack = unpack or unpacker(self._response_start[1] if self._response_start else [])
-            read = unpack(piece, room + 1)
+            read = unpack(piece, messages_api.LONGEST_EVENT + 1)
             room -= max(len(piece), len(read))
-            if room < 0:
+            if room < 0 or len(read) > messages_api.LONGEST_EVENT:
                 raise httpx2.RemoteProtocolError("the reply does not end")
             listener.feed(read)
             if call.is_answer and self._streams and not listener.has_ended and self._is_ok:

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 100  # connections over the port; those over the home's own socket are counted apart
@@ -35,6 +36,17 @@ class Connection(H11Protocol):
         """Read on; the headers of the next request have a time limit too."""
         super().data_received(data)
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse bytes that are no HTTP; if a response has begun or may begin, only close the connection."""
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering:
+            self.cycle.disconnected = True  # so that the application sends nothing more
+            self.cycle.message_event.set()
+        if is_answering or self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the connection go."""

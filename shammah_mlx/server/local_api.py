@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -81,9 +81,11 @@ class LocalApi:
         try:
             async with self._limits.body(request) as body:
                 wanted = msgspec.json.decode(body, type=AskRequest)
+        except ClientDisconnect:
+            return Response()  # nobody gets it
         except RefusedBodyError as refused:
             return refusal(refused)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return error_response("invalid_request_error", "The body is not a valid ask request.")
         return StreamingResponse(self._answer(wanted), media_type=LINES)
 

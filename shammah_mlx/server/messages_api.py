@@ -18,6 +18,8 @@ from shammah_mlx.teacher.reply import ReplyBuilder
 from shammah_mlx.text.snippets import unique_keys
 
 USUAL_TEMPERATURE = 1.0  # Claude's default
+LARGEST = 8  # times `max_query_bytes`; JSON takes up to six bytes for one of a text, and there are other fields
+LONGEST_EVENT = 2_000_000  # bytes read at once, while others wait; Claude's longest replies have a few hundred kB
 SCOPE = "shammah-scope"  # request header: questions with another value have other answers
 ERROR_STATUS = {  # of Claude's error types
     "invalid_request_error": 400,
@@ -100,6 +102,8 @@ def read_request(
     `usual_version` is the version of the API that questions without a scope are asked in; `signed_in` has the client's
     own credential for Claude, if it has one.
     """
+    if len(body) > LARGEST * max_query_bytes:
+        return None  # reading it takes seconds, in which nobody else is answered
     try:
         request = msgspec.json.decode(body, type=_RequestBody)
         json.loads(body, object_pairs_hook=unique_keys)  # readers differ in which of two values they take
@@ -209,21 +213,34 @@ class Listener:
     def __init__(self, asked: str, *, streams: bool) -> None:
         self._streams, self._builder, self._unread = streams, ReplyBuilder(asked), b""
         self._held = b""  # a carriage return at the end of a piece: half of a line end, or a whole one
+        self._is_too_long = False  # to be one of Claude's; nothing more is read
         self.has_ended = False  # whether the stream's last event was read
 
     def feed(self, piece: bytes) -> None:
         """Read the next piece."""
-        if not self._streams:
-            self._unread += piece
+        if self._is_too_long or self.has_ended:
             return
+        events = self._split(piece) if self._streams else self._join(piece)
+        if any(len(event) > LONGEST_EVENT for event in (*events, self._unread)):
+            self._is_too_long, self._unread = True, b""
+            self.mark_cut()
+            return
+        for event in events:
+            if not self.has_ended:  # some servers add `data: [DONE]`
+                self._add_event(event)
+
+    def _join(self, piece: bytes) -> list[bytes]:
+        self._unread += piece
+        return []
+
+    def _split(self, piece: bytes) -> list[bytes]:
+        """Return the events that end in this piece."""
         piece = self._held + piece
         self._held = b"\r" if piece.endswith(b"\r") and not piece.endswith(b"\r\r") else b""
         piece = piece[: len(piece) - len(self._held)]
         self._unread += piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *events, self._unread = self._unread.split(b"\n\n")
-        for event in events:
-            if not self.has_ended:  # some servers add `data: [DONE]`
-                self._add_event(event)
+        return events
 
     def mark_cut(self) -> None:
         """Note that the response broke off before its end."""

@@ -17,6 +17,7 @@ Unpack = Callable[[bytes, int], bytes]
 """Unpacks the next piece of a body, to at most so many bytes."""
 
 HIGHEST_STATUS = 599
+LONGEST_TARGET = 8_000  # bytes; what every server should accept (RFC 9112, 3)
 CONNECT_S = 10.0  # to connect to Claude; the config says how long Claude may be silent
 _HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
@@ -77,8 +78,14 @@ class Proxy:
 
 
 def is_safe_target(target: bytes) -> bool:
-    """Say whether a path can be passed on: ASCII, without dot segments that would lead elsewhere."""
-    return target.isascii() and not _DOT_SEGMENT.search(target.partition(b"?")[0])
+    """Say whether a path can be passed on: below the host, ASCII, not too long, without segments that lead elsewhere.
+
+    `%2Fv1/` is `/v1/` to a router; behind a host it would be a part of the host.
+    """
+    path = target.partition(b"?")[0]
+    return (
+        path.startswith(b"/") and target.isascii() and len(target) <= LONGEST_TARGET and not _DOT_SEGMENT.search(path)
+    )
 
 
 def check_response(response: httpx2.Response) -> None:
@@ -96,14 +103,27 @@ def check_response(response: httpx2.Response) -> None:
 def unpacker(headers: Headers) -> Unpack:
     """Return what unpacks the pieces of a response for reading; those that are passed on stay as they are.
 
-    Nothing packed is asked for, but some servers send gzip all the same. Of another packing nothing is read.
+    Nothing packed is asked for, but some servers send gzip all the same. Of another packing nothing is read. What is
+    returned raises httpx2.DecodingError if a piece is not what the headers say.
     """
     packings = [value.strip().lower() for name, value in headers if name.lower() == b"content-encoding"]
     if packings in ([], [b"identity"]):
         return lambda piece, _: piece
     if packings in ([b"gzip"], [b"x-gzip"]):
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        return _gzip_unpacker()
     return lambda _, __: b""
+
+
+def _gzip_unpacker() -> Unpack:
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def unpack(piece: bytes, most: int) -> bytes:
+        try:
+            return unpacking.decompress(piece, most)
+        except zlib.error as error:
+            raise httpx2.DecodingError("the response is not packed as it says") from error
+
+    return unpack
 
 
 def response_headers(response: httpx2.Response) -> Headers:

@@ -10,7 +10,15 @@ from msgspec import UNSET
 
 from shammah_mlx.events import Outage, Query, Reply
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.server.messages_api import ERROR_STATUS, Listener, error, outage_error, outage_of, read_request
+from shammah_mlx.server.messages_api import (
+    ERROR_STATUS,
+    LONGEST_EVENT,
+    Listener,
+    error,
+    outage_error,
+    outage_of,
+    read_request,
+)
 from tests.loopback import Message
 
 VERSION = "2026-10-21"
@@ -190,3 +198,22 @@ def test_an_outage_is_described_in_our_words_whatever_claude_said() -> None:
         b"[" * 100_000,
     ):
         assert outage_of(500, nonsense).kind == "server"
+
+
+def test_a_body_far_larger_than_any_question_is_not_read() -> None:
+    large = body(metadata={"x": "y" * 9_000})
+    assert read_request(large, {}, 10_000, VERSION) is not None
+    assert read_request(large, {}, 1_000, VERSION) is None
+
+
+def test_a_reply_far_longer_than_any_of_claudes_is_not_read() -> None:
+    start = b"data: " + json.dumps(MESSAGE.opening()[0]).encode() + b"\n\n"
+    whole = json.dumps({"padding": "x" * LONGEST_EVENT, **MESSAGE.whole()}).encode()
+    events = stream(MESSAGE)
+    for pieces, streams in (
+        ([whole], False),
+        ([whole[:LONGEST_EVENT], whole[LONGEST_EVENT:]], False),
+        ([start, b"data: " + whole + b"\n\n", events], True),
+        ([start, b"data: " + whole[:LONGEST_EVENT], whole[LONGEST_EVENT:] + b"\n\n", events], True),
+    ):
+        assert isinstance(read_response(pieces, streams=streams)[0], Outage)
