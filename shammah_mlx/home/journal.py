@@ -273,11 +273,10 @@ class Journal:
         return (self._decoded(*row) for row in rows)
 
     def last_asked(self) -> Interaction | None:
-        """Return the latest query from the command line: no client's, and no row of a stream; without archived ones."""
+        """Return the latest query that no client asked through the Messages API, as `last` does otherwise."""
         row = self._db.execute(
             "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
-            " AND record ->> '$.turn.by_client' IS NULL AND record ->> '$.turn.query.row' IS NULL"
-            " ORDER BY number DESC LIMIT 1"
+            " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC LIMIT 1"
         ).fetchone()
         return None if row is None else self._decoded(*row)
 

@@ -71,14 +71,6 @@ def test_a_local_question_is_not_sent_by_a_later_continuation(shammah: Shammah, 
     assert not any(LEARNT[0].encode() in request.raw for request in claude.requests[before:])
 
 
-def test_a_continuation_skips_the_rows_of_a_stream(shammah: Shammah, claude: Loopback, home: Path) -> None:
-    stream, other = home.parent / "stream.jsonl", home.parent / "other"
-    stream.write_text(json.dumps({"id": "1", "query": "who was Bach?", "reply": "A composer.", "topic": "bach"}) + "\n")
-    assert shammah("replay", "--home", str(other), str(stream)).exit_code == 0
-    refused = shammah("ask", "--home", str(other), "-c", "and Saturn?")
-    assert "no conversation to continue" in refused.stderr
-
-
 def test_local_never_calls_claude(shammah: Shammah, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = shammah("ask", "--local", "how do I boil an egg")
     assert nothing.exit_code == 4
