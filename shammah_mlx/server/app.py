@@ -90,10 +90,11 @@ class AnthropicApi:
     ) -> Response | None:
         exchange = _Exchange(self._gateway, request, target, body, receive, send)
         is_question = request.method == "POST" and request.scope["path"] == "/v1/messages"
-        wants_claude = request.headers.get(CACHE, "").strip().lower() == "no"
+        wants_claude = any(value.strip().lower() == "no" for value in request.headers.getlist(CACHE))
+        is_doubled = any(len(request.headers.getlist(name)) > 1 for name in messages_api.CONTEXT_HEADERS)
         betas = request.headers.getlist("anthropic-beta")
         has_beta = betas != ([SIGN_IN_BETA] if betas and exchange.signed_in else [])
-        if is_question and not wants_claude and not has_beta:
+        if is_question and not (wants_claude or is_doubled or has_beta):
             most = self._gateway.service.config.max_query_bytes
             covered = messages_api.read_request(body, request.headers, most, api_version(), exchange.signed_in)
             if covered is not None:

@@ -21,6 +21,8 @@ USUAL_TEMPERATURE = 1.0  # Claude's default
 LARGEST = 8  # times `max_query_bytes`; JSON takes up to six bytes for one of a text, and there are other fields
 LONGEST_EVENT = 2_000_000  # bytes read at once, while others wait; Claude's longest replies have a few hundred kB
 SCOPE = "shammah-scope"  # request header: questions with another value have other answers
+VERSION = "anthropic-version"  # likewise
+CONTEXT_HEADERS = (SCOPE, VERSION)  # who reads one of two values may read another one than Claude
 ERROR_STATUS = {  # of Claude's error types
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -132,7 +134,7 @@ def _scope(
     metadata: Any, headers: Mapping[str, str], usual_version: str, signed_in: Sequence[tuple[bytes, bytes]]
 ) -> int | UnsetType:
     """Return a hash of what sets a request apart from the usual ones; UNSET if nothing does."""
-    version = headers.get("anthropic-version", usual_version)
+    version = headers.get(VERSION, usual_version)
     parts = [metadata, None if version == usual_version else version, headers.get(SCOPE)]
     if signed_in:  # another account; only then, so that hashes made before stay valid
         parts.append(sorted((name.lower(), value.strip()) for name, value in signed_in))

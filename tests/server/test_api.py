@@ -241,6 +241,13 @@ class TestRequestsNotCovered:
         assert not [name for name in upstream.requests[-1].headers if name.startswith("shammah")]
         assert len(journalled(served)) == before
 
+    def test_a_question_with_two_scopes_is_left_to_claude(self, http: httpx2.Client, upstream: Loopback) -> None:
+        asked = len(upstream.requests)
+        got = http.post("/v1/messages", json=body(KNOWN), headers=[("shammah-scope", "a"), ("shammah-scope", "b")])
+        assert got.headers["shammah-source"] == "claude"
+        assert "shammah-query-id" not in got.headers
+        assert len(upstream.requests) == asked + 1
+
     def test_a_question_of_another_scope_is_another_question(self, http: httpx2.Client, upstream: Loopback) -> None:
         before = len(upstream.requests)
         assert http.post("/v1/messages", json=body(KNOWN)).headers["shammah-source"] == "recall"
