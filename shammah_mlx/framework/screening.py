@@ -17,6 +17,11 @@ def reveals(query: Query, reply: Reply) -> bool:
     return reveals_secret(query.text, reply.text)
 
 
+def is_secret(query: Query, reply: Reply) -> bool:
+    """Return whether an exchange is not to be learnt, by today's rules: it may have been stored by those of before."""
+    return asks_with_secret(query) or reveals(query, reply)
+
+
 def screened(answered: Interaction) -> Interaction:
     """Mark a reply that looks like it reveals a secret; nothing of its interaction is stored then.
 

@@ -11,6 +11,7 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import DraftSource, Interaction, Query, Role, ScoredDraft
+from shammah_mlx.framework import screening
 from shammah_mlx.risk.badness import judge_error, p_bad
 
 DOUBT = 0.5  # of a label: below it the draft is rather bad
@@ -44,7 +45,7 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
         if good is not None:
             details = (draft.features, draft.source, decision_context.versions)
             targets.append(Target("validator", request.number, request.query, draft.text, good, *details))
-    if reply is not None and reply.teaches:
+    if reply is not None and reply.teaches and not screening.is_secret(request.query, reply):
         wrong = [
             scored
             for scored in interaction.drafts

@@ -28,7 +28,6 @@ from shammah_mlx.events import (
     Step,
 )
 from shammah_mlx.framework.loop import GiveWay, do_nothing
-from shammah_mlx.framework.screening import asks_with_secret
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
@@ -245,8 +244,7 @@ class HybridRoles(PersistentRoles):
         self._begin_memory()
         self._rows.delete(0)
         for reply in replies:
-            if not asks_with_secret(reply.query):  # by today's rules
-                self._remember(reply)
+            self._remember(reply)
 
     def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
         """Return how far the weights moved, in L2; without a decoder, the generator's is the number of new entries."""

@@ -14,6 +14,7 @@ from shammah_mlx.events import AskOptions, Exchange, ForcedSource, Interaction, 
 from shammah_mlx.framework.loop import NOTHING_LOCAL
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
+from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.home.schema import MIGRATIONS, open_database
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
@@ -297,23 +298,25 @@ def test_a_forgotten_answer_is_not_repeated(home: Path, opened: Open, weights: W
     assert (asked.source, asked.drafts) == ("claude", ())
 
 
-def test_other_rules_about_questions_have_the_memory_made_again_without_what_they_call_a_secret(
-    home: Path, opened: Open, weights: Weights
-) -> None:
-    """As after an upgrade: the entries were made by other rules, which stored a password."""
-    first = opened(reply(ANSWER), reply("Nobody did."))
-    first.ask()
-    first.ask("Who painted the door?")
+def test_what_new_rules_call_a_secret_is_unlearnt_after_an_upgrade(home: Path, opened: Open, weights: Weights) -> None:
+    """The entries were made by other rules, which stored a password in a question and one in a reply."""
+    secret, harmless = "my password is hunter2hunter2, is it safe?", "What did you choose for me?"
+    first = opened(*map(reply, (ANSWER, "Nobody did.", "Nothing yet.")))
+    for text in (QUESTION, "Who painted the door?", harmless):
+        first.ask(text)
     first.assistant.__exit__(None, None, None)
-    secret = "my password is hunter2hunter2, is it safe?"
     with closing(sqlite3.connect(home / "journal.db")) as db, db:
         db.execute("UPDATE memory SET made_by = replace(made_by, '; ', '; before ')")
-        db.execute("UPDATE interactions SET record = replace(record, 'Who painted the door?', ?)", (secret,))
-    with Assistant(home, config(), Scripted(), weights, first.options) as assistant:
-        asked = assistant.ask(Query(QUESTION))
-        assert isinstance(asked, Interaction)
-        assert asked.source == "repeat"
-        assert assistant.ask(Query(secret), options=AskOptions(forced_source="local")) == NOTHING_LOCAL
+        for old, new in (("Who painted the door?", secret), ("Nothing yet.", "Your new password is Kw72-pm41-Zt09.")):
+            db.execute("UPDATE interactions SET record = replace(record, ?, ?)", (old, new))
+    for _ in ("upgraded", "rebuilt"):
+        with Assistant(home, config(), Scripted(), weights, first.options) as assistant:
+            asked = assistant.ask(Query(QUESTION))
+            assert isinstance(asked, Interaction)
+            assert asked.source == "repeat"
+            for text in (secret, harmless):
+                assert assistant.ask(Query(text), options=AskOptions(forced_source="local")) == NOTHING_LOCAL
+        rebuild(home, config(), weights)
 
 
 def test_a_repeat_in_a_language_that_the_rules_cannot_read_is_doubted_at_first(opened: Open) -> None:
