@@ -1,10 +1,14 @@
 """Tell the service's token from a client's own credential for Claude. Neither is stored or logged."""
 
+import contextlib
 import hmac
+import re
+from base64 import b64decode
 from collections.abc import Iterable
 
 from shammah_mlx.server.proxy import CREDENTIALS, Headers
 
+_SCHEME = re.compile(rb"^(?:bearer|basic)(?:\s+|$)", re.IGNORECASE)
 TOKEN_HEADER = b"shammah-token"  # shows the token where the usual headers carry a client's own credential
 
 
@@ -29,10 +33,7 @@ class ClientCredentials:
     def show_token(self, headers: Headers) -> bool:
         """Return whether the request has the token: as API key, as Bearer, or in a header of its own."""
         names = (*CREDENTIALS, TOKEN_HEADER) if self._sign_in else CREDENTIALS
-        return any(
-            hmac.compare_digest(value.strip().removeprefix(b"Bearer "), self._token)
-            for value in _values(names, headers)
-        )
+        return any(hmac.compare_digest(_secret_of(value), self._token) for value in _values(names, headers))
 
     def own(self, headers: Headers) -> Headers:
         """Return the headers by which the client signs in to Claude; none if it uses the service's key."""
@@ -41,8 +42,19 @@ class ClientCredentials:
         return [
             (name, value)
             for name, value in headers
-            if name.lower() in CREDENTIALS and value.strip() and self._token not in value
+            if name.lower() in CREDENTIALS and _secret_of(value) and not self._holds_token(value)
         ]
+
+    def _holds_token(self, value: bytes) -> bool:
+        """Return whether a header's value shows the token, in plain or as a password of Basic authentication."""
+        with contextlib.suppress(ValueError):
+            value += b64decode(_secret_of(value), validate=True)
+        return self._token in value
+
+
+def _secret_of(value: bytes) -> bytes:
+    """Return a header's value without the name of a scheme."""
+    return _SCHEME.sub(b"", value.strip())
 
 
 def _values(names: Iterable[bytes], headers: Headers) -> list[bytes]:

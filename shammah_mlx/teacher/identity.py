@@ -12,8 +12,9 @@ OUR_MODELS = "shammah-"  # prefix of this machine's model names: their answers a
 CLAUDE = "https://api.anthropic.com"
 _URL = re.compile(r"(?P<scheme>\w+)://(?:[^/?#]*@)?(?P<host>[^/?#]+)(?P<path>[^?#]*)")
 _USUAL_PORTS = {"https": ":443", "http": ":80"}
-_LATEST = re.compile(r"-(?:latest|0)$")  # of an alias: the reply names the dated model
-_DATED = r"(?:.*[./])?{}(?:[-@]\d{{8}})?(?:-v\d+)?(?::[\w.]+)?"  # as Anthropic, Bedrock, Vertex and Ollama write it
+_PROVIDER = re.compile(r"^(?:[^/]*/)*(?:(?:\w+\.)?anthropic\.)?")  # as gateways and Bedrock write it before a name
+_EDITION = re.compile(r"(?:-v\d+(?::\d+)?|:latest|-latest|-0)$")  # after it, as Bedrock, Ollama and aliases have it
+_DATE = re.compile(r"[-@](\d{8})$")
 
 
 def local_model(preset: str) -> str:
@@ -40,6 +41,13 @@ def _place(url: str) -> str:
 
 
 def is_model(asked: str, named: str) -> bool:
-    """Say whether a reply that names a model comes from the one that was asked, perhaps by its dated name."""
-    family = re.escape(_LATEST.sub("", asked))
-    return asked == named or re.fullmatch(_DATED.format(family), named) is not None
+    """Say whether a reply that names a model comes from the one that was asked: one of them may have a date."""
+    (ours, our_date), (its, its_date) = _family(asked), _family(named)
+    return ours == its and ("" in (our_date, its_date) or our_date == its_date)
+
+
+def _family(name: str) -> tuple[str, str]:
+    """Return a model's name without provider, edition and date, and the date."""
+    bare = _EDITION.sub("", _PROVIDER.sub("", name))
+    dated = _DATE.search(bare)
+    return (bare[: dated.start()], dated[1]) if dated else (bare, "")

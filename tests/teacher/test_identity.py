@@ -43,6 +43,9 @@ def test_each_host_port_and_path_is_another_teacher() -> None:
         ("claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("claude-sonnet-4-5", "claude-sonnet-4-5@20250929"),
         ("llama3.2", "llama3.2:latest"),
+        ("us.anthropic.claude-opus-5-v1:0", "claude-opus-5"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+        ("anthropic/claude-opus-5", "claude-opus-5"),
     ],
 )
 def test_a_dated_name_is_the_same_model(asked: str, named: str) -> None:
@@ -58,6 +61,8 @@ def test_a_dated_name_is_the_same_model(asked: str, named: str) -> None:
         ("claude-opus-5", "claude-opus-5-mini"),
         ("claude-opus-5", "not-claude-opus-5"),
         ("claude-opus-5", ""),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20251001"),
+        ("llama3.2", "llama3.2:1b"),
     ],
 )
 def test_any_other_name_is_another_model(asked: str, named: str) -> None:

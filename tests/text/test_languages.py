@@ -15,6 +15,9 @@ from shammah_mlx.text.languages import is_read
         "kubectl get pods -o json",
         "las vegas time zone please",
         "was the die cast",
+        "Find all hidden files",
+        "Los Angeles weather",
+        "define El Nino",
         "",
     ],
 )
@@ -34,6 +37,12 @@ def test_english_is_read(question: str) -> None:
         "Который час?",
         "hoe laat is het",
         "che ore sono",
+        "Jam berapa sekarang?",
+        "Hvad er klokken?",
+        "Ktora godzina w Warszawie?",
+        "Ni saa ngapi sasa?",
+        "Wetter morgen Hamburg",
+        "ora esatta Roma",
     ],
 )
 def test_other_languages_are_not(question: str) -> None:
