@@ -12,7 +12,7 @@ from shammah_mlx.models.tokenizers import WordPieces
 from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.open_ended import is_open_ended
 
-QUESTION_RULES = "1"  # version of the rules about wordings: the moment, random results, follow-ups, secrets, deletion
+QUESTION_RULES = "1"  # version of the rules about wordings: the moment, random results, follow-ups, secrets
 
 
 class Embedder(Protocol):
