@@ -36,7 +36,7 @@ def screened(answered: Interaction) -> Interaction:
     return msgspec.structs.replace(marked, request=msgspec.structs.replace(request, stored=False))
 
 
-def storable(answered: Interaction) -> Interaction:
+def without_secret(answered: Interaction) -> Interaction:
     """Return an interaction as it may be written: without the text of a reply that reveals a secret."""
     reply = answered.reply
     if reply is None or reply.secret is not True:

@@ -167,7 +167,7 @@ class Assistant:
 
     def _write(self, interaction: Interaction) -> Interaction:
         started = time.perf_counter()
-        written = self._journal.write(screening.storable(interaction))
+        written = self._journal.write(screening.without_secret(interaction))
         self.spent.journal_s += time.perf_counter() - started
         return msgspec.structs.replace(interaction, request=written.request)
 

@@ -110,7 +110,9 @@ class _Exchange:
     ) -> None:
         self._gateway, self._request, self._target, self._body = gateway, request, target, body
         self._receive, self._send = receive, send
-        self.signed_in = gateway.credentials.own(request.headers.raw)  # the client's own credential for Claude
+        self.signed_in = gateway.credentials.sign_in_headers(
+            request.headers.raw
+        )  # the client's own credential for Claude
         self._streams = False
         self._response_start: tuple[int, Headers] | None = None  # status and headers of Claude's response
         self._unsent: list[bytes] = []  # pieces of Claude's body that are held back

@@ -35,7 +35,7 @@ class ClientCredentials:
         names = (*CREDENTIALS, TOKEN_HEADER) if self._sign_in else CREDENTIALS
         return any(hmac.compare_digest(_secret_of(value), self._token) for value in _values(names, headers))
 
-    def own(self, headers: Headers) -> Headers:
+    def sign_in_headers(self, headers: Headers) -> Headers:
         """Return the headers by which the client signs in to Claude; none if it uses the service's key."""
         if not self._sign_in:
             return []

@@ -16,13 +16,13 @@ SIGN_IN = ClientCredentials(TOKEN, sign_in=True)
     + [b"Basic " + b64encode(f"{user}:{TOKEN}".encode()) for user in ("", "me")],
 )
 def test_neither_the_token_nor_nothing_is_a_clients_own_credential(value: bytes) -> None:
-    assert SIGN_IN.own([(b"authorization", value)]) == []
+    assert SIGN_IN.sign_in_headers([(b"authorization", value)]) == []
 
 
 @pytest.mark.parametrize("value", [b"Bearer sk-ant-oat-1", b"Basic " + b64encode(b"me:mine"), b"Basic ?", b"sk-ant-1"])
 def test_anything_else_is(value: bytes) -> None:
-    assert SIGN_IN.own([(b"Authorization", value)]) == [(b"Authorization", value)]
-    assert ClientCredentials(TOKEN).own([(b"Authorization", value)]) == []
+    assert SIGN_IN.sign_in_headers([(b"Authorization", value)]) == [(b"Authorization", value)]
+    assert ClientCredentials(TOKEN).sign_in_headers([(b"Authorization", value)]) == []
 
 
 def test_the_token_is_shown_with_and_without_its_scheme() -> None:
