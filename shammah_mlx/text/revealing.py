@@ -20,17 +20,23 @@ _PLACEHOLDER = re.compile(  # says that it is one, wherever it stands in a value
 _PUBLIC = re.compile(  # a commit in an address, a colour, the beginning of a picture
     r"/(?:commits?|blob|tree|raw)/[0-9a-f]{7,40}\b|^#[0-9a-f]{3,8}$|iVBORw0KGgo|/9j/4AAQ|R0lGOD|PHN2Zy", _I
 )
-_WORDS = re.compile(  # what examples of passwords, keys and names are made of
-    r"(?:my|the|user|username|name|admin|administrator|root|toor|db|database|sql|mysql|postgres|postgresql|mariadb"
-    r"|mongo|mongodb|redis|rabbitmq|guest|grafana|jenkins|docker|django|flask|laravel|spring|node|express|server|client"
-    r"|web|app|api|test|testing|demo|dev|prod|production|staging|local|localhost|default|public|private|access|auth"
-    r"|oauth|bearer|jwt|session|signing|encryption|super|very|strong|secure|insecure|safe|secret|secrets|secretkey"
-    r"|pass|passw|password|passwort|passwd|passphrase|pwd|pw|key|token|hash|here|some|any|real|actual|long|random"
-    r"|value|string|text|word|words|put|set|enter|insert|fill|use|this|that|it|is|isa|in|not|old|new|foo|bar|baz|qux"
-    r"|abc|xyz|qwerty|qwertz|azerty|asdf|letmein|welcome|monkey|dragon|hunter|swordfish|sesame|open|correct|horse"
-    r"|battery|staple|troubador|troubadour|hello|world|alice|bob|john|doe|smith|company|corp|service|account|sha|md"
-    r"|live|sk|pk|ant|proj|ghp|gho|glpat|xoxb|hf|npm|whsec|id|and|or|of|for|from|to|with|at|end|only)+"
+_WORDS = frozenset(  # what examples of passwords, keys and names are made of, in all orders
+    re.findall(
+        r"\w+",
+        """
+    my the user name admin administrator root toor db database sql postgres mariadb mongo redis rabbitmq guest
+    grafana jenkins docker django flask laravel spring node express server client web app api test testing demo dev
+    prod production staging local localhost default public private access auth oauth bearer jwt session signing
+    encryption super very strong secure insecure safe secret secrets pass passw passwort passwd passphrase pwd pw
+    key token hash here some any real actual long random value string text word words put set enter insert fill use
+    this that it is isa in not old new foo bar baz qux abc xyz qwerty qwertz azerty asdf letmein welcome monkey
+    dragon hunter swordfish sesame open correct horse battery staple troubador troubadour hello world alice bob john
+    doe smith company corp service account sha md live sk pk ant proj ghp gho glpat xoxb hf npm whsec id and or of
+    for from to with at end only
+    """,
+    )
 )
+_LENGTHS = {len(word) for word in _WORDS}
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _PIECES = re.compile(r"[a-z]+|\d+")
 _SHORT_NUMBER = 4  # digits that may stand beside words: password123, secret2024
@@ -87,9 +93,17 @@ def _is_made_of_words(value: str) -> bool:
     """Return whether letters are words of examples or in order, and numbers short or in order."""
     pieces: list[str] = _PIECES.findall(value)
     return any(piece.isalpha() for piece in pieces) and all(
-        _is_run(piece) or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _WORDS.fullmatch(piece) is not None)
-        for piece in pieces
+        _is_run(piece) or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _is_words(piece)) for piece in pieces
     )
+
+
+def _is_words(text: str) -> bool:
+    """Return whether words of examples make up the letters, in time linear in them: some words begin another one."""
+    ends = {0}  # where words may end
+    for start in range(len(text)):
+        if start in ends:
+            ends.update(start + length for length in _LENGTHS if text[start : start + length] in _WORDS)
+    return len(text) in ends
 
 
 def _is_run(text: str) -> bool:
