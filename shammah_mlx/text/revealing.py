@@ -12,11 +12,11 @@ from shammah_mlx.text.sensitive import found_secrets
 
 _I = re.IGNORECASE
 _EMPHASIS = re.compile(r"\*\*|`")  # Markdown's marks, which stand between a name and its value
-_PLACEHOLDER = re.compile(  # says that it is one, wherever it stands in a value; or a cut one, a path, a range
-    r"example|placeholder|dummy|sample|your|redacted|replace|change[_-]?me|\bxxx|xxxx|\.\.\.|…|^[/~]|^https?:"
-    r"|^\d{1,2}[-+]\d{0,3}$|eyJzdWIiOiIxMjM0NTY3ODkw|^eyJhbGci[\w-]*$|SflKxwRJSMeKKF2QT4fw",  # of the usual JWT
-    _I,
+_NO_VALUE = re.compile(  # a path, an address, a range; the header, the content or the signature of the usual JWT
+    r"^~?/[\w.${-]|^https?:|^\d{1,2}[-+]\d{0,3}$|eyJzdWIiOiIxMjM0NTY3ODkw|^eyJhbGci[\w-]*$|SflKxwRJSMeKKF2QT4fw", _I
 )
+_PUBLISHED = re.compile(r"EXAMPLE(?:KEY)?\Z")  # so end the keys in AWS' documentation
+_MASK = re.compile(r"x{3,}", _I)
 _PUBLIC = re.compile(  # a commit in an address, a colour, the beginning of a picture
     r"/(?:commits?|blob|tree|raw)/[0-9a-f]{7,40}\b|^#[0-9a-f]{3,8}$|iVBORw0KGgo|/9j/4AAQ|R0lGOD|PHN2Zy", _I
 )
@@ -32,12 +32,16 @@ _WORDS = frozenset(  # what examples of passwords, keys and names are made of, i
     this that it is isa in not old new foo bar baz qux abc xyz qwerty qwertz azerty asdf letmein welcome monkey
     dragon hunter swordfish sesame open correct horse battery staple troubador troubadour hello world alice bob john
     doe smith company corp service account sha md live sk pk ant proj ghp gho glpat xoxb hf npm whsec id and or of
-    for from to with at end only
+    for from to with at end only a me on by as be goes change changeme replace example sample dummy placeholder your
+    redacted bit char characters com org net openai anthropic github gitlab google aws azure stripe slack discord
     """,
     )
 )
 _LENGTHS = {len(word) for word in _WORDS}
 _LEET = str.maketrans("013457@$!", "oieastasi")
+_TO_FILL_IN = {"your", "placeholder", "redacted", "dummy", "changeme"}  # in no list of words for passphrases
+_CASED = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_SHORTEST_WORD = 3  # letters of a word that is in no list: your-stripe-key
 _PIECES = re.compile(r"[a-z]+|\d+")
 _SHORT_NUMBER = 4  # digits that may stand beside words: password123, secret2024
 _RUN = 3  # letters or digits in order, or alike, that are no accident
@@ -74,18 +78,45 @@ def reveals_secret(question: str, reply: str) -> bool:
 
 def is_example(value: str) -> bool:
     """Return whether a value only stands for a secret: a placeholder, usual words, a number in order, a test card."""
-    if _PLACEHOLDER.search(value) or _PUBLIC.search(value) or re.sub(r"[\s-]", "", value).upper() in _KNOWN:
+    if any(rule.search(value) for rule in (_NO_VALUE, _PUBLIC, _PUBLISHED)):
+        return True
+    if re.sub(r"[\s-]", "", value).upper() in _KNOWN or _is_cut(value) or _is_masked(value) or _is_to_fill_in(value):
         return True
     digits = re.sub(r"\D", "", value)
     if re.fullmatch(r"[\d -]+", value):
         return _is_run(digits) or (len(digits) > 2 * _FEW_DIGITS and len(set(digits)) <= _FEW_DIGITS)
     words = re.findall(r"[a-z]+", value.lower())
-    if " " in value and (_is_run(digits) or len(words) > 2 * len(set(words))):
-        return True  # "PIN is 1234", "seed phrase: abandon abandon ..."
+    if " " in value and len(words) > 2 * len(set(words)):
+        return True  # "abandon abandon ... about"
     spelt = re.sub(r"[\W\d_]+$", "", value.lower()).translate(_LEET)
     ending = value[len(spelt) :]
     return _is_made_of_words(value.lower()) or (
         _is_made_of_words(spelt) and len(re.sub(r"\D", "", ending)) <= _SHORT_NUMBER
+    )
+
+
+def _is_cut(value: str) -> bool:
+    """Return whether dots stand for a part of a value, or of its first or last word."""
+    words = value.split()
+    return any(dots in word for dots in ("...", "…") for word in (*words[:1], *words[-1:]))
+
+
+def _is_masked(value: str) -> bool:
+    """Return whether at least half of a value is covered by x."""
+    return 2 * sum(map(len, _MASK.findall(value))) >= len(value)
+
+
+def _is_to_fill_in(value: str) -> bool:
+    """Return whether a word of a value says that the reader puts in his own, and the others are words too.
+
+    The word alone is not enough: it occurs in phrases, and by chance in keys.
+    """
+    pieces: list[str] = [] if re.search(r"\s", value) else _CASED.findall(value)
+    return any(piece.lower() in _TO_FILL_IN for piece in pieces) and all(
+        len(piece) <= _SHORT_NUMBER or _is_run(piece)
+        if piece.isdigit()
+        else len(piece) >= _SHORTEST_WORD or _is_words(piece.lower())
+        for piece in pieces
     )
 
 
