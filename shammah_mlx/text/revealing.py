@@ -42,7 +42,7 @@ _LEET = str.maketrans("013457@$!", "oieastasi")
 _TO_FILL_IN = {"your", "placeholder", "redacted", "dummy", "changeme"}  # in no list of words for passphrases
 _CASED = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SHORTEST_WORD = 3  # letters of a word that is in no list: your-stripe-key
-_PIECES = re.compile(r"[a-z]+|\d+")
+_PIECES = re.compile(r"(?:[a-z]\d){3,}[a-z]?|(?:\d[a-z]){3,}\d?|[a-z]+|\d+")  # the first two alternate: a1b2c3
 _SHORT_NUMBER = 4  # digits that may stand beside words: password123, secret2024
 _RUN = 3  # letters or digits in order, or alike, that are no accident
 _FEW_DIGITS = 5  # different ones; test cards repeat theirs
@@ -61,6 +61,7 @@ _RANDOM_SIGNS = re.compile(  # letters of both cases and digits; names of models
 )
 _MOST_PIECE = {True: 2.5, False: 2.0}  # mean characters of a piece, with other signs or without; names have 3
 _OTHER_SIGNS = re.compile(r"[^A-Za-z\d]")
+_VERSION = re.compile(r"[A-Z]\d")  # S3V4Auth
 _IDENTITY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", _I)
 
 
@@ -84,10 +85,16 @@ def is_example(value: str) -> bool:
         return True
     digits = re.sub(r"\D", "", value)
     if re.fullmatch(r"[\d -]+", value):
-        return _is_run(digits) or (len(digits) > 2 * _FEW_DIGITS and len(set(digits)) <= _FEW_DIGITS)
+        return (
+            all(map(_is_run, re.findall(r"\d+", value)))
+            or _is_run(digits)
+            or (len(digits) > 2 * _FEW_DIGITS and len(set(digits)) <= _FEW_DIGITS)
+        )
     words = re.findall(r"[a-z]+", value.lower())
     if " " in value and len(words) > 2 * len(set(words)):
         return True  # "abandon abandon ... about"
+    if _IDENTITY.fullmatch(value) and _is_made_of_words(value.lower().replace("-", "")):
+        return True
     spelt = re.sub(r"[\W\d_]+$", "", value.lower()).translate(_LEET)
     ending = value[len(spelt) :]
     return _is_made_of_words(value.lower()) or (
@@ -123,9 +130,15 @@ def _is_to_fill_in(value: str) -> bool:
 def _is_made_of_words(value: str) -> bool:
     """Return whether letters are words of examples or in order, and numbers short or in order."""
     pieces: list[str] = _PIECES.findall(value)
-    return any(piece.isalpha() for piece in pieces) and all(
-        _is_run(piece) or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _is_words(piece)) for piece in pieces
+    return not all(piece.isdigit() for piece in pieces) and all(
+        _is_run(piece) or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _is_words(piece) or _alternates(piece))
+        for piece in pieces
     )
+
+
+def _alternates(piece: str) -> bool:
+    """Return whether every second sign is in order, and the others are."""
+    return _is_run(piece[::2]) and _is_run(piece[1::2])
 
 
 def _is_words(text: str) -> bool:
@@ -151,7 +164,12 @@ def _standing_alone(text: str) -> Iterator[str]:
 
 def _is_random(text: str) -> bool:
     """Return whether a string is mixed like a generated password, in short pieces."""
-    if not _RANDOM_SIGNS.fullmatch(text) or _IDENTITY.fullmatch(text) or is_example(text):
+    if (
+        not _RANDOM_SIGNS.fullmatch(text)
+        or _IDENTITY.fullmatch(text)
+        or is_example(text)
+        or _is_words(_VERSION.sub("", text).lower())
+    ):
         return False
     pieces = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", text)
     return sum(map(len, pieces)) < _MOST_PIECE[_OTHER_SIGNS.search(text) is not None] * len(pieces)
