@@ -32,11 +32,12 @@ _WORDS = frozenset(  # what examples of passwords, keys and names are made of, i
     this that it is isa in not old new foo bar baz qux abc xyz qwerty qwertz azerty asdf letmein welcome monkey
     dragon hunter swordfish sesame open correct horse battery staple troubador troubadour hello world alice bob john
     doe smith company corp service account sha md live sk pk ant proj ghp gho glpat xoxb hf npm whsec id and or of
-    for from to with at end only a me on by as be goes change changeme replace example sample dummy placeholder your
+    for from to with at end only goes change changeme replace example sample dummy placeholder your
     redacted bit char characters com org net openai anthropic github gitlab google aws azure stripe slack discord
     """,
     )
 )
+_SMALL_WORDS = {"a", "me", "on", "by", "as", "be"}  # only between other signs: among letters they occur by chance
 _LENGTHS = {len(word) for word in _WORDS}
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _TO_FILL_IN = {"your", "placeholder", "redacted", "dummy", "changeme"}  # in no list of words for passphrases
@@ -54,7 +55,9 @@ _KNOWN = {  # numbers that their issuers publish for tests and documentation
 }
 _NAMES = re.compile(r"\b(?:pass(?:word|phrase|code)|secret|token|api[ _-]?key|access key|credential|recovery code)", _I)
 _ALONE = re.compile(
-    r"`([^`\s]+)`|\*\*([^*\s]+)\*\*|^[ \t]{0,8}(?:[-*]|\d+[.)])?[ \t]{0,8}([^\s`*]+)[ \t]{0,8}$", re.MULTILINE
+    r"`([^`\s]+)`|\*\*([^*\s]+)\*\*|^[ \t]{0,8}(?:[-*]|\d+[.)])?[ \t]{0,8}([^\s`*]+)[ \t]{0,8}$"
+    r"|[:=][ \t]{1,8}(\S{8,128})[ \t]{0,8}$",
+    re.MULTILINE,
 )
 _RANDOM_SIGNS = re.compile(  # letters of both cases and digits; names of models and versions have dots
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?:[A-Za-z\d]|(?=.*[!@#$%^&*+=?~])[._!@#$%^&*+=?~-]){8,128}"
@@ -131,7 +134,9 @@ def _is_made_of_words(value: str) -> bool:
     """Return whether letters are words of examples or in order, and numbers short or in order."""
     pieces: list[str] = _PIECES.findall(value)
     return not all(piece.isdigit() for piece in pieces) and all(
-        _is_run(piece) or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _is_words(piece) or _alternates(piece))
+        _is_run(piece)
+        or piece in _SMALL_WORDS
+        or (len(piece) <= _SHORT_NUMBER if piece.isdigit() else _is_words(piece) or _alternates(piece))
         for piece in pieces
     )
 
