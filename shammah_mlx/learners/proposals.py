@@ -56,8 +56,10 @@ class Proposals:
 
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, Features]:
         """Return the memory's proposal and its features; none of an answer that was drawn or made up."""
-        question = None if wants_another_answer(query) else self._question(query)
-        proposal = self._memory.propose(question) if question else None
+        question = self._question(query)  # first: of a text that is too long nothing more needs to be known
+        if question is None or wants_another_answer(query):
+            return None, NO_PROPOSAL
+        proposal = self._memory.propose(question)
         if proposal is None or not is_fresh(proposal.entry, query, self._config):
             return None, NO_PROPOSAL
         if wants_another_answer(self._lookup(proposal.entry.number).request.query):

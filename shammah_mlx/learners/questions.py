@@ -1,5 +1,6 @@
 """Turn a query into a question as the memory stores it: understood alone, with a vector, its words and a hash."""
 
+import functools
 import unicodedata
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from shammah_mlx.text.followups import leans_back
 from shammah_mlx.text.open_ended import is_open_ended
 
 QUESTION_RULES = "1"  # version of the rules about wordings: the moment, random results, follow-ups, secrets
+
+RECENT = 64  # queries of which it is kept whether they want another answer: each is asked about several times
 
 
 class Embedder(Protocol):
@@ -42,9 +45,10 @@ def standalone_question(query: Query) -> str:
     return f"{query.history[-1].question} {query.text}" if leans else query.text
 
 
+@functools.lru_cache(RECENT)
 def wants_another_answer(query: Query) -> bool:
     """Return whether the query asks for something random or made up, so that no past answer is wanted again."""
-    return is_open_ended(query.text) or is_open_ended(standalone_question(query))
+    return any(map(is_open_ended, {query.text, standalone_question(query)}))
 
 
 def text_hash(text: str) -> int:

@@ -21,6 +21,10 @@ _WORKS = (
     r"|(?:plots?|captions?|characters?) (?:for|of) (?:\w+ ){1,3}?(?:novel|story|play|game|photo|film|movie|book))"
     rf"\b{_HANDLED}"
 )
+_NO_RATING = (  # after the name of a work: "give Star Songs 4 out of 6" gives it points
+    r"(?![^.?!]{0,60}\b(?:out of (?:\d|five|six|ten)|rating"
+    r"|(?:\d|zero|one|two|three|four|five|six) (?:stars?|points?))\b)"
+)
 _TOOL = (  # what a program deals with
     r"(?:functions?|scripts?|commands?|code|programs?|algorithms?|quer(?:y|ies)|arrays?|vectors?|matri(?:x|ces)|lists?"
     r"|rows?|tables?|columns?|files?|folders?|director(?:y|ies)|lines?|strings?|variables?|class(?:es)?|index(?:es)?"
@@ -31,8 +35,8 @@ _CREATIVE = re.compile(
     r"\b(?:write|compose|make up|invent|create|come up with|generate|draft|sing)\b"
     rf"(?: (?!{_TOOL}\b)[\w'-]+){{0,5}}? {_WORKS}"
     r"|\b(?:tell|ask|give|hear|shar(?:e|ing)|know|got|hit me with)\b"
-    r"(?: (?!(?:the|this|that|if|whether|about|what|how|who|why)\b)[\w'-]+){0,4}?"
-    rf" {_WORKS}"
+    r"(?: (?!(?:the|this|that|if|whether|about|what|how|who|why|stars?|points?|rating)\b)[\w'-]+){0,4}?"
+    rf" {_WORKS}{_NO_RATING}"
     rf"|\b(?:another|one more|how about an?|an? (?:new|different|funny|short)) {_SHORT_WORKS}"
     r"|\b(?:brainstorm|improvise|(?:surprise|entertain|amuse|quiz|inspire) me|make me laugh|tell me something"
     r"|say something (?:nice|random|new)|(?:hear|know|share|say) something (?:funny|hilarious)|funniest thing you"
@@ -52,6 +56,13 @@ _ADVICE = re.compile(  # one of many good answers
     _I,
 )
 _KEYS = r"(?:(?:uu|gu)ids?(?: v\d)?|passwords?|passphrases?|pins?|tokens?|secrets?|api keys?|nonces?|salts?)"
+_MADE = (  # what a key is that is made now, not one that exists: no "wifi password", no "reset password"
+    r"(?:strong|secure|safe|good|great|new|fresh|unique|complex|complicated|memorable|easy|simple|hard|long|short|cool"
+    r"|random|temporary|throwaway|unguessable|uncrackable|unbreakable|pronounceable|alphanumeric|numeric|hex|strongest"
+    r"|best|different|other|more|\w+-(?:digit|characters?|char|words?|letters?|bits?|to-guess)|digit|character|char"
+    r"|word|letter|bit|to (?:remember|guess|crack)|and|very|really|super|\d+)"
+)
+_EXISTING = r"(?:the|my|your|our|his|her|their|its|this|that|to|help|no)"
 _TO_TOSS = (
     r"(?:coins?|quarter|dime|penny|nickel|wheel|bottle"
     r"|dice|\d*d\d+|(?:an?|one|the|this|that|my|fair|[\w-]*sided) die)\b"
@@ -69,16 +80,19 @@ _RANDOM = re.compile(
     r"|^(?:please )?(?:(?:give|tell|say|name|show|i need|i want|any) )?(?:me )?(?:an?|any)? ?numbers?"
     r" (?:between|from) \d"
     r"|^(?:please )?(?:shuffle\b|yes or no\W*\Z|(?:tell me |give me )?(?:again|next|(?:an)?other|one more)\W*\Z)"
-    r"|\b(?:generate|create|make|give|suggest|propose|invent|need|want|think of|come up with)(?: (?:me|us))?"
-    rf" (?:(?!{_TOOL}\b)[\w-]+ ){{0,4}}?{_KEYS}"
-    r"(?= (?:please|for (?:me|my|our|an?|the)|with \d|of (?:length )?\d)\b|\W*\Z)",
+    r"|\b(?:(?:generate|create|make|suggest|propose|invent|think of|come up with)(?: (?:me|us))?"
+    rf" (?:(?!{_TOOL}\b)[\w-]+ ){{0,4}}?"
+    rf"|(?:give|need|want)(?: (?:me|us))? (?:(?!(?:{_TOOL}|{_EXISTING})\b)[\w-]+ ){{0,4}}?){_KEYS}"
+    r"(?= (?:please|for (?:me|my|our|an?|the)|with \d+|of (?:length )?\d+)\b|\W*\Z)",
     _I,
 )
 _SHORT = re.compile(  # nothing but the name of what is wanted, "a strong password, please", and what it is about
     r"(?:(?:please|ok|okay|hey|hi|now|and|just|i(?:'d| would)? (?:need|want|like)|can i (?:have|get)"
-    r"|(?:get|give|send) me|how about),? )*(?:(?:an?|another|one more|some|the next|next|new|one|two|three|\d+) )?"
-    rf"(?:(?!no\b)[\w-]+ ){{0,2}}?(?:{_SHORT_WORKS}|{_KEYS}|raps?|affirmations?|(?:inspir|motivat)\w+ quotes?"
-    r"|quotes? (?:of|for) (?:inspir|motivat)\w+|story time|(?:password|name|number) generator)"
+    r"|(?:get|give|send) me|how about),? )*(?:(?:(?:an?|another|one more|some|next|one|two|three|\d+) )"
+    rf"(?:(?!no\b)[\w-]+ ){{0,2}}?{_KEYS}|(?:{_MADE},? ){{0,3}}{_KEYS}"
+    r"|(?:(?:an?|another|one more|some|the next|next|new|one|two|three|\d+) )?(?:(?!no\b)[\w-]+ ){0,2}?"
+    rf"(?:{_SHORT_WORKS}|raps?|affirmations?|(?:inspir|motivat)\w+ quotes?"
+    r"|quotes? (?:of|for) (?:inspir|motivat)\w+|story time|(?:password|name|number) generator))"
     r"(?:(?: (?:about|for|on|of|with) [^.?!]*)?(?:,? please)?\W*\Z)",
     _I,
 )

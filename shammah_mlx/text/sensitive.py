@@ -55,14 +55,17 @@ _STATE = re.compile(  # words about a password that are not its value: wrong, ca
     r"|[a-z-]+(?:ed|en|ing|able|ible|ive))$",
     _I,
 )
-_STATED = re.compile(  # a PIN, a card's or a door's code, a recovery phrase, a social security number, a private key
-    r"\b(?:pin|otp|(?:verification|security|access|one-time|2fa|login|door|alarm|unlock|safe|gate) code"
-    r"|passcode)(?: code| number)?(?:\s+(?:to|for|of) [\w\s]{1,30})?(?:\s+(?:is|was)|\s*[:=])?\s*\b\d{4,8}\b"
-    r"|\bcv[vc]\W+(?:is )?\d{3}"
-    r"|\b(?:seed|recovery|mnemonic|backup) (?:phrase|words?)\W{1,3}(?:is\W{1,3})?(?:[a-z]{3,8}\W{1,3}){11}[a-z]"
-    r"|(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])|\b(?:ssn|social security \w+)\W*(?:is\W+)?\d{9}\b"
-    r"|-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,400}?[A-Z0-9+/=]{16}",
-    _I,
+_STATED = (
+    re.compile(  # the group is a PIN, a card's or door's code, a recovery phrase, a US social number, a private key
+        r"\b(?:pin|otp|(?:verification|security|access|one-time|2fa|login|door|alarm|unlock|safe|gate) code"
+        r"|passcode)(?: code| number)?(?:\s+(?:to|for|of) [\w\s]{1,30})?(?:\s+(?:is|was)|\s*[:=])?\s*\b(\d{4,8})\b"
+        r"|\bcv[vc]\W+(?:is )?(\d{3})"
+        r"|\b(?:seed|recovery|mnemonic|backup) (?:phrase|words?)\W{1,3}(?:is\W{1,3})?((?:[a-z]{3,8}\W{1,3}){11}[a-z]+)"
+        r"|(?<![\w-])((?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4})(?![\w-])"
+        r"|\b(?:ssn|social security \w+)\W*(?:is\W+)?(\d{9})\b"
+        r"|-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----([\s\S]{0,400}?[A-Z0-9+/=]{16,80}(?:\.\.\.|…)?)",
+        _I,
+    )
 )
 _CARD = re.compile(r"(?<![\d.+-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{5})(?![\d-])")
 _ISSUER = re.compile(r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7]|6[025]|35)\d{14}|3[47]\d{13}|3[068]\d{12}")
@@ -89,7 +92,7 @@ def holds_secret(text: str) -> bool:
 
 
 def found_secrets(text: str) -> Iterator[str]:
-    """Yield what looks like a secret: its value, or the phrase that states it; one may come twice."""
+    """Yield what looks like a secret, without the words that state it; one may come twice."""
     step = _WINDOW - _OVERLAP
     text = unicodedata.normalize("NFKC", text)  # full-width signs are the same signs
     for start in range(0, max(1, len(text) - _OVERLAP), step):
@@ -97,7 +100,7 @@ def found_secrets(text: str) -> Iterator[str]:
 
 
 def _found_secrets(text: str) -> Iterator[str]:
-    yield from (found[0] for found in _STATED.finditer(text))
+    yield from _groups(_STATED, text)
     yield from (value for value in _groups(_MARKED, text) if len(set(value)) >= _KEY_KINDS and not _BLANK.match(value))
     yield from (value for value in _groups(_ADDRESS, text) if not _BLANK.match(value))
     yield from (value for value in _groups(_ON_A_LINE, text) if not _BLANK.match(value))

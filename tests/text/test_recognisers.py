@@ -27,6 +27,7 @@ RECOGNISERS = pytest.mark.parametrize(
 PIECES = [  # repeated, they make patterns backtrack
     *("password ", "a1B2", "4111 ", "GB82 ", "x://", "pin to ", "eyJ", "a.", "-u ", "-----BEGIN PRIVATE KEY-----", "="),
     *("\n", "\n- ", "docker login ", "mysql ", "redis-cli ", "curl ", "**a", "K7#mQ9$v", "roll a-", "throw a "),
+    *("PIN of your ", "password: '... ", "seed phrase: replace ", "xxxx", "your-"),
     *("it ", "how ", "what is ", "`", '"', "my ", "-", "is the "),
     *("write ", "give ", "some ", "random ", "plot of a ", "please ", "story a ", "what's "),
     *("rm", "sudo ", "xargs -0 ", "'", "```\n", "> ", "a=b ", "find \\;", "{", "delete from ", "<a", "- ", "sh 'a' "),
