@@ -36,7 +36,7 @@ class RidgeRegression:
         self._gram, self._sums = np.zeros((0, 0)), np.zeros((0, 0))  # (columns, columns), (columns, width)
 
     def fit(self, examples: Examples, count: int, give_way: GiveWay = do_nothing) -> None:
-        """Fit to the first `count` examples, unless that is done; the count must not fall."""
+        """Fit to the first `count` examples, unless that is done."""
         if count == self.fitted:
             return
         equations = self._equations(examples, count, give_way)
@@ -80,6 +80,8 @@ class RidgeRegression:
 
     def _equations(self, examples: Examples, count: int, give_way: GiveWay) -> tuple[np.ndarray, np.ndarray]:
         """Return the normal equations of the first `count` examples: (columns, columns) and (columns, width)."""
+        if self._summed > count:  # `fitted_to` went further than this fit
+            self._summed = 0
         while self._summed + self._block <= count:
             self._gram, self._sums = self._added(*examples(self._summed, self._summed + self._block))
             self._summed += self._block
