@@ -133,7 +133,7 @@ class HybridRoles(PersistentRoles):
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
         if proposal is None:
             return None
-        other_answer = self._changed_questions.p_other_answer(features["changed"])
+        other_answer = self._changed_questions.p_other_answer(features)
         recalled = self._recalled(proposal.entry, "recall", {**features, OTHER_ANSWER: other_answer})
         return self._with_opinion(query, recalled)
 
