@@ -16,8 +16,12 @@ Examples = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 class Fit(msgspec.Struct, frozen=True):
     """The result of a fit, as it is saved."""
 
-    count: int  # examples it was fitted to
+    count: int  # examples it was fitted to; 0 if these were others
     weights: np.ndarray  # (columns, width) fp32
+
+    def to_others(self) -> "Fit":
+        """Return the fit as one to other examples, which speaks for the present ones until they are fitted."""
+        return msgspec.structs.replace(self, count=0)
 
 
 class RidgeRegression:
@@ -44,13 +48,18 @@ class RidgeRegression:
             self.restore(Fit(count, np.linalg.solve(*equations).astype(np.float32)))
 
     def restore(self, fit: Fit) -> None:
-        """Continue from an earlier fit to the same examples."""
+        """Continue from an earlier fit to the same examples, or speak by one to others."""
         self.fitted, self._weights = fit.count, fit.weights.astype(np.float64)
 
     @property
     def last_fit(self) -> Fit:
-        """Return the last fit; there must have been one."""
+        """Return the last fit."""
         return Fit(self.fitted, self._weights.astype(np.float32))
+
+    @property
+    def speaks(self) -> bool:
+        """Say whether there are weights, if only by a fit to other examples."""
+        return len(self._weights) > 0
 
     def values(self, inputs: np.ndarray) -> np.ndarray:
         """Return the vectors (n, width) for these inputs, by the last fit; there must have been one."""

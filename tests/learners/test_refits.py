@@ -82,10 +82,11 @@ def test_a_cold_open_does_not_fit_from_zero() -> None:
     assert (ours.entry, ours.features.tolist()) == (theirs.entry, theirs.features.tolist())
 
 
-def test_a_refit_gives_way_to_answers() -> None:
+@pytest.mark.parametrize("has_fits", [True, False])
+def test_a_refit_gives_way_to_answers(has_fits: bool) -> None:
     """As in a process that was just started: the sums of the regression are made from zero."""
-    memory, trust = opened(has_fits=True), Trust(CONFIG)
-    expected = memory.propose(ASKED)
+    memory, trust = opened(has_fits=has_fits), Trust(CONFIG)
+    expected = saved().propose(ASKED)
     pieces, answers, began = [], [], time.thread_time()
 
     def give_way() -> None:
