@@ -290,9 +290,8 @@ class HybridRoles(PersistentRoles):
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
-            self._memory.add(entry)
             self._proposals.clear()
-            self._memory.refit(question.context, give_way)
+            self._memory.add(entry, give_way)
             self._trust.fit_if_due(self._memory, give_way)
         self._proposals.clear()
         if self._written:

@@ -59,7 +59,10 @@ def nothing_stored(_: Collection[int]) -> Iterable[Entry]:
 
 
 class Memory:
-    """Questions and their answers, in the order they were added; all results are a function of these alone."""
+    """Questions and their answers, in the order they were added.
+
+    All results are a function of these alone, but for those in a pause of `add`: they follow the fit before it.
+    """
 
     def __init__(self, config: RecallConfig, read_again: ReadAgain = nothing_stored) -> None:
         self._config, self._read_again = config, read_again
@@ -74,8 +77,11 @@ class Memory:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry; if its answer had been refuted, that is forgotten, since Claude gave it again."""
+    def add(self, entry: Entry, give_way: GiveWay = do_nothing) -> None:
+        """Add an entry, and refit its context if that is due, so that the next question need not wait for it.
+
+        If its answer had been refuted, that is forgotten, since Claude gave it again.
+        """
         self._refuted.pop(entry.answer, None)
         context = entry.question.context
         index = self._index(context)
@@ -84,10 +90,7 @@ class Memory:
         self._unsaved[context] = index
         self._append(EntryKey(entry.number, entry.answer, context, entry.until))
         index.add(entry)
-
-    def refit(self, context: int, give_way: GiveWay) -> None:
-        """Refit a context that was added to, if that is due, so that the next question need not wait for it."""
-        self._unsaved[context].refit(give_way)
+        index.refit(give_way)
 
     def _append(self, key: EntryKey) -> None:
         self._numbers.setdefault(key.context, []).append(key.number)

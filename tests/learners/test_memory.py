@@ -179,8 +179,7 @@ def test_a_released_context_is_as_it_was_when_its_questions_come_again() -> None
 def refitted(memory: Memory) -> tuple[list[float], dict[str, float]]:
     """Add an entry and refit, asking in every pause; return what "fit" was then, and the features after it."""
     told: list[float] = []
-    memory.add(entry(300))
-    memory.refit(HERE, lambda: told.append(features(memory, question(1, 999))["fit"]))
+    memory.add(entry(300), lambda: told.append(features(memory, question(1, 999))["fit"]))
     return told, features(memory, question(1, 999))
 
 
