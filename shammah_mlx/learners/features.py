@@ -13,13 +13,13 @@ from shammah_mlx.text.question_changes import FEATURES as CHANGES
 from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
 from shammah_mlx.text.unseen import differs_unseen, same_text
 
-FEATURES_VERSION = "5"  # of what Router and Validator are given; stored as the version "evidence"
+FEATURES_VERSION = "6"  # of what Router and Validator are given; stored as the version "evidence"
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
 MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
 # Features are stored under these names: "concord" is how far vote and regression agree, "sure concord" its product with
-# "sure", "unread" whether the question is in a language that the rules about wordings cannot read, and "changed" the
-# log-odds that the question has another answer than the known one, by its words. These are the features of a query for
-# which nothing is proposed.
+# "sure", "unread" whether the question is in a language that the rules about wordings cannot read, "changed" the
+# log-odds that the question has another answer than the known one, by its words, and "unseen" whether it differs in
+# what an embedding does not see. These are the features of a query for which nothing is proposed.
 NO_PROPOSAL = {
     "constant": 1.0,
     "trust": -5.0,
@@ -28,6 +28,7 @@ NO_PROPOSAL = {
     "sure concord": 0.0,
     "unread": 0.0,
     "changed": 0.0,
+    "unseen": 0.0,
     **dict.fromkeys(CHANGES, 0.0),
 }
 NEIGHBOURS = 0.3  # share of questions near a known one, in other words, that have another answer; a guess
@@ -41,17 +42,18 @@ UNSEEN = 1.0  # log-odds if what an embedding does not see was changed, say a ca
 def change_features(
     asked: str, known: str, wordings: Sequence[str], answer: str, *, looks_same: bool = False
 ) -> dict[str, float]:
-    """Return what changed from a known question to the asked one, by name, with "unread" and "changed".
+    """Return what changed from a known question to the asked one, by name, with "unread", "changed" and "unseen".
 
     `wordings` are other wordings of the known question. `looks_same` says whether the embedder takes both for the same.
     """
     changes = {**question_changes(asked, known, wordings, answer), "unread": float(not is_read(asked))}
     if same_text(asked, known):
-        return {**changes, "changed": UNCHANGED}
+        return {**changes, "changed": UNCHANGED, "unseen": 0.0}
     changed = log_odds_of_change(changes) + math.log(NEIGHBOURS / (1.0 - NEIGHBOURS))
-    if differs_unseen(asked, known, looks_same=looks_same):
+    is_unseen = differs_unseen(asked, known, looks_same=looks_same)
+    if is_unseen:
         changed = max(changed, UNSEEN)
-    return {**changes, "changed": min(max(changed, -MOST_CHANGED), MOST_CHANGED)}
+    return {**changes, "changed": min(max(changed, -MOST_CHANGED), MOST_CHANGED), "unseen": float(is_unseen)}
 
 
 def agreement_features(named: Mapping[str, float], trust: float) -> dict[str, float]:

@@ -132,7 +132,7 @@ class HybridRoles(PersistentRoles):
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
         if proposal is None:
             return None
-        other_answer = self._changed_questions.p_other_answer(features["changed"])
+        other_answer = self._changed_questions.p_other_answer(features)
         recalled = self._recalled(proposal.entry, "recall", {**features, OTHER_ANSWER: other_answer})
         return self._with_opinion(query, recalled)
 
@@ -288,9 +288,8 @@ class HybridRoles(PersistentRoles):
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
-            self._memory.add(entry)
             self._proposals.clear()
-            self._memory.refit(question.context, give_way)
+            self._memory.add(entry, give_way)
             self._trust.fit_if_due(self._memory, give_way)
         self._proposals.clear()
         if self._written:

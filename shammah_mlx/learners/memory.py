@@ -59,7 +59,10 @@ def nothing_stored(_: Collection[int]) -> Iterable[Entry]:
 
 
 class Memory:
-    """Questions and their answers, in the order they were added; all results are a function of these alone."""
+    """Questions and their answers, in the order they were added.
+
+    All results are a function of these alone, but for those in a pause of `add`: they follow the fit before it.
+    """
 
     def __init__(self, config: RecallConfig, read_again: ReadAgain = nothing_stored) -> None:
         self._config, self._read_again = config, read_again
@@ -69,13 +72,16 @@ class Memory:
         self._refuted: dict[int, int] = {}  # how often each answer was found wrong since it was last given
         self._unsaved: dict[int, ContextIndex] = {}  # contexts with entries that are not stored yet
         self._held: dict[int, ContextIndex] = {}  # other contexts in use, the least recently used first
-        self._fits: dict[int, Fit] = {}  # of the largest contexts, when they were last saved
+        self._fits: dict[int, Fit] = {}  # of the largest contexts, when they were last saved, or to others
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry; if its answer had been refuted, that is forgotten, since Claude gave it again."""
+    def add(self, entry: Entry, give_way: GiveWay = do_nothing) -> None:
+        """Add an entry, and refit its context if that is due, so that the next question need not wait for it.
+
+        If its answer had been refuted, that is forgotten, since Claude gave it again.
+        """
         self._refuted.pop(entry.answer, None)
         context = entry.question.context
         index = self._index(context)
@@ -84,10 +90,7 @@ class Memory:
         self._unsaved[context] = index
         self._append(EntryKey(entry.number, entry.answer, context, entry.until))
         index.add(entry)
-
-    def refit(self, context: int, give_way: GiveWay) -> None:
-        """Refit a context that was added to, if that is due, so that the next question need not wait for it."""
-        self._unsaved[context].refit(give_way)
+        index.refit(give_way)
 
     def _append(self, key: EntryKey) -> None:
         self._numbers.setdefault(key.context, []).append(key.number)
@@ -107,13 +110,15 @@ class Memory:
         for number in expired:
             del self._answers[number], self._expiring[number]
         for context in set(expired.values()):
-            self._fits.pop(context, None)
+            if (fit := self._fits.get(context)) is not None:
+                self._fits[context] = fit.to_others()
             self._numbers[context] = [number for number in self._numbers[context] if number not in expired]
             if not self._numbers[context]:
                 del self._numbers[context]
             for indices in (self._unsaved, self._held):
                 if (index := indices.pop(context, None)) is not None and context in self._numbers:
-                    indices[context] = self._indexed(entry for entry in index.entries if entry.number not in expired)
+                    left = (entry for entry in index.entries if entry.number not in expired)
+                    indices[context] = self._indexed(left, index.fit.to_others())
         return sorted(expired)
 
     def refute(self, number: int, *, accepted: bool) -> None:
@@ -132,7 +137,8 @@ class Memory:
 
     def fits(self) -> dict[int, Fit]:
         """Return the regressions of the largest contexts, by context; a function of the entries, as all is."""
-        large = [context for context, numbers in self._numbers.items() if len(numbers) >= FEWEST_SAVED]
+        fewest = max(FEWEST_SAVED, self._config.fewest, self._config.refit_every)  # with fewer there is no fit
+        large = [context for context, numbers in self._numbers.items() if len(numbers) >= fewest]
         large.sort(key=lambda context: (-len(self._numbers[context]), self._numbers[context][0]))
         self._fits = {context: self._fit(context) for context in large[:MOST_SAVED]}
         return self._fits
@@ -218,15 +224,19 @@ class Memory:
         """Return a context that has entries, without noting that it was used."""
         index = self._unsaved.get(context, self._held.get(context))
         if index is None:
-            index = self._indexed(self._read_again(self._numbers[context]))
+            earlier = self._fits.get(context)
+            index = self._indexed(self._read_again(self._numbers[context]), earlier and earlier.to_others())
             if (fit := self._saved_fit(context)) is not None and len(index) == len(self._numbers[context]):
                 index.restore(fit)
         return index
 
-    def _indexed(self, entries: Iterable[Entry]) -> ContextIndex:
+    def _indexed(self, entries: Iterable[Entry], earlier: Fit | None) -> ContextIndex:
+        """Return a new index, which speaks by a fit to other entries while the first to these gives way."""
         index = ContextIndex(self._config)
         for entry in entries:
             index.add(entry)
+        if earlier is not None:
+            index.restore(earlier)
         return index
 
     def _release(self) -> None:

@@ -138,7 +138,7 @@ class ContextIndex:
         """Return the best answer that is not in `refuted`; None if too few questions, or no near one, have such."""
         if len(self) - sum(len(self._rows.get(answer, ())) for answer in refuted) < self._config.fewest:
             return None
-        if not (self._is_refitting and self._regression.fitted):  # or else the fit before it has to do
+        if not self._is_refitting:  # or else the fit before it has to do
             self.refit()
         alike = (self._vectors.all @ question.vector)[None]  # (1, entries)
         near = self._near(alike, question.words[None])
@@ -146,11 +146,19 @@ class ContextIndex:
         if not may.any():
             return None
         mean = (self._sum / len(self))[None]
-        predicted = mean
-        if self._regression.fitted:
-            predicted = self._regression.values(self._inputs(question.vector[None], question.words[None]))
-        place, features = self._choose(near, predicted, mean, may)
+        predicted = self._predicted(question)
+        place, features = self._choose(near, mean if predicted is None else predicted, mean, may)
         return Proposal(self.entries[int(near.rows[0, place[0]])], features[0])
+
+    def _predicted(self, question: Question) -> np.ndarray | None:
+        """Return the regression's vector of the reply (1, width); None if there was no fit.
+
+        While the first fit gives way, one to other entries speaks; with none, only the vote chooses, and trusts less.
+        """
+        regression = self._regression
+        if regression.fitted or (self._is_refitting and regression.speaks):
+            return regression.values(self._inputs(question.vector[None], question.words[None]))
+        return None
 
     def left_out(self, give_way: GiveWay = do_nothing) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield features and rightness of the proposals for the latest questions, each with itself left out."""
@@ -255,11 +263,11 @@ class ContextIndex:
 
     @property
     def fit(self) -> Fit:
-        """Return the last fit of the regression; there must have been one."""
+        """Return the last fit of the regression."""
         return self._regression.last_fit
 
     def restore(self, fit: Fit) -> None:
-        """Continue from a fit to these questions that was saved."""
+        """Continue from a fit to these questions, or until they are fitted from one to others."""
         self._regression.restore(fit)
 
     def _inputs(self, vectors: np.ndarray, words: np.ndarray) -> np.ndarray:

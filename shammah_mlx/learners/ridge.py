@@ -16,8 +16,12 @@ Examples = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 class Fit(msgspec.Struct, frozen=True):
     """The result of a fit, as it is saved."""
 
-    count: int  # examples it was fitted to
+    count: int  # examples it was fitted to; 0 if these were others
     weights: np.ndarray  # (columns, width) fp32
+
+    def to_others(self) -> "Fit":
+        """Return the fit as one to other examples, which speaks for the present ones until they are fitted."""
+        return msgspec.structs.replace(self, count=0)
 
 
 class RidgeRegression:
@@ -36,7 +40,7 @@ class RidgeRegression:
         self._gram, self._sums = np.zeros((0, 0)), np.zeros((0, 0))  # (columns, columns), (columns, width)
 
     def fit(self, examples: Examples, count: int, give_way: GiveWay = do_nothing) -> None:
-        """Fit to the first `count` examples, unless that is done; the count must not fall."""
+        """Fit to the first `count` examples, unless that is done."""
         if count == self.fitted:
             return
         equations = self._equations(examples, count, give_way)
@@ -44,13 +48,18 @@ class RidgeRegression:
             self.restore(Fit(count, np.linalg.solve(*equations).astype(np.float32)))
 
     def restore(self, fit: Fit) -> None:
-        """Continue from an earlier fit to the same examples."""
+        """Continue from an earlier fit to the same examples, or speak by one to others."""
         self.fitted, self._weights = fit.count, fit.weights.astype(np.float64)
 
     @property
     def last_fit(self) -> Fit:
-        """Return the last fit; there must have been one."""
+        """Return the last fit."""
         return Fit(self.fitted, self._weights.astype(np.float32))
+
+    @property
+    def speaks(self) -> bool:
+        """Say whether there are weights, if only by a fit to other examples."""
+        return len(self._weights) > 0
 
     def values(self, inputs: np.ndarray) -> np.ndarray:
         """Return the vectors (n, width) for these inputs, by the last fit; there must have been one."""
@@ -80,6 +89,8 @@ class RidgeRegression:
 
     def _equations(self, examples: Examples, count: int, give_way: GiveWay) -> tuple[np.ndarray, np.ndarray]:
         """Return the normal equations of the first `count` examples: (columns, columns) and (columns, width)."""
+        if self._summed > count:  # `fitted_to` went further than this fit
+            self._summed = 0
         while self._summed + self._block <= count:
             self._gram, self._sums = self._added(*examples(self._summed, self._summed + self._block))
             self._summed += self._block

@@ -40,11 +40,24 @@ def differs_unseen(one: str, other: str, *, looks_same: bool) -> bool:
     if [token.text for token in ours] == [token.text for token in theirs]:
         is_white_space_alone = "".join(one.split()) == "".join(other.split())
         return is_white_space_alone and not (_is_prose(one) and _is_prose(other)) and not same_text(one, other)
-    careless = any(text == text.lower() or text == text.upper() for text in (one, other))
+    careless = _has_no_capitals(one, other) or _has_no_capitals(other, one)
     came = {_seen(token.text): token for token in _lacking(ours, theirs)}
     gone = {_seen(token.text): token for token in _lacking(theirs, ours)}
     pairs = [(came[seen], gone[seen]) for seen in came.keys() & gone.keys()]
     return any(not _is_usual(*pair, careless=careless) for pair in pairs) or (looks_same and came.keys() != gone.keys())
+
+
+def _has_no_capitals(text: str, other: str) -> bool:
+    """Say whether the capitals of a text mean nothing: it has none or only such, and the other one's writer sets them.
+
+    Whoever begins a sentence small and still writes "Polish" means the language.
+    """
+    return text == text.upper() or (text == text.lower() and _begins_with_capital(other))
+
+
+def _begins_with_capital(text: str) -> bool:
+    """Say whether the first letter is a capital."""
+    return next(filter(str.isalpha, text), "a").isupper()
 
 
 def _is_prose(text: str) -> bool:

@@ -36,6 +36,7 @@ PAIRS = {
     "YAML": ("Is this valid?\na:\n  b: 1\n  c: 2", "Is this valid?\na:\n  b: 1\nc: 2"),
 }
 OTHERS = [f"How do I {verb} a {thing}?" for verb in ("paint", "sell") for thing in ("chair", "boat", "hedge", "drum")]
+OFTEN = 5  # a question in a language that the rules cannot read is repeated only after Claude agreed four times
 TEXTS = [*OTHERS, *(text for pair in PAIRS.values() for text in pair)]
 TEACHER = Recorded(
     [Row(text, f"Answer {number}: it depends on {text[-9:]}", f"r{number}") for number, text in enumerate(TEXTS)]
@@ -67,9 +68,9 @@ def eager(home: Path, weights: Weights) -> Iterator[Assistant]:
         yield assistant
 
 
-def test_after_both_were_asked_twice_each_gets_its_own_answer(home: Path, weights: Weights) -> None:
+def test_after_both_were_asked_often_each_gets_its_own_answer(home: Path, weights: Weights) -> None:
     with Assistant(home, config(), TEACHER, weights) as assistant:
-        for _ in range(2):
+        for _ in range(OFTEN):
             for text in TEXTS:
                 ask(assistant, text, "claude")
         for name, pair in PAIRS.items():

@@ -10,7 +10,7 @@ import pytest
 
 from shammah_mlx.config import RecallConfig
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import FEATURES, Entry, Question, word_set
+from shammah_mlx.learners.neighbours import FEATURES, Entry, EntryKey, Question, word_set
 from shammah_mlx.learners.trust import Trust
 
 WIDTH, CONFIG = 8, RecallConfig()
@@ -174,6 +174,74 @@ def test_a_released_context_is_as_it_was_when_its_questions_come_again() -> None
         assert [one.number for one in small.same(asked)] == [one.number for one in kept.same(asked)]
     for told, expected in zip(small.leave_each_out(), kept.leave_each_out(), strict=True):
         assert told.tolist() == expected.tolist()
+
+
+def refitted(memory: Memory) -> tuple[list[float], dict[str, float]]:
+    """Add an entry and refit, asking in every pause; return what "fit" was then, and the features after it."""
+    told: list[float] = []
+    memory.add(entry(300), lambda: told.append(features(memory, question(1, 999))["fit"]))
+    return told, features(memory, question(1, 999))
+
+
+def expiring(number: int) -> Entry:
+    return entry(number, until=1.0 if number == 7 else math.inf)
+
+
+BLOCKS = 300 // CONFIG.block
+
+
+def test_after_an_expiry_the_fit_before_it_speaks_while_the_refit_gives_way() -> None:
+    memory, anew = Memory(CONFIG), Memory(CONFIG)
+    for number in range(300):
+        memory.add(expiring(number))
+        if number != 7:
+            anew.add(entry(number))
+    before = features(memory, question(1, 999))["fit"]
+    assert memory.expire(2.0) == [7]
+    told, after = refitted(memory)
+    anew.add(entry(300))
+    assert told == pytest.approx(BLOCKS * [before], abs=0.02)
+    assert after == features(anew, question(1, 999))
+    assert np.array_equal(memory.fits()[HERE].weights, anew.fits()[HERE].weights)
+
+
+def test_an_answer_does_not_depend_on_a_fit_to_what_has_expired() -> None:
+    """Too few entries are left for a fit of their own."""
+    config = msgspec.structs.replace(CONFIG, refit_every=30)
+    memory, anew = Memory(config), Memory(config)
+    for number in range(30):
+        memory.add(expiring(number))
+        if number != 7:
+            anew.add(entry(number))
+    assert features(memory, question(1, 999))["fit"] > 0.0
+    memory.expire(2.0)
+    assert features(memory, question(1, 999)) == features(anew, question(1, 999))
+
+
+@pytest.mark.parametrize("has_expired", [False, True])
+def test_the_first_fit_of_a_released_context_gives_way(has_expired: bool) -> None:
+    rows, kept = Rows({number: expiring(number) for number in range(300)}), Memory(CONFIG)
+    for number in range(301):
+        if number != 7 or not has_expired:
+            kept.add(entry(number))
+    memory = Memory(CONFIG, rows.read)
+    memory.load([EntryKey(one.number, one.answer, HERE, one.until) for one in rows.values()], ())
+    if has_expired:
+        memory.fits()
+        memory.expire(2.0)
+    told, after = refitted(memory)
+    assert len(told) == BLOCKS
+    assert (min(told) > 0.0) is has_expired  # by the saved fit, or by the vote alone
+    assert after == features(kept, question(1, 999))
+
+
+@pytest.mark.parametrize("setting", ["fewest", "refit_every"])
+def test_no_regression_is_saved_that_was_not_fitted(setting: str) -> None:
+    memory = Memory(msgspec.structs.replace(CONFIG, **{setting: 301}))
+    for number in range(300):
+        memory.add(expiring(number))
+    memory.expire(2.0)
+    assert memory.fits() == {}
 
 
 def test_a_question_left_out_is_weighed_as_if_it_had_not_been_learnt() -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.framework.loop import do_nothing
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import Entry, EntryKey, Question, word_set
 from shammah_mlx.learners.trust import Trust
@@ -82,10 +81,11 @@ def test_a_cold_open_does_not_fit_from_zero() -> None:
     assert (ours.entry, ours.features.tolist()) == (theirs.entry, theirs.features.tolist())
 
 
-def test_a_refit_gives_way_to_answers() -> None:
+@pytest.mark.parametrize("has_fits", [True, False])
+def test_a_refit_gives_way_to_answers(has_fits: bool) -> None:
     """As in a process that was just started: the sums of the regression are made from zero."""
-    memory, trust = opened(has_fits=True), Trust(CONFIG)
-    expected = memory.propose(ASKED)
+    memory, trust = opened(has_fits=has_fits), Trust(CONFIG)
+    expected = saved().propose(ASKED)
     pieces, answers, began = [], [], time.thread_time()
 
     def give_way() -> None:
@@ -96,8 +96,7 @@ def test_a_refit_gives_way_to_answers() -> None:
         began = time.thread_time()
 
     for number in range(ENTRIES, ENTRIES + CONFIG.refit_every):
-        memory.add(entry(number))
-        memory.refit(HERE, give_way)
+        memory.add(entry(number), give_way)
     refitting = len(pieces)
     trust.fit_if_due(memory, give_way)
     pieces.append(time.thread_time() - began)
@@ -117,10 +116,8 @@ def test_giving_way_changes_no_fit() -> None:
 
     for number in range(ENTRIES, ENTRIES + CONFIG.refit_every):
         added = entry(number)
-        given.add(added)
-        given.refit(HERE, give_way)
+        given.add(added, give_way)
         quiet.add(added)
-        quiet.refit(HERE, do_nothing)
     ours, theirs = given.fits()[HERE], quiet.fits()[HERE]
     assert ours.count == theirs.count == ENTRIES + CONFIG.refit_every
     assert np.array_equal(ours.weights, theirs.weights)

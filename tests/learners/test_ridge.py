@@ -35,6 +35,32 @@ def test_however_often_it_was_fitted_it_says_the_same_bit_for_bit() -> None:
         assert np.array_equal(one, other)
 
 
+def test_what_was_asked_of_more_examples_changes_no_fit_to_fewer() -> None:
+    alone, asked = RidgeRegression(RIDGE, block=16), RidgeRegression(RIDGE, block=16)
+    asked.fitted_to(examples, 97)  # six blocks
+    for count in (90, 100):
+        alone.fit(examples, count)
+        asked.fit(examples, count)
+        assert np.array_equal(asked.values(INPUTS), alone.values(INPUTS))
+
+
+def test_a_fit_to_fewer_while_more_are_asked_for_changes_neither() -> None:
+    alone, asked = RidgeRegression(RIDGE, block=16), RidgeRegression(RIDGE, block=16)
+    alone.fit(examples, 50)
+    expected = alone.fitted_to(examples, 97)
+
+    def give_way() -> None:
+        if asked_for:
+            asked.fit(examples, asked_for.pop())
+
+    asked_for = [50]
+    asked.fitted_to(examples, 97)
+    told = asked.fitted_to(examples, 97, give_way)
+    assert np.array_equal(asked.values(INPUTS), alone.values(INPUTS))
+    for one, other in zip(told, expected, strict=True):
+        assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 100])
 def test_inverse_and_weights_are_those_of_the_fit_however_few_the_examples(count: int) -> None:
     regression = RidgeRegression(RIDGE, block=16)

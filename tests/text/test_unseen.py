@@ -18,6 +18,9 @@ from shammah_mlx.text.unseen import differs_unseen, same_text
         ("Convert 5 mW, please", "Please convert 5 MW,"),
         ("Where is polish from?", "Where is Polish from?"),
         ("what is c", "what is C"),
+        ("what does polish mean?", "what does Polish mean?"),
+        ("how much is 5 mw", "how much is 5 MW"),
+        ("prices in turkey", "prices in Turkey"),
         ("Is WHO to blame?", "Is who to blame?"),
         ("Explain IT to me.", "Explain it to me."),
         ("was heißt schon", "was heißt schön"),
@@ -44,6 +47,8 @@ def test_the_answer_may_depend_on_what_is_not_seen(one: str, other: str) -> None
     [
         ("How do I flush DNS on a Mac?", "how do i flush dns on a mac?"),
         ("how do i flush dns", "HOW DO I FLUSH DNS"),
+        ("what is it like in new york?", "What is it like in New York?"),
+        ("FLUSH DNS on my Mac", "flush dns on my mac"),
         ("Thanks! How far is it?", "thanks! how far is it?"),
         ("Where can I get a covid-19 test?", "Where do I get a COVID-19 test?"),
         ("[at home] Please close the door", "[at home] Close the door"),
