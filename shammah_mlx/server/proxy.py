@@ -102,8 +102,20 @@ def unpacker(headers: Headers) -> Unpack:
     if packings in ([], [b"identity"]):
         return lambda piece, _: piece
     if packings in ([b"gzip"], [b"x-gzip"]):
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        return _gunzip(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress)
     return lambda _, __: b""
+
+
+def _gunzip(decompress: Unpack) -> Unpack:
+    """Return an unpacker of gzip that reports what is none as the server's fault."""
+
+    def unpack(piece: bytes, most: int) -> bytes:
+        try:
+            return decompress(piece, most)
+        except zlib.error as error:
+            raise httpx2.RemoteProtocolError("the reply is not gzip, though it says so") from error
+
+    return unpack
 
 
 def response_headers(response: httpx2.Response) -> Headers:

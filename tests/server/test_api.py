@@ -476,6 +476,15 @@ class TestAnOddUpstream:
         assert last is not None
         assert (last.text, last.complete) == ("It is a star.", True)
 
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_that_says_gzip_and_sends_none_is_a_bad_gateway(
+        self, http: httpx2.Client, served: Served, upstream: Loopback, streams: bool
+    ) -> None:
+        upstream.default_to(lambda wire, _: wire.send(200, "text/plain", b"plain", {"content-encoding": "gzip"}))
+        got = http.post("/v1/messages", json=new("what is a magnetar?", stream=streams))
+        assert got.status_code == 502
+        assert "Traceback" not in served.log
+
     def test_bytes_that_are_no_utf_8_are_passed_on(self, http: httpx2.Client, upstream: Loopback) -> None:
         upstream.default_to(lambda wire, _: wire.send(400, "application/json", b'{"error": {"message": "\xff"}}'))
         for sent in (json.dumps(new("what is a star?")).encode(), b'{"model": "\xff"}'):

@@ -305,6 +305,17 @@ def test_unused_models_are_unloaded_and_loaded_again(home: Path, claude: Loopbac
         assert "models unloaded" in served.log
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85"])
+def test_an_answer_with_a_sign_that_breaks_lines_elsewhere_arrives_whole(
+    home: Path, claude: Loopback, sign: str
+) -> None:
+    claude.default_to(reply(f"It is{sign}a star."))
+    with Served(home, {}):
+        done = ask("--json", f"what{sign}is a pulsar?")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answer"] == f"It is{sign}a star."
+
+
 def test_a_service_that_stands_still_is_not_waited_for(home: Path, claude: Loopback) -> None:
     with Served(home, {}) as served:
         served.process.send_signal(signal.SIGSTOP)
