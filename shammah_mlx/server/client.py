@@ -147,12 +147,13 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
 
 def _check_owner(home: Path) -> None:
     for path in (home, home / SOCKET):
-        try:
-            owner = path.lstat().st_uid
-        except OSError:  # it is not there
-            continue
-        if owner != os.getuid():
-            raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")
+        for look in (path.lstat, path.stat):  # a link, and what it leads to
+            try:
+                owner = look().st_uid
+            except OSError:  # it is not there
+                continue
+            if owner != os.getuid():
+                raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")
 
 
 @contextmanager

@@ -361,6 +361,16 @@ def test_a_socket_of_another_user_is_not_trusted(home: Path, monkeypatch: pytest
             client.is_served(home)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_link_to_the_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.mkdir()
+    os.chown(theirs, os.getuid() + 1, -1)
+    link.symlink_to(theirs)
+    with pytest.raises(BadStateError, match="belongs to another user"):
+        client.is_served(link)
+
+
 def test_a_socket_without_a_listener_is_no_service(home: Path) -> None:
     from shammah_mlx.server.client import get_json, is_served
 
