@@ -157,7 +157,8 @@ def one_line(text: str, width: int = 70) -> str:
 
 
 def _without_controls(text: str) -> str:
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+    """Remove what moves the cursor, and what shows text in another order than a shell would read it."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text)
 
 
 class StreamedText:

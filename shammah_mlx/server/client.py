@@ -65,7 +65,7 @@ def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iter
             client.stream("POST", "/own/ask", content=msgspec.json.encode(wanted)) as response,
         ):
             has_begun = True
-            for line in filter(None, response.iter_lines()):  # an empty line is a sign of life
+            for line in filter(None, _lines(response)):  # an empty line is a sign of life
                 message = msgspec.json.decode(line, type=Message)
                 match message:
                     case Piece():
@@ -87,6 +87,18 @@ def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iter
         raise _service_ended() from error
     if not has_outcome:
         raise _service_ended()
+
+
+def _lines(response: "httpx2.Response") -> Iterator[bytes]:
+    """Yield the lines of a response, without their ends.
+
+    `iter_lines` would also break them at signs that JSON leaves as they are, such as U+2028 and U+0085.
+    """
+    rest = b""
+    for piece in response.iter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+    yield rest
 
 
 def _service_ended() -> BadStateError:
@@ -135,12 +147,13 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
 
 def _check_owner(home: Path) -> None:
     for path in (home, home / SOCKET):
-        try:
-            owner = path.lstat().st_uid
-        except OSError:  # it is not there
-            continue
-        if owner != os.getuid():
-            raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")
+        for look in (path.lstat, path.stat):  # a link, and what it leads to
+            try:
+                owner = look().st_uid
+            except OSError:  # it is not there
+                continue
+            if owner != os.getuid():
+                raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")
 
 
 @contextmanager

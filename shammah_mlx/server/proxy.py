@@ -26,6 +26,7 @@ _HOP_BY_HOP = {
 CREDENTIALS = (b"x-api-key", b"authorization")  # headers by which one signs in to Claude
 _SET_BY_US = {*CREDENTIALS, b"host", b"cookie", b"content-length", b"via", b"expect"}
 _FOR_US = {b"shammah-cache", b"shammah-scope", b"shammah-token"}
+_FROM_US = {b"shammah-source", b"shammah-covered", b"shammah-query-id"}  # no server says them for us
 _NO_DEFAULT = ("accept", "accept-encoding", "user-agent")  # sent only if the client sent them
 _DOT_SEGMENT = re.compile(rb"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # resolving it would give another path
 
@@ -38,7 +39,9 @@ class Proxy:
         self._base = (base_url or os.environ.get(BASE_URL, "").strip() or CLAUDE).rstrip("/")
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(silence_s, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=None),  # the service's own slots are the limit
+            # The service's own slots are the limit. No connection is used twice: what a server sends beyond its
+            # response would be read as the response to the next question, and learnt.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # clients must not share cookies
         )
         for name in _NO_DEFAULT:
@@ -128,7 +131,7 @@ def _gzip_unpacker() -> Unpack:
 
 def response_headers(response: httpx2.Response) -> Headers:
     """Return the headers of Claude's response that are passed on to the client."""
-    return _without({*_HOP_BY_HOP, *_named_in_connection(response.headers.raw)}, response.headers.raw)
+    return _without({*_HOP_BY_HOP, *_FROM_US, *_named_in_connection(response.headers.raw)}, response.headers.raw)
 
 
 def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:

@@ -1,11 +1,14 @@
 """The command line with the default preset: recalled answers, conversations, `--local`, secrets, `why`, `status`."""
 
+import io
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from shammah_mlx.cli.console import one_line, write
 from shammah_mlx.framework.policy import audit_draw
 from shammah_mlx.home.journal import Journal
 from tests.command import Shammah
@@ -322,6 +325,15 @@ def test_a_reason_to_stop_that_the_server_chose_cannot_control_the_terminal(sham
     assert "Claude stopped because of ]52;c;ZXZpbA== odd." in asked.stderr
     assert "\x1b" not in asked.stderr
     assert "\x07" not in asked.stderr
+
+
+def test_an_answer_cannot_show_a_terminal_another_command_than_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", shown)
+    write("rm \u202e\u2066# galf- a si siht\u2069\u202c x\x1b[2J")
+    assert shown.getvalue() == "rm # galf- a si siht x[2J"
+    assert one_line("\u202emodel\u2069") == "model"
 
 
 def test_why_says_that_a_cut_reply_was_not_learnt(shammah: Shammah, claude: Loopback) -> None:

@@ -483,6 +483,42 @@ class TestAnOddUpstream:
         assert last is not None
         assert (last.text, last.complete) == ("It is a star.", True)
 
+    def test_that_sends_a_second_response_does_not_answer_the_next_question(
+        self, http: httpx2.Client, upstream: Loopback
+    ) -> None:
+        def twice(wire: Wire, _: Request) -> None:
+            whole = json.dumps(Message("It is a stowaway.", MODEL, "end_turn", None, None).whole()).encode()
+            wire.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(whole), whole) * 2)
+
+        upstream.default_to(twice)
+        assert "stowaway" in http.post("/v1/messages", json=new("what is a blazar?")).text
+        upstream.default_to(PLAIN)
+        assert "stowaway" not in http.post("/v1/messages", json=new("how far is Vega?")).text
+
+    @pytest.mark.parametrize("headers", [{}, {"anthropic-beta": "x"}])
+    def test_cannot_say_what_only_the_service_says(
+        self, http: httpx2.Client, upstream: Loopback, headers: dict[str, str]
+    ) -> None:
+        def claims(wire: Wire, request: Request) -> None:
+            whole = Message("It is a star.", MODEL, "end_turn", None, None).whole()
+            ours = {"shammah-source": "recall", "shammah-covered": "true", "shammah-query-id": "999999"}
+            wire.json(200, whole, ours)
+
+        upstream.default_to(claims)
+        got = http.post("/v1/messages", json=new("what is a collapsar?"), headers=headers)
+        assert got.headers["shammah-source"] == "claude"
+        assert got.headers.get("shammah-query-id") != "999999"
+        assert not headers or "shammah-covered" not in got.headers
+
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_that_says_gzip_and_sends_none_is_a_bad_gateway(
+        self, http: httpx2.Client, served: Served, upstream: Loopback, streams: bool
+    ) -> None:
+        upstream.default_to(lambda wire, _: wire.send(200, "text/plain", b"plain", {"content-encoding": "gzip"}))
+        got = http.post("/v1/messages", json=new("what is a magnetar?", stream=streams))
+        assert got.status_code == 502
+        assert "Traceback" not in served.log
+
     def test_bytes_that_are_no_utf_8_are_passed_on(self, http: httpx2.Client, upstream: Loopback) -> None:
         upstream.default_to(lambda wire, _: wire.send(400, "application/json", b'{"error": {"message": "\xff"}}'))
         for sent in (json.dumps(new("what is a star?")).encode(), b'{"model": "\xff"}'):

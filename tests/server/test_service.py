@@ -305,6 +305,17 @@ def test_unused_models_are_unloaded_and_loaded_again(home: Path, claude: Loopbac
         assert "models unloaded" in served.log
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85"])
+def test_an_answer_with_a_sign_that_breaks_lines_elsewhere_arrives_whole(
+    home: Path, claude: Loopback, sign: str
+) -> None:
+    claude.default_to(reply(f"It is{sign}a star."))
+    with Served(home, {}):
+        done = ask("--json", f"what{sign}is a pulsar?")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answer"] == f"It is{sign}a star."
+
+
 def test_a_service_that_stands_still_is_not_waited_for(home: Path, claude: Loopback) -> None:
     with Served(home, {}) as served:
         served.process.send_signal(signal.SIGSTOP)
@@ -348,6 +359,16 @@ def test_a_socket_of_another_user_is_not_trusted(home: Path, monkeypatch: pytest
         monkeypatch.setattr(Path, "lstat", lstat)
         with pytest.raises(BadStateError, match="belongs to another user"):
             client.is_served(home)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_link_to_the_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.mkdir()
+    os.chown(theirs, os.getuid() + 1, -1)
+    link.symlink_to(theirs)
+    with pytest.raises(BadStateError, match="belongs to another user"):
+        client.is_served(link)
 
 
 def test_a_socket_without_a_listener_is_no_service(home: Path) -> None:
