@@ -11,7 +11,8 @@ from itertools import accumulate
 _I = re.IGNORECASE
 _MARKED = re.compile(  # the group is what must not be a placeholder; at the end a JWT, a bcrypt hash, a header
     r"(?<![A-Za-z0-9])(?:sk-(?:ant|proj|svcacct|or)-|sk-(?=\w*\d)|gh[opusr]_|github_pat_|xox[abeprs]-|xapp-|glpat-|hf_"
-    r"|npm_(?=[A-Za-z0-9]{20})|pypi-|[sr]k_(?:live|test)_|whsec_|(?:AKIA|ASIA)(?=[0-9A-Z]{16}\b)|AIza)([\w.-]{12,})"
+    r"|npm_(?=[A-Za-z0-9]{20})|pypi-|[sr]k_(?:live|test)_|whsec_|(?:AKIA|ASIA)(?=[0-9A-Z]{16}\b)|AIza|hvs\."
+    r"|AGE-SECRET-KEY-1|hooks\.slack\.com/services/\w+/\w+/)([\w.-]{12,})"
     r"|\b(eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)|(\$2[aby]\$\d\d\$[./\w]{50,})|\b(?i:authorization\W{1,4}(?:bearer|basic"
     r"|token))\s+([^\s\"']{8,})|\b(?i:bearer)\s+(?=\S*\d)([^\s\"']{16,})"
 )
@@ -37,6 +38,7 @@ _ON_A_LINE = re.compile(  # the group is a value that some program or form is gi
     r"|\b(?:SECRET|PRIVATE|ENCRYPTION|SIGNING)_KEY\s*[=:]\s*['\"]([^'\"\n]{8,})|\bpw\s+(?:to|for|of)\s+[\w\s]{1,30}?\s*(?:is|[:=])\s*(\S{4,})"
     r"|\b(?:root|admin(?:istrator)?|login|user(?:name)?)\s*(?:/\s+|\s/\s*|:)(?=\S*[\d!@#$%^&*])([^\s/]{5,})"
     r"|\b(?:key|token|secret|credential)s?\b\W{0,4}(?:(?:is|was|for|\w{2,12})\W{1,3}){0,3}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
+    r"|\b(?:password|pw)\s+(?!(?:sha|md|base|argon|pbkdf|utf|aes|rsa|bcrypt)-?\d)(?=[a-z]*\d)(?=\d*[a-z])(\w{6,})\b"
     r"|\b[MNO][\w-]{23,27}\.[\w-]{6}\.([\w-]{27,})",  # a Discord token
     _I,
 )
