@@ -158,10 +158,10 @@ def _print_shortcomings(answered: Interaction) -> int:
     reply = answered.reply
     if answered.uncovered:
         why = "an earlier local answer is unchecked; the next question that goes to Claude (try --claude) checks it"
-        if answered.route.threshold is None:
-            why = "nothing is promised for the first questions"
-        elif not answered.accepted:
-            why = "the score of this local answer is not above the threshold that lets answers be served"
+        if not answered.accepted:
+            is_early = answered.route.threshold is None
+            score = "the score of this local answer is not above the threshold that lets answers be served"
+            why = "nothing is promised for the first questions" if is_early else score
         elif answered.audit:
             why = "Claude could not be asked to check this local answer"
         click.echo(f"Not covered: {why}.", err=True)
