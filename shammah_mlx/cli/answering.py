@@ -88,13 +88,7 @@ def _ask_here(
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
     opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
-        asked = assistant.make_query(
-            wanted.text,
-            wanted.system,
-            wanted.model,
-            continues=wanted.continues,
-            stays_here=wanted.forced_source == "local",
-        )
+        asked = wanted.query(assistant.continued)
         if asked.history:
             _print_continuing(asked.history[-1].question)
         answered = assistant.ask(asked, show, wanted.options, since)

@@ -206,36 +206,22 @@ class Assistant:
             made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
         return made
 
-    def make_query(
+    def continued(
         self,
         text: str,
         system: str | None = None,
         model: str | None = None,
-        *,
-        continues: bool = False,
-        stays_here: bool = False,
-    ) -> Query:
-        """Return the query for a question, with the conversation so far if it `continues` the last one.
-
-        `stays_here` says that nothing of it will be sent to Claude.
-
-        Raises:
-            BadInputError: it continues, and nothing was asked yet; or it would send what was to stay here.
-        """
-        return self.continued(text, system, model, stays_here=stays_here) if continues else Query(text, system, model)
-
-    def continued(
-        self, text: str, system: str | None = None, model: str | None = None, *, stays_here: bool = False
+        options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
     ) -> Query:
         """Return a query that continues the user's last conversation; its system prompt and model are the defaults.
 
         Raises:
-            BadInputError: nothing was asked yet, or what was said is not to be sent and this is not to stay here.
+            BadInputError: nothing was asked yet; or the last question was to stay here, and this one may be sent.
         """
         last = self._journal.last_asked()
         if last is None:
             raise BadInputError("there is no conversation to continue", "ask without -c first")
-        if last.request.forced_source == "local" and not stays_here:
+        if last.request.forced_source == "local" and options.forced_source != "local":
             raise BadInputError(
                 "the last question was asked with --local, so Claude is not to see it",
                 "continue it with -c --local, or ask without -c",

@@ -110,9 +110,8 @@ class _Exchange:
     ) -> None:
         self._gateway, self._request, self._target, self._body = gateway, request, target, body
         self._receive, self._send = receive, send
-        self.signed_in = gateway.credentials.sign_in_headers(
-            request.headers.raw
-        )  # the client's own credential for Claude
+        # The client's own credential for Claude, if it has one:
+        self.signed_in = gateway.credentials.sign_in_headers(request.headers.raw)
         self._streams = False
         self._response_start: tuple[int, Headers] | None = None  # status and headers of Claude's response
         self._unsent: list[bytes] = []  # pieces of Claude's body that are held back

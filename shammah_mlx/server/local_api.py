@@ -122,13 +122,7 @@ class LocalApi:
         """Answer a question; send every message about it, then None."""
 
         def make(assistant: Assistant) -> Query:
-            query = assistant.make_query(
-                wanted.text,
-                wanted.system,
-                wanted.model,
-                continues=wanted.continues,
-                stays_here=wanted.forced_source == "local",
-            )
+            query = wanted.query(assistant.continued)
             if query.history:
                 send(Continuing(query.history[-1].question))
             return query

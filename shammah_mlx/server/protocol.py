@@ -1,13 +1,18 @@
 """The messages between the command line and the service: lines of JSON over the home's socket."""
 
+from collections.abc import Callable
+
 import msgspec
 
-from shammah_mlx.events import AskOptions, ForcedSource, Interaction, Outage
+from shammah_mlx.events import AskOptions, ForcedSource, Interaction, Outage, Query
 
 SOCKET = "shammah.sock"  # in the home
 SIGN_OF_LIFE = b"\n"  # sent while an answer is being found, so that a service that stands still is noticed
 LIFE_S = 1.0  # between two of them
 SILENCE_S = 10.0  # after which a service counts as standing still; a busy machine may delay a sign of life
+
+Continued = Callable[[str, str | None, str | None, AskOptions], Query]
+"""Returns a query with the conversation so far, from its text, system prompt, model and options."""
 
 
 class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "stored": "kept"}):
@@ -26,6 +31,12 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     def options(self) -> AskOptions:
         """Return the options for `Assistant.answering`."""
         return AskOptions(self.forced_source, self.stored, self.strict)
+
+    def query(self, continued: Continued) -> Query:
+        """Return the question, by `Assistant.continued` if it continues the last one."""
+        if self.continues:
+            return continued(self.text, self.system, self.model, self.options)
+        return Query(self.text, self.system, self.model)
 
 
 class Continuing(msgspec.Struct, frozen=True, tag=True):
