@@ -154,7 +154,7 @@ def observe(
     missing = [
         source
         for source, p_local in interaction.route.p_locals.items()
-        if source not in drafted and request.shadows(source, p_local)
+        if source not in drafted and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction))
     ]
     shadows = [
         scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
@@ -197,6 +197,8 @@ def _draft_locally(
     """Return the drafts of the sources to try, best first; stop at the first one that is sure to be served."""
     drafts: list[ScoredDraft] = []
     for source in route.tries:
+        if not policy.is_worth_waiting_for(source, request):
+            continue
         scored = _draft_and_score(request.query, source, roles, show if request.forced_source == "local" else None)
         if scored is not None:
             drafts.append(scored)

@@ -124,10 +124,12 @@ def thresholds(
         return _audit_probability_at(bad_rate**config.policy.audit_focus, audit_rate, usual_doubt, config.policy)
 
     promised = score_counts if config.risk.promises else {}
+    risk = config.risk
+    written = msgspec.structs.replace(risk, caution=max(risk.caution, risk.caution_written))
     return {
         source: choose(
             counts,
-            config.risk,
+            written if SOURCE_RULES[source].is_written else risk,
             audited,
             spread=spread(score_counts, config.risk),
             is_trusted=not SOURCE_RULES[source].needs_counts,
@@ -170,6 +172,24 @@ def _min_p_local(source: DraftSource, scheduled: float | None, request: Request,
     if request.judging:
         return min(config.judge.route_threshold, 1.0 if scheduled is None else scheduled)
     return scheduled
+
+
+def is_worth_waiting_for(source: DraftSource, request: Request) -> bool:
+    """Return whether to make a draft of this source before Claude is asked.
+
+    A draft that takes seconds to write is worth it only if one of its source could be served.
+    """
+    threshold = request.thresholds.get(source)
+    if not SOURCE_RULES[source].is_written or threshold is None or request.forced_source == "local":
+        return True
+    may_pass_check = request.judging and request.judging.thresholds[source] < 1.0
+    return threshold.serve < 1.0 or bool(may_pass_check)
+
+
+def is_drafted_later(source: DraftSource, interaction: Interaction) -> bool:
+    """Return whether a source that the Router would try makes its draft once the user has Claude's answer."""
+    is_tried = interaction.audit_probability is None and source in interaction.route.tries
+    return is_tried and not is_worth_waiting_for(source, interaction.request)
 
 
 def route_threshold(seen: int, config: PolicyConfig) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import (
@@ -25,6 +25,7 @@ from shammah_mlx.framework import loop
 from shammah_mlx.framework.loop import NOTHING_LOCAL, judge_shadows, learn, observe, run_consultation
 from shammah_mlx.framework.metrics import Spent, Tally, count
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.risk.observations import counted_drafts
 from shammah_mlx.teacher.recordings import Scripted
 from shammah_mlx.text.divergence import Meter
 from tests.fakes import ScriptedRoles, make_request, reply
@@ -224,6 +225,32 @@ def test_the_decoder_is_asked_where_recall_is_not_accepted_and_the_better_draft_
         ["recall", "decoder"],
     )
     assert labels.count(("validator", 0)) == 2  # every draft that was compared gives a label
+
+
+@pytest.mark.parametrize(
+    ("serve", "judging", "before"),
+    [
+        (0.99, UNSET, 1),
+        (1.0, UNSET, 0),
+        (1.0, Judging(error=0.03, thresholds={"decoder": 0.9}, both=0.1), 1),
+        (1.0, Judging(error=0.03, thresholds={"decoder": 1.0}, both=0.1), 0),
+    ],
+)
+def test_nobody_waits_for_a_text_that_could_not_be_served_and_it_is_written_all_the_same(
+    serve: float, judging: Judging | UnsetType, before: int
+) -> None:
+    roles = ScriptedRoles({"decoder": 0.9}, p_accept=0.5)
+    threshold = Threshold(candidate=serve, serve=serve, offset=0.0, slope=1.0)
+    request = msgspec.structs.replace(
+        make_request(), thresholds={"decoder": threshold}, shadow_rates={"decoder": 0.0}, judging=judging
+    )
+    answered = answer(request, roles, Scripted(reply()), lambda *_: GOOD, PRESETS["default"])
+    assert isinstance(answered, Interaction)
+    assert (roles.calls.count("draft"), len(answered.drafts)) == (before, before)
+    observed = observe(answered, roles, lambda *_: GOOD, PRESETS["default"])
+    assert [scored.divergence for scored in observed.drafts] == [GOOD]
+    assert [scored.draft.source for scored in counted_drafts(observed)] == ["decoder"]
+    assert observed.p_found("decoder") == 1.0
 
 
 def test_a_forwarded_query_is_shadowed_by_each_source_at_its_own_rate() -> None:

@@ -1,3 +1,4 @@
+import random
 import statistics
 from typing import Any
 
@@ -444,6 +445,24 @@ def test_the_decoder_is_tried_from_a_lower_p_local_than_memory_and_never_before_
     assert policy.route({"decoder": 0.3, "recall": 0.3}, make_request(300), config).tries == ("decoder",)
     assert policy.route({"decoder": 0.2}, make_request(300), config).tries == ()
     assert policy.route({"decoder": 0.9}, make_request(49), config).tries == ()
+
+
+def test_what_the_decoder_wrote_is_served_with_more_caution() -> None:
+    config, measured, chance = PRESETS["default"], ScoreCounts(), random.Random(1)
+    for _ in range(600):
+        score = chance.uniform(0.5, 1.0)
+        seen = Observation(score, "shadow", float(chance.random() > score), 1.0)
+        measured = record(measured, seen, HONEST, config.risk)
+    counted: dict[DraftSource, ScoreCounts] = {"recall": measured, "decoder": measured}
+
+    def candidates(**changes: float) -> list[float]:
+        changed = msgspec.structs.replace(config, risk=msgspec.structs.replace(config.risk, **changes))
+        return [threshold.candidate for threshold in policy.thresholds(counted, 0.1, 0.005, changed).values()]
+
+    recall, decoder = candidates()
+    assert recall < decoder < 1.0
+    assert candidates(caution=1.5) == [decoder, decoder]
+    assert candidates(caution_written=0.0) == [recall, recall]
 
 
 def test_shadows_follow_p_local_in_the_default_preset_alone() -> None:
