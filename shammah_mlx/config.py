@@ -167,6 +167,7 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
         "same as recalled": 1.0,
         "foreign": -0.5,
         "omitted": -1.0,
+        "usual form": 0.5,
         "query logit": 0.0,
         "draft logit": 0.0,
     },
