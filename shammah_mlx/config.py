@@ -4,6 +4,7 @@ A preset is one frozen `Config`. `config.toml` in the home and flags replace sin
 of the preset.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -418,6 +419,32 @@ class JudgeConfig(_Frozen, frozen=True):
     local_weight: Weight = 0.0  # of its log-odds before there are labels: an untuned 1.5 B told little
 
 
+class PrivacyConfig(_Frozen, frozen=True):
+    """What does not leave this machine, and what is not kept on it."""
+
+    secrets: Literal["redact", "refuse", "send"] = "redact"  # keys and passwords: a stand-in is sent, nothing, or all
+    never_forward: tuple[str, ...] = ()  # regular expressions: a question in which one is found is not sent to Claude
+    never_store: tuple[str, ...] = ()  # likewise: answered, and neither stored nor learnt
+
+    @property
+    def keeps_some_here(self) -> bool:
+        """Return whether there is anything that must not be sent."""
+        return bool(self.never_forward) or self.secrets == "refuse"
+
+    def __post_init__(self) -> None:
+        """Check that all patterns are regular expressions.
+
+        Raises:
+            ValueError: one is not.
+        """
+        for name, patterns in (("never_forward", self.never_forward), ("never_store", self.never_store)):
+            for pattern in patterns:
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise ValueError(f"`{name}` has a pattern that is no regular expression: {error}") from error
+
+
 class StateConfig(_Frozen, frozen=True):
     """When models are saved, and how many saves are kept."""
 
@@ -462,6 +489,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     risk: RiskConfig = RiskConfig()
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     judge: JudgeConfig = JudgeConfig(share=0.0)  # the specification has no judge
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()

@@ -41,7 +41,7 @@ def _expand(path: str) -> Path:
         raise ValueError(f"there is no such user: {path}") from error
 
 
-class Share(click.ParamType):
+class Share(click.ParamType):  # type: ignore[type-arg]  # older versions of click know no argument
     """A share above 0 and at most 1, also written as a percentage."""
 
     name = "share"
