@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup run test quick lint types tests docs fix bench bench-smoke soak load clients clean
+.PHONY: all setup run literal test quick lint types tests docs fix bench bench-smoke soak load clients clean
 
 all: test
 
@@ -22,15 +22,16 @@ setup: .venv/ready
 	@touch $@
 
 run: setup
-	@echo "The literal preset: the specification as it is written, from models that know nothing."
-	$(BIN)/shammah replay examples/questions.jsonl --preset literal --limit 60
-	@echo "The default preset: Claude's own past answers, where the evidence says they fit."
-	$(BIN)/shammah replay examples/questions.jsonl --generator recall
-	@echo "The same with a judge, as with a key: a cheap model says in one word whether a past answer serves. Here a stand-in."
+	@echo "Recorded questions, one after another. Claude's past answers are served where the evidence says they fit. Where"
+	@echo "it is in doubt, a cheap model says in one word whether one serves: here a stand-in."
 	$(BIN)/shammah replay examples/questions.jsonl --generator recall --judge simulated
 	@echo "That was the whole loop on recorded questions: nothing left this machine. To ask with Claude:"
 	@echo "    export ANTHROPIC_API_KEY=...            # a key from platform.claude.com"
 	@echo "    $(BIN)/shammah ask 'How do I undo my last git commit but keep the changes?'"
+
+literal: setup
+	@echo "The specification as it is written, from models that know nothing."
+	$(BIN)/shammah replay examples/questions.jsonl --preset literal --limit 60
 
 test: setup lint types tests
 

@@ -4,6 +4,7 @@ A preset is one frozen `Config`. `config.toml` in the home and flags replace sin
 of the preset.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -178,10 +179,10 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
 class LogisticModelsConfig(_Frozen, frozen=True):
     """The logistic models of Router and Validator, by source of the drafts. In files this section is `evidence`."""
 
-    router: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(
+    router: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(  # initial weights by feature
         default_factory=lambda: {"repeat": REPEAT_PRIOR, "recall": RECALL_PRIOR, "decoder": DECODER_ROUTER_PRIOR}
     )
-    validator: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(
+    validator: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(  # likewise
         default_factory=lambda: {"repeat": REPEAT_PRIOR, "recall": RECALL_PRIOR, "decoder": DECODER_VALIDATOR_PRIOR}
     )
 
@@ -255,12 +256,12 @@ class RehearsalConfig(_Frozen, frozen=True):
 class OptimizerConfig(_Frozen, frozen=True):
     """Adam, its schedule and its limits (specification, Optimizer Configuration)."""
 
-    router_lr: Rate = 1e-4
-    generator_lr: Rate = 1e-5
-    validator_lr: Rate = 1e-4
-    beta1: Momentum = 0.9
-    beta2: Momentum = 0.999
-    epsilon: Positive = 1e-8
+    router_lr: Rate = 1e-4  # specification; 1e-3 in `default`, for a head on a pretrained encoder
+    generator_lr: Rate = 1e-5  # specification; 5e-4 in `default`, for adapters of a pretrained decoder
+    validator_lr: Rate = 1e-4  # specification; 1e-3 in `default`, as for the Router
+    beta1: Momentum = 0.9  # specification
+    beta2: Momentum = 0.999  # specification
+    epsilon: Positive = 1e-8  # specification
     weight_decay: Rate = 1e-4  # L2, added to the gradient: a factor 1 - lr * 1e-4 would round to 1 in fp32
     max_grad_norm: Amount = 1.0  # specification, Gradient Clipping
     cycle: Count = 1000  # queries from one warm restart to the next
@@ -348,7 +349,7 @@ class TargetsConfig(_Frozen, frozen=True):
 class DivergenceConfig(_Frozen, frozen=True):
     """How far a draft may be from Claude's reply and still count as good."""
 
-    kind: Literal["fitted", "semantic", "exact", "bleu"] = "semantic"
+    kind: Literal["fitted", "semantic", "exact", "bleu"] = "semantic"  # specification, Option 1; `default`: "fitted"
     fitted_threshold: Share = 0.3  # 1 - P(equivalent); a tenth of the pairs that people judged apart pass, by noise too
     semantic_threshold: Share = 0.3  # specification, Option 1
     bleu_threshold: Share = 0.4  # specification, Option 3
@@ -420,6 +421,32 @@ class JudgeConfig(_Frozen, frozen=True):
     local_weight: Weight = 0.0  # of its log-odds before there are labels: an untuned 1.5 B told little
 
 
+class PrivacyConfig(_Frozen, frozen=True):
+    """What does not leave this machine, and what is not kept on it."""
+
+    secrets: Literal["redact", "refuse", "send"] = "redact"  # keys and passwords: a stand-in is sent, nothing, or all
+    never_forward: tuple[str, ...] = ()  # regular expressions: a question in which one is found is not sent to Claude
+    never_store: tuple[str, ...] = ()  # likewise: answered, and neither stored nor learnt
+
+    @property
+    def keeps_some_here(self) -> bool:
+        """Return whether there is anything that must not be sent."""
+        return bool(self.never_forward) or self.secrets == "refuse"
+
+    def __post_init__(self) -> None:
+        """Check that all patterns are regular expressions.
+
+        Raises:
+            ValueError: one is not.
+        """
+        for name, patterns in (("never_forward", self.never_forward), ("never_store", self.never_store)):
+            for pattern in patterns:
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise ValueError(f"`{name}` has a pattern that is no regular expression: {error}") from error
+
+
 class StateConfig(_Frozen, frozen=True):
     """When models are saved, and how many saves are kept."""
 
@@ -443,8 +470,8 @@ class ServiceConfig(_Frozen, frozen=True):
 class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     """All settings. A preset is one of these."""
 
-    preset: str
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    preset: str  # the values that the file and flags replace
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0  # of initial weights, learning and `replay`
     embedder: str = ""  # a sentence-transformers model of BERT's architecture, by folder or hub name; empty: MiniLM
     max_history: Count = 10  # earlier exchanges that are sent along with a question
     max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
@@ -464,6 +491,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     risk: RiskConfig = RiskConfig()
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     judge: JudgeConfig = JudgeConfig(share=0.0)  # the specification has no judge
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()

@@ -272,6 +272,8 @@ class Request(
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
     by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
     own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
+    private: bool | UnsetType = UNSET  # True: the user's settings let nothing of it be stored
+    stays: bool | UnsetType = UNSET  # True: nor do they let it be sent to Claude
 
     @property
     def waits(self) -> bool:

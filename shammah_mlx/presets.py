@@ -68,8 +68,17 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
         BadInputError: the file is not TOML, or a preset or setting is unknown or has a wrong value; the message names
             it.
     """
+    return parse_config(_read(path), path, flags)
+
+
+def parse_config(text: str, path: Path, flags: Mapping[str, Any]) -> Config:
+    """Do what `load_config` does for the `text` that the file has, or is to have.
+
+    Raises:
+        BadInputError: as there.
+    """
     chosen = _without_none(flags)
-    given = _merge(_read(path), chosen)
+    given = _merge(_parse(text, path), chosen)
     name = given.get("preset", DEFAULT_PRESET)
     if not isinstance(name, str) or name not in PRESETS:
         raise BadInputError(f"there is no preset {name!r}", f"presets: {', '.join(sorted(PRESETS))}")
@@ -91,14 +100,21 @@ def load_config(path: Path, flags: Mapping[str, Any]) -> Config:
     return config
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     if not path.exists():
-        return {}
+        return ""
     if not path.is_file():  # reading a named pipe would wait for ever
         raise BadInputError(f"{path} is not a file", "make it a file, or remove it")
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except ValueError as error:  # not UTF-8, not TOML, or a number of 5,000 digits
+        return path.read_text("utf-8-sig")
+    except ValueError as error:
+        raise BadInputError(f"{path} is not UTF-8: {error}", "correct or remove the file") from error
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # not TOML, or a number of 5,000 digits
         raise BadInputError(f"{path} is not valid TOML: {error}", "correct or remove the file") from error
     except RecursionError as error:
         raise BadInputError(f"{path} is nested too deep", "correct or remove the file") from error

@@ -85,7 +85,7 @@ def _ask_here(
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home), judge=config.judge)
+    claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
     opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         asked = wanted.query(assistant.continued)
@@ -124,7 +124,10 @@ def _print_outcome(outcome: Answered | Unanswered, wanted: AskRequest, streamed:
         TeacherError: there is no answer.
     """
     if isinstance(outcome, Answered):
-        return _print_answer(outcome.interaction, outcome.preset, streamed)
+        exit_code = _print_answer(outcome.interaction, outcome.preset, streamed)
+        if wanted.stored and outcome.interaction.request.private is True:
+            click.echo("By the settings in [privacy] the question is neither stored nor learnt.", err=True)
+        return exit_code
     local = "" if wanted.forced_source or wanted.strict else "; --local answers from this machine, unchecked"
     raise TeacherError(outcome.outage.message, outcome.outage.hint + local)
 

@@ -32,7 +32,7 @@ def learn(ctx: click.Context, /, **options: Any) -> None:
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home), judge=config.judge)
+    claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
     opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin)
     try:
         with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:

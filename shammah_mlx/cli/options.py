@@ -1,6 +1,5 @@
 """Options that nearly every command takes: `--home`, `--preset`, `--max-bad-rate`, `--seed`."""
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -42,10 +41,25 @@ def _expand(path: str) -> Path:
         raise ValueError(f"there is no such user: {path}") from error
 
 
-def _reject_nan(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not a number between 0 and 1", ctx, option)
-    return value
+class Share(click.ParamType):  # type: ignore[type-arg]  # older versions of click know no argument
+    """A share above 0 and at most 1, also written as a percentage."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share; 5% is 0.05."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+        except ValueError:
+            reason = f"{value!r} is neither a number nor a percentage such as 5%."
+            raise click.BadParameter(reason, ctx, param) from None
+        if 0.0 < share <= 1.0:
+            return share
+        meant = f" Did you mean {text}%?" if 1.0 < share <= 100.0 and not text.endswith("%") else ""
+        raise click.BadParameter(f"{value!r} is not above 0 and at most 1, or 100%.{meant}", ctx, param)
 
 
 def settings(command: Command) -> Command:
@@ -53,10 +67,9 @@ def settings(command: Command) -> Command:
     for option in (
         click.option(
             "--max-bad-rate",
-            type=click.FloatRange(0.0, 1.0, min_open=True),
-            callback=_reject_nan,
+            type=Share(),
             metavar="SHARE",
-            help="Largest share of local answers that may be bad in the long run.  [0.05; 1 promises nothing]",
+            help="Largest share of local answers that may be bad in the long run.  [5%; 1 promises nothing]",
         ),
         click.option(
             "--seed",

@@ -35,6 +35,11 @@ from shammah_mlx.risk.badness import judge_error, p_bad
 from shammah_mlx.text.divergence import Meter
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
+STAYS_HERE = Outage(
+    "stays_here",
+    "The settings in [privacy] keep this question on this machine, and nothing here is sure enough to answer it.",
+    "see `shammah config get privacy`",
+)
 
 Result = TypeVar("Result")
 
@@ -115,6 +120,8 @@ def answer(
         drafts = yield from _checked(query, drafts)
         is_accepted = is_accepted if drafts[0].passed is None else drafts[0].passed
     if not is_accepted:
+        if request.stays is True:
+            return STAYS_HERE
         reply = yield from ask_claude(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply

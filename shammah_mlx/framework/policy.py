@@ -51,7 +51,8 @@ def make_request(
 ) -> Request:
     """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored."""
     secret = screening.asks_with_secret(query)
-    stored = options.stored and not secret
+    private = screening.is_private(query, config.privacy)
+    stored = options.stored and not secret and not private
     audit_rate = (band_value(config.policy.audits, counts.seen) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()
     required = thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config)
@@ -75,6 +76,8 @@ def make_request(
         spread=spread(counts.score_counts, config.risk) or UNSET,
         by_client=options.by_client or UNSET,
         own_account=options.own_account or UNSET,
+        private=private or UNSET,
+        stays=screening.stays_here(query.texts, config.privacy) or UNSET,
     )
 
 

@@ -1,7 +1,11 @@
 """Keep secrets out of what is stored: a question that holds one, and Claude's reply that reveals one. Pure."""
 
+import re
+from collections.abc import Iterable
+
 import msgspec
 
+from shammah_mlx.config import PrivacyConfig
 from shammah_mlx.events import Interaction, Query, Reply
 from shammah_mlx.text.revealing import reveals_secret
 from shammah_mlx.text.sensitive import holds_secret
@@ -10,6 +14,21 @@ from shammah_mlx.text.sensitive import holds_secret
 def asks_with_secret(query: Query) -> bool:
     """Return whether a query looks like it holds a secret, in whatever part of it."""
     return any(map(holds_secret, query.texts))
+
+
+def stays_here(texts: Iterable[str], privacy: PrivacyConfig) -> bool:
+    """Return whether the user wants none of these texts to leave this machine."""
+    refuses = privacy.secrets == "refuse"
+    return any(_matches(text, privacy.never_forward) or (refuses and holds_secret(text)) for text in texts)
+
+
+def is_private(query: Query, privacy: PrivacyConfig) -> bool:
+    """Return whether the user wants nothing of a query to be stored; one that may not be sent cannot be audited."""
+    return any(_matches(text, privacy.never_store) for text in query.texts) or stays_here(query.texts, privacy)
+
+
+def _matches(text: str, patterns: Iterable[str]) -> bool:
+    return any(re.search(pattern, text) for pattern in patterns)  # `re` keeps what it compiled
 
 
 def reveals(query: Query, reply: Reply) -> bool:

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import AskOptions, Interaction, Outage, Reply, Verdict
-from shammah_mlx.framework.loop import Call, VerdictCall
+from shammah_mlx.framework.loop import STAYS_HERE, Call, VerdictCall
+from shammah_mlx.framework.screening import stays_here
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
 from shammah_mlx.server.credentials import ClientCredentials
@@ -146,6 +147,8 @@ class _Exchange:
         """Send the request to Claude unchanged, and Claude's response back."""
         if not self._has_key:
             return outage_response(outage("no_key"))
+        if await self._stays_here():
+            return outage_response(STAYS_HERE)
         self._gateway.counters.passed_on.inc()
 
         async def send_back(piece: bytes) -> None:
@@ -154,6 +157,13 @@ class _Exchange:
 
         await self._call_claude(self._request.headers.raw, send_back)
         return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
+
+    async def _stays_here(self) -> bool:
+        """Say whether the user's settings let nothing of this request leave the machine."""
+        privacy = self._gateway.service.config.privacy
+        if not privacy.keeps_some_here:
+            return False
+        return await anyio.to_thread.run_sync(lambda: stays_here(messages_api.texts_of(self._body), privacy))
 
     async def _consult(self, call: Call) -> Reply | Verdict | Outage:
         """Send the client's request to Claude; stream the reply to the client if it is the answer."""

@@ -69,7 +69,7 @@ class LocalApi:
     async def consult(self, call: Call, show: Show = lambda _: None) -> Reply | Verdict | Outage:
         """Ask Claude or the judge with the service's own key; `show` receives an answer as it arrives."""
         config = self._service.config
-        claude = Claude(config.teacher, self._credential, judge=config.judge)
+        claude = Claude(config.teacher, self._credential, judge=config.judge, privacy=config.privacy)
         ask: Callable[[], Reply | Verdict | Outage]
         if isinstance(call, VerdictCall):
             ask = functools.partial(claude.judge, call.query, call.draft, call.reply)

@@ -4,7 +4,7 @@ No I/O. The loop covers only requests that a Query can express; the others go to
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
@@ -36,6 +36,7 @@ ERROR_STATUS = {  # of Claude's error types
 }
 _ERROR_OF_OUTAGE = {
     "no_key": "authentication_error",
+    "stays_here": "permission_error",
     "key_refused": "authentication_error",
     "billing": "permission_error",
     "rate_limited": "rate_limit_error",
@@ -139,6 +140,22 @@ def _scope(
     if signed_in:  # another account; only then, so that hashes made before stay valid
         parts.append(sorted((name.lower(), value.strip()) for name, value in signed_in))
     return UNSET if parts == [None] * len(parts) else hash_63(msgspec.json.encode(parts))
+
+
+def texts_of(body: bytes) -> Iterator[str]:
+    """Yield every text in a body, whatever its form: the strings of its JSON, or else all of it."""
+    try:
+        waiting = [json.loads(body)]
+    except (ValueError, RecursionError):
+        waiting = [body.decode("utf-8", "replace")]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
 
 
 def _one_text(content: str | list[_Text]) -> str | None:

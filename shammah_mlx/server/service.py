@@ -187,7 +187,7 @@ class Service:
             raise AwayError("the home is being changed by another command", "ask again when that is done")
         if self._assistant is None:
             self.config, self._is_warm = self._read_config(), False
-            claude = Claude(self.config.teacher, self._credential, judge=self.config.judge)
+            claude = Claude(self.config.teacher, self._credential, judge=self.config.judge, privacy=self.config.privacy)
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,

@@ -11,12 +11,15 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from shammah_mlx.config import JudgeConfig, TeacherConfig
+import msgspec
+
+from shammah_mlx.config import JudgeConfig, PrivacyConfig, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
 from shammah_mlx.teacher.identity import OUR_VIA, origin
 from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
 from shammah_mlx.teacher.keys import BASE_URL, Credential
 from shammah_mlx.teacher.outages import kind_of, outage
+from shammah_mlx.teacher.redaction import Redaction
 from shammah_mlx.teacher.reply import ReplyBuilder
 
 if TYPE_CHECKING:
@@ -55,9 +58,11 @@ class Claude:
         credential: Credential | None,
         base_url: str | None = None,
         judge: JudgeConfig | None = None,
+        privacy: PrivacyConfig | None = None,
     ) -> None:
         self._config, self._credential, self._base_url = config, credential, base_url
         self._judge = JudgeConfig() if judge is None else judge
+        self._hides_secrets = privacy is not None and privacy.secrets == "redact"
         self.origin = origin(base_url or os.environ.get(BASE_URL, "").strip())
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
@@ -65,6 +70,22 @@ class Claude:
 
         An exception of `show` is raised again after the connection is closed.
         """
+        if not self._hides_secrets:
+            return self._ask(query, show)
+        redaction = Redaction(query)
+        hidden = redaction.hide(query)
+        if hidden is None:
+            return outage("not_hidden")
+        if hidden == query:
+            return self._ask(query, show)
+        show_restored, end = redaction.restoring(show or (lambda _: None))
+        reply = self._ask(hidden, show_restored)
+        end()
+        if isinstance(reply, Outage):
+            return reply
+        return msgspec.structs.replace(reply, text=redaction.restore(reply.text))
+
+    def _ask(self, query: Query, show: Show | None) -> Reply | Outage:
         model, max_tokens = query.model or self._config.model, query.max_tokens or self._config.max_tokens
         limits = (self._config.timeout_s, self._config.max_retries)
         call = _Call(model, max_tokens, query.system, _messages(query), *limits, query.stop_sequences)

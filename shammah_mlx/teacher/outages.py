@@ -34,6 +34,10 @@ _OUTAGES = {
         "ANTHROPIC_BASE_URL points to shammah's own service.",
         "unset it for shammah; only other programs need it",
     ),
+    "not_hidden": (
+        "The question holds a secret that could not be replaced by a stand-in, so it was not sent.",
+        "leave it out, or send it as it is: shammah config set privacy.secrets send",
+    ),
     "no_verdict": (
         "Claude did not say in one word whether the stored answer serves.",
         "if that happens often, choose another judge.model in config.toml, or judge.share = 0",

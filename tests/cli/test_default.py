@@ -350,3 +350,27 @@ def test_no_command_uses_the_home_of_another_user(shammah: Shammah, home: Path, 
     refused = shammah(*command)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "belongs to another user" in refused.stderr
+
+
+def test_a_share_may_be_a_percentage(shammah: Shammah) -> None:
+    assert "2.0% in the long run" in shammah("status", "--max-bad-rate", "2%").stdout
+    refused = shammah("status", "--max-bad-rate", "5")
+    assert refused.exit_code == 2
+    assert "Did you mean 5%?" in refused.stderr
+
+
+def test_settings_are_shown_and_changed(shammah: Shammah, home: Path) -> None:
+    assert shammah("config", "path").stdout.strip() == str(home / "config.toml")
+    assert "now" in shammah("config", "set", "teacher.model", "claude-x").stdout
+    assert shammah("config", "get", "teacher.model").stdout == "claude-x\n"
+    assert 'model = "claude-x" # ' in shammah("config", "list", "--changed").stdout
+    assert shammah("config", "unset", "teacher.model").exit_code == 0
+    assert "claude-x" not in shammah("config", "list").stdout
+    refused = shammah("config", "set", "risk.max_bad_rate", "2")
+    assert refused.exit_code == 1
+    assert "max_bad_rate" in refused.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(shammah: Shammah, shell: str) -> None:
+    assert "_SHAMMAH_COMPLETE" in shammah("completion", shell).stdout
