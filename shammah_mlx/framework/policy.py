@@ -25,6 +25,7 @@ from shammah_mlx.events import (
     Threshold,
 )
 from shammah_mlx.framework import screening
+from shammah_mlx.framework.claude_only import why_claude_only
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
@@ -75,6 +76,7 @@ def make_request(
         spread=spread(counts.score_counts, config.risk) or UNSET,
         by_client=options.by_client or UNSET,
         own_account=options.own_account or UNSET,
+        claude_only=why_claude_only(query, config.max_query_bytes) or UNSET,
     )
 
 

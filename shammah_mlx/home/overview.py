@@ -10,7 +10,16 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import OTHER_ANSWER, DraftSource, ForcedSource, Interaction, Outcome, ScoredDraft, Source
+from shammah_mlx.events import (
+    OTHER_ANSWER,
+    ClaudeOnly,
+    DraftSource,
+    ForcedSource,
+    Interaction,
+    Outcome,
+    ScoredDraft,
+    Source,
+)
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
 from shammah_mlx.framework.schedules import band_value
@@ -125,6 +134,8 @@ class Explanation(
     audit: bool
     covered: bool | None  # None: this preset makes no promise
     learnt: str
+    claude_only: ClaudeOnly | None  # why only Claude could answer
+    files: tuple[str, ...]  # names of the images and PDFs that it had
     versions: dict[str, str]
 
 
@@ -226,6 +237,8 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         audit=interaction.audit,
         covered=interaction.covered,
         learnt=learnt,
+        claude_only=interaction.request.claude_only or None,
+        files=tuple(attached.name for attached in interaction.request.query.attachments or ()),
         versions=interaction.decision_context.versions,
     )
     return interaction.request.query.text, explanation
@@ -237,6 +250,14 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
         return "no: set aside by a rollback"
     if interaction.reply is not None and interaction.reply.secret is True:
         return "not Claude's reply: it looks like it holds a secret"
+    if interaction.request.claude_only:
+        return (
+            "nothing: "
+            + {
+                "files": "it has an image or a PDF, which no local model reads",
+                "length": f"it is longer than {config.max_query_bytes:,} bytes (max_query_bytes)",
+            }[interaction.request.claude_only]
+        )
     if interaction.reply is not None and not interaction.reply.teaches:
         is_whole = interaction.reply.complete
         return "nothing: " + (
