@@ -125,7 +125,8 @@ def _print_outcome(outcome: Answered | Unanswered, wanted: AskRequest, streamed:
     """
     if isinstance(outcome, Answered):
         return _print_answer(outcome.interaction, outcome.preset, streamed)
-    local = "" if wanted.forced_source or wanted.strict else "; --local answers from this machine, unchecked"
+    has_way = not (wanted.forced_source or wanted.strict or wanted.attachments)
+    local = "" if not has_way else "; --local answers from this machine, unchecked"
     raise TeacherError(outcome.outage.message, outcome.outage.hint + local)
 
 

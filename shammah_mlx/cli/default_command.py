@@ -32,13 +32,14 @@ class DefaultGroup(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; if its arguments are wrong, say how to ask a question that begins like it."""
+        has_words = any(not is_dashed(argument) for argument in ctx.args)  # now: Click clears them
         try:
             return super().invoke(ctx)
         except click.NoSuchOption:
             raise
         except click.UsageError as error:
             name = error.ctx.info_name if error.ctx and error.ctx.parent is ctx else None
-            if name in (None, ASK) or not any(not is_dashed(argument) for argument in ctx.args):
+            if name in (None, ASK) or not has_words:
                 raise
             message = f"{error.message}\nTo ask a question that begins with {name!r}: shammah ask {name} …"
             raise click.UsageError(message, error.ctx) from error

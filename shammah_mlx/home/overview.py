@@ -29,6 +29,8 @@ from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
 
+SURELY_READ = 400  # characters of a question that the embedder reads to its end, but for rare scripts
+
 
 class BadRate(msgspec.Struct, frozen=True):
     """The share of bad answers among those served locally, as far as audits tell."""
@@ -264,10 +266,19 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
             "another model than the one asked replied" if is_whole else "Claude's reply was not whole"
         )
     if interaction.request.number <= journal.progress().cursor:
-        return "yes"
+        if config.generator == "scratch" or interaction.reply is None or not _is_beyond_memory(interaction, journal):
+            return "yes"
+        by = "no" if config.generator == "recall" else "by the decoder alone"
+        return f"{by}: the question is longer than the memory reads, about 200 words"
     if is_learning(home, config):
         return "not yet: being learnt now"
     return "not yet: `shammah learn` does it, or the next question"
+
+
+def _is_beyond_memory(interaction: Interaction, journal: Journal) -> bool:
+    """Say whether a question that was learnt is not in the memory since it is too long to be read to its end."""
+    is_long = len(interaction.request.query.text) > SURELY_READ
+    return is_long and not journal.memory.holds(interaction.request.number)
 
 
 def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *, stood: bool) -> ExplainedDraft:

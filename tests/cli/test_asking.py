@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -26,6 +27,12 @@ pytestmark = pytest.mark.settings(BOLD)
 def asked(claude: Loopback) -> Any:
     """Return what Claude was asked last: the content of the last message."""
     return claude.requests[-1].body["messages"][-1]["content"]
+
+
+def remembered(home: Path) -> int:
+    """Return how many questions the memory holds."""
+    with closing(sqlite3.connect(home / "journal.db")) as database:
+        return int(database.execute("SELECT count(*) FROM memory").fetchone()[0])
 
 
 def test_words_need_no_quotes(shammah: Shammah, claude: Loopback) -> None:
@@ -99,7 +106,7 @@ class TestFiles:
         with closing(Journal(home / "journal.db")) as journal:
             last = journal.last()
             assert last is not None
-            assert len(list(journal.memory.made_by(""))) == 0
+        assert remembered(home) == 0
         (attached,) = last.request.query.attachments or ()
         assert (attached.name, attached.size, attached.media_type) == (name, len(content), media_type)
         explained = json.loads(shammah("why", "--json").stdout)
@@ -166,7 +173,19 @@ def test_a_long_question_is_answered_by_claude_and_not_learnt(shammah: Shammah, 
     shammah("ask", "-c", "and the last line?")
     first, _, last = claude.requests[-1].body["messages"]
     assert (first["content"].startswith("summarise\n\nline"), last["content"]) == (True, "and the last line?")
-    assert "Claude answers" not in shammah("ask", "hello").stderr
+    assert remembered(home) == 0
+    before = len(claude.requests)
+    for _ in range(2):  # a short one is learnt, and given again
+        assert "Claude answers" not in shammah("ask", "hello").stderr
+    assert (remembered(home), len(claude.requests)) == (1, before + 1)
+
+
+def test_why_says_that_a_question_is_too_long_for_the_memory(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    shammah("ask", "summarise", stdin="a line of a log file\n" * 100)
+    assert remembered(home) == 0
+    assert "no: the question is longer than the memory reads" in shammah("why").stdout
+    shammah("ask", "what is a monad?")
+    assert "learnt       yes" in shammah("why").stdout
 
 
 class TestTemplates:
