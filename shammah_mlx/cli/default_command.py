@@ -68,17 +68,17 @@ def with_command(
 
 
 def _after_options(arguments: Sequence[str], own: Mapping[str, int]) -> int:
-    """Return the place of the first argument after the options that stand before a command's name."""
+    """Return the place behind the options that stand before a command's name; beyond the end if a value is missing."""
     place = 0
     while place < len(arguments) and (values := values_after(arguments[place], own)) is not None:
         place += 1 + values
-    return min(place, len(arguments))
+    return place
 
 
 def _names_anything(arguments: Sequence[str], own: Mapping[str, int]) -> bool:
     """Say whether there is more than options with values, such as `--home`: those without show help or version."""
     flags = [name for name, values in own.items() if values == 0]
-    return _after_options(arguments, own) < len(arguments) or any(name in arguments for name in flags)
+    return _after_options(arguments, own) != len(arguments) or any(name in arguments for name in flags)
 
 
 def _is_question(arguments: Sequence[str], asks: Mapping[str, int]) -> bool:

@@ -47,6 +47,12 @@ def test_a_question_needs_no_command(shammah: Shammah, claude: Loopback) -> None
     assert "the query is empty" in shammah(stdin=" ").stderr
 
 
+def test_an_option_without_its_value_is_no_question(shammah: Shammah, claude: Loopback) -> None:
+    failed = shammah("--home", stdin="hello")
+    assert (failed.exit_code, claude.requests) == (2, [])
+    assert "--home" in failed.stderr
+
+
 def test_the_version_has_a_short_option(shammah: Shammah) -> None:
     for option in ("-V", "--version"):
         assert shammah(option).stdout == f"shammah, version {__version__}\n"
