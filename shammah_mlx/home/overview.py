@@ -136,8 +136,8 @@ class Explanation(
     audit: bool
     covered: bool | None  # None: this preset makes no promise
     learnt: str
-    claude_only: ClaudeOnly | None  # why only Claude could answer
-    files: tuple[str, ...]  # names of the images and PDFs that it had
+    claude_only: ClaudeOnly | None = None  # why only Claude could answer
+    files: tuple[str, ...] = ()  # names of the images and PDFs that it had
     versions: dict[str, str]
 
 
