@@ -67,7 +67,7 @@ def ask(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Answer the question that the WORDS are, with what is piped in and the files behind it.
+    """Answer a question: WORDS, what is piped in, and files.
 
     Options stand before the words; they may also follow a question in quotes. Standard output gets the answer alone;
     standard error gets one line about where it came from.
