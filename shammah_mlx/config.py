@@ -379,12 +379,13 @@ class Price(_Frozen, frozen=True):
 
     input: Amount
     output: Amount
+    most_read: Count = 2**31 - 1  # tokens of a prompt up to which this holds; a call with more is unpriced
 
 
 LIST_PRICES = {  # published in November 2026
     "claude-opus-5-5": Price(4.0, 20.0),
     "claude-sonnet-5-5": Price(2.0, 10.0),
-    "claude-haiku-5-5": Price(0.1, 0.5),  # for prompts up to 100,000 tokens, far above max_query_bytes
+    "claude-haiku-5-5": Price(0.1, 0.5, most_read=100_000),  # longer prompts cost more
     "claude-opus-5": Price(5.0, 25.0),
     "claude-sonnet-5": Price(2.0, 10.0),
     "claude-haiku-4-5": Price(1.0, 5.0),
@@ -401,6 +402,10 @@ class TeacherConfig(_Frozen, frozen=True):
     prices: dict[str, Price] = msgspec.field(
         default_factory=lambda: dict(LIST_PRICES)
     )  # a model not listed is unpriced, never free
+    context_tokens: Count = 1_000_000  # that a model holds; what cannot fit is refused before it is sent
+    contexts: dict[str, Count] = msgspec.field(
+        default_factory=lambda: {"claude-haiku-4-5": 200_000}
+    )  # of the models that hold less, or more
 
 
 class JudgeConfig(_Frozen, frozen=True):
@@ -474,7 +479,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0  # of initial weights, learning and `replay`
     embedder: str = ""  # a sentence-transformers model of BERT's architecture, by folder or hub name; empty: MiniLM
     max_history: Count = 10  # earlier exchanges that are sent along with a question
-    max_query_bytes: Count = 100_000  # about 25,000 tokens; a longer one is a file, not a question
+    max_query_bytes: Count = 100_000  # of what is learnt, about 25,000 tokens: longer texts are not asked twice
     generator: Literal["scratch", "recall", "recall+decoder"] = "scratch"
     """Who drafts: a network trained from scratch, Claude's past answers, or these and a pretrained decoder."""
     router: EncoderConfig = EncoderConfig()

@@ -16,6 +16,8 @@ DraftSource = Literal["repeat", "recall", "decoder"]
 Source = Literal["claude", "repeat", "recall", "decoder"]
 ForcedSource = Literal["claude", "local"]
 Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
+ClaudeOnly = Literal["files", "length"]
+"""Why only Claude may answer a question, and nothing is learnt of it: images or PDFs, or its length."""
 
 Role = Literal["router", "generator", "validator"]
 ROLES: tuple[Role, ...] = ("router", "generator", "validator")
@@ -43,6 +45,16 @@ class Exchange(_Event, frozen=True):
     answer: str
 
 
+class Attachment(_Event, frozen=True):
+    """An image or a PDF that goes to Claude beside the text of a question."""
+
+    name: str  # of the file, without its folder
+    media_type: str
+    size: int  # bytes
+    digest: int  # 63-bit hash of the bytes: another file makes it another question
+    data: str | UnsetType = UNSET  # base64; goes to Claude, and is never stored
+
+
 class Query(_Event, frozen=True):
     """What the user asked, with the context that is part of the question."""
 
@@ -56,11 +68,12 @@ class Query(_Event, frozen=True):
     stop_sequences: tuple[str, ...] = ()  # the reply ends before the first of these texts
     scope: int | UnsetType = UNSET  # hash of who asks, and in which version of the API, if the client says so
     origin: int | UnsetType = UNSET  # hash of who is asked, if that is not Anthropic
+    attachments: tuple[Attachment, ...] | UnsetType = UNSET
 
     @property
     def is_plain(self) -> bool:
-        """Say whether the query has no history, no stop sequences and no scope."""
-        return not self.history and not self.stop_sequences and self.scope is UNSET
+        """Say whether the query has no history, no stop sequences, no scope and no attachments."""
+        return not self.history and not self.stop_sequences and self.scope is UNSET and not self.attachments
 
     @property
     def context(self) -> int:
@@ -72,13 +85,21 @@ class Query(_Event, frozen=True):
             parts.append({"scope": self.scope})
         if self.origin is not UNSET:
             parts.append({"origin": self.origin})
+        if self.attachments:
+            parts.append({"attachments": [attached.digest for attached in self.attachments]})
         return hash_63(msgspec.json.encode(parts))
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Return all text that the user or the client chose, the question first."""
         turns = (text for exchange in self.history for text in (exchange.question, exchange.answer))
-        return (self.text, self.system or "", self.model or "", *self.stop_sequences, *turns)
+        names = (attached.name for attached in self.attachments or ())
+        return (self.text, self.system or "", self.model or "", *self.stop_sequences, *turns, *names)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes of text Claude reads."""
+        return sum(len(text.encode("utf-8", "replace")) for text in self.texts)
 
     @property
     def prompt(self) -> str:
@@ -274,6 +295,7 @@ class Request(
     own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
     private: bool | UnsetType = UNSET  # True: the user's settings let nothing of it be stored
     stays: bool | UnsetType = UNSET  # True: nor do they let it be sent to Claude
+    claude_only: ClaudeOnly | UnsetType = UNSET  # why nothing is drafted for it, nor learnt of it
 
     @property
     def waits(self) -> bool:

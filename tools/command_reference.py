@@ -19,6 +19,7 @@ from shammah_mlx.cli.main import main as shammah
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 WIDTH = 120  # characters a line, as in the code
+AS_IT_IS = "\b"  # begins a paragraph that Click does not fill
 TITLE = """# Command reference
 
 This page is generated from the program's own help. Do not edit it: change the help text, then run `make docs`.
@@ -60,7 +61,15 @@ def _section(context: click.Context, common: dict[str, str]) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    return [_filled(paragraph) for paragraph in inspect.cleandoc(text).split("\n\n") if paragraph]
+    return [_paragraph(paragraph) for paragraph in inspect.cleandoc(text).split("\n\n") if paragraph]
+
+
+def _paragraph(text: str) -> str:
+    """Return a paragraph; one whose lines Click leaves alone is a title with examples."""
+    if not text.startswith(AS_IT_IS):
+        return _filled(text)
+    title, *lines = text.removeprefix(AS_IT_IS).strip("\n").splitlines()
+    return "\n".join([f"{title}\n", "```shell", textwrap.dedent("\n".join(lines)), "```"])
 
 
 def _arguments(context: click.Context) -> dict[str, str]:

@@ -128,7 +128,8 @@ def _print_outcome(outcome: Answered | Unanswered, wanted: AskRequest, streamed:
         if wanted.stored and outcome.interaction.request.private is True:
             click.echo("By the settings in [privacy] the question is neither stored nor learnt.", err=True)
         return exit_code
-    local = "" if wanted.forced_source or wanted.strict else "; --local answers from this machine, unchecked"
+    has_way = not (wanted.forced_source or wanted.strict or wanted.attachments)
+    local = "" if not has_way else "; --local answers from this machine, unchecked"
     raise TeacherError(outcome.outage.message, outcome.outage.hint + local)
 
 

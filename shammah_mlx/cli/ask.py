@@ -5,23 +5,41 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import check_text, read_query
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.words import QuestionCommand
 
 if TYPE_CHECKING:
     from shammah_mlx.events import ForcedSource
 
 
-@click.command()
-@click.argument("query", required=False)
+@click.command(cls=QuestionCommand)
+@click.argument("words", nargs=-1)
 @click.option("-c", "--continue", "continues", is_flag=True, help="Continue the last conversation.")
+@click.option("-m", "--model", help="Claude model to ask.")
+@click.option("-s", "--system", help="System prompt; answers are reused only under the same one.")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH",
+    help="File to ask about: text, image or PDF. May be given several times; - is standard input.",
+)
+@click.option("-t", "--template", metavar="NAME", help="Template to put the question into; see `shammah templates`.")
+@click.option(
+    "-p",
+    "--param",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Value of a variable in the template. May be given several times.",
+)
 @click.option("--claude", is_flag=True, help="Ask Claude, whatever the Router decides.")
 @click.option("--local", is_flag=True, help="Never call Claude: answer from this machine, however doubtful the answer.")
 @click.option("--strict", is_flag=True, help="Fail rather than give an answer that max_bad_rate does not cover.")
 @click.option("--no-store", "unstored", is_flag=True, help="Answer, but neither store nor learn the question.")
 @click.option("--wait", is_flag=True, help="Wait until the answer is learnt.")
-@click.option("--model", help="Claude model to ask.")
-@click.option("--system", help="System prompt; answers are reused only under the same one.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -33,36 +51,65 @@ if TYPE_CHECKING:
 def ask(
     ctx: click.Context,
     /,
-    query: str | None,
+    words: tuple[str, ...],
     continues: bool,
+    model: str | None,
+    system: str | None,
+    files: tuple[str, ...],
+    template: str | None,
+    parameters: tuple[tuple[str, str], ...],
     claude: bool,
     local: bool,
     strict: bool,
     unstored: bool,
     wait: bool,
-    model: str | None,
-    system: str | None,
     timeout: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Answer QUERY, or the question on standard input.
+    """Answer a question: WORDS, what is piped in, and files.
 
-    Standard output gets the answer alone; standard error gets one line about where it came from.
+    Options stand before the words; they may also follow a question in quotes. Standard output gets the answer alone;
+    standard error gets one line about where it came from.
+
+    \b
+    Examples:
+      shammah ask how do I list files by size
+      shammah ask "what does grep -c do?"
+      shammah ask -c "and without empty lines?"
+      git diff | shammah ask write a commit message
+      shammah ask -f main.py -f test_main.py which case is not tested
+      shammah ask -f photo.jpg what does the sign say
+      shammah ask -m claude-haiku-5-5 -s "answer in French" what is a monad
+      shammah ask -t translate -p language French good morning
+      shammah ask --json "what is a monad?" | jq .source
     """
     since = time.perf_counter()
     forced_source = _forced_source(claude=claude, local=local, strict=strict)
     home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
-    text = read_query(query, config.max_query_bytes)
-    for name, value in (("--system", system), ("--model", model)):
-        check_text(name, value or "", config.max_query_bytes)
     from shammah_mlx.cli.answering import answer
+    from shammah_mlx.cli.question import Asked, read_question, warning_of_length
     from shammah_mlx.server.protocol import AskRequest
+    from shammah_mlx.teacher.context import request_bytes
 
-    wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unstored, waits=wait)
+    query = read_question(Asked(words, files, template, parameters, system, model), home, config)
+    if not local and (warning := warning_of_length(query, config)):
+        click.echo(warning, err=True)
+    wanted = AskRequest(
+        query.text,
+        query.system,
+        query.model,
+        continues,
+        forced_source,
+        strict,
+        stored=not unstored,
+        waits=wait,
+        attachments=query.attachments or (),
+    )
     chosen = merge_options(ctx, options)
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
-    ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
+    in_process = has_settings or request_bytes(query) > config.service.most_body_bytes
+    ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=in_process, as_json=as_json))
 
 
 def _forced_source(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":

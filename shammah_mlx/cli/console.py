@@ -101,22 +101,6 @@ def check_outputs(stream: Path, *outputs: Path | None) -> None:
             path.unlink()
 
 
-def read_query(argument: str | None, limit: int) -> str:
-    """Return the question from the argument, or from standard input if the argument is missing or `-`.
-
-    Raises:
-        BadInputError: it is empty, too long, or not valid UTF-8.
-    """
-    if argument in (None, "-"):
-        if sys.stdin is None or sys.stdin.isatty():
-            raise click.UsageError("Give a QUERY as an argument, or pipe it to standard input.")
-        argument = sys.stdin.buffer.read(limit + 1).decode("utf-8", "surrogateescape")
-    check_text("the query", argument, limit)
-    if not argument.strip():
-        raise BadInputError("the query is empty", 'ask something: shammah ask "What is a monad?"')
-    return argument.strip()
-
-
 def check_text(name: str, text: str, limit: int) -> None:
     """Check that `text` is not too long and is valid UTF-8.
 
@@ -126,6 +110,15 @@ def check_text(name: str, text: str, limit: int) -> None:
     if len(text.encode("utf-8", "replace")) > limit:  # an invalid byte counts as one
         hint = "shorten it, or raise max_query_bytes at the top of config.toml"
         raise BadInputError(f"{name} is longer than {limit:,} bytes", hint)
+    check_unicode(name, text)
+
+
+def check_unicode(name: str, text: str) -> None:
+    """Check that `text` is valid UTF-8.
+
+    Raises:
+        BadInputError: it is not.
+    """
     if not is_valid_unicode(text):
         raise BadInputError(f"{name} is not valid UTF-8", "convert it to UTF-8 first, for example with iconv")
 

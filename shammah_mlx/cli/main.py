@@ -11,7 +11,7 @@ from shammah_mlx import __version__
 from shammah_mlx.cli.ask import ask
 from shammah_mlx.cli.completion import completion
 from shammah_mlx.cli.config import config
-from shammah_mlx.cli.console import Group
+from shammah_mlx.cli.default_command import DefaultGroup
 from shammah_mlx.cli.doctor import doctor
 from shammah_mlx.cli.key import key
 from shammah_mlx.cli.learn import learn
@@ -22,15 +22,19 @@ from shammah_mlx.cli.serve import serve
 from shammah_mlx.cli.service import service
 from shammah_mlx.cli.setup import setup
 from shammah_mlx.cli.status import status, why
+from shammah_mlx.cli.templates import templates
 from shammah_mlx.cli.undo import forget, rebuild, rollback
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="shammah")
+@click.group(cls=DefaultGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="shammah")
 @settings
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
     """Answer on this machine when it can be trusted to, ask Claude when it cannot, and learn from every answer.
+
+    Without the name of a command, the words are a question: `shammah how do I list files` is `shammah ask how do I
+    list files`.
 
     Exit codes: 0 answered, 1 bad input or state, 2 wrong usage, 3 answered locally but not covered by
     max_bad_rate, 4 Claude unavailable or its reply incomplete, 130 interrupted.
@@ -42,7 +46,22 @@ def main(ctx: click.Context, /, **options: Any) -> None:
 
 
 for command in (
-    *(ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, config, models, doctor, setup),
+    ask,
+    templates,
+    learn,
+    replay,
+    status,
+    why,
+    rollback,
+    rebuild,
+    forget,
+    serve,
+    service,
+    key,
+    config,
+    models,
+    doctor,
+    setup,
     completion,
 ):
     main.add_command(command)

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
-from shammah_mlx.events import DraftSource, Outcome
+from shammah_mlx.events import ClaudeOnly, DraftSource, Outcome
 from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, JudgeOverview, Overview
 from shammah_mlx.home.prequential import Band, Result
 
@@ -22,6 +22,11 @@ OUTCOMES: dict[Outcome, str] = {
     "approved": "a draft was served without an audit",
     "audited": "a draft was accepted and audited, by a verdict or by Claude's answer; the better one was served",
     "late": "this is the audit of an earlier answer, made once Claude could be reached again, or given up",
+}
+
+CLAUDE_ONLY: dict[ClaudeOnly, str] = {
+    "files": "questions with images or PDFs",
+    "length": "questions this long",
 }
 
 
@@ -114,12 +119,16 @@ def why_table(question: str, explanation: Explanation) -> Table:
     table.add_row("answered by", f"{explanation.source}: {OUTCOMES[explanation.outcome]}")
     if explanation.forced_source:
         table.add_row("asked for", explanation.forced_source)
+    for name in explanation.files:
+        table.add_row("file", f"{one_line(name)} (not kept)")
     for near in explanation.nearest:
         text = one_line(near.query or "") or "(erased)"
         table.add_row("nearest", f"{near.similarity:.2f}  #{near.query_id}: {text}")
     routed = ", ".join(f"{source} {p:.2f}" for source, p in explanation.p_locals.items()) or "-"
     needed = "nothing was served locally yet"
-    if explanation.threshold is not None:
+    if explanation.claude_only:
+        needed = "only Claude answers " + CLAUDE_ONLY[explanation.claude_only]
+    elif explanation.threshold is not None:
         needed = f"a local answer is tried above {explanation.threshold}"
     table.add_row("Router", f"{routed} ({needed})")
     for draft in explanation.drafts:

@@ -29,6 +29,7 @@ from shammah_mlx.events import (
     Verdict,
 )
 from shammah_mlx.framework import policy
+from shammah_mlx.framework.claude_only import NOT_HERE
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.risk.badness import judge_error, p_bad
@@ -110,6 +111,8 @@ def answer(
     needed and could not answer; the query then counts as not handled.
     """
     query = request.query
+    if request.claude_only:
+        return (yield from _ask_claude_only(request))
     route = policy.route(roles.p_local(query), request, config)
     drafts = _draft_locally(request, route, roles, config.policy, show)
     is_accepted = policy.accepts_best(drafts, route, request, config.policy)
@@ -155,7 +158,7 @@ def observe(
     `give_way` is called while a draft is written, so that waiting requests can be answered in between.
     """
     request, drafts, reply = interaction.request, interaction.drafts, interaction.reply
-    if reply is None or not reply.teaches:
+    if reply is None or not reply.teaches or request.claude_only:
         return interaction
     drafted = {scored.draft.source for scored in drafts}
     missing = [
@@ -196,6 +199,15 @@ def run_consultation(consultation: Consultation[Result], teacher: Teacher, show:
                 call = consultation.send(teacher.ask(call.query, show if call.is_answer else None))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]  # StopIteration does not carry the generator's type
+
+
+def _ask_claude_only(request: Request) -> Consultation[Interaction | Outage]:
+    """Have Claude answer a question that nobody here may answer."""
+    assert request.claude_only
+    if request.forced_source == "local":
+        return NOT_HERE[request.claude_only]
+    reply = yield from ask_claude(request.query, is_answer=True)
+    return reply if isinstance(reply, Outage) else Interaction.forwarded(request, Route({}, None), reply)
 
 
 def _draft_locally(

@@ -25,6 +25,7 @@ from shammah_mlx.events import (
     Threshold,
 )
 from shammah_mlx.framework import screening
+from shammah_mlx.framework.claude_only import why_claude_only
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
@@ -78,6 +79,7 @@ def make_request(
         own_account=options.own_account or UNSET,
         private=private or UNSET,
         stays=screening.stays_here(query.texts, config.privacy) or UNSET,
+        claude_only=why_claude_only(query, config.max_query_bytes) or UNSET,
     )
 
 

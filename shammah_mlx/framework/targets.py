@@ -45,7 +45,8 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
         if good is not None:
             details = (draft.features, draft.source, decision_context.versions)
             targets.append(Target("validator", request.number, request.query, draft.text, good, *details))
-    if reply is not None and reply.teaches and not screening.is_secret(request.query, reply):
+    may_teach = reply is not None and reply.teaches and not request.claude_only
+    if reply is not None and may_teach and not screening.is_secret(request.query, reply):
         wrong = [
             scored
             for scored in interaction.drafts

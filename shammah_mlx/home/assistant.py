@@ -13,8 +13,9 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
+from shammah_mlx.events import AskOptions, DecisionContext, Exchange, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
+from shammah_mlx.framework.claude_only import without_data
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
 from shammah_mlx.home.journal import Journal, Progress
@@ -23,6 +24,7 @@ from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Spent, Training
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.weights import Weights
+from shammah_mlx.teacher.context import is_likely_to_fit
 from shammah_mlx.text.divergence import Meter
 
 Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
@@ -148,9 +150,10 @@ class Assistant:
         answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
+        known = DecisionContext() if request.claude_only else self.roles.decision_context(asked)
+        decision_context = msgspec.structs.replace(known, versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
-        interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
+        interaction = msgspec.structs.replace(without_data(answered), decision_context=decision_context, ms=ms)
         screened = screening.screened(interaction)
         return self._write(screened) if screened.request.stored else screened
 
@@ -227,11 +230,17 @@ class Assistant:
                 "continue it with -c --local, or ask without -c",
             )
         before = last.request.query
+        if before.attachments:
+            raise BadInputError(
+                f"the last question had the file {before.attachments[0].name}, which is not kept",
+                "ask without -c, and give the file again with -f",
+            )
         said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
         history = (*before.history, *said)[-self.config.max_history :]
-        while history and sum(len(turn.question) + len(turn.answer) for turn in history) > self.config.max_query_bytes:
-            history = history[1:]
-        return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
+        query = Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
+        while len(query.history) > 1 and not is_likely_to_fit(query, self.config.teacher):
+            query = msgspec.structs.replace(query, history=query.history[1:])
+        return query
 
     def pending(self) -> int:
         """Return how many journalled interactions are not learnt yet."""

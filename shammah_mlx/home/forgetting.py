@@ -129,6 +129,7 @@ def _texts(interaction: Interaction) -> Iterator[str]:
     yield query.system or ""
     yield query.model or ""
     yield from query.stop_sequences
+    yield from (attached.name for attached in query.attachments or ())
     for exchange in query.history:
         yield exchange.question
         yield exchange.answer

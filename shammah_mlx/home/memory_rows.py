@@ -47,6 +47,10 @@ class MemoryRows:
             question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
             yield Entry(question, number, answer, at, until, np.frombuffer(reply, np.float32))
 
+    def holds(self, number: int) -> bool:
+        """Say whether there is an entry of this interaction, whatever made it."""
+        return self._db.execute("SELECT 1 FROM memory WHERE number = ?", (number,)).fetchone() is not None
+
     def delete(self, first: int, last: int | None = None) -> None:
         """Stage the deletion of the entries from number `first` to `last`, or to the end."""
         self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))

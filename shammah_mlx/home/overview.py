@@ -10,7 +10,16 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import OTHER_ANSWER, DraftSource, ForcedSource, Interaction, Outcome, ScoredDraft, Source
+from shammah_mlx.events import (
+    OTHER_ANSWER,
+    ClaudeOnly,
+    DraftSource,
+    ForcedSource,
+    Interaction,
+    Outcome,
+    ScoredDraft,
+    Source,
+)
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
 from shammah_mlx.framework.schedules import band_value
@@ -19,6 +28,8 @@ from shammah_mlx.home.journal import Journal, Totals
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
+
+SURELY_READ = 400  # characters of a question that the embedder reads to its end, but for rare scripts
 
 
 class BadRate(msgspec.Struct, frozen=True):
@@ -125,6 +136,8 @@ class Explanation(
     audit: bool
     covered: bool | None  # None: this preset makes no promise
     learnt: str
+    claude_only: ClaudeOnly | None = None  # why only Claude could answer
+    files: tuple[str, ...] = ()  # names of the images and PDFs that it had
     versions: dict[str, str]
 
 
@@ -226,6 +239,8 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         audit=interaction.audit,
         covered=interaction.covered,
         learnt=learnt,
+        claude_only=interaction.request.claude_only or None,
+        files=tuple(attached.name for attached in interaction.request.query.attachments or ()),
         versions=interaction.decision_context.versions,
     )
     return interaction.request.query.text, explanation
@@ -237,16 +252,33 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
         return "no: set aside by a rollback"
     if interaction.reply is not None and interaction.reply.secret is True:
         return "not Claude's reply: it looks like it holds a secret"
+    if interaction.request.claude_only:
+        return (
+            "nothing: "
+            + {
+                "files": "it has an image or a PDF, which no local model reads",
+                "length": f"it is longer than {config.max_query_bytes:,} bytes (max_query_bytes)",
+            }[interaction.request.claude_only]
+        )
     if interaction.reply is not None and not interaction.reply.teaches:
         is_whole = interaction.reply.complete
         return "nothing: " + (
             "another model than the one asked replied" if is_whole else "Claude's reply was not whole"
         )
     if interaction.request.number <= journal.progress().cursor:
-        return "yes"
+        if config.generator == "scratch" or interaction.reply is None or not _is_beyond_memory(interaction, journal):
+            return "yes"
+        by = "no" if config.generator == "recall" else "by the decoder alone"
+        return f"{by}: the question is longer than the memory reads, about 200 words"
     if is_learning(home, config):
         return "not yet: being learnt now"
     return "not yet: `shammah learn` does it, or the next question"
+
+
+def _is_beyond_memory(interaction: Interaction, journal: Journal) -> bool:
+    """Say whether a question that was learnt is not in the memory since it is too long to be read to its end."""
+    is_long = len(interaction.request.query.text) > SURELY_READ
+    return is_long and not journal.memory.holds(interaction.request.number)
 
 
 def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *, stood: bool) -> ExplainedDraft:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import msgspec
+from msgspec import UNSET
 
-from shammah_mlx.events import AskOptions, ForcedSource, Interaction, Outage, Query
+from shammah_mlx.events import AskOptions, Attachment, ForcedSource, Interaction, Outage, Query
 
 SOCKET = "shammah.sock"  # in the home
 SIGN_OF_LIFE = b"\n"  # sent while an answer is being found, so that a service that stands still is noticed
@@ -26,6 +27,7 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     strict: bool = False
     stored: bool = True
     waits: bool = False  # until everything is learnt
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def options(self) -> AskOptions:
@@ -35,8 +37,10 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     def query(self, continued: Continued) -> Query:
         """Return the question, by `Assistant.continued` if it continues the last one."""
         if self.continues:
-            return continued(self.text, self.system, self.model, self.options)
-        return Query(self.text, self.system, self.model)
+            query = continued(self.text, self.system, self.model, self.options)
+        else:
+            query = Query(self.text, self.system, self.model)
+        return msgspec.structs.replace(query, attachments=self.attachments or UNSET)
 
 
 class Continuing(msgspec.Struct, frozen=True, tag=True):

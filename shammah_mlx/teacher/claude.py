@@ -170,7 +170,21 @@ def _messages(query: Query) -> "list[MessageParam]":
     for exchange in query.history:
         messages.append({"role": "user", "content": exchange.question})
         messages.append({"role": "assistant", "content": exchange.answer})
-    return [*messages, {"role": "user", "content": query.text}]
+    return [*messages, {"role": "user", "content": _content(query)}]
+
+
+def _content(query: Query) -> "str | list[Any]":
+    """Return the question: its text, after the images and PDFs that it is about, as Anthropic advises."""
+    if not query.attachments:
+        return query.text
+    blocks: list[Any] = [
+        {
+            "type": "image" if attached.media_type.startswith("image/") else "document",
+            "source": {"type": "base64", "media_type": attached.media_type, "data": attached.data or ""},
+        }
+        for attached in query.attachments
+    ]
+    return [*blocks, {"type": "text", "text": query.text}]
 
 
 def _refuse_waits_over(longest_s: float) -> "MiddlewareCallable":

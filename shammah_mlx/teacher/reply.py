@@ -126,6 +126,8 @@ def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price])
     price = prices.get(model) or prices.get(re.sub(r"-\d{8}$", "", model))
     if price is None or not {"input_tokens", "output_tokens"} <= tokens.keys():
         return None
+    if sum(tokens.get(kind, 0) for kind in _TOKEN_KINDS[:-1]) > price.most_read:
+        return None
     written = CACHE_WRITE_RATE * tokens.get("cache_creation_input_tokens", 0)
     cached = CACHE_READ_RATE * tokens.get("cache_read_input_tokens", 0)
     return ((tokens["input_tokens"] + written + cached) * price.input + tokens["output_tokens"] * price.output) / 1e6

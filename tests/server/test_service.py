@@ -1,6 +1,7 @@
 """The service as its user sees it: `shammah ask` through it, its end, and other commands in its home."""
 
 import asyncio
+import base64
 import json
 import os
 import shutil
@@ -60,6 +61,21 @@ def test_ask_uses_the_running_service_which_learns_in_the_background(home: Path,
         assert answer["model"] == "shammah-default"
         assert was_asked_through_service(home, "what is the way to boil an egg?")
         assert len(claude.requests) == len(TAUGHT)
+
+
+def test_an_image_reaches_claude_through_the_service_and_is_not_stored(
+    home: Path, claude: Loopback, tmp_path: Path
+) -> None:
+    image = b"\x89PNG\r\n\x1a\n" + bytes(100_000)
+    (tmp_path / "photo.png").write_bytes(image)
+    with Served(home, {}) as served:
+        done = ask("--json", "-f", str(tmp_path / "photo.png"), "what is this?")
+        served.wait_until_learnt()
+        assert json.loads(done.stdout)["answer"] == "You asked: what is this?"
+        assert was_asked_through_service(home, "what is this?")
+    data = base64.b64encode(image)
+    assert claude.requests[-1].body["messages"][0]["content"][0]["source"]["data"] == data.decode()
+    assert not any(data in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 
 def test_ask_does_not_load_mlx_when_a_service_answers(home: Path, claude: Loopback) -> None:

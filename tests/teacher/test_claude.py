@@ -375,6 +375,11 @@ class TestTheCost:
     def test_of_an_unknown_number_of_tokens_is_unknown(self) -> None:
         assert cost_usd("claude-opus-5", {"input_tokens": 1}, LIST_PRICES) is None
 
+    def test_a_price_for_short_prompts_is_not_that_of_a_long_one(self) -> None:
+        read = {"input_tokens": 60_000, "cache_read_input_tokens": 40_000, "output_tokens": 1}
+        assert cost_usd("claude-haiku-5-5", read, LIST_PRICES) is not None
+        assert cost_usd("claude-haiku-5-5", {**read, "input_tokens": 60_001}, LIST_PRICES) is None
+
 
 class TestRecorded:
     ROWS = (

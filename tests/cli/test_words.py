@@ -1,0 +1,96 @@
+"""Words without quotes, options beside them, and the command that need not be named."""
+
+import click
+import pytest
+
+from shammah_mlx.cli.ask import ask
+from shammah_mlx.cli.default_command import with_command
+from shammah_mlx.cli.main import main
+from shammah_mlx.cli.words import MisplacedOptionError, split, values_taken
+
+CONTEXT = click.Context(main, info_name="shammah", **main.context_settings)
+OWN = values_taken(main, CONTEXT)
+ASKS = values_taken(ask, click.Context(ask, info_name="ask", parent=CONTEXT))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ("how do I list files", "", "how do I list files"),
+        ("-c and then", "-c", "and then"),
+        ("-m claude-x --system brief hello you", "-m claude-x --system brief", "hello you"),
+        ("--system=brief hello you", "--system=brief", "hello you"),
+        ("-p language French -t translate good morning", "-p language French -t translate", "good morning"),
+        ("-cm claude-x hello you", "-cm claude-x", "hello you"),
+        ("-mclaude-x hello you", "-mclaude-x", "hello you"),
+        ("what does tar -xzf do", "", "what does tar -xzf do"),
+        ("-c -- what does grep -c do", "-c", "what does grep -c do"),
+        ("hello --json", "--json", "hello"),
+        ("hello -m claude-x -c", "-m claude-x -c", "hello"),
+        ("explain -", "", "explain -"),
+        ("2 - 1", "", "2 - 1"),
+        ("", "", ""),
+        ("--no-such hello", "--no-such", "hello"),
+    ],
+)
+def test_options_and_words_are_told_apart(arguments: str, options: str, words: str) -> None:
+    assert split(arguments.split(), ASKS) == (options.split(), words.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        ("what does grep -c do", "-c"),
+        ("what does git rebase --continue do", "--continue"),
+        ("what does git config --system=x", "--system"),
+        ("how do I list files --json", "--json"),
+        ("ls -s mean what", "-s"),
+    ],
+)
+def test_an_option_that_may_be_a_word_is_not_guessed(arguments: str, option: str) -> None:
+    with pytest.raises(MisplacedOptionError, match=f"Is {option} an option, or a word"):
+        split(arguments.split(), ASKS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["how", "do", "I", "list", "files"], ["ask", "how", "do", "I", "list", "files"]),
+        (["what is a monad?"], ["ask", "what is a monad?"]),
+        (["monad"], ["ask", "monad"]),
+        (["-c", "and then?"], ["ask", "-c", "and then?"]),
+        (["--home", "x", "-m", "claude-x", "and then?"], ["--home", "x", "ask", "-m", "claude-x", "and then?"]),
+        (["--", "status"], ["ask", "--", "status"]),
+        (["why", "is", "the", "sky", "blue"], ["ask", "why", "is", "the", "sky", "blue"]),
+        (["help"], ["--help"]),
+        (["statsu report of my shop"], ["ask", "statsu report of my shop"]),
+    ],
+)
+def test_ask_is_put_before_a_question(arguments: list[str], named: list[str]) -> None:
+    assert with_command(arguments, OWN, ASKS, main.commands) == named
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["status"], ["status", "of", "my", "disk"], ["--home", "x", "status", "--json"], ["why"], ["why", "17"]),
+        *(["why", "--json", "17"], ["-V"], ["--help"], ["--no-such", "x"], ["ask", "statsu"], ["--home"], []),
+    ],
+)
+def test_a_command_stays_what_it_is(arguments: list[str]) -> None:
+    assert with_command(arguments, OWN, ASKS, main.commands) == arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["statsu"], "Did you mean status?\nTo ask it as a question: shammah ask statsu"),
+        (["statsu", "--json"], "Did you mean status?"),
+        (["rolback", "400"], "Did you mean rollback?\nTo ask it as a question: shammah ask rolback 400"),
+        (["--json", "status"], "Options of 'status' stand after it: shammah status"),
+    ],
+)
+def test_a_command_with_a_typo_costs_no_call(arguments: list[str], message: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        with_command(arguments, OWN, ASKS, main.commands)
+    assert message in refused.value.message
