@@ -272,6 +272,7 @@ class Request(
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
     by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
     own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
+    imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
 
     @property
     def waits(self) -> bool:
@@ -393,6 +394,16 @@ class Interaction(
         has_text = teaches or (self.reply is not None and self.reply.secret is True)  # it had, when it was compared
         if not legal or (measured and not has_text):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
+
+    @property
+    def is_imported(self) -> bool:
+        """Say whether another program asked Claude: this home has only read of it."""
+        return self.request.imported_from is not UNSET
+
+    @property
+    def is_undecided(self) -> bool:
+        """Say whether it was imported and no role has looked at it yet: that comes when it is learnt."""
+        return self.is_imported and not self.decision_context.versions
 
     @property
     def draft(self) -> Draft | None:

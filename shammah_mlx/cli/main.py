@@ -11,8 +11,10 @@ from shammah_mlx import __version__
 from shammah_mlx.cli.ask import ask
 from shammah_mlx.cli.console import Group
 from shammah_mlx.cli.doctor import doctor
+from shammah_mlx.cli.importing import import_
 from shammah_mlx.cli.key import key
 from shammah_mlx.cli.learn import learn
+from shammah_mlx.cli.log import export, log
 from shammah_mlx.cli.models import models
 from shammah_mlx.cli.options import settings
 from shammah_mlx.cli.replay import replay
@@ -39,5 +41,8 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
 
 
-for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, models, doctor, setup):
+for command in (
+    *(ask, learn, replay, status, why, log, export, import_, rollback, rebuild, forget),
+    *(serve, service, key, models, doctor, setup),
+):
     main.add_command(command)
