@@ -62,7 +62,7 @@ def dollars(usd: float | None) -> str:
 def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
     """Yield what an import found, what of it is new, and what was left out and why; `model` is asked here."""
     for kind, count in sifted.found.items():
-        yield f"{count:,} questions found in {NAMES.get(kind, kind)}."
+        yield f"{count:,} question{'s' if count > 1 else ''} found in {NAMES.get(kind, kind)}."
     if not sifted.found:
         yield "No questions found."
         return

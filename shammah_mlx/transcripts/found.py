@@ -14,6 +14,7 @@ AFTER_UNANSWERED = "an earlier question of the conversation has no answer"
 CUT = "the answer is not whole"
 LOCAL = "Claude did not answer it"
 INJECTED = "a program wrote the question, or an earlier one"
+ARCHIVED = "a rollback set it aside"
 SPECIAL = "it was asked with special options"
 UNREADABLE = "the entry cannot be read"
 

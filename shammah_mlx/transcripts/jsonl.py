@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from shammah_mlx.events import Exchange
-from shammah_mlx.transcripts.found import LOCAL, UNREADABLE, Finds, Found, Skipped, unix_time
+from shammah_mlx.transcripts.found import ARCHIVED, LOCAL, UNREADABLE, Finds, Found, Skipped, unix_time
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -52,6 +52,8 @@ def read(lines: Iterable[bytes]) -> Finds:
 
 
 def _found(line: Line) -> Found | Skipped:
+    if line.archived:
+        return Skipped(ARCHIVED)
     if line.reply is None or line.other_host:
         return Skipped(LOCAL)
     return Found(
