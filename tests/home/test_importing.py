@@ -179,7 +179,7 @@ def test_each_question_is_drafted_and_measured_before_its_answer_is_learnt(home:
     assert entries  # of the later ones: five questions must be known
     assert all(known < number for known, number in entries)
     repeated = told[-1].drafts
-    assert {scored.draft.source for scored in repeated} == {"repeat", "recall"}
+    assert {scored.draft.source for scored in repeated} == {"repeat"}
     assert all(scored.divergence is not None for scored in repeated)
 
 

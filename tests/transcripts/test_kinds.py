@@ -194,7 +194,7 @@ def test_llms_first_tables(tmp_path: Path) -> None:
             "INSERT INTO log VALUES (NULL, NULL, 'and a functor?', '1', 'A map.', 'claude', '2023-05-01 10:01:00')"
         )
     first, second = founds(path, "llm")
-    assert (first.system, first.at) == ("be brief", pytest.approx(1682935200.123456))
+    assert (first.system, first.at) == ("be brief", 1682935200.123456)
     assert second.history == (Exchange("what is a monad?", "A monoid."),)
 
 
