@@ -488,7 +488,9 @@ class Interaction(
         """Say whether `max_bad_rate` covers this answer; None if nothing is promised for it.
 
         Nothing is promised for a query that is not stored, since it can't be audited, nor for an answer that the user
-        insisted on, since the program did not choose it.
+        insisted on, since the program did not choose it, nor for one that was imported.
         """
         promised = bool(self.request.thresholds) and self.request.stored and self.request.forced_source != "local"
+        if self.is_imported:
+            return None
         return False if self.uncovered else True if promised else None

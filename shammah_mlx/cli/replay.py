@@ -4,7 +4,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from shammah_mlx.cli.options import home_and_config, home_of, merge_options, set
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.files import replacing
 from shammah_mlx.home.folder import make_home
+
+if TYPE_CHECKING:
+    from shammah_mlx.config import Config
 
 
 @click.command()
@@ -82,23 +85,17 @@ def replay(
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded, SimulatedJudge, read_stream
 
-    chosen_home = merge_options(ctx, options)["home"]
     own = read_own(home_of(ctx, options), limit) if file is None else None
-    stream = read_stream(file, shuffle, limit) if file is not None else own.rows if own else []
+    stream = own.rows if own else read_stream(file, shuffle, limit) if file else []
     weights = Weights(weights_folder())
     check_outputs(file, json_out, trace_out)
     with ExitStack() as stack:
         overrides = {"generator": generator, "judge": None if judge else {"share": 0.0}}
-        if own:
-            _, config = home_and_config(ctx, options, overrides)
-            home, saves = _replay_home(None, stack), False
-        else:
-            options = {**options, "home": _replay_home(chosen_home, stack)}
-            home, config = home_and_config(ctx, options, overrides)
-            saves = chosen_home is not None
+        home, config = _home_and_config(ctx, options, overrides, stack, mine=mine)
         stand_in = SimulatedJudge(stream, judge_error, config.seed) if judge else None
         teacher = Recorded((row for row, _ in stream), stand_in, config.teacher.prices)
         calendar = Calendar(time.time())  # a recorded stream has no times: everything in it happens at once
+        saves = not mine and merge_options(ctx, options)["home"] is not None
         opened = AssistantOptions(saves=saves, clock=calendar.read, origin=own.origin if own else UNSET)
         assistant = stack.enter_context(Assistant(home, config, teacher, weights, options=opened))
         trace = stack.enter_context(trace_out.open("wb")) if trace_out else None
@@ -110,6 +107,16 @@ def replay(
     Console().print(report.band_table(result))
     for line in listing.savings(result, own.left_out) if own else ():
         click.echo(line)
+
+
+def _home_and_config(
+    ctx: click.Context, options: dict[str, Any], overrides: dict[str, Any], stack: ExitStack, *, mine: bool
+) -> "tuple[Path, Config]":
+    """Return the home of the run, and its settings; those of the user's home if its own questions are replayed."""
+    if mine:
+        return _replay_home(None, stack), home_and_config(ctx, options, overrides)[1]
+    options = {**options, "home": _replay_home(merge_options(ctx, options)["home"], stack)}
+    return home_and_config(ctx, options, overrides)
 
 
 def _replay_home(home: Path | None, stack: ExitStack) -> Path:

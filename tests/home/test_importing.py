@@ -225,6 +225,13 @@ def test_interrupted_it_ends_in_the_same_state(home: Path, weights: Weights, tmp
     assert rebuild(other, QUIET, weights).after == named(home)
 
 
+def test_the_literal_preset_learns_an_import_too(home: Path, weights: Weights, tiny: Config) -> None:
+    take_over(home, weights, OLD[:3], tiny)
+    overview = read_overview(home, tiny)
+    assert (overview.trained, overview.imported, overview.pending) == (3, 3, 0)
+    assert [each.covered for each in journalled(home)] == [None] * 3
+
+
 def test_why_says_where_it_came_from_and_when(home: Path, weights: Weights) -> None:
     take_over(home, weights, [*OLD, AGAIN])
     _, explanation = explain(home, QUIET, len(OLD) + 1)
