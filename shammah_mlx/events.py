@@ -296,6 +296,7 @@ class Request(
     private: bool | UnsetType = UNSET  # True: the user's settings let nothing of it be stored
     stays: bool | UnsetType = UNSET  # True: nor do they let it be sent to Claude
     claude_only: ClaudeOnly | UnsetType = UNSET  # why nothing is drafted for it, nor learnt of it
+    imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
 
     @property
     def waits(self) -> bool:
@@ -419,6 +420,16 @@ class Interaction(
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
 
     @property
+    def is_imported(self) -> bool:
+        """Say whether another program asked Claude: this home has only read of it."""
+        return self.request.imported_from is not UNSET
+
+    @property
+    def is_undecided(self) -> bool:
+        """Say whether it was imported and no role has looked at it yet: that comes when it is learnt."""
+        return self.is_imported and not self.decision_context.versions
+
+    @property
     def draft(self) -> Draft | None:
         """Return the best draft."""
         return self.drafts[0].draft if self.drafts else None
@@ -501,7 +512,9 @@ class Interaction(
         """Say whether `max_bad_rate` covers this answer; None if nothing is promised for it.
 
         Nothing is promised for a query that is not stored, since it can't be audited, nor for an answer that the user
-        insisted on, since the program did not choose it.
+        insisted on, since the program did not choose it, nor for one that was imported.
         """
         promised = bool(self.request.thresholds) and self.request.stored and self.request.forced_source != "local"
+        if self.is_imported:
+            return None
         return False if self.uncovered else True if promised else None

@@ -19,10 +19,11 @@ MAY_IMPORT = {
     "teacher": GROUND,
     "risk": GROUND,
     "daemon": GROUND,
+    "transcripts": GROUND,
     "framework": GROUND | {"text", "models", "teacher", "risk", "daemon"},
 }
 MAY_IMPORT["learners"] = MAY_IMPORT["framework"] | {"framework"}
-MAY_IMPORT["home"] = MAY_IMPORT["learners"] | {"learners"}
+MAY_IMPORT["home"] = MAY_IMPORT["learners"] | {"learners", "transcripts"}
 MAY_IMPORT["server"] = MAY_IMPORT["home"] | {"home"}
 MAY_IMPORT["cli"] = MAY_IMPORT["server"] | {"server"}
 

@@ -51,8 +51,11 @@ class Group(click.Group):
 
 
 @contextmanager
-def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on standard error; yield a function that advances it by one."""
+def progress(name: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on standard error; yield a function that advances it by one.
+
+    Without a `total` it shows how far things are, and that they go on.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -84,7 +87,7 @@ def say_waiting() -> None:
     click.echo("Waiting for another shammah process to finish …", err=True)
 
 
-def check_outputs(stream: Path, *outputs: Path | None) -> None:
+def check_outputs(stream: Path | None, *outputs: Path | None) -> None:
     """Check, before a long run, that the output files are writable; leave them unchanged.
 
     Raises:
@@ -92,7 +95,8 @@ def check_outputs(stream: Path, *outputs: Path | None) -> None:
         OSError: a file cannot be written.
     """
     paths = [path for path in outputs if path]
-    if len({path.resolve() for path in (stream, *paths)}) <= len(paths):
+    files = [path for path in (stream, *paths) if path]
+    if len({path.resolve() for path in files}) < len(files):
         raise BadInputError("the stream and the outputs must be different files", "give each of them its own path")
     for path in paths:
         existed = path.exists()

@@ -13,8 +13,10 @@ from shammah_mlx.cli.completion import completion
 from shammah_mlx.cli.config import config
 from shammah_mlx.cli.default_command import DefaultGroup
 from shammah_mlx.cli.doctor import doctor
+from shammah_mlx.cli.importing import import_
 from shammah_mlx.cli.key import key
 from shammah_mlx.cli.learn import learn
+from shammah_mlx.cli.log import export, log
 from shammah_mlx.cli.models import models
 from shammah_mlx.cli.options import settings
 from shammah_mlx.cli.replay import replay
@@ -52,6 +54,9 @@ for command in (
     replay,
     status,
     why,
+    log,
+    export,
+    import_,
     rollback,
     rebuild,
     forget,

@@ -4,19 +4,23 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx.cli.console import check_outputs, progress
-from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.files import replacing
 from shammah_mlx.home.folder import make_home
 
+if TYPE_CHECKING:
+    from shammah_mlx.config import Config
+
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--mine", is_flag=True, help="Run over this home's own questions, and say what would have been saved.")
 @click.option("--shuffle", type=int, metavar="SEED", help="Shuffle the rows with this seed.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this many rows.")
 @click.option(
@@ -45,7 +49,8 @@ from shammah_mlx.home.folder import make_home
 def replay(
     ctx: click.Context,
     /,
-    file: Path,
+    file: Path | None,
+    mine: bool,
     shuffle: int | None,
     limit: int | None,
     generator: str | None,
@@ -55,46 +60,63 @@ def replay(
     trace_out: Path | None,
     **options: Any,
 ) -> None:
-    """Run the loop over a recorded stream.
+    """Run the loop over a recorded stream, or over your own questions.
 
     FILE has one JSON object per line, with `query` and `reply`. The run uses a temporary home and deletes it at the
-    end, unless --home names a new or empty folder.
+    end, unless --home names a new or empty folder. With --mine, --home names the home whose questions are replayed; it
+    is only read.
+
+    \b
+    Examples:
+      shammah replay examples/questions.jsonl --generator recall
+      shammah replay --mine --generator recall
     """
+    if mine == (file is not None):
+        raise click.UsageError("Give either FILE or --mine.")
+    if mine and (judge or shuffle is not None):
+        raise click.UsageError("--mine excludes --judge, which needs a stream's truth, and --shuffle.")
+    from msgspec import UNSET
     from rich.console import Console
 
-    from shammah_mlx.cli import report
+    from shammah_mlx.cli import listing, report
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
-    from shammah_mlx.home.prequential import run
+    from shammah_mlx.home.own_stream import read_own
+    from shammah_mlx.home.prequential import Calendar, run
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded, SimulatedJudge, read_stream
 
-    chosen_home = merge_options(ctx, options)["home"]
-    stream = read_stream(file, shuffle, limit)
+    own = read_own(home_of(ctx, options), limit) if file is None else None
+    stream = own.rows if own else read_stream(file, shuffle, limit) if file else []
     weights = Weights(weights_folder())
     check_outputs(file, json_out, trace_out)
     with ExitStack() as stack:
-        options = {**options, "home": _replay_home(chosen_home, stack)}
-        without = None if judge else {"share": 0.0}
-        home, config = home_and_config(ctx, options, {"generator": generator, "judge": without})
+        overrides = {"generator": generator, "judge": None if judge else {"share": 0.0}}
+        home, config = _home_and_config(ctx, options, overrides, stack, mine=mine)
         stand_in = SimulatedJudge(stream, judge_error, config.seed) if judge else None
         teacher = Recorded((row for row, _ in stream), stand_in, config.teacher.prices)
-        now = time.time()  # a recorded stream has no times: everything in it happens at once
-        assistant = stack.enter_context(
-            Assistant(
-                home,
-                config,
-                teacher,
-                weights,
-                options=AssistantOptions(saves=chosen_home is not None, clock=lambda: now),
-            )
-        )
+        calendar = Calendar(time.time())  # a recorded stream has no times: everything in it happens at once
+        saves = not mine and merge_options(ctx, options)["home"] is not None
+        opened = AssistantOptions(saves=saves, clock=calendar.read, origin=own.origin if own else UNSET)
+        assistant = stack.enter_context(Assistant(home, config, teacher, weights, options=opened))
         trace = stack.enter_context(trace_out.open("wb")) if trace_out else None
         with progress("replay", len(stream)) as advance:
-            result = run(stream, assistant, trace, advance)
+            result = run(stream, assistant, trace, advance, calendar.turn)
         if json_out:
             with replacing(json_out) as out:
-                out.write(report.replay_json(file.name, config.preset, shuffle, result))
+                out.write(report.replay_json(file.name if file else "mine", config.preset, shuffle, result))
     Console().print(report.band_table(result))
+    for line in listing.savings(result, own.left_out) if own else ():
+        click.echo(line)
+
+
+def _home_and_config(
+    ctx: click.Context, options: dict[str, Any], overrides: dict[str, Any], stack: ExitStack, *, mine: bool
+) -> "tuple[Path, Config]":
+    """Return the home of the run, and its settings; those of the user's home if its own questions are replayed."""
+    if mine:
+        return _replay_home(None, stack), home_and_config(ctx, options, overrides)[1]
+    options = {**options, "home": _replay_home(merge_options(ctx, options)["home"], stack)}
+    return home_and_config(ctx, options, overrides)
 
 
 def _replay_home(home: Path | None, stack: ExitStack) -> Path:

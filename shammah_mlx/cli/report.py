@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
+from shammah_mlx.cli.dates import local_time
 from shammah_mlx.events import ClaudeOnly, DraftSource, Outcome
 from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, JudgeOverview, Overview
 from shammah_mlx.home.prequential import Band, Result
@@ -48,6 +49,7 @@ def status_table(home: Path, overview: Overview, checkpoints: Sequence[int]) -> 
         ("home", str(home) if overview.journalled or overview.seen else f"{home} (nothing asked yet)"),
         ("preset", overview.preset),
         ("queries seen", f"{overview.seen} ({overview.trained} learnt, {pending})"),
+        *([("imported", f"{overview.imported} of these")] if overview.imported else []),
         *([("learning", f"stopped: {overview.learning_failed}")] if overview.learning_failed else []),
         ("to Claude", forwarded),
         ("local threshold", _threshold(overview.accept_threshold, overview.thresholds)),
@@ -116,6 +118,9 @@ def why_table(question: str, explanation: Explanation) -> Table:
     """Return an explanation as a table, under the question."""
     title = f"#{explanation.query_id}: {one_line(question)}"
     table = Table(show_header=False, box=None, title=title, title_justify="left")
+    table.add_row("asked", local_time(explanation.at))
+    if explanation.imported_from:
+        table.add_row("imported", f"from {explanation.imported_from}: another program had Claude answer it")
     table.add_row("answered by", f"{explanation.source}: {OUTCOMES[explanation.outcome]}")
     if explanation.forced_source:
         table.add_row("asked for", explanation.forced_source)
@@ -123,7 +128,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
         table.add_row("file", f"{one_line(name)} (not kept)")
     for near in explanation.nearest:
         text = one_line(near.query or "") or "(erased)"
-        table.add_row("nearest", f"{near.similarity:.2f}  #{near.query_id}: {text}")
+        table.add_row("nearest", f"{near.similarity:.2f}  #{near.query_id} ({local_time(near.at)}): {text}")
     routed = ", ".join(f"{source} {p:.2f}" for source, p in explanation.p_locals.items()) or "-"
     needed = "nothing was served locally yet"
     if explanation.claude_only:
@@ -145,6 +150,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
 
 def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:
     origin = f" from #{draft.entry}" if draft.entry else ""
+    origin += f" of {local_time(draft.from_at)}" if draft.from_at else ""
     needs = _why_it_stood(draft, is_forced=is_forced) if draft.stood else _needs(draft)
     if draft.bad_rate is not None:
         needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"

@@ -137,6 +137,13 @@ def answer(
     return (yield from _audit(stands, roles, meter, config)) if stands.audit else stands
 
 
+def decide_imported(undecided: Interaction, roles: Roles, counts: policy.HomeCounts, config: Config) -> Interaction:
+    """Let the Router look at an imported query, as if it were asked now and Claude had to answer; change nothing."""
+    request = policy.make_imported_request(undecided.request, counts, config)
+    route = policy.route(roles.p_local(request.query), request, config)
+    return msgspec.structs.replace(undecided, request=request, route=route)
+
+
 def learn(interaction: Interaction, roles: Roles, config: Config, give_way: GiveWay = do_nothing) -> tuple[Step, ...]:
     """Train each model on what the interaction shows, one step per example.
 

@@ -42,6 +42,7 @@ class Tally(msgspec.Struct, frozen=True):
     skipped_steps: int = 0
     stood: int = 0  # drafts that the Validator accepted
     doubt_sum: float = 0.0  # of those
+    imported: int | UnsetType = UNSET  # among `queries`; left out where there are none
     spent: Spent | UnsetType = UNSET  # left out where nothing was spent, so that older tallies keep their bytes
 
 
@@ -64,6 +65,8 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
         add[_outcome_name("validator", accepted, good, "approve", "reject")] = 1
         add["compared"] = 1
     counts = {name: getattr(tally, name) + number for name, number in add.items()}
+    if interaction.is_imported:
+        counts["imported"] = (tally.imported or 0) + 1
     sums = {
         "divergence_sum": tally.divergence_sum + (interaction.divergence or 0.0),
         "spent": _spent(tally, interaction),
@@ -114,7 +117,7 @@ def line(tally: Tally, interaction: Interaction, steps: Sequence[Step], config: 
     }
     return {
         "query_count": tally.queries,
-        "forward_rate": 1.0 - tally.served_local / tally.queries,
+        "forward_rate": 1.0 - tally.served_local / max(tally.queries - (tally.imported or 0), 1),
         "router_correct_forward": tally.router_correct_forward,
         "router_correct_local": tally.router_correct_local,
         "router_incorrect": tally.router_incorrect,

@@ -39,7 +39,8 @@ LEAST_SLOPE = 0.1  # of a curve by which a threshold for checks is computed: a f
 class HomeCounts(msgspec.Struct, frozen=True):
     """What a home has counted so far, as far as the next request depends on it."""
 
-    seen: int  # queries handled so far
+    seen: int  # queries handled so far, and imported ones that were learnt
+    imported: int = 0  # of these
     usual_doubt: float = 1.0  # mean doubt of the drafts accepted so far
     score_counts: CountsBySource = {}
     open_audits: int = 0  # audits still due because Claude could not be reached
@@ -50,11 +51,15 @@ class HomeCounts(msgspec.Struct, frozen=True):
 def make_request(
     query: Query, number: int, counts: HomeCounts, options: AskOptions, config: Config, seed: int | str
 ) -> Request:
-    """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored."""
+    """Draw the query's random number and look up its rates, before anything is drafted. A secret is not stored.
+
+    What was imported ends the cold start, but how much is measured follows the queries that were asked here.
+    """
     secret = screening.asks_with_secret(query)
     private = screening.is_private(query, config.privacy)
     stored = options.stored and not secret and not private
-    audit_rate = (band_value(config.policy.audits, counts.seen) or 0.0) if stored else 0.0
+    asked_here = counts.seen - counts.imported
+    audit_rate = (band_value(config.policy.audits, asked_here) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()
     required = thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config)
     return Request(
@@ -64,7 +69,7 @@ def make_request(
         forced_source=options.forced_source,
         audit_draw=audit_draw(seed, number, query.text),
         audit_rate=audit_rate,
-        shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in shadows},
+        shadow_rates={source: band_value(bands, asked_here) or 0.0 for source, bands in shadows},
         # Before, all drafts count: choosing them by p_local would tilt the curve of their scores.
         shadows_follow=(config.policy.shadows_follow and counts.seen >= config.policy.forward_only) or UNSET,
         usual_doubt=counts.usual_doubt,
@@ -80,6 +85,24 @@ def make_request(
         private=private or UNSET,
         stays=screening.stays_here(query.texts, config.privacy) or UNSET,
         claude_only=why_claude_only(query, config.max_query_bytes) or UNSET,
+    )
+
+
+def make_imported_request(undecided: Request, counts: HomeCounts, config: Config) -> Request:
+    """Look up the rates of an imported query whose turn to be learnt has come; what it was written with stays.
+
+    No verdict may be bought for it, and shadows grow rarer with all that was learnt: an import costs no money, and as
+    little time as a replay.
+    """
+    audit_rate = band_value(config.policy.audits, counts.seen - counts.imported) or 0.0
+    return msgspec.structs.replace(
+        undecided,
+        seen=counts.seen,
+        shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in config.policy.shadows.items()},
+        shadows_follow=(config.policy.shadows_follow and counts.seen >= config.policy.forward_only) or UNSET,
+        usual_doubt=counts.usual_doubt,
+        thresholds=thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config),
+        spread=spread(counts.score_counts, config.risk) or UNSET,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -161,6 +161,7 @@ class Assistant:
         training, spent = self._training, self._training.tally.spent or metrics.Spent()
         return policy.HomeCounts(
             seen=training.tally.queries + self._journal.queries_after(training.cursor),
+            imported=training.tally.imported or 0,
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
             score_counts=training.score_counts_now(),
             open_audits=len(self._journal.open_audits()),
@@ -173,6 +174,11 @@ class Assistant:
         written = self._journal.write(screening.without_secret(interaction))
         self.spent.journal_s += time.perf_counter() - started
         return msgspec.structs.replace(interaction, request=written.request)
+
+    def write_imported(self, interactions: Sequence[Interaction]) -> int:
+        """Journal what another program had Claude answer, all of it or nothing; return how many were journalled."""
+        self._training.check_home()
+        return self._journal.write_all(map(screening.without_secret, interactions))
 
     def has_reached_claude(self) -> bool:
         """Say whether Claude replied in full to the last query."""

@@ -44,6 +44,7 @@ class Erasures:
         Raises:
             BadStateError: another process is reading it.
         """
+        self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")  # else it keeps what it was told to delete
         self._db.execute("VACUUM")  # overwriting leaves copies where SQLite moved rows within its pages
         (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:

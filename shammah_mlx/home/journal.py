@@ -18,7 +18,9 @@ from shammah_mlx.events import Interaction
 from shammah_mlx.home.erasures import Erasures
 from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.schema import open_database
+from shammah_mlx.home.search_index import SearchIndex
 
+_ASKED_HERE = "record ->> '$.late_for' IS NULL AND record ->> '$.turn.imported_from' IS NULL"
 _OPEN_AUDITS = """
     FROM missed_audits JOIN interactions AS served USING (number)
     WHERE NOT served.set_aside AND NOT EXISTS (
@@ -37,15 +39,17 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Sums over the whole journal; archived rows count for money only."""
+    """Sums over the whole journal; archived rows count for money only, and imported ones as such only."""
 
     journalled: int = 0
-    pending: int = 0  # not trained on yet
+    pending: int = 0  # not trained on yet, imported ones too
     forwarded: int = 0
     calls: int = 0
     spent_usd: float = 0.0  # on replies and verdicts
     unpriced_calls: int = 0
     open_audits: int = 0  # audits that are due
+    imported: int = 0
+    imported_pending: int = 0  # among these, not trained on yet
 
 
 class Journal:
@@ -62,6 +66,7 @@ class Journal:
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
         self.erasures = Erasures(self._db, path)
+        self.index = SearchIndex(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -131,10 +136,9 @@ class Journal:
         return int(count)
 
     def queries_after(self, number: int) -> int:
-        """Return how many queries come after `number`, without archived ones and late audits."""
+        """Return how many queries come after `number`, without archived ones, late audits and imported ones."""
         (count,) = self._db.execute(
-            "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside AND record ->> '$.late_for' IS NULL",
-            (number,),
+            f"SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside AND {_ASKED_HERE}", (number,)
         ).fetchone()
         return int(count)
 
@@ -150,6 +154,12 @@ class Journal:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             return self._insert(interaction)
+
+    def write_all(self, interactions: Iterable[Interaction]) -> int:
+        """Store new interactions durably, all of them or none; return how many."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            return sum(1 for _ in map(self._insert, interactions))
 
     def write_late(self, late: Interaction) -> bool:
         """Store the late audit of an interaction unless another process has; say whether it was stored."""
@@ -259,14 +269,23 @@ class Journal:
         )
         return dict(rows.fetchall())
 
+    def dates(self, numbers: Iterable[int]) -> dict[int, float]:
+        """Return when those interactions that still exist were asked, by number, Unix time."""
+        rows = self._db.execute(
+            "SELECT number, record ->> '$.turn.query.at' FROM interactions"
+            " WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return dict(rows.fetchall())
+
     def last(self) -> Interaction | None:
-        """Return the latest query, without archived ones and late audits."""
+        """Return the latest query asked here, without archived ones and late audits."""
         return next(self.latest(1), None)
 
     def latest(self, count: int) -> Iterator[Interaction]:
-        """Yield the latest queries, the last one first, without archived ones and late audits."""
+        """Yield the latest queries asked here, the last one first, without archived ones and late audits."""
         rows = self._db.execute(
-            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
+            f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_ASKED_HERE}"
             " ORDER BY number DESC LIMIT ?",
             (count,),
         ).fetchall()
@@ -275,7 +294,7 @@ class Journal:
     def last_asked(self) -> Interaction | None:
         """Return the latest query that no client asked through the Messages API, as `last` does otherwise."""
         row = self._db.execute(
-            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
+            f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_ASKED_HERE}"
             " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC LIMIT 1"
         ).fetchone()
         return None if row is None else self._decoded(*row)
@@ -295,18 +314,23 @@ class Journal:
             f"""
             SELECT
                 count(*) FILTER (WHERE NOT set_aside AND asked),
-                count(*) FILTER (WHERE NOT set_aside AND asked AND number > ?),
+                count(*) FILTER (WHERE NOT set_aside AND (asked OR imported) AND number > :cursor),
                 count(*) FILTER (WHERE NOT set_aside AND asked AND NOT record ->> '$.served_local'),
-                count(*) FILTER (WHERE NOT set_aside AND record ->> '$.reply' IS NOT NULL),
+                count(*) FILTER (WHERE NOT set_aside AND NOT imported AND record ->> '$.reply' IS NOT NULL),
                 coalesce(sum(record ->> '$.reply.cost_usd'), 0.0) + coalesce(sum((
                     SELECT sum(verdict.value ->> '$.cost_usd')
                     FROM json_each(record, '$.drafts') AS scored, json_each(scored.value, '$.verdicts') AS verdict
                 )), 0.0),
                 count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL),
-                (SELECT count(*) {_OPEN_AUDITS})
-            FROM (SELECT *, record ->> '$.late_for' IS NULL AS asked FROM interactions)
+                (SELECT count(*) {_OPEN_AUDITS}),
+                count(*) FILTER (WHERE NOT set_aside AND imported),
+                count(*) FILTER (WHERE NOT set_aside AND imported AND number > :cursor)
+            FROM (
+                SELECT *, {_ASKED_HERE} AS asked, record ->> '$.turn.imported_from' IS NOT NULL AS imported
+                FROM interactions
+            )
             """,
-            (cursor,),
+            {"cursor": cursor},
         ).fetchone()
         return Totals(*row)
 

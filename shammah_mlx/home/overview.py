@@ -3,6 +3,7 @@
 The structs are what `--json` prints; the fields that are renamed have the names the output has always had.
 """
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.background import is_learning, last_failure
+from shammah_mlx.home.history import iso_date
 from shammah_mlx.home.journal import Journal, Totals
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import summarise
@@ -81,6 +83,7 @@ class Overview(
     spread: float | None  # share of Claude's own answers that differ when he is asked again; None: never asked again
     repeats: int  # questions asked again whose answers were compared
     judge: JudgeOverview
+    imported: int  # queries among those seen that another program had Claude answer
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -89,6 +92,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     query_id: int
     similarity: float
     query: str | None  # None: it was erased
+    at: str | None = None  # when it was asked, ISO 8601
 
 
 class ExplainedDraft(
@@ -111,6 +115,7 @@ class ExplainedDraft(
     minimum: float | None  # `threshold` as it would be without regard to `max_other_answer`
     other_answer: float  # probability, by the words that changed, that its question has another answer
     max_other_answer: float  # what today's settings allow of it; above, the draft is held back
+    from_at: str | None = None  # when the interaction that it came from was asked, ISO 8601
 
 
 class Explanation(
@@ -139,6 +144,8 @@ class Explanation(
     claude_only: ClaudeOnly | None = None  # why only Claude could answer
     files: tuple[str, ...] = ()  # names of the images and PDFs that it had
     versions: dict[str, str]
+    at: str | None = None  # when it was asked, ISO 8601; None: not recorded
+    imported_from: str | None = None  # the kind of record that it came from; None: it was asked here
 
 
 def read_overview(home: Path, config: Config) -> Overview:
@@ -168,8 +175,8 @@ def read_overview(home: Path, config: Config) -> Overview:
         trained=trained,
         pending=totals.pending,
         preset=manifest.preset if manifest else config.preset,
-        accept_threshold=policy.accept_threshold(seen, config.policy),
-        thresholds=_thresholds(config, manifest, seen),
+        accept_threshold=policy.accept_threshold(seen - totals.imported_pending, config.policy),
+        thresholds=_thresholds(config, manifest, seen - totals.imported),
         max_bad_rate=config.risk.max_bad_rate if config.risk.promises else None,
         slack=accounts.slack if config.risk.promises else None,
         bad_rate=BadRate(accounts.served.rate, low, high, accounts.served.audits),
@@ -186,15 +193,16 @@ def read_overview(home: Path, config: Config) -> Overview:
         spread=accounts.spread.rate,
         repeats=accounts.spread.repeats,
         judge=JudgeOverview(accounts.judge.verdicts, accounts.judge.decisive, accounts.judge.wrong, accounts.judge.usd),
+        imported=totals.imported,
     )
 
 
-def _thresholds(config: Config, manifest: Manifest | None, seen: int) -> dict[DraftSource, float | None]:
+def _thresholds(config: Config, manifest: Manifest | None, asked_here: int) -> dict[DraftSource, float | None]:
     """Return what the next draft of each source must exceed for `max_bad_rate`; None: nothing is served."""
     known = manifest.score_counts if manifest else {}
     score_counts = {source: known.get(source, nothing) for source, nothing in no_counts(config).items()}
     usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
-    audit_rate = band_value(config.policy.audits, seen) or 0.0
+    audit_rate = band_value(config.policy.audits, asked_here) or 0.0
     found = policy.thresholds(score_counts, audit_rate, usual, config)
     return {source: threshold.serve if threshold.serve < 1.0 else None for source, threshold in found.items()}
 
@@ -216,6 +224,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         questions = journal.questions(near.number for near in interaction.decision_context.nearest)
+        dates = {number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()}
         learnt = _learnt(interaction, journal, home, config)
     explanation = Explanation(
         query_id=interaction.request.number,
@@ -223,14 +232,16 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         outcome=interaction.outcome,
         forced_source=interaction.request.forced_source,
         nearest=tuple(
-            Neighbour(near.number, near.similarity, questions.get(near.number))
+            Neighbour(near.number, near.similarity, questions.get(near.number), dates.get(near.number))
             for near in interaction.decision_context.nearest
         ),
         p_locals=interaction.route.p_locals,
         threshold=interaction.route.threshold,
         features=interaction.decision_context.features,
         drafts=tuple(
-            _explained(interaction, scored, config, stood=place == 0 and interaction.audit_probability is not None)
+            _explained(
+                interaction, scored, config, dates, stood=place == 0 and interaction.audit_probability is not None
+            )
             for place, scored in enumerate(interaction.drafts)
         ),
         accepted=interaction.accepted,
@@ -242,6 +253,8 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         claude_only=interaction.request.claude_only or None,
         files=tuple(attached.name for attached in interaction.request.query.attachments or ()),
         versions=interaction.decision_context.versions,
+        at=iso_date(interaction.request.query.at),
+        imported_from=interaction.request.imported_from or None,
     )
     return interaction.request.query.text, explanation
 
@@ -281,7 +294,15 @@ def _is_beyond_memory(interaction: Interaction, journal: Journal) -> bool:
     return is_long and not journal.memory.holds(interaction.request.number)
 
 
-def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *, stood: bool) -> ExplainedDraft:
+def _mentioned(interaction: Interaction) -> list[int]:
+    """Return the numbers of the interactions that an explanation names."""
+    nearest = [near.number for near in interaction.decision_context.nearest]
+    return nearest + [scored.draft.entry for scored in interaction.drafts if scored.draft.entry]
+
+
+def _explained(
+    interaction: Interaction, scored: ScoredDraft, config: Config, dates: Mapping[int, str | None], *, stood: bool
+) -> ExplainedDraft:
     by_score = msgspec.structs.replace(config.policy, max_other_answer=1.0)
     threshold = interaction.request.thresholds.get(scored.draft.source)
     return ExplainedDraft(
@@ -298,4 +319,5 @@ def _explained(interaction: Interaction, scored: ScoredDraft, config: Config, *,
         minimum=policy.required_p_accept(scored, interaction.request, by_score),
         other_answer=scored.draft.features.get(OTHER_ANSWER, 0.0),
         max_other_answer=config.policy.max_other_answer,
+        from_at=dates.get(scored.draft.entry or 0),
     )

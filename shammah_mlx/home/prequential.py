@@ -62,13 +62,36 @@ class Result(msgspec.Struct, frozen=True):
     moved: dict[str, float]  # L2 distance of each model's weights from where they started
 
 
+class Calendar:
+    """A clock that shows the date of the row that is asked."""
+
+    def __init__(self, now: float) -> None:
+        """Take what it shows for rows without a date, Unix time."""
+        self.now = now
+
+    def turn(self, row: Row) -> None:
+        """Go to the date of a row, if it has one."""
+        self.now = row.asked.at if row.asked else self.now
+
+    def read(self) -> float:
+        """Return what the clock shows."""
+        return self.now
+
+
 def run(
-    stream: Sequence[tuple[Row, Truth]], assistant: Assistant, trace_out: BinaryIO | None, advance: Callable[[], None]
+    stream: Sequence[tuple[Row, Truth]],
+    assistant: Assistant,
+    trace_out: BinaryIO | None,
+    advance: Callable[[], None],
+    turn: Callable[[Row], None] = lambda _: None,
 ) -> Result:
-    """Ask every row in turn and learn after each, then score; write one trace line a row, and call `advance`."""
+    """Ask every row in turn and learn after each, then score; write one trace line a row, and call `advance`.
+
+    `turn` is called with each row before it is asked.
+    """
     initial = assistant.roles.state()
     traces = []
-    for (row, _), interaction in zip(stream, play(stream, assistant), strict=True):
+    for (row, _), interaction in zip(stream, play(stream, assistant, turn), strict=True):
         line = trace(row, interaction, assistant.config.teacher)
         traces.append(line)
         if trace_out:
@@ -79,10 +102,13 @@ def run(
     return Result(bands, total, moved)
 
 
-def play(stream: Sequence[tuple[Row, Truth]], assistant: Assistant) -> Iterator[Interaction]:
+def play(
+    stream: Sequence[tuple[Row, Truth]], assistant: Assistant, turn: Callable[[Row], None] = lambda _: None
+) -> Iterator[Interaction]:
     """Ask every row in turn and learn after each; yield each interaction as observed."""
     for row, _ in stream:
-        asked = assistant.ask(Query(row.query, row=row.id))
+        turn(row)
+        asked = assistant.ask(row.asked or Query(row.query, row=row.id))
         if isinstance(asked, Outage):
             raise BadInputError(f"row {row.id}: {asked.message}", asked.hint)
         learnt = assistant.learn_pending()

@@ -7,6 +7,18 @@ from pathlib import Path
 from shammah_mlx.errors import BadStateError
 
 BUSY_S = 30.0  # seconds to wait for another process's transaction; VACUUM takes longest
+
+
+def _texts(row: str = "") -> str:
+    """Return SQL for what can be searched of a row: its question, and the answer that the user got."""
+    answer = f"CASE WHEN {row}record ->> '$.served_local' THEN {row}record ->> '$.drafts[0].draft.text'"
+    return f"{row}record ->> '$.turn.query.text', {answer} ELSE {row}record ->> '$.reply.text' END"
+
+
+_ADD = f"INSERT INTO words (rowid, question, answer) SELECT new.number, {_texts('new.')}"
+_REMOVE = f"INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_texts('old.')}"
+_HAS_CHANGED = f"({_texts('new.')}) IS NOT ({_texts('old.')})"
+
 MIGRATIONS = (
     """
     CREATE TABLE interactions (
@@ -56,6 +68,21 @@ MIGRATIONS = (
     """
     CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
     """,
+    f"CREATE VIEW texts (number, question, answer) AS SELECT number, {_texts()} FROM interactions",
+    """
+    CREATE VIRTUAL TABLE words USING fts5 (     -- an index; it reads the texts from the journal itself
+        question, answer, content = 'texts', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
+    )
+    """,
+    f"CREATE TRIGGER words_added AFTER INSERT ON interactions BEGIN {_ADD}; END",
+    f"CREATE TRIGGER words_removed AFTER DELETE ON interactions BEGIN {_REMOVE}; END",
+    f"""
+    CREATE TRIGGER words_changed AFTER UPDATE OF record ON interactions WHEN {_HAS_CHANGED} BEGIN
+        {_REMOVE};
+        {_ADD};
+    END
+    """,
+    "INSERT INTO words (words) VALUES ('rebuild')",
 )
 
 

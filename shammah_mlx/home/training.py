@@ -17,6 +17,7 @@ from shammah_mlx.events import DraftSource, Interaction
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
+from shammah_mlx.framework.policy import HomeCounts
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
@@ -115,6 +116,7 @@ class Training:
 
     def _learn(self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None]) -> Interaction:
         started = time.perf_counter()
+        pending = self._decided(pending) if pending.is_undecided else pending
         interaction = loop.observe(pending, self.roles, self.meter, self._config, give_way)
         if interaction != pending and metrics.can_afford_verdicts(self.tally, self._config.judge):
             interaction = loop.run_consultation(loop.judge_shadows(interaction, self._config), teacher)
@@ -132,6 +134,14 @@ class Training:
         self._count += 1
         self._learning_s += time.perf_counter() - started
         return interaction
+
+    def _decided(self, undecided: Interaction) -> Interaction:
+        """Return an imported interaction with what the roles, as they are now, think of its query."""
+        usual = metrics.usual_doubt(self.tally, self._config.policy)
+        counts = HomeCounts(self.tally.queries, self.tally.imported or 0, usual, self.score_counts)
+        decided = loop.decide_imported(undecided, self.roles, counts, self._config)
+        known = self.roles.decision_context(decided.request.query)
+        return msgspec.structs.replace(decided, decision_context=msgspec.structs.replace(known, versions=self.versions))
 
     def check_home(self) -> None:
         """Check that the home is still the one that was opened.

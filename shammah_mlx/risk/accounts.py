@@ -61,7 +61,7 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig, shown: float
     for interaction in interactions:
         if interaction.audit_probability:
             least = min(least, interaction.p_found(interaction.drafts[0].draft.source))
-        elif interaction.audit_probability is None:
+        elif interaction.audit_probability is None and not interaction.is_imported:
             thresholds = interaction.request.thresholds
             left_out += sum(
                 scored.draft.source in thresholds
@@ -73,10 +73,11 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig, shown: float
 
 
 def _spread(interactions: Iterable[Interaction], config: Config) -> Spread:
-    """Return how often repeats were bad, by all evidence about them together."""
+    """Return how often repeats were bad that were asked here, by all evidence about them together."""
     found = [
         odds
         for interaction in interactions
+        if not interaction.is_imported
         for scored in interaction.drafts
         if scored.draft.source == "repeat"
         and scored.divergence is not None

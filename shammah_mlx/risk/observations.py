@@ -9,10 +9,11 @@ from shammah_mlx.config import Config, DivergenceConfig
 from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.risk.badness import NEUTRAL, evidence, judge_error, posterior, shown, shown_by_shadow
 
-Kind = Literal["accepted", "replaced", "checked", "missed", "shadow", "late"]
+Kind = Literal["accepted", "replaced", "checked", "missed", "shadow", "late", "imported"]
 """How a draft came to be observed. `accepted`: it was served, measured or not; `replaced`: it was accepted, but its
 audit found it bad; `checked`: it was served, and the judge alone let it pass; `missed`: it was served, since its audit
-got no reply; `late`: that audit is done or given up; `shadow`: the draft was not accepted."""
+got no reply; `late`: that audit is done or given up; `shadow`: the draft was not accepted; `imported`: the
+same for a question that another program had Claude answer, so nothing could have been served."""
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -84,6 +85,8 @@ def _audit_is_judged(interaction: Interaction, kind: Kind) -> bool:
 
 
 def _kind(interaction: Interaction) -> Kind:
+    if interaction.is_imported:
+        return "imported"
     if interaction.audit_probability is None:
         return "shadow"
     if interaction.late_for is not None:

@@ -66,6 +66,7 @@ class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     surprise: float = 0.0  # Page's sum: log-likelihood of the latest labels under a worse curve, over this curve's
     restarts: int = 0  # times that it passed the alarm and the counts started anew
     evidence: tuple[Tally, ...] | UnsetType = UNSET  # of the measured, by cell; without it all of it was certain
+    imported: Tally | UnsetType = UNSET  # of imported questions among these, all cells together: see `_asked_here`
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
@@ -116,22 +117,27 @@ def add_interaction(
 
 
 def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
-    """Return how often Claude's own answer is bad when the same question is asked again, with caution.
+    """Return how often Claude's own answer is bad when the same question is asked again here, with caution.
 
     The meter and Claude himself differ from time to time; no local answer can do better than another answer of
     Claude's. The rate is the most likely one of all repeated questions, lowered by its standard error, and at most
     `max_bad_rate`: a teacher who contradicts himself more often than that is no yardstick.
     """
     counts = score_counts.get("repeat", ScoreCounts())
-    if sum(counts.measured) < config.known_spread:
+    if sum(counts.measured) - sum(counts.imported or ()) < config.known_spread:
         return 0.0
-    mean, deviation = curve.rate(counts.tallies)
+    mean, deviation = curve.rate(_asked_here(counts))
     return min(max(0.0, mean - config.caution * deviation), config.max_bad_rate)
 
 
 def repeat_rate(score_counts: CountsBySource) -> float:
-    """Return how often repeats were bad in this home, a half as long as nothing is known."""
-    return curve.mean_rate(score_counts.get("repeat", ScoreCounts()).tallies)
+    """Return how often repeats that were asked here were bad, a half as long as nothing is known."""
+    return curve.mean_rate(_asked_here(score_counts.get("repeat", ScoreCounts())))
+
+
+def _asked_here(counts: ScoreCounts) -> Sequence[Tally]:
+    """Return tallies that add up to those of the questions that were not imported."""
+    return [*counts.tallies, tuple(-count for count in counts.imported)] if counts.imported else counts.tallies
 
 
 def with_feedback(candidate: float, feedback: float) -> float:
@@ -209,7 +215,15 @@ def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, 
     if surprise > config.alarm:
         return ScoreCounts(drafts=drafts, feedback=feedback, restarts=counts.restarts + 1)
     tallies = _with_evidence(counts, cell, found, fading)
-    return ScoreCounts(drafts, measured, bad, feedback, surprise, counts.restarts, tallies)
+    imported = _imported(counts, observation, fading)
+    return ScoreCounts(drafts, measured, bad, feedback, surprise, counts.restarts, tallies, imported)
+
+
+def _imported(counts: ScoreCounts, observation: Observation, fading: float) -> Tally | UnsetType:
+    """Return the evidence of imported questions with one draft more, if it is one of these."""
+    if observation.kind == "imported" and observation.found is not None:
+        return _added(counts.imported or curve.NOTHING, curve.bin_of(observation.found), 1.0, fading)
+    return tuple(fading * count for count in counts.imported) if counts.imported else UNSET
 
 
 def _with_evidence(counts: ScoreCounts, cell: int, found: float | None, fading: float) -> tuple[Tally, ...] | UnsetType:
@@ -225,8 +239,11 @@ def _with_evidence(counts: ScoreCounts, cell: int, found: float | None, fading: 
 def _excess(observation: Observation, threshold: Threshold, rate: float) -> float:
     """Return how far a draft exceeds the allowed rate, as far as the meter shows it.
 
-    What is found is weighted by the inverse of the probability of finding it.
+    What is found is weighted by the inverse of the probability of finding it. An imported question changes nothing:
+    what was not to be served is no credit for what will be.
     """
+    if observation.kind == "imported":
+        return 0.0
     p, bad, allowed = observation.p_found, observation.bad, min(rate + observation.spread, 1.0)
     for_certain = allowed + observation.shown * (1.0 - allowed)  # mean probability of bad drafts
     if observation.kind == "missed":

@@ -40,6 +40,16 @@ def _place(url: str) -> str:
     return f"{scheme}://{host.removesuffix(_USUAL_PORTS.get(scheme, ''))}{path}"
 
 
+def is_claude(name: str) -> bool:
+    """Say whether this is the name of a Claude model, whoever wrote it and however."""
+    return _family(name)[0].startswith("claude")
+
+
+def bare_name(name: str) -> str:
+    """Return a model's name without what gateways and Bedrock write before it."""
+    return _PROVIDER.sub("", name)
+
+
 def is_model(asked: str, named: str) -> bool:
     """Say whether a reply that names a model comes from the one that was asked: one of them may have a date."""
     (ours, our_date), (its, its_date) = _family(asked), _family(named)

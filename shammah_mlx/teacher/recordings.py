@@ -23,6 +23,7 @@ class Row(msgspec.Struct, frozen=True):
     query: str
     reply: str
     id: str = ""
+    asked: Query | None = None  # the query with its context, where the row is one of a home's own
 
 
 class Truth(msgspec.Struct, frozen=True):

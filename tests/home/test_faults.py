@@ -185,7 +185,10 @@ def test_models_of_an_earlier_version_are_made_again_from_the_journal(home: Path
     (home / "states" / "query_4_old" / "manifest.json").write_text('{"manifest": {"format": 2}, "crc32": 7}')
     (home / "models").symlink_to("states/query_4_old")
     with closing(sqlite3.connect(home / "journal.db")) as db:
-        for table in ("learnt", "audit_seed"):
+        for trigger in ("words_added", "words_removed", "words_changed"):
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute("DROP VIEW texts")
+        for table in ("learnt", "audit_seed", "words"):
             db.execute(f"DROP TABLE {table}")
         for column in ("text", "reply"):  # came later still
             db.execute(f"ALTER TABLE memory DROP COLUMN {column}")

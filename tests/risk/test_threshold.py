@@ -24,6 +24,7 @@ from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.observations import Observation, observe
 from shammah_mlx.risk.threshold import (
     SERVE_NOTHING,
+    CountsBySource,
     ScoreCounts,
     add_interaction,
     bad_rate,
@@ -394,3 +395,47 @@ def test_evidence_is_stored_only_where_it_is_uncertain() -> None:
 def test_a_meter_that_is_unsure_adds_to_the_slack() -> None:
     assert slack(10, 0.1, CONFIG) == pytest.approx(0.5 + 100 + 10)
     assert slack(10, 0.1, CONFIG, shown=0.4) == pytest.approx(0.5 + 100 + 25)
+
+
+def imported(source: DraftSource, divergence: float, p_accept: float = 0.99) -> Interaction:
+    """Return an imported question, with a draft that its reply was compared with."""
+    request = msgspec.structs.replace(make_request(forced_source="claude"), imported_from="llm")
+    scored = ScoredDraft(Draft("a draft", source), p_accept, divergence)
+    forwarded = Interaction.forwarded(request, Route({source: 0.9}, 0.5), reply())
+    return msgspec.structs.replace(forwarded, drafts=(scored,))
+
+
+def test_imported_drafts_move_the_curve_and_never_the_feedback() -> None:
+    config = msgspec.structs.replace(PRESETS["default"], generator="recall")
+    counts = dict(no_counts(config))
+    counts["recall"] = ScoreCounts(feedback=0.3)
+    for divergence in (0.0, 1.0, 1.0, 0.0):
+        counts = dict(add_interaction(counts, imported("recall", divergence), config))
+    assert counts["recall"].feedback == 0.3
+    assert sum(counts["recall"].measured) == pytest.approx(4, abs=0.01)
+    shadowed = dict(no_counts(config))
+    asked = msgspec.structs.replace(imported("recall", 1.0), request=make_request(forced_source="claude"))
+    low = {"recall": Threshold(0.5, 0.5, 0.0, 1.0)}
+    asked = msgspec.structs.replace(asked, request=msgspec.structs.replace(asked.request, thresholds=low))
+    assert add_interaction(shadowed, asked, config)["recall"].feedback > 0.0  # as one that was asked here
+
+
+def test_imported_repeats_are_no_part_of_the_spread() -> None:
+    risk = msgspec.structs.replace(
+        PRESETS["default"].risk, alarm=1e9
+    )  # or so many bad ones would start the counts anew
+    config = msgspec.structs.replace(PRESETS["default"], generator="recall", risk=risk)
+
+    def asked_here(counts: CountsBySource) -> CountsBySource:
+        for number in range(60):
+            asked = msgspec.structs.replace(imported("repeat", float(number % 10 == 0)), request=make_request())
+            counts = add_interaction(counts, asked, config)
+        return counts
+
+    from_elsewhere = no_counts(config)
+    for number in range(60):
+        from_elsewhere = add_interaction(from_elsewhere, imported("repeat", float(number % 2)), config)
+    assert spread(from_elsewhere, risk) == 0.0
+    alone = spread(asked_here(no_counts(config)), risk)
+    assert 0.0 < alone < risk.max_bad_rate * 2
+    assert spread(asked_here(from_elsewhere), risk) == pytest.approx(alone, rel=0.05)

@@ -1,0 +1,13 @@
+"""Show dates as people read them: in the local time zone. Pure but for that zone."""
+
+from datetime import datetime
+
+
+def local_time(iso: str | None) -> str:
+    """Return an ISO 8601 date as date and time in the local time zone, or a dash if there is none."""
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M") if iso else "-"
+
+
+def local_date(at: float) -> str:
+    """Return the day of a Unix time in the local time zone."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d")

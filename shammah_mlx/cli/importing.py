@@ -1,0 +1,62 @@
+"""`shammah import`: take over what Claude answered elsewhere."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, progress, say_waiting
+from shammah_mlx.cli.options import home_and_config, settings
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--dry-run", is_flag=True, help="Say what is found, what of it is new, and what is skipped and why; change nothing."
+)
+@click.option("--model", help="Claude model of answers that do not name one.  [the model that is asked here]")
+@settings
+@click.pass_context
+def import_(ctx: click.Context, /, file: Path, dry_run: bool, model: str | None, **options: Any) -> None:
+    """Learn what Claude answered elsewhere: in llm, Claude Code, claude.ai, or another home.
+
+    FILE is JSON Lines (`shammah export`, or recorded streams), the logs.db of llm, a transcript of Claude Code or the
+    folder of all of them, or the data export of claude.ai. Nothing is sent, and nothing is paid.
+
+    \b
+    Examples:
+      shammah import --dry-run "$(llm logs path)"
+      shammah import ~/.claude/projects
+      shammah import conversations.json
+    """
+    home, config = home_and_config(ctx, options)
+    check_text("--model", model or "", config.max_query_bytes)
+    from shammah_mlx.cli import listing
+    from shammah_mlx.home.importing import sift
+    from shammah_mlx.transcripts.kinds import read
+
+    with progress("reading", None) as advance:
+        sifted = sift(home, config, read(file), time.time(), model, advance)
+    for line in listing.import_lines(sifted, config.teacher.model):
+        click.echo(line)
+    if dry_run or not sifted.interactions:
+        click.echo("Nothing was imported." if not dry_run else "This was a dry run: nothing was changed.")
+        return
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions
+    from shammah_mlx.home.folder import make_home
+    from shammah_mlx.models.weights import Weights, weights_folder
+    from shammah_mlx.teacher.recordings import Recorded
+
+    weights, opened = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
+    nobody = Recorded(())  # an import asks nobody, so it costs nothing
+    written = 0
+    try:
+        with Assistant(make_home(home), config, nobody, weights, options=opened) as assistant:
+            written = assistant.write_imported(sifted.interactions)
+            click.echo(f"Imported: {written:,}. They are learnt now; Ctrl-C puts off the rest.")
+            assistant.learn_rest(learning, wait=True)
+    except KeyboardInterrupt:
+        if not written:
+            raise
+        click.echo(LEARNING_POSTPONED, err=True)

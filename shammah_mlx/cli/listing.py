@@ -1,0 +1,93 @@
+"""Format what was asked, and what an import found, as plain text. Pure formatting."""
+
+from collections.abc import Iterator, Sequence
+
+from shammah_mlx.cli.console import one_line
+from shammah_mlx.cli.dates import local_date, local_time
+from shammah_mlx.home.importing import Sifted
+from shammah_mlx.home.prequential import Result
+from shammah_mlx.transcripts.jsonl import Line
+
+NARROWEST = 20  # columns that a question gets on the narrowest terminal
+LEAST_SHOWN = 0.0001  # US dollars; less is shown as less than this, not as nothing
+NAMES = {
+    "jsonl": "JSON Lines",
+    "llm": "llm's logs",
+    "claude-code": "Claude Code's transcripts",
+    "claude.ai": "a claude.ai export",
+}
+
+
+def log_lines(lines: Sequence[Line], width: int) -> Iterator[str]:
+    """Yield one line a question: number, date, source, cost, and its beginning, in `width` columns."""
+    cells = [(f"#{line.number}", local_time(line.at), _source(line), dollars(line.cost_usd)) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line, row in zip(lines, cells, strict=True):
+        start = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
+        yield f"{start}  {one_line(line.query, max(width - len(start) - 2, NARROWEST))}"
+
+
+def exchange(line: Line) -> str:
+    """Return one question with everything that belongs to it, under headings."""
+    parts = [f"#{line.number}  {local_time(line.at)}  {_source(line)}{_model(line)}  {dollars(line.cost_usd)}"]
+    if line.system:
+        parts.append(f"system prompt:\n{line.system}")
+    for turn in line.history:
+        parts.append(f"earlier question:\n{turn.query}\n\nanswer:\n{turn.reply}")
+    parts.append(f"question:\n{line.query}")
+    answer = line.reply if line.answer is None else line.answer
+    parts.append(f"answer:\n{answer or '(none)'}")
+    if line.answer is not None and line.reply is not None:
+        parts.append(f"Claude's reply, which checked it:\n{line.reply}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _model(line: Line) -> str:
+    return f" ({line.model})" if line.model and line.source == "claude" else ""
+
+
+def _source(line: Line) -> str:
+    if line.imported_from:
+        return f"from {line.imported_from}"
+    return f"{line.source}, archived" if line.archived else line.source or ""
+
+
+def dollars(usd: float | None) -> str:
+    """Return an amount; what was spent is never shown as nothing."""
+    if usd is None:
+        return "unpriced"
+    return "$0" if not usd else f"${usd:.4f}" if usd >= LEAST_SHOWN else f"<${LEAST_SHOWN}"
+
+
+def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
+    """Yield what an import found, what of it is new, and what was left out and why; `model` is asked here."""
+    for kind, count in sifted.found.items():
+        yield f"{count:,} question{'s' if count > 1 else ''} found in {NAMES.get(kind, kind)}."
+    if not sifted.found:
+        yield "No questions found."
+        return
+    days = dict.fromkeys(map(local_date, sifted.dates or ()))
+    dates = f" of {' to '.join(days)}" if days else ""
+    yield f"{len(sifted.interactions):,} to import{dates}."
+    for name, count in sifted.models.items():
+        yield f"  {count:,} answered by {one_line(name)}"
+    others = sum(count for name, count in sifted.models.items() if name != model)
+    if others:
+        yield f"  Answers of other models than {one_line(model)} are given again to questions for these only (--model)."
+    if sifted.skipped:
+        yield f"{sum(sifted.skipped.values()):,} skipped:"
+        yield from (f"  {count:,}: {reason}" for reason, count in sifted.skipped.items())
+
+
+def savings(result: Result, left_out: int) -> Iterator[str]:
+    """Yield what a replay of a home's own questions would have saved."""
+    total = result.total
+    saved, all_ = total.cost_all_usd - total.cost_usd, total.cost_all_usd
+    share = f" ({saved / all_:.0%})" if all_ else ""
+    yield (
+        f"Of {total.queries:,} questions, {total.queries - total.calls:,} calls and {dollars(max(saved, 0.0))} of"
+        f" {dollars(all_)}{share} would have been saved, by list prices and the length of the texts."
+    )
+    yield "Bad answers are counted by the meter alone: nobody judged them."
+    if left_out:
+        yield f"{left_out:,} questions are left out: there is no full answer of Claude's to compare with."

@@ -1,0 +1,70 @@
+"""JSON Lines with a question and its reply on each line: what `shammah export` writes, and recorded streams."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from shammah_mlx.events import Exchange
+from shammah_mlx.transcripts.found import ARCHIVED, LOCAL, UNREADABLE, Finds, Found, Skipped, unix_time
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """An earlier turn of the conversation."""
+
+    query: str
+    reply: str
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line. A recorded stream has `query` and `reply` alone; fields that are not listed are ignored."""
+
+    query: str
+    reply: str | None = None  # Claude's; None: he was not asked, or did not answer
+    answer: str | None = None  # what the user got, if that is not the reply
+    number: int | None = None  # of the question in its home
+    at: str | None = None  # when it was asked, ISO 8601
+    source: str | None = None  # who answered: claude, repeat, recall or decoder
+    model: str | None = None  # that replied
+    asked_model: str | None = None  # that was asked
+    system: str | None = None
+    history: tuple[Turn, ...] = ()  # oldest first
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    stop_reason: str | None = None
+    scope: int | None = None
+    other_host: bool = False  # another host than Anthropic's replied
+    cost_usd: float | None = None  # of reply and verdicts; None: unpriced, or nothing was bought
+    imported_from: str | None = None
+    archived: bool = False  # a rollback went back to before it
+
+
+def read(lines: Iterable[bytes]) -> Finds:
+    """Yield what is found in the lines."""
+    for content in lines:
+        if not content.strip():
+            continue
+        try:
+            line = msgspec.json.decode(content, type=Line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield Skipped(UNREADABLE)
+            continue
+        yield _found(line)
+
+
+def _found(line: Line) -> Found | Skipped:
+    if line.archived:
+        return Skipped(ARCHIVED)
+    if line.reply is None or line.other_host:
+        return Skipped(LOCAL)
+    return Found(
+        question=line.query,
+        answer=line.reply,
+        at=unix_time(line.at),
+        model=line.model,
+        system=line.system,
+        history=tuple(Exchange(turn.query, turn.reply) for turn in line.history),
+        stop_reason=line.stop_reason,
+        max_tokens=line.max_tokens,
+        stop_sequences=line.stop_sequences,
+        scope=line.scope,
+    )

@@ -1,0 +1,161 @@
+"""The command line's history: `log`, `export`, `import` and `replay --mine`."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from shammah_mlx.cli.dates import local_time
+from shammah_mlx.cli.listing import dollars, log_lines
+from shammah_mlx.transcripts.jsonl import Line
+from tests.command import Shammah
+from tests.loopback import Loopback
+from tests.served import BOLD
+from tests.transcripts.records import assistant, claude_code, llm_logs, user
+
+pytestmark = pytest.mark.settings(BOLD)
+THING = ("egg", "car", "door", "cat", "fish", "hat")
+ROWS = "".join(
+    json.dumps({"query": f"how do I paint a {name}", "reply": f"Paint the {name}."}) + "\n" for name in THING
+)
+
+
+def at_noon(number: int) -> str:
+    """Return a date in the local time zone, as it is printed."""
+    return datetime(2026, 5, number, 12, 0).astimezone().isoformat()
+
+
+def test_a_list_has_number_date_source_cost_and_the_beginning_of_the_question() -> None:
+    lines = [
+        Line("what is a\nmonad? " + 50 * "x", "A monoid.", number=12, at=at_noon(2), source="claude", cost_usd=0.0123),
+        Line("and?", number=7, at=at_noon(1), source="recall", cost_usd=0.0, archived=True),
+        Line("old", "a", number=3, source="claude", cost_usd=None),
+        Line("older", "a", number=2, source="claude", cost_usd=0.0, imported_from="llm"),
+    ]
+    first, *others = log_lines(lines, 80)
+    assert first.startswith("#12  2026-05-02 12:00  claude            $0.0123   what is a monad? xx")
+    assert (len(first), first[-1]) == (80, "…")
+    assert others == [
+        "#7   2026-05-01 12:00  recall, archived  $0        and?",
+        "#3   -                 claude            unpriced  old",
+        "#2   -                 from llm          $0        older",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(None, "unpriced"), (0.0, "$0"), (1e-6, "<$0.0001"), (0.00012, "$0.0001"), (2.5, "$2.5000")]
+)
+def test_money_that_was_spent_is_never_shown_as_nothing(usd: float | None, shown: str) -> None:
+    assert dollars(usd) == shown
+
+
+@pytest.mark.taught("where does the quetzal live?", "what is a monad?", "how do I boil an egg?", "what is a functor?")
+def test_log_lists_searches_and_shows(shammah: Shammah) -> None:
+    latest = shammah("log")
+    assert [line.split()[0] for line in latest.stdout.splitlines()] == ["#4", "#3", "#2"]
+    assert "what is a functor?" in latest.stdout.splitlines()[0]
+    assert latest.stderr == "The latest 3 of 4; -n 0 lists all.\n"
+    assert len(shammah("log", "-n", "0").stdout.splitlines()) == 4
+    found = shammah("log", "-q", "Quetzal asked")  # "You asked: …" is the answer
+    assert [line.split()[0] for line in found.stdout.splitlines()] == ["#1"]
+    assert "No question or answer has these words." in shammah("log", "-q", "heron").stderr
+    one = shammah("log", "1").stdout
+    assert "question:\nwhere does the quetzal live?\n\nanswer:\nYou asked: where does the quetzal live?\n" in one
+    shown = json.loads(shammah("log", "1", "--json").stdout)
+    assert (shown["number"], shown["source"]) == (1, "claude")
+    assert datetime.fromisoformat(shown["at"]).tzinfo is not None
+    assert local_time(shown["at"]) in one
+    assert [each["number"] for each in json.loads(shammah("log", "-n", "2", "--json").stdout)] == [4, 3]
+    assert local_time(shown["at"]) in shammah("why", "1").stdout
+    assert shammah("forget", "--yes", "quetzal").exit_code == 0
+    assert shammah("log", "-q", "quetzal").stdout == ""
+
+
+def test_log_shows_system_prompt_and_conversation(shammah: Shammah, claude: Loopback) -> None:
+    shammah("ask", "--claude", "--system", "be brief", "which moons has Mars?")
+    shammah("ask", "-c", "and Saturn?")
+    one = shammah("log", "2").stdout
+    for part in (
+        "system prompt:\nbe brief\n",
+        "earlier question:\nwhich moons has Mars?\n\nanswer:\nYou asked: which moons has Mars?\n",
+        "question:\nand Saturn?\n",
+    ):
+        assert part in one
+
+
+def test_what_is_not_there_is_said(shammah: Shammah) -> None:
+    assert shammah("log").stderr == "Nothing was asked yet.\n"
+    missing = shammah("log", "9")
+    assert (missing.exit_code, "no such question" in missing.stderr) == (1, True)
+    assert shammah("export").stdout == ""
+    assert shammah("log", "1", "-q", "x").exit_code == 2
+
+
+@pytest.mark.taught("how do I boil an egg?", "what is a monad?")
+def test_an_export_is_imported_elsewhere_and_can_be_replayed(shammah: Shammah, tmp_path: Path) -> None:
+    shammah("ask", "what is a monad?")  # answered here
+    path, replies = tmp_path / "all.jsonl", tmp_path / "replies.jsonl"
+    assert shammah("export", str(path)).stderr.endswith(f"3 questions written to {path}.\n")
+    lines = [json.loads(line) for line in shammah("export").stdout.splitlines()]
+    assert lines == [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["source"] for line in lines] == ["claude", "claude", "repeat"]
+    assert ["reply" in line for line in lines] == [True, True, False]
+    assert lines[2]["answer"] == "You asked: what is a monad?"
+    assert shammah("export", "--replies", str(replies)).exit_code == 0
+    assert shammah("replay", str(replies), "--generator", "recall").exit_code == 0
+    other = str(tmp_path / "other")
+    told = shammah("import", str(path), "--home", other)
+    assert (told.exit_code, "3: Claude did not answer it" in told.stdout) == (0, True)  # another host than his did
+
+
+def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_path: Path) -> None:
+    logs = llm_logs(
+        tmp_path / "logs.db",
+        {"prompt": "what is a monad?", "response": "A monoid."},
+        {"prompt": "what is a functor?", "response": "A map.", "model": "claude-3-5-haiku-20241022"},
+        {"prompt": "hello", "response": "Hi.", "model": "gpt-5"},
+    )
+    other = tmp_path / "other"
+    told = shammah("import", "--dry-run", str(logs), "--home", str(other))
+    assert told.exit_code == 0, told.output
+    assert told.stdout.splitlines() == [
+        "3 questions found in llm's logs.",
+        "2 to import of 2026-01-01 to 2026-01-02.",
+        "  1 answered by claude-sonnet-5-5",
+        "  1 answered by claude-3-5-haiku-20241022",
+        "  Answers of other models than claude-sonnet-5-5 are given again to questions for these only (--model).",
+        "1 skipped:",
+        "  1: another model than Claude answered",
+        "This was a dry run: nothing was changed.",
+    ]
+    assert not other.exists()
+
+
+def test_an_import_is_learnt_shown_and_replayed(shammah: Shammah, home: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS)
+    done = shammah("import", str(stream))
+    assert done.exit_code == 0, done.output
+    assert "Imported: 6." in done.stdout
+    claude_code(tmp_path / "projects" / "a" / "s.jsonl", user("how do I paint a dog"), assistant("Paint the dog."))
+    told = shammah("import", "--dry-run", str(tmp_path / "projects"))
+    assert told.stdout.startswith("1 question found in Claude Code's transcripts.\n1 to import of 2026-03-01.\n")
+    again = shammah("import", str(stream))
+    assert again.stdout.endswith("6: this answer is here already, or a newer one\nNothing was imported.\n")
+    status = json.loads(shammah("status", "--json").stdout)
+    assert (status["imported"], status["spent_usd"], status["journalled"]) == (6, 0.0, 0)
+    assert "from jsonl" in shammah("log", "-n", "1").stdout
+    replayed = shammah("replay", "--mine")
+    assert replayed.exit_code == 0, replayed.output
+    assert "Of 6 questions, " in replayed.stdout
+    assert "would have been saved, by list prices" in replayed.stdout
+    assert shammah("forget", "--yes", "paint the fish").exit_code == 0
+    assert json.loads(shammah("status", "--json").stdout)["imported"] == 5
+
+
+def test_replay_needs_one_of_both(shammah: Shammah, tmp_path: Path) -> None:
+    for arguments in ((), ("--mine", "x.jsonl"), ("--mine", "--judge", "simulated"), ("--mine", "--shuffle", "1")):
+        assert shammah("replay", *arguments).exit_code == 2
+    nothing = shammah("replay", "--mine")
+    assert (nothing.exit_code, "no questions to replay" in nothing.stderr) == (1, True)
