@@ -418,6 +418,17 @@ class JudgeConfig(_Frozen, frozen=True):
     local_weight: Weight = 0.0  # of its log-odds before there are labels: an untuned 1.5 B told little
 
 
+class BudgetConfig(_Frozen, frozen=True):
+    """How much money may be spent on Claude."""
+
+    month: Amount = MOST  # US dollars a calendar month, UTC; then nothing is forwarded; this much is no limit
+
+    @property
+    def is_set(self) -> bool:
+        """Return whether there is a limit."""
+        return self.month < MOST
+
+
 class StateConfig(_Frozen, frozen=True):
     """When models are saved, and how many saves are kept."""
 
@@ -463,6 +474,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     divergence: DivergenceConfig = DivergenceConfig()
     teacher: TeacherConfig = TeacherConfig()
     judge: JudgeConfig = JudgeConfig(share=0.0)  # the specification has no judge
+    budget: BudgetConfig = BudgetConfig()
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
 

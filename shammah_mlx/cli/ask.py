@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.console import check_text, read_query
-from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
 
 if TYPE_CHECKING:
     from shammah_mlx.events import ForcedSource
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="Seconds without a word from Claude until one of three tries fails.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer alone.")
+@budget
 @settings
 @click.pass_context
 def ask(
@@ -44,6 +45,7 @@ def ask(
     system: str | None,
     timeout: float | None,
     as_json: bool,
+    budget: float | None,
     **options: Any,
 ) -> None:
     """Answer QUERY, or the question on standard input.
@@ -52,7 +54,7 @@ def ask(
     """
     since = time.perf_counter()
     forced_source = _forced_source(claude=claude, local=local, strict=strict)
-    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
+    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
@@ -60,7 +62,7 @@ def ask(
     from shammah_mlx.server.protocol import AskRequest
 
     wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unstored, waits=wait)
-    chosen = merge_options(ctx, options)
+    chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
     ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
 

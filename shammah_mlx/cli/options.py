@@ -43,7 +43,7 @@ def _expand(path: str) -> Path:
 
 def _reject_nan(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
     if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not a number between 0 and 1", ctx, option)
+        raise click.BadParameter("nan is not a number", ctx, option)
     return value
 
 
@@ -69,6 +69,17 @@ def settings(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def budget(command: Command) -> Command:
+    """Add `--budget` to a command that may ask Claude; it overrides config.toml."""
+    return click.option(
+        "--budget",
+        type=click.FloatRange(min=0.0, max=1e9),
+        callback=_reject_nan,
+        metavar="USD",
+        help="Ask Claude nothing more once this much was spent this month.  [no limit]",
+    )(command)
 
 
 def merge_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -12,20 +12,22 @@ from shammah_mlx.cli.options import home_and_config, settings
 @settings
 @click.pass_context
 def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Show how much was asked, learnt and spent, and how many local answers were bad."""
+    """Show what is still missing, how much was asked, learnt, spent and saved, and how many local answers were bad."""
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
-    from shammah_mlx.cli import report
+    from shammah_mlx.cli import report, standing
     from shammah_mlx.home.overview import read_overview
     from shammah_mlx.home.snapshots import Snapshots
+    from shammah_mlx.server.client import is_served
 
-    overview = read_overview(home, config)
+    overview = read_overview(home, config, is_served=is_served(home))
     if as_json:
         click.echo(report.as_json(overview))
     else:
+        console = Console(markup=False, emoji=False)
         checkpoints = Snapshots(home, config.state).checkpoints()
-        Console(markup=False, emoji=False).print(report.status_table(home, overview, checkpoints))
+        console.print(standing.status_table(home, overview, checkpoints, console.encoding))
 
 
 @click.command()
