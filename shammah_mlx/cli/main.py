@@ -19,7 +19,7 @@ from shammah_mlx.cli.replay import replay
 from shammah_mlx.cli.serve import serve
 from shammah_mlx.cli.service import service
 from shammah_mlx.cli.setup import setup
-from shammah_mlx.cli.status import status, why
+from shammah_mlx.cli.status import report, status, why
 from shammah_mlx.cli.undo import forget, rebuild, rollback
 
 
@@ -39,5 +39,8 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
 
 
-for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, models, doctor, setup):
+for command in (
+    *(ask, learn, replay, status, why, report, rollback, rebuild, forget),
+    *(serve, service, key, models, doctor, setup),
+):
     main.add_command(command)

@@ -14,6 +14,7 @@ from shammah_mlx.home.prequential import Band, Result
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
 
+TELLING = 0.25  # highest upper end of an interval on bad answers that says something; wider ones only worry
 NOT_BY_SCORE = "by its score nothing is served yet; a repeat, or what Claude checked, may be"
 """What `status` and `why` say of a home in its first questions."""
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from shammah_mlx.cli.report import NOT_BY_SCORE, money, score
+from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, money, score
 from shammah_mlx.events import DraftSource
 from shammah_mlx.home.overview import JudgeOverview, Overview
 
-TELLING = 0.25  # highest upper end of an interval that says something; wider ones only worry
 BARS = "▁▂▃▄▅▆▇█"
 
 
