@@ -73,7 +73,7 @@ def key(series: Sequence[Series], band: Band | None = None) -> str:
     if band is not None:
         samples.append(('<rect class="band" x="2" y="2" width="36" height="12"/>', band.name))
     items = (
-        f'<li><svg viewBox="0 0 40 16" width="40" height="16" aria-hidden="true">{drawn}</svg> {escape(name)}</li>'
+        f'<li><svg viewBox="0 0 40 16" width="40" height="16" aria-hidden="true">{drawn}</svg>{escape(name)}</li>'
         for drawn, name in samples
     )
     return f'<ul class="key">{"".join(items)}</ul>'
@@ -93,7 +93,11 @@ def round_up(value: float) -> float:
     if value <= 0.0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if value <= factor * power * (1.0 + 1e-9))
+    return next(
+        factor * power
+        for factor in (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+        if value <= factor * power * (1.0 + 1e-9)
+    )
 
 
 def _svg(chart: Chart, drawn: str) -> str:

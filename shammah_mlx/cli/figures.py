@@ -57,7 +57,7 @@ def _who_answered(curves: Curves) -> Figure:
     series = (
         Series("answered by Claude", by_claude, 0),
         Series("Claude was called", called, 1),
-        Series("answered by Claude, as the specification expects", expected, 3, is_stepped=True),
+        Series("by Claude, as the specification expects", expected, 3, is_stepped=True),
     )
     last = curves.history[-2:]
     recent = totals(last)
@@ -187,7 +187,7 @@ def _money_row(line: Money) -> tuple[str, ...]:
 def _bar_key(names: Sequence[str]) -> str:
     items = "".join(
         f'<li><svg viewBox="0 0 20 16" width="20" height="16" aria-hidden="true"><rect class="bar s{style}" x="2" y="2"'
-        f' width="16" height="12"/></svg> {name}</li>'
+        f' width="16" height="12"/></svg>{name}</li>'
         for style, name in enumerate(names)
     )
     return f'<ul class="key">{items}</ul>'

@@ -37,11 +37,12 @@ figure { margin: 0; min-width: 0; } figcaption { font-size: .9rem; }
 .band { fill: var(--band); stroke: var(--s0); stroke-width: .8; stroke-dasharray: 2 3; }
 .key { display: flex; flex-wrap: wrap; gap: 2px 18px; list-style: none; margin: 0 0 8px; padding: 0;
   font-size: .88rem; }
-.key svg { vertical-align: -3px; }
+.key li { display: flex; gap: 6px; } .key svg { flex: none; margin-top: 3px; }
 details { font-size: .88rem; } summary { cursor: pointer; color: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; margin-top: 6px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 3px 10px; border-bottom: 1px solid var(--edge); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
+@media (max-width: 520px) { figure { padding: 12px; } .chart text { font-size: 16px; } }
 @media print { figure { break-inside: avoid; } }
 """
 

@@ -232,7 +232,8 @@ class Service:
 
     def _refusal(self) -> Outage | None:
         if self._assistant is None and self._is_stale():
-            self.config = self._read_config()
+            with suppress(ShammahError):  # the next question reports it; until then the budget stays
+                self.config = self._read_config()
         budget = self.config.budget
         if not budget.is_set:
             return None
