@@ -137,12 +137,12 @@ def _bad_answers(overview: Overview, curves: Curves) -> Figure:
 
 def _money(overview: Overview) -> Figure:
     name = "Money"
-    months = sorted({line.month for line in overview.months})
+    months = sorted({line.month for line in overview.money.months})
     if not months:
         return Figure(name, "Spent and saved.", instead="Nothing was spent yet.")
-    spent = [sum(line.spent_usd for line in overview.months if line.month == month) for month in months]
-    saved = [sum(line.saved_usd or 0.0 for line in overview.months if line.month == month) for month in months]
-    words = ("would have cost", "would have saved") if overview.recorded else ("spent", "saved, by estimate")
+    spent = [sum(line.spent_usd for line in overview.money.months if line.month == month) for month in months]
+    saved = [sum(line.saved_usd or 0.0 for line in overview.money.months if line.month == month) for month in months]
+    words = ("would have cost", "would have saved") if overview.money.recorded else ("spent", "saved, by estimate")
     series = (
         Series(words[0], [(float(place), usd) for place, usd in enumerate(spent)], 0),
         Series(words[1], [(float(place), usd) for place, usd in enumerate(saved)], 1),
@@ -175,7 +175,7 @@ def _money(overview: Overview) -> Figure:
         "answers saved",
         "saved, about",
     )
-    return Figure(name, says, drawn, _bar_key(words), columns, [_money_row(line) for line in overview.months])
+    return Figure(name, says, drawn, _bar_key(words), columns, [_money_row(line) for line in overview.money.months])
 
 
 def _money_row(line: Money) -> tuple[str, ...]:

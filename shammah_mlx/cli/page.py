@@ -51,7 +51,9 @@ def page(overview: Overview, curves: Curves, config: Config, now: float) -> str:
     """Return the page. It holds numbers and the names of models, and no text of a question or an answer."""
     made = datetime.fromtimestamp(now, UTC).strftime("%B %-d, %Y, %H:%M UTC")
     shown = "".join(_figure(each) for each in figures.all_figures(overview, curves, config))
-    recorded = "<p>These questions come from a recorded stream: nobody paid for them.</p>" if overview.recorded else ""
+    recorded = (
+        "<p>These questions come from a recorded stream: nobody paid for them.</p>" if overview.money.recorded else ""
+    )
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -78,19 +80,19 @@ def page(overview: Overview, curves: Curves, config: Config, now: float) -> str:
 
 def _tiles(overview: Overview) -> str:
     """Return the few numbers that people ask for first."""
-    here = sum(block.local for block in overview.history)
-    asked = sum(block.queries for block in overview.history)
-    saved = "-" if overview.saved_usd is None else money(overview.saved_usd)
+    here = sum(block.local for block in overview.history.blocks)
+    asked = sum(block.queries for block in overview.history.blocks)
+    saved = "-" if overview.money.saved_usd is None else money(overview.money.saved_usd)
     unpriced = f"; {overview.unpriced_calls} calls unpriced" if overview.unpriced_calls else ""
-    spent = ("would have cost", "by list prices") if overview.recorded else ("spent", "on answers and checks")
+    spent = ("would have cost", "by list prices") if overview.money.recorded else ("spent", "on answers and checks")
     tiles = (
         ("questions", f"{asked:,}", f"{overview.trained:,} learnt"),
         ("answered here", f"{here / asked:.0%}" if asked else "-", f"{here:,} answers"),
         (spent[0], money(overview.spent_usd), spent[1] + unpriced),
         (
-            "would have saved" if overview.recorded else "saved",
+            "would have saved" if overview.money.recorded else "saved",
             saved,
-            f"about, for {overview.saved_calls:,} calls less",
+            f"about, for {overview.money.saved_calls:,} calls less",
         ),
         ("bad answers allowed", _allowed(overview), f"{overview.bad_rate.audits:,} audits made"),
     )

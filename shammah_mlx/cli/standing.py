@@ -38,27 +38,28 @@ def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
     yield "memory", _memory(overview)
     forwarded = "-" if overview.forward_rate is None else f"{overview.forward_rate:.1%} of all queries"
     yield "to Claude", forwarded
-    if len(overview.history) > 1 and _can_show(BARS, encoding):
-        each = f"of each {overview.block} questions"
-        yield "Claude called", f"{sparkline(block.calls / block.queries for block in overview.history)}  {each}"
-        yield "answered here", f"{sparkline(block.local / block.queries for block in overview.history)}  {each}"
+    if len(overview.history.blocks) > 1 and _can_show(BARS, encoding):
+        each = f"of each {overview.history.block} questions"
+        yield "Claude called", f"{sparkline(block.calls / block.queries for block in overview.history.blocks)}  {each}"
+        yield "answered here", f"{sparkline(block.local / block.queries for block in overview.history.blocks)}  {each}"
     yield "local threshold", _threshold(overview.accept_threshold, overview.thresholds)
 
 
 def _memory(overview: Overview) -> str:
     """Say what is missing before memory answers new wordings, or what it does."""
-    lacking = overview.measured < overview.to_measure
-    measured = f"{overview.measured} of {overview.to_measure} measured"
-    if overview.questions_to_go:
-        to_go = f"{overview.questions_to_go} more question{'s' * (overview.questions_to_go > 1)} before memory answers"
-        return f"{to_go}; {measured}" if overview.to_measure else to_go
-    if lacking and not overview.served_local:
+    lacking = overview.lacking
+    measured = f"{lacking.measured} of {lacking.to_measure} measured"
+    if lacking.questions:
+        to_go = f"{lacking.questions} more question{'s' * (lacking.questions > 1)} before memory answers"
+        return f"{to_go}; {measured}" if lacking.to_measure else to_go
+    is_measuring = lacking.measured < lacking.to_measure
+    if is_measuring and not overview.served_local:
         return f"{measured} before memory answers: each question that goes to Claude may measure one"
-    if lacking:
+    if is_measuring:
         return f"{overview.served_local} answers so far; {measured} before a score alone is enough"
     if not overview.served_local:
         return "no past answer has been sure enough yet"
-    last = overview.history[-2:]
+    last = overview.history.blocks[-2:]
     recent = sum(block.local for block in last) / max(1, sum(block.queries for block in last))
     return f"answers: {overview.served_local} served, {recent:.0%} of the latest questions"
 
@@ -97,25 +98,24 @@ def _allowed(overview: Overview) -> str:
 
 def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     """Yield what was spent and saved; a recorded stream cost nothing, and says what it would have cost."""
-    spent = money(overview.spent_usd)
-    others = overview.unpriced_calls - overview.own_account_calls
+    spent, sums = money(overview.spent_usd), overview.money
+    others = overview.unpriced_calls - sums.own_account_calls
     without = [f"{others} unpriced calls"] * bool(others)
-    without += [f"{overview.own_account_calls} on clients' own accounts"] * bool(overview.own_account_calls)
+    without += [f"{sums.own_account_calls} on clients' own accounts"] * bool(sums.own_account_calls)
     unknown = f"; without {' and '.join(without)}" if without else ""
-    if overview.recorded:
+    if sums.recorded:
         yield "would have cost", f"{spent} by list prices; a recorded stream costs nothing{unknown}"
     else:
-        passed_on = f", {overview.passed_on} requests passed on among it" if overview.passed_on else ""
-        month = f"{money(overview.spent_this_month_usd)} this month"
-        yield "spent", f"{spent}, {month}{passed_on}{unknown}"
-    if overview.saved_calls:
-        would = "would have saved" if overview.recorded else "saved"
-        amount = "an unknown amount" if overview.saved_usd is None else f"about {money(overview.saved_usd)}"
-        yield would, f"{amount}, by estimate: {overview.saved_calls} answers bought no call"
-    if overview.budget_usd is not None and not overview.recorded:
-        is_spent = overview.spent_this_month_usd >= overview.budget_usd
-        state = "spent: Claude is not asked until next month" if is_spent else "not reached"
-        yield "budget", f"{money(overview.budget_usd)} a month (UTC), {state}"
+        passed_on = f", {sums.passed_on} requests passed on among it" if sums.passed_on else ""
+        yield "spent", f"{spent}, {money(sums.this_month_usd)} this month{passed_on}{unknown}"
+    if sums.saved_calls:
+        would = "would have saved" if sums.recorded else "saved"
+        amount = "an unknown amount" if sums.saved_usd is None else f"about {money(sums.saved_usd)}"
+        answers = "1 answer" if sums.saved_calls == 1 else f"{sums.saved_calls:,} answers"
+        yield would, f"{amount}, by estimate: {answers} bought no call"
+    if sums.budget_usd is not None and not sums.recorded:
+        state = "spent: Claude is not asked until next month" if sums.is_budget_spent else "not reached"
+        yield "budget", f"{money(sums.budget_usd)} a month (UTC), {state}"
 
 
 def _state(overview: Overview) -> str:

@@ -11,7 +11,7 @@ from shammah_mlx.events import ROLES, Role
 from shammah_mlx.framework.metrics import metrics_path
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block
-from shammah_mlx.home.overview import block_size
+from shammah_mlx.home.progress import block_size
 from shammah_mlx.risk.accounts import estimates
 
 MOST_POINTS = 25  # of a curve; more are no easier to read, and each estimate of bad answers reads the journal's drafts

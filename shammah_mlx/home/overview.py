@@ -3,7 +3,6 @@
 The structs are what `--json` prints; the fields that are renamed have the names the output has always had.
 """
 
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -17,12 +16,10 @@ from shammah_mlx.framework.metrics import Tally, usual_doubt
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.background import is_learning, last_failure
 from shammah_mlx.home.journal import Journal, Totals
-from shammah_mlx.home.ledger import Block, Money, month_start
+from shammah_mlx.home.progress import History, Lacking, MoneyOverview, lacking, read_history, read_money
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
-
-LEAST_BLOCK, MOST_BLOCKS = 10, 24  # questions in a block, so that shares mean something; blocks, to fit one line
 
 
 class BadRate(msgspec.Struct, frozen=True):
@@ -74,19 +71,9 @@ class Overview(
     spread: float | None  # share of Claude's own answers that differ when he is asked again; None: never asked again
     repeats: int  # questions asked again whose answers were compared
     judge: JudgeOverview
-    saved_usd: float | None  # what the local answers that bought no call would have cost, by estimate; None: not known
-    saved_calls: int  # those answers
-    passed_on: int  # requests that the service passed on and Claude charged for
-    own_account_calls: int  # of the unpriced calls, those that a client's own credential paid
-    months: list[Money]
-    spent_this_month_usd: float
-    budget_usd: float | None  # a month; None: no limit
-    recorded: bool  # the questions came from a recorded stream, and nobody paid
-    questions_to_go: int  # until an answer may be served by its score
-    measured: int  # drafts that were compared with Claude's answers, of the source that memory or decoder is
-    to_measure: int  # how many there must be before any of them is served by its score
-    block: int  # questions in each block of `history`
-    history: list[Block]
+    money: MoneyOverview
+    lacking: Lacking
+    history: History
     service: bool  # whether a service runs in this home
     missing_files: list[str]  # of the models
 
@@ -147,16 +134,6 @@ class Explanation(
     versions: dict[str, str]
 
 
-class _Account(msgspec.Struct, frozen=True):
-    """What the ledger says."""
-
-    months: list[Money] = []
-    spent_this_month: float = 0.0
-    is_recorded: bool = False
-    block: int = LEAST_BLOCK
-    history: list[Block] = []
-
-
 def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
     """Read how a home does; a home that does not exist has done nothing, and is not made.
 
@@ -166,7 +143,9 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         BadInputError: the path is not a folder.
         BadStateError: journal or models are damaged.
     """
-    snapshots, path, account = Snapshots(home, config.state), home / "journal.db", _Account()
+    snapshots, path = Snapshots(home, config.state), home / "journal.db"
+    budget = config.budget
+    spent, history = MoneyOverview(budget_usd=budget.month if budget.is_set else None), History()
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
     if path.exists():
@@ -174,15 +153,13 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
             manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
             totals = journal.totals(manifest.cursor if manifest else 0)
             accounts = summarise(journal.after(0), config)
-            account = _account(journal, totals.journalled)
+            spent, history = read_money(journal, budget), read_history(journal, totals.journalled)
     else:
         manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
     low, high = accounts.served.interval or (None, None)
     learns = bool(totals.pending) and is_learning(home, config)
-    measured, to_measure = _measured(config, manifest)
-    saved = [month.saved_usd for month in account.months if month.saved_usd is not None]
     return Overview(
         seen=seen,
         journalled=totals.journalled,
@@ -207,47 +184,12 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         spread=accounts.spread.rate,
         repeats=accounts.spread.repeats,
         judge=JudgeOverview(accounts.judge.verdicts, accounts.judge.decisive, accounts.judge.wrong, accounts.judge.usd),
-        saved_usd=sum(saved) if saved else None,
-        saved_calls=sum(month.saved_calls for month in account.months),
-        passed_on=sum(month.passed_on for month in account.months),
-        own_account_calls=sum(month.own_account for month in account.months),
-        months=account.months,
-        spent_this_month_usd=account.spent_this_month,
-        budget_usd=config.budget.month if config.budget.is_set else None,
-        recorded=account.is_recorded,
-        questions_to_go=max(0, config.policy.forward_only - seen),
-        measured=measured,
-        to_measure=to_measure,
-        block=account.block,
-        history=account.history,
+        money=spent,
+        lacking=lacking(config, manifest, seen),
+        history=history,
         service=is_served,
         missing_files=snapshots.missing(manifest) if manifest else [],
     )
-
-
-def _account(journal: Journal, queries: int) -> _Account:
-    block = block_size(queries, MOST_BLOCKS)
-    ledger = journal.ledger
-    spent = ledger.spent_since(month_start(time.time()))
-    return _Account(ledger.money(), spent, ledger.is_recorded(), block, ledger.history(block))
-
-
-def block_size(queries: int, most: int) -> int:
-    """Return a round number of questions, so that these fill at most so many blocks."""
-    sizes = (factor * 10**power for power in range(1, 18) for factor in (1, 2, 5))
-    return next(size for size in sizes if size >= LEAST_BLOCK and queries <= most * size)
-
-
-def _measured(config: Config, manifest: Manifest | None) -> tuple[int, int]:
-    """Return how many drafts were measured, and how many must be before one is served; (0, 0) if nothing is promised.
-
-    Repeats need none; of the other sources the memory's are counted, or the decoder's where there is no memory.
-    """
-    if not config.risk.promises:
-        return 0, 0
-    sources = no_counts(config)
-    counts = (manifest.score_counts if manifest else {}).get("recall" if "recall" in sources else "decoder")
-    return int(sum(counts.measured)) if counts else 0, int(config.risk.known)
 
 
 def _thresholds(config: Config, manifest: Manifest | None, seen: int) -> dict[DraftSource, float | None]:

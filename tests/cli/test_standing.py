@@ -18,7 +18,8 @@ from shammah_mlx.events import Draft, Interaction, Query, Reply, Request, Route,
 from shammah_mlx.home.curves import Curves, read_curves
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block
-from shammah_mlx.home.overview import BadRate, Overview, block_size, read_overview
+from shammah_mlx.home.overview import BadRate, Overview, read_overview
+from shammah_mlx.home.progress import History, Lacking, MoneyOverview, block_size
 from shammah_mlx.presets import PRESETS
 from tests.cli.test_default import LEARNT, learn_all
 from tests.command import Shammah
@@ -41,15 +42,15 @@ def shown(overview: Overview, encoding: str = "utf-8", **changed: object) -> str
 
 
 def test_a_beginner_reads_what_is_missing(empty: Overview) -> None:
-    young = {"seen": 13, "questions_to_go": 37, "measured": 12, "to_measure": 60}
-    assert "memory 37 more questions before memory answers; 12 of 60 measured" in shown(empty, **young)
-    assert "memory 1 more question before memory answers;" in shown(empty, **young | {"questions_to_go": 1})
-    later = shown(empty, **young | {"questions_to_go": 0})
-    assert "memory 12 of 60 measured before memory answers" in later
+    young = shown(empty, seen=13, lacking=Lacking(37, 12, 60))
+    assert "memory 37 more questions before memory answers; 12 of 60 measured" in young
+    assert "memory 1 more question before memory answers;" in shown(empty, lacking=Lacking(1, 12, 60))
+    assert "memory 12 of 60 measured before memory answers" in shown(empty, lacking=Lacking(0, 12, 60))
+    assert "memory 1 more question before memory answers\n" in shown(empty, lacking=Lacking(1, 0, 0))
 
 
 def test_an_empty_home_says_by_the_settings_what_is_missing(empty: Overview) -> None:
-    assert (empty.questions_to_go, empty.measured, empty.to_measure) == (50, 0, 60)
+    assert empty.lacking == Lacking(50, 0, 60)
     assert f"local threshold {NOT_BY_SCORE}" in shown(empty)
     assert "nothing asked yet" in shown(empty)
 
@@ -85,7 +86,7 @@ def test_no_threshold_is_shown_as_1(empty: Overview) -> None:
 
 
 def test_a_recorded_stream_is_not_said_to_have_cost_money(empty: Overview) -> None:
-    found = shown(empty, recorded=True, spent_usd=0.3, saved_usd=0.1, saved_calls=7)
+    found = shown(empty, spent_usd=0.3, money=MoneyOverview(recorded=True, saved_usd=0.1, saved_calls=7))
     assert "would have cost $0.3000" in found
     assert "would have saved about $0.1000" in found
     assert not re.search(r"^(spent|saved)", found, re.MULTILINE)
@@ -105,9 +106,9 @@ def test_what_is_missing_of_the_models_is_named(empty: Overview) -> None:
 
 
 def test_the_history_is_drawn_where_the_terminal_can_show_it(empty: Overview) -> None:
-    history = [Block(50, 50, 0), Block(50, 25, 26)]
-    assert "answered here ▁▅ of each 50 questions" in shown(empty, history=history, block=50)
-    assert "answered here" not in shown(empty, "ascii", history=history, block=50)
+    history = History(50, [Block(50, 50, 0), Block(50, 25, 26)])
+    assert "answered here ▁▅ of each 50 questions" in shown(empty, history=history)
+    assert "answered here" not in shown(empty, "ascii", history=history)
     assert sparkline([0.0, 1.0]) == "▁█"
 
 
