@@ -5,6 +5,7 @@ import time
 import msgspec
 
 from shammah_mlx.config import BudgetConfig, Config
+from shammah_mlx.events import DraftSource
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block, Money, month_start
 from shammah_mlx.home.snapshots import Manifest
@@ -70,8 +71,8 @@ def lacking(config: Config, manifest: Manifest | None, seen: int) -> Lacking:
     questions = max(0, config.policy.forward_only - seen)
     if not config.risk.promises:
         return Lacking(questions, 0, 0)
-    source = "recall" if "recall" in no_counts(config) else "decoder"
-    counts = manifest.score_counts.get(source) if manifest else None  # type: ignore[call-overload]
+    source: DraftSource = "recall" if "recall" in no_counts(config) else "decoder"
+    counts = manifest.score_counts.get(source) if manifest else None
     return Lacking(questions, int(sum(counts.measured)) if counts else 0, int(config.risk.known))
 
 

@@ -71,6 +71,7 @@ class Service:
         self._has_reached_claude = False  # since late audits were last made
         self._is_warm = False  # whether all models that may be needed are loaded
         self._passed_on: deque[PassedOn] = deque()  # not in the ledger yet
+        self._spent = 0.0  # this month, when last read
         self._worker = Worker(self._work_when_idle)
         self.pending = 0  # interactions not learnt yet, when last counted
         self.learnt = 0  # interactions, by this process
@@ -237,10 +238,11 @@ class Service:
         budget = self.config.budget
         if not budget.is_set:
             return None
-        with self._ledger() as ledger:
-            spent = ledger.spent_since(month_start(time.time()))
-        unwritten = sum(passed.usd or 0.0 for passed in self._passed_on)
-        return outage(BUDGET_SPENT) if spent + unwritten >= budget.month else None
+        if not self._away:  # whoever has the home to itself may be rewriting the journal
+            with self._ledger() as ledger:
+                self._spent = ledger.spent_since(month_start(time.time()))
+        unwritten = sum(passed.usd or 0.0 for passed in self._passed_on.copy())
+        return outage(BUDGET_SPENT) if self._spent + unwritten >= budget.month else None
 
     @contextmanager
     def _ledger(self) -> Iterator[Ledger]:
