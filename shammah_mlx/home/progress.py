@@ -1,6 +1,7 @@
 """Read what a home spent and saved, what it still lacks, and how it came this far: parts of what `status` says."""
 
 import time
+from collections.abc import Iterator
 
 import msgspec
 
@@ -84,5 +85,5 @@ def read_history(journal: Journal, queries: int) -> History:
 
 def block_size(queries: int, most: int) -> int:
     """Return a round number of questions, so that these fill at most so many blocks."""
-    sizes = (factor * 10**power for power in range(1, 18) for factor in (1, 2, 5))
+    sizes: Iterator[int] = (factor * 10**power for power in range(1, 18) for factor in (1, 2, 5))
     return next(size for size in sizes if size >= LEAST_BLOCK and queries <= most * size)

@@ -70,7 +70,8 @@ def test_requests_passed_on_are_counted_by_their_usage_and_without_their_text(
     assert line.spent_usd == pytest.approx(2 * (10 * 1.0 + 20 * 5.0) / 1e6)
     assert http.post("/v1/messages", json=tools(), headers=MINE).status_code == 200
     line = passed_on(served.home, 3)
-    assert (line.own_account, line.unpriced, line.spent_usd) == (1, 1, pytest.approx(0.00022))
+    assert (line.own_account, line.unpriced) == (1, 1)
+    assert line.spent_usd == pytest.approx(0.00022)
     assert not any(b"Certainly" in path.read_bytes() for path in served.home.glob("journal.db*"))
     with served.own() as own:
         assert "shammah_spent_usd_total 0.00022" in own.get("/metrics").text
