@@ -149,8 +149,8 @@ def _money(overview: Overview) -> Figure:
     )
     unpriced = f" {overview.unpriced_calls} calls are unpriced and not in it." if overview.unpriced_calls else ""
     says = (
-        f"US dollars a month (UTC), by list prices. In all {money(sum(spent))} {words[0]}, about {money(sum(saved))}"
-        f" {words[1]}: what the answers that bought no call would have cost, by this home's own replies.{unpriced}"
+        f"US dollars a month (UTC), by list prices. In all: {words[0]} {money(sum(spent))}; {words[1]} {money(sum(saved))},"
+        f" which is what the answers that bought no call would have cost by this home's own replies.{unpriced}"
     )
     drawn = bar_chart(
         Chart(
