@@ -149,8 +149,9 @@ def _money(overview: Overview) -> Figure:
     )
     unpriced = f" {overview.unpriced_calls} calls are unpriced and not in it." if overview.unpriced_calls else ""
     says = (
-        f"US dollars a month (UTC), by list prices. In all: {words[0]} {money(sum(spent))}; {words[1]} {money(sum(saved))},"
-        f" which is what the answers that bought no call would have cost by this home's own replies.{unpriced}"
+        f"US dollars a month (UTC), by list prices. In all: {words[0]} {money(sum(spent))};"
+        f" {words[1]} {money(sum(saved))}, which is what the answers that bought no call would have cost by this"
+        f" home's own replies.{unpriced}"
     )
     drawn = bar_chart(
         Chart(

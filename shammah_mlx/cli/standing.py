@@ -121,6 +121,8 @@ def _money(overview: Overview) -> Iterator[tuple[str, str]]:
 def _state(overview: Overview) -> str:
     if overview.missing_files:
         return f"damaged: {', '.join(overview.missing_files)} missing; `shammah rebuild` makes the models again"
+    if not overview.journalled:
+        return "nothing stored yet"
     return "sound: journal readable, models complete; `shammah doctor` checks every byte"
 
 

@@ -99,7 +99,8 @@ def test_money_that_was_spent_is_never_shown_as_nothing() -> None:
 
 
 def test_what_is_missing_of_the_models_is_named(empty: Overview) -> None:
-    assert "state sound" in shown(empty)
+    assert "state nothing stored yet" in shown(empty)
+    assert "state sound" in shown(empty, journalled=1)
     assert "state damaged: router.safetensors missing; `shammah rebuild`" in shown(
         empty, missing_files=["router.safetensors"]
     )
