@@ -452,6 +452,17 @@ class PrivacyConfig(_Frozen, frozen=True):
                     raise ValueError(f"`{name}` has a pattern that is no regular expression: {error}") from error
 
 
+class BudgetConfig(_Frozen, frozen=True):
+    """How much money may be spent on Claude."""
+
+    month: Amount = MOST  # US dollars a calendar month, UTC; then nothing is forwarded; this much is no limit
+
+    @property
+    def is_set(self) -> bool:
+        """Return whether there is a limit."""
+        return self.month < MOST
+
+
 class StateConfig(_Frozen, frozen=True):
     """When models are saved, and how many saves are kept."""
 
@@ -498,6 +509,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     teacher: TeacherConfig = TeacherConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     judge: JudgeConfig = JudgeConfig(share=0.0)  # the specification has no judge
+    budget: BudgetConfig = BudgetConfig()
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
 

@@ -337,6 +337,7 @@ class Interaction(
     ms: float | None = None  # milliseconds until the user had the answer
     late_for: int | None = None  # late audits: number of the interaction they measure
     by_check: bool | UnsetType = UNSET  # True: the judge let the best draft pass before it was served
+    unpaid: bool | UnsetType = UNSET  # True: its audit was due, and the month's budget was spent
 
     @classmethod
     def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:

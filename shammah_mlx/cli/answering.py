@@ -162,6 +162,8 @@ def _print_shortcomings(answered: Interaction) -> int:
             why = "nothing is promised for the first questions" if is_early else score
         elif answered.audit:
             why = "Claude could not be asked to check this local answer"
+            if answered.unpaid is True:
+                why = "the month's budget is spent, so Claude was not asked to check this local answer"
         click.echo(f"Not covered: {why}.", err=True)
         return UNCOVERED
     if answered.served_local or reply is None:

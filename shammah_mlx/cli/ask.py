@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
 from shammah_mlx.cli.words import QuestionCommand
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help="Seconds without a word from Claude until one of three tries fails.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer alone.")
+@budget
 @settings
 @click.pass_context
 def ask(
@@ -65,6 +66,7 @@ def ask(
     wait: bool,
     timeout: float | None,
     as_json: bool,
+    budget: float | None,
     **options: Any,
 ) -> None:
     """Answer a question: WORDS, what is piped in, and files.
@@ -86,7 +88,7 @@ def ask(
     """
     since = time.perf_counter()
     forced_source = _forced_source(claude=claude, local=local, strict=strict)
-    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
+    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
     from shammah_mlx.cli.answering import answer
     from shammah_mlx.cli.question import Asked, read_question, warning_of_length
     from shammah_mlx.server.protocol import AskRequest
@@ -106,7 +108,7 @@ def ask(
         waits=wait,
         attachments=query.attachments or (),
     )
-    chosen = merge_options(ctx, options)
+    chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
     in_process = has_settings or request_bytes(query) > config.service.most_body_bytes
     ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=in_process, as_json=as_json))

@@ -5,19 +5,20 @@ from typing import Any
 import click
 
 from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, say_waiting
-from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.cli.options import budget, home_and_config, settings
 from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
 
 
 @click.command()
+@budget
 @settings
 @click.pass_context
-def learn(ctx: click.Context, /, **options: Any) -> None:
+def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
     """Learn from all stored questions that are not learnt yet, and make the audits that are due.
 
     Every question starts this in the background. Run it yourself if that was interrupted.
     """
-    home, config = home_and_config(ctx, options)
+    home, config = home_and_config(ctx, options, {"budget": {"month": budget}})
     if not (home / "journal.db").exists():
         click.echo("Nothing to learn: no question was asked yet.")
         return

@@ -23,7 +23,7 @@ from shammah_mlx.cli.replay import replay
 from shammah_mlx.cli.serve import serve
 from shammah_mlx.cli.service import service
 from shammah_mlx.cli.setup import setup
-from shammah_mlx.cli.status import status, why
+from shammah_mlx.cli.status import report, status, why
 from shammah_mlx.cli.templates import templates
 from shammah_mlx.cli.undo import forget, rebuild, rollback
 
@@ -54,6 +54,7 @@ for command in (
     replay,
     status,
     why,
+    report,
     log,
     export,
     import_,

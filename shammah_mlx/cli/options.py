@@ -1,5 +1,6 @@
 """Options that nearly every command takes: `--home`, `--preset`, `--max-bad-rate`, `--seed`."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,12 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # older versions of cli
         raise click.BadParameter(f"{value!r} is not above 0 and at most 1, or 100%.{meant}", ctx, param)
 
 
+def _reject_nan(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number", ctx, option)
+    return value
+
+
 def settings(command: Command) -> Command:
     """Add the common options to a command; each of them overrides config.toml."""
     for option in (
@@ -83,6 +90,17 @@ def settings(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def budget(command: Command) -> Command:
+    """Add `--budget` to a command that may ask Claude; it overrides config.toml."""
+    return click.option(
+        "--budget",
+        type=click.FloatRange(min=0.0, max=1e9),
+        callback=_reject_nan,
+        metavar="USD",
+        help="Ask Claude nothing more once this much was spent this month.  [no limit]",
+    )(command)
 
 
 def merge_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,6 @@
-"""Format what people and programs read: tables, and JSON with fixed names. Pure formatting."""
+"""Format what people and programs read of answers and runs: money, tables, JSON with fixed names. Pure formatting."""
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -10,12 +8,16 @@ from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.dates import local_time
-from shammah_mlx.events import ClaudeOnly, DraftSource, Outcome
-from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, JudgeOverview, Overview
+from shammah_mlx.events import ClaudeOnly, Outcome
+from shammah_mlx.home.overview import ExplainedDraft, Explanation, Overview
 from shammah_mlx.home.prequential import Band, Result
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
+
+TELLING = 0.25  # highest upper end of an interval on bad answers that says something; wider ones only worry
+NOT_BY_SCORE = "by its score nothing is served yet; a repeat, or what Claude checked, may be"
+"""What `status` and `why` say of a home in its first questions."""
 
 OUTCOMES: dict[Outcome, str] = {
     "forwarded": "Claude was asked, and nothing was drafted before",
@@ -36,82 +38,21 @@ def as_json(shown: Overview | Explanation) -> str:
     return json.dumps(msgspec.to_builtins(shown))
 
 
-def status_table(home: Path, overview: Overview, checkpoints: Sequence[int]) -> Table:
-    """Return a home's overview as a table."""
-    spent = f"${overview.spent_usd:.4f}"
-    if overview.unpriced_calls:
-        spent += f", unpriced calls: {overview.unpriced_calls}"
-    accuracy = f"Router {_share(overview.router_accuracy)}, Validator {_share(overview.validator_accuracy)}"
-    pending = f"{overview.pending} {'being learnt' if overview.is_learning else 'pending'}"
-    forwarded = "-" if overview.forward_rate is None else f"{overview.forward_rate:.1%} of all queries"
-    table = Table(show_header=False, box=None)
-    for name, value in (
-        ("home", str(home) if overview.journalled or overview.seen else f"{home} (nothing asked yet)"),
-        ("preset", overview.preset),
-        ("queries seen", f"{overview.seen} ({overview.trained} learnt, {pending})"),
-        *([("imported", f"{overview.imported} of these")] if overview.imported else []),
-        *([("learning", f"stopped: {overview.learning_failed}")] if overview.learning_failed else []),
-        ("to Claude", forwarded),
-        ("local threshold", _threshold(overview.accept_threshold, overview.thresholds)),
-        ("bad local answers", _bad_rate(overview.bad_rate, overview.served_local)),
-        ("allowed", _allowed(overview)),
-        ("audits", f"{overview.bad_rate.audits}, missed: {overview.audits_missed}"),
-        ("Claude's own spread", _spread(overview)),
-        ("judge", _judge(overview.judge)),
-        ("right decisions", accuracy),
-        ("spent", spent),
-        ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
-    ):
-        table.add_row(name, value)
-    return table
+def money(usd: float | None) -> str:
+    """Return an amount of US dollars, with as many digits as it takes not to round it to nothing."""
+    if usd is None:
+        return "unpriced"
+    if usd >= 1.0 or not usd:
+        return f"${usd:,.2f}"
+    for digits in (4, 6):
+        if usd >= 10.0**-digits:
+            return f"${usd:.{digits}f}"
+    return "less than $0.000001"
 
 
-def _threshold(accept_threshold: float | None, thresholds: Mapping[DraftSource, float | None]) -> str:
-    """Return what p_accept must exceed: both the policy's threshold and the one of the source."""
-    if accept_threshold is None:
-        return "nothing is served locally yet"
-    if not thresholds:
-        return f"p_accept above {accept_threshold}"
-    needed = {
-        source: "nothing yet" if threshold is None else f"p_accept above {max(threshold, accept_threshold):.3f}"
-        for source, threshold in thresholds.items()
-    }
-    return "; ".join(f"{source}: {needs}" for source, needs in needed.items())
-
-
-def _allowed(overview: Overview) -> str:
-    if overview.max_bad_rate is None:
-        return "any number: this preset promises nothing"
-    state = "covered" if overview.covered else "not covered: an audit is still due"
-    return f"{overview.max_bad_rate:.1%} in the long run, and {overview.slack:.0f} answers beyond that; {state}"
-
-
-def _bad_rate(rate: BadRate, served: int) -> str:
-    if rate.estimate is None:
-        return "- (nothing served yet)"
-    interval = f"{rate.low:.1%} to {rate.high:.1%} of {served} served (95 % interval, valid whenever you look)"
-    if rate.estimate > 1.0:  # one bad audit stands for many answers, and few were served
-        return interval
-    return f"about {rate.estimate:.1%}; {interval}"
-
-
-def _spread(overview: Overview) -> str:
-    if overview.spread is None:
-        return "- (no question was put to Claude twice)"
-    return f"{overview.spread:.1%} of {overview.repeats} questions put to Claude again got another answer"
-
-
-def _judge(judge: JudgeOverview) -> str:
-    if not judge.verdicts:
-        return "not asked yet"
-    compared = "none compared yet"
-    if judge.compared:  # what passed is compared only if an audit buys a reply as well
-        compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
-    return f"{judge.verdicts} verdicts, ${judge.spent_usd:.4f}; {compared}"
-
-
-def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
+def score(value: float) -> str:
+    """Return a score below 1 with as many digits as it takes not to round it to 1."""
+    return next((shown for digits in (3, 4, 6, 9) if (shown := f"{value:.{digits}f}") < "1"), f"{value}")
 
 
 def why_table(question: str, explanation: Explanation) -> Table:
@@ -130,7 +71,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
         text = one_line(near.query or "") or "(erased)"
         table.add_row("nearest", f"{near.similarity:.2f}  #{near.query_id} ({local_time(near.at)}): {text}")
     routed = ", ".join(f"{source} {p:.2f}" for source, p in explanation.p_locals.items()) or "-"
-    needed = "nothing was served locally yet"
+    needed = NOT_BY_SCORE
     if explanation.claude_only:
         needed = "only Claude answers " + CLAUDE_ONLY[explanation.claude_only]
     elif explanation.threshold is not None:
@@ -163,13 +104,18 @@ def _needs(draft: ExplainedDraft) -> str:
     """Say what a draft that was not accepted needs, or why no score is enough."""
     if draft.other_answer > draft.max_other_answer:
         return f"held back: {_other_answer(draft)}"
-    is_closed = draft.threshold is None or draft.threshold >= 1.0  # no score is above 1
-    return "nothing may be served yet" if is_closed else f"needs more than {draft.threshold:.3f}"
+    return _minimum(draft.threshold)
+
+
+def _minimum(threshold: float | None) -> str:
+    if threshold is None:
+        return NOT_BY_SCORE
+    return "no score is enough yet" if threshold >= 1.0 else f"needs more than {score(threshold)}"  # none is above 1
 
 
 def _why_it_stood(draft: ExplainedDraft, *, is_forced: bool) -> str:
     """Say what a draft that stood needs by today's settings, and why it stood if it does not reach that."""
-    minimum = "no score is enough yet" if draft.minimum is None else f"needs more than {draft.minimum:.3f}"
+    minimum = _minimum(draft.minimum)
     is_held_back = draft.other_answer > draft.max_other_answer
     if is_held_back:
         minimum += f"; {_other_answer(draft)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from shammah_mlx.cli.options import config_overrides, home_and_config, settings
+from shammah_mlx.cli.options import budget, config_overrides, home_and_config, settings
 from shammah_mlx.home.folder import make_home
 
 CLIENT_CREDENTIALS = "Let clients sign in to Claude themselves, with their own Authorization or x-api-key."
@@ -18,9 +18,12 @@ CLIENT_CREDENTIALS = "Let clients sign in to Claude themselves, with their own A
 @click.command()
 @click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Also listen on this port of 127.0.0.1.")
 @click.option("--client-credentials", is_flag=True, help=CLIENT_CREDENTIALS)
+@budget
 @settings
 @click.pass_context
-def serve(ctx: click.Context, /, tcp: int | None, client_credentials: bool, **options: Any) -> None:
+def serve(
+    ctx: click.Context, /, tcp: int | None, client_credentials: bool, budget: float | None, **options: Any
+) -> None:
     """Serve this home: keep the models loaded, answer questions, and learn between them.
 
     Listens on the home's socket, shammah.sock, for `shammah ask` and for clients of Claude's Messages API. Runs until
@@ -39,7 +42,8 @@ def serve(ctx: click.Context, /, tcp: int | None, client_credentials: bool, **op
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first one, which may still finish an answer
         sharded.follow()
         return
-    home, config = home_and_config(ctx, options)
+    flags = {**config_overrides(ctx, options), "budget": {"month": budget}}
+    home, config = home_and_config(ctx, options, flags)
     make_home(home)
 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
@@ -50,7 +54,7 @@ def serve(ctx: click.Context, /, tcp: int | None, client_credentials: bool, **op
             stack.callback(leader.end)
             if config.generator == "recall+decoder":
                 click.echo(f"{leader.machines} machines share the decoder; it writes and learns nothing", err=True)
-        asyncio.run(run.serve(home, config_overrides(ctx, options), port, sign_in=client_credentials))
+        asyncio.run(run.serve(home, flags, port, sign_in=client_credentials))
 
 
 def _leave_a_core() -> None:

@@ -1,10 +1,13 @@
-"""`shammah status` and `shammah why`: explain a home, and one answer."""
+"""`shammah status`, `shammah why` and `shammah report`: explain a home, one answer, and how the home came this far."""
 
+import time
+from pathlib import Path
 from typing import Any
 
 import click
 
 from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.errors import BadInputError
 
 
 @click.command()
@@ -12,20 +15,22 @@ from shammah_mlx.cli.options import home_and_config, settings
 @settings
 @click.pass_context
 def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Show how much was asked, learnt and spent, and how many local answers were bad."""
+    """Show what is still missing, how much was asked, learnt, spent and saved, and how many local answers were bad."""
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
-    from shammah_mlx.cli import report
+    from shammah_mlx.cli import report, standing
     from shammah_mlx.home.overview import read_overview
     from shammah_mlx.home.snapshots import Snapshots
+    from shammah_mlx.server.client import is_served
 
-    overview = read_overview(home, config)
+    overview = read_overview(home, config, is_served=is_served(home))
     if as_json:
         click.echo(report.as_json(overview))
     else:
+        console = Console(markup=False, emoji=False)
         checkpoints = Snapshots(home, config.state).checkpoints()
-        Console(markup=False, emoji=False).print(report.status_table(home, overview, checkpoints))
+        console.print(standing.status_table(home, overview, checkpoints, console.encoding))
 
 
 @click.command()
@@ -46,3 +51,38 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any
         click.echo(report.as_json(explanation))
     else:
         Console(markup=False, emoji=False).print(report.why_table(question, explanation))
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Write the page to this file; - writes it to standard output.  [report.html in the home]",
+)
+@click.option("--open", "opens", is_flag=True, help="Show the page in the browser.")
+@settings
+@click.pass_context
+def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: Any) -> None:
+    """Write a page with curves: who answered, bad answers, learning, money.
+
+    The page is one HTML file. It loads nothing from the network and holds no question and no answer.
+    """
+    home, config = home_and_config(ctx, options)
+    if not (home / "journal.db").exists():
+        raise BadInputError("nothing was asked yet", "ask something first")
+    from shammah_mlx.cli.page import page
+    from shammah_mlx.files import replacing
+    from shammah_mlx.home.curves import read_curves
+    from shammah_mlx.home.overview import read_overview
+
+    written = page(read_overview(home, config), read_curves(home, config), config, time.time())
+    path = home / "report.html" if output is None else output
+    if str(path) == "-":
+        click.echo(written, nl=False)
+        return
+    with replacing(path) as file:
+        file.write(written.encode())
+    click.echo(f"Written: {path}")
+    if opens:
+        click.launch(str(path.absolute()))

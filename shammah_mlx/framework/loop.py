@@ -33,6 +33,7 @@ from shammah_mlx.framework.claude_only import NOT_HERE
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.risk.badness import judge_error, p_bad
+from shammah_mlx.teacher.outages import BUDGET_SPENT
 from shammah_mlx.text.divergence import Meter
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
@@ -283,7 +284,10 @@ def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: R
     """
     if not stands.request.strict and drafts[0].passed is not False:
         stood = msgspec.structs.replace(stands, drafts=drafts)
-        return stood if isinstance(reply, Outage) else msgspec.structs.replace(stood, reply=reply)
+        if isinstance(reply, Outage):
+            is_unpaid = reply.kind == BUDGET_SPENT
+            return msgspec.structs.replace(stood, unpaid=True) if is_unpaid else stood
+        return msgspec.structs.replace(stood, reply=reply)
     if isinstance(reply, Outage):
         return reply
     return Interaction.rejected(stands.request, stands.route, drafts, reply)  # it was paid for: shown, marked as cut

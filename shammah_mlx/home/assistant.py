@@ -15,10 +15,12 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, DecisionContext, Exchange, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
+from shammah_mlx.framework.budget import WithinBudget
 from shammah_mlx.framework.claude_only import without_data
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
 from shammah_mlx.home.journal import Journal, Progress
+from shammah_mlx.home.ledger import Ledger, month_start
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Spent, Training
@@ -63,7 +65,7 @@ class Assistant:
         options: AssistantOptions = AssistantOptions(),  # noqa: B008  it is frozen
     ) -> None:
         self.config = config
-        self._teacher, self._options = teacher, options
+        self._teacher, self._options = WithinBudget(teacher, self.is_budget_spent), options
         self._lock = HomeLock(home, config.state, options.on_wait)
         snapshots = Snapshots(home, config.state)
         with ExitStack() as opened:
@@ -112,6 +114,16 @@ class Assistant:
     def saved(self) -> str | None:
         """Return the name of the state that was saved last, by any process."""
         return self._training.base.state
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return what this home spent and saved."""
+        return self._journal.ledger
+
+    def is_budget_spent(self) -> bool:
+        """Say whether this month's spending has reached the budget."""
+        budget, now = self.config.budget, self._options.clock()
+        return budget.is_set and self.ledger.spent_since(month_start(now)) >= budget.month
 
     def ask(
         self,

@@ -16,6 +16,7 @@ import msgspec
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction
 from shammah_mlx.home.erasures import Erasures
+from shammah_mlx.home.ledger import Ledger
 from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.schema import open_database
 from shammah_mlx.home.search_index import SearchIndex
@@ -45,8 +46,8 @@ class Totals(msgspec.Struct, frozen=True):
     pending: int = 0  # not trained on yet, imported ones too
     forwarded: int = 0
     calls: int = 0
-    spent_usd: float = 0.0  # on replies and verdicts
-    unpriced_calls: int = 0
+    spent_usd: float = 0.0  # on replies, verdicts and requests passed on
+    unpriced_calls: int = 0  # of these, those without a known price
     open_audits: int = 0  # audits that are due
     imported: int = 0
     imported_pending: int = 0  # among these, not trained on yet
@@ -67,6 +68,7 @@ class Journal:
         self.memory = MemoryRows(self._db, self._staged)
         self.erasures = Erasures(self._db, path)
         self.index = SearchIndex(self._db)
+        self.ledger = Ledger(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -143,8 +145,12 @@ class Journal:
         return int(count)
 
     def open_audits(self) -> list[tuple[int, float]]:
-        """Return the numbers of the interactions whose audits are due, with the time they were asked, oldest first."""
-        return self._db.execute(f"SELECT number, at {_OPEN_AUDITS} ORDER BY number").fetchall()
+        """Return the numbers of the interactions whose audits are due, oldest first, each with the time it waits from.
+
+        That is when it was asked; infinity if the month's budget was spent, since such an audit waits for money.
+        """
+        since = "CASE WHEN unpaid THEN 9e999 ELSE at END"
+        return self._db.execute(f"SELECT number, {since} {_OPEN_AUDITS} ORDER BY number").fetchall()
 
     def write(self, interaction: Interaction) -> Interaction:
         """Store a new interaction durably, and record an audit that it missed; return the interaction as stored.
@@ -175,7 +181,8 @@ class Journal:
         request = msgspec.structs.replace(interaction.request, number=number)
         stored = msgspec.structs.replace(interaction, request=request)
         if stored.audit_open:
-            self._db.execute("INSERT INTO missed_audits VALUES (?, ?)", (number, request.query.at))
+            missed = (number, request.query.at, stored.unpaid is True)
+            self._db.execute("INSERT INTO missed_audits (number, at, unpaid) VALUES (?, ?, ?)", missed)
         self._db.execute("INSERT INTO interactions (number, record) VALUES (?, ?)", (number, _encoded(stored)))
         return stored
 
@@ -315,20 +322,15 @@ class Journal:
             SELECT
                 count(*) FILTER (WHERE NOT set_aside AND asked),
                 count(*) FILTER (WHERE NOT set_aside AND (asked OR imported) AND number > :cursor),
-                count(*) FILTER (WHERE NOT set_aside AND asked AND NOT record ->> '$.served_local'),
-                count(*) FILTER (WHERE NOT set_aside AND NOT imported AND record ->> '$.reply' IS NOT NULL),
-                coalesce(sum(record ->> '$.reply.cost_usd'), 0.0) + coalesce(sum((
-                    SELECT sum(verdict.value ->> '$.cost_usd')
-                    FROM json_each(record, '$.drafts') AS scored, json_each(scored.value, '$.verdicts') AS verdict
-                )), 0.0),
-                count(*) FILTER (WHERE record ->> '$.reply' IS NOT NULL AND record ->> '$.reply.cost_usd' IS NULL),
+                count(*) FILTER (WHERE NOT set_aside AND asked AND NOT local),
+                count(*) FILTER (WHERE NOT set_aside AND called),
+                coalesce(sum(usd), 0.0) + total(verdicts_usd) + (SELECT total(usd) FROM passed_on),
+                count(*) FILTER (WHERE called AND usd IS NULL) + coalesce(sum(unpriced_verdicts), 0)
+                    + (SELECT count(*) FROM passed_on WHERE usd IS NULL),
                 (SELECT count(*) {_OPEN_AUDITS}),
                 count(*) FILTER (WHERE NOT set_aside AND imported),
                 count(*) FILTER (WHERE NOT set_aside AND imported AND number > :cursor)
-            FROM (
-                SELECT *, {_ASKED_HERE} AS asked, record ->> '$.turn.imported_from' IS NOT NULL AS imported
-                FROM interactions
-            )
+            FROM ledger
             """,
             {"cursor": cursor},
         ).fetchone()

@@ -27,6 +27,7 @@ from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.background import is_learning, last_failure
 from shammah_mlx.home.history import iso_date
 from shammah_mlx.home.journal import Journal, Totals
+from shammah_mlx.home.progress import History, Lacking, MoneyOverview, lacking, read_history, read_money
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
@@ -84,6 +85,11 @@ class Overview(
     repeats: int  # questions asked again whose answers were compared
     judge: JudgeOverview
     imported: int  # queries among those seen that another program had Claude answer
+    money: MoneyOverview
+    lacking: Lacking
+    history: History
+    service: bool  # whether a service runs in this home
+    missing_files: list[str]  # of the models
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -148,14 +154,18 @@ class Explanation(
     imported_from: str | None = None  # the kind of record that it came from; None: it was asked here
 
 
-def read_overview(home: Path, config: Config) -> Overview:
+def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
     """Read how a home does; a home that does not exist has done nothing, and is not made.
+
+    `is_served` says whether a service runs there.
 
     Raises:
         BadInputError: the path is not a folder.
         BadStateError: journal or models are damaged.
     """
     snapshots, path = Snapshots(home, config.state), home / "journal.db"
+    budget = config.budget
+    spent, history = MoneyOverview(budget_usd=budget.month if budget.is_set else None), History()
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
     if path.exists():
@@ -163,6 +173,7 @@ def read_overview(home: Path, config: Config) -> Overview:
             manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
             totals = journal.totals(manifest.cursor if manifest else 0)
             accounts = summarise(journal.after(0), config)
+            spent, history = read_money(journal, budget), read_history(journal, totals.journalled)
     else:
         manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
     trained = manifest.tally.queries if manifest else 0
@@ -194,6 +205,11 @@ def read_overview(home: Path, config: Config) -> Overview:
         repeats=accounts.spread.repeats,
         judge=JudgeOverview(accounts.judge.verdicts, accounts.judge.decisive, accounts.judge.wrong, accounts.judge.usd),
         imported=totals.imported,
+        money=spent,
+        lacking=lacking(config, manifest, seen),
+        history=history,
+        service=is_served,
+        missing_files=snapshots.missing(manifest) if manifest else [],
     )
 
 

@@ -19,6 +19,32 @@ _ADD = f"INSERT INTO words (rowid, question, answer) SELECT new.number, {_texts(
 _REMOVE = f"INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_texts('old.')}"
 _HAS_CHANGED = f"({_texts('new.')}) IS NOT ({_texts('old.')})"
 
+_VERDICTS = """
+    FROM json_each(source.record, '$.drafts') AS scored, json_each(scored.value, '$.verdicts') AS made
+    WHERE (source.record ->> '$.late_for' IS NULL OR made.value ->> '$.with_reply')
+"""  # that were bought; a late audit repeats those of the answer that it measures
+_TO_LEDGER = f"""
+    SELECT
+        number,
+        coalesce(record ->> '$.turn.query.at', 0.0),
+        coalesce(record ->> '$.turn.query.model', record ->> '$.reply.model', ''),
+        record ->> '$.late_for' IS NULL AND record ->> '$.turn.imported_from' IS NULL,
+        record ->> '$.late_for' IS NULL AND record ->> '$.turn.imported_from' IS NULL
+            AND coalesce(record ->> '$.served_local', 0),
+        record ->> '$.reply' IS NOT NULL AND record ->> '$.turn.imported_from' IS NULL,
+        record ->> '$.drafts[0].draft.entry',
+        record ->> '$.reply.cost_usd',
+        (SELECT max(made.value ->> '$.model') {_VERDICTS}),
+        (SELECT count(*) {_VERDICTS}),
+        (SELECT count(*) {_VERDICTS} AND made.value ->> '$.cost_usd' IS NULL),
+        (SELECT coalesce(sum(made.value ->> '$.cost_usd'), 0.0) {_VERDICTS}),
+        coalesce(record ->> '$.turn.own_account', 0),
+        record ->> '$.turn.query.row' IS NOT NULL,
+        record ->> '$.turn.imported_from' IS NOT NULL,
+        set_aside
+    FROM {{}} AS source WHERE json_valid(record)
+"""  # what the record of an interaction says of money
+_NEW_TO_LEDGER = _TO_LEDGER.format("(SELECT NEW.number AS number, NEW.record AS record, NEW.set_aside AS set_aside)")
 MIGRATIONS = (
     """
     CREATE TABLE interactions (
@@ -83,6 +109,56 @@ MIGRATIONS = (
     END
     """,
     "INSERT INTO words (words) VALUES ('rebuild')",
+    """
+    CREATE TABLE ledger (                       -- one line for each interaction, kept by triggers: sums need no JSON
+        number INTEGER PRIMARY KEY,             -- of the interaction
+        at REAL NOT NULL,                       -- when it was asked, Unix time
+        model TEXT NOT NULL,                    -- of Claude's that was asked, or would have been
+        asked INTEGER NOT NULL,                 -- 0: a late audit, which nobody asked for, or imported
+        local INTEGER NOT NULL,                 -- 1: a local answer was served
+        called INTEGER NOT NULL,                -- 1: Claude gave a whole answer
+        entry INTEGER,                          -- the interaction that a recalled answer came from
+        usd REAL,                               -- what Claude's answer cost; NULL: unpriced, or none
+        judge TEXT,                             -- model that gave the verdicts
+        verdicts INTEGER NOT NULL,
+        unpriced_verdicts INTEGER NOT NULL,
+        verdicts_usd REAL NOT NULL,
+        own_account INTEGER NOT NULL,           -- 1: a client's own credential paid
+        recorded INTEGER NOT NULL,              -- 1: from a recorded stream; nobody paid
+        imported INTEGER NOT NULL,              -- 1: asked elsewhere, before
+        set_aside INTEGER NOT NULL              -- as in interactions
+    )
+    """,
+    "CREATE INDEX ledger_by_time ON ledger (at)",
+    f"""
+    CREATE TRIGGER interaction_written AFTER INSERT ON interactions BEGIN
+        INSERT INTO ledger {_NEW_TO_LEDGER};
+    END
+    """,
+    f"""
+    CREATE TRIGGER interaction_changed AFTER UPDATE ON interactions BEGIN
+        DELETE FROM ledger WHERE number = OLD.number;
+        INSERT INTO ledger {_NEW_TO_LEDGER};
+    END
+    """,
+    """
+    CREATE TRIGGER interaction_erased AFTER DELETE ON interactions BEGIN
+        DELETE FROM ledger WHERE number = OLD.number;
+    END
+    """,
+    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format('interactions')}",
+    """
+    CREATE TABLE passed_on (                    -- requests that Claude answered and this program did not read
+        at REAL NOT NULL,                       -- Unix time
+        model TEXT NOT NULL,
+        read INTEGER,                           -- tokens, with those of the cache; NULL: not known
+        written INTEGER,                        -- likewise
+        usd REAL,                               -- NULL: unpriced
+        own_account INTEGER NOT NULL            -- 1: a client's own credential paid
+    )
+    """,
+    "CREATE INDEX passed_on_by_time ON passed_on (at)",
+    "ALTER TABLE missed_audits ADD COLUMN unpaid INTEGER NOT NULL DEFAULT 0",  # 1: the month's budget was spent
 )
 
 

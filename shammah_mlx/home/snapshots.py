@@ -98,6 +98,11 @@ class Snapshots:
                 f"use --preset {manifest.preset}, or another --home",
             )
 
+    def missing(self, manifest: Manifest) -> list[str]:
+        """Return the names of the files of a snapshot that are not there; their content is not looked at."""
+        folder = self._folder(manifest.name)
+        return [name for name in manifest.sha256 if not (folder / name).exists()]
+
     def files(self, manifest: Manifest) -> dict[str, Path]:
         """Return the files of a snapshot by stem, after checking their sha256.
 

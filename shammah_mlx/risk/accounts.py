@@ -55,6 +55,15 @@ def summarise(interactions: Iterable[Interaction], config: Config) -> JournalSum
     )
 
 
+def estimates(interactions: Iterable[Interaction], config: Config, ends: Iterable[int]) -> list[Estimate]:
+    """Return what was known of the bad answers served when the interaction of each of these numbers had ended."""
+    current = _measured_alike(list(interactions))
+    return [
+        audits.estimate(_accepted_drafts([each for each in current if each.request.number <= end], config))
+        for end in ends
+    ]
+
+
 def _slack(interactions: Iterable[Interaction], config: RiskConfig, shown: float) -> float:
     """Return the slack so far: it grows with the candidates that were not accepted."""
     least, left_out = 1.0, 0

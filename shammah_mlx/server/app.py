@@ -24,6 +24,7 @@ from shammah_mlx.framework.loop import STAYS_HERE, Call, VerdictCall
 from shammah_mlx.framework.screening import stays_here
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
+from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage
 from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
 from shammah_mlx.server.prometheus import Counters
@@ -149,13 +150,28 @@ class _Exchange:
             return outage_response(outage("no_key"))
         if await self._stays_here():
             return outage_response(STAYS_HERE)
+        method, path = self._request.method, self._request.scope["path"]
+        if is_charged(method, path) and not self.signed_in:
+            try:
+                refused = await self._gateway.service.refusal()
+            except ShammahError as error:
+                return error_response("api_error", f"{error.message}: {error.hint}")
+            if refused is not None:
+                return outage_response(refused)
         self._gateway.counters.passed_on.inc()
+        usage: UsageReader | None = None
 
         async def send_back(piece: bytes) -> None:
+            nonlocal usage
+            if self._is_ok and self._response_start is not None and reports_usage(method, path):
+                usage = usage or UsageReader(self._response_start[1])
+                usage.feed(piece)
             if not self._is_key_refused:
                 await self._send_piece(piece)
 
-        await self._call_claude(self._request.headers.raw, send_back)
+        headers = self._request.headers.raw
+        await self._call_claude(_readable(headers) if reports_usage(method, path) else headers, send_back)
+        self._count_passed_on(usage)
         return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
 
     async def _stays_here(self) -> bool:
@@ -164,6 +180,14 @@ class _Exchange:
         if not privacy.keeps_some_here:
             return False
         return await anyio.to_thread.run_sync(lambda: stays_here(messages_api.texts_of(self._body), privacy))
+
+    def _count_passed_on(self, usage: UsageReader | None) -> None:
+        """Record what Claude charged for a request that was passed on, also if the client hung up meanwhile."""
+        if usage is not None:
+            service, is_own = self._gateway.service, bool(self.signed_in)
+            passed = usage.passed_on(time.time(), service.config.teacher.prices, own_account=is_own)
+            service.note_passed_on(passed)
+            self._gateway.counters.count_passed_on(passed.usd)
 
     async def _consult(self, call: Call) -> Reply | Verdict | Outage:
         """Send the client's request to Claude; stream the reply to the client if it is the answer."""
@@ -263,6 +287,11 @@ class _Exchange:
         body = messages_api.message_events(answered, model) if self._streams else messages_api.message(answered, model)
         response = Response(body, headers=self._source_headers, media_type=EVENTS if self._streams else JSON)
         await response(self._request.scope, self._receive, self._send)
+
+
+def _readable(headers: Headers) -> Headers:
+    """Return a request's headers without a wish for a packed response: its usage is to be read here too."""
+    return [(name, b"identity" if name == b"accept-encoding" else value) for name, value in headers]
 
 
 def outage_response(found: Outage) -> Response:

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Count, Price
 from shammah_mlx.events import Interaction, Outage, Query, Reply, hash_63
-from shammah_mlx.teacher.outages import kind_of_status, outage
+from shammah_mlx.teacher.outages import BUDGET_SPENT, kind_of_status, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
 from shammah_mlx.text.snippets import unique_keys
 
@@ -26,6 +26,7 @@ CONTEXT_HEADERS = (SCOPE, VERSION)  # who reads one of two values may read anoth
 ERROR_STATUS = {  # of Claude's error types
     "invalid_request_error": 400,
     "authentication_error": 401,
+    "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
     "request_too_large": 413,
@@ -39,6 +40,7 @@ _ERROR_OF_OUTAGE = {
     "stays_here": "permission_error",
     "key_refused": "authentication_error",
     "billing": "permission_error",
+    BUDGET_SPENT: "billing_error",  # clients do not try that again by themselves
     "rate_limited": "rate_limit_error",
     "overloaded": "overloaded_error",
     "unknown_model": "not_found_error",
@@ -226,12 +228,33 @@ def outage_of(status: int, body: bytes) -> Outage:
     return outage(kind_of_status(status, detail.type, None, detail.message))
 
 
+class EventSplitter:
+    """Splits a stream into its events, however it is cut into pieces, and whatever ends its lines."""
+
+    def __init__(self) -> None:
+        self.unread = b""  # of the event that has not ended
+        self._held = b""  # a carriage return at the end of a piece: half of a line end, or a whole one
+
+    def split(self, piece: bytes) -> list[bytes]:
+        """Return the events that end in this piece."""
+        piece = self._held + piece
+        self._held = b"\r" if piece.endswith(b"\r") and not piece.endswith(b"\r\r") else b""
+        piece = piece[: len(piece) - len(self._held)]
+        self.unread += piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *events, self.unread = self.unread.split(b"\n\n")
+        return events
+
+
+def event_data(event: bytes) -> bytes:
+    """Return the data of an event."""
+    return b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+
+
 class Listener:
     """Reads one response of the model asked from its bytes, piece by piece, while the proxy passes them on."""
 
     def __init__(self, asked: str, *, streams: bool) -> None:
-        self._streams, self._builder, self._unread = streams, ReplyBuilder(asked), b""
-        self._held = b""  # a carriage return at the end of a piece: half of a line end, or a whole one
+        self._streams, self._builder, self._events = streams, ReplyBuilder(asked), EventSplitter()
         self._is_too_long = False  # to be one of Claude's; nothing more is read
         self.has_ended = False  # whether the stream's last event was read
 
@@ -239,9 +262,9 @@ class Listener:
         """Read the next piece."""
         if self._is_too_long or self.has_ended:
             return
-        events = self._split(piece) if self._streams else self._join(piece)
-        if any(len(event) > LONGEST_EVENT for event in (*events, self._unread)):
-            self._is_too_long, self._unread = True, b""
+        events = self._events.split(piece) if self._streams else self._join(piece)
+        if any(len(event) > LONGEST_EVENT for event in (*events, self._events.unread)):
+            self._is_too_long, self._events.unread = True, b""
             self.mark_cut()
             return
         for event in events:
@@ -249,17 +272,8 @@ class Listener:
                 self._add_event(event)
 
     def _join(self, piece: bytes) -> list[bytes]:
-        self._unread += piece
+        self._events.unread += piece
         return []
-
-    def _split(self, piece: bytes) -> list[bytes]:
-        """Return the events that end in this piece."""
-        piece = self._held + piece
-        self._held = b"\r" if piece.endswith(b"\r") and not piece.endswith(b"\r\r") else b""
-        piece = piece[: len(piece) - len(self._held)]
-        self._unread += piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *events, self._unread = self._unread.split(b"\n\n")
-        return events
 
     def mark_cut(self) -> None:
         """Note that the response broke off before its end."""
@@ -269,13 +283,13 @@ class Listener:
         """Return the reply, complete or cut; an outage if there is none."""
         if not self._streams:
             try:
-                self._builder.set_message(_decoded(self._unread))
+                self._builder.set_message(_decoded(self._events.unread))
             except ValueError:
                 return outage("cut")
         return self._builder.build(prices)
 
     def _add_event(self, event: bytes) -> None:
-        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+        data = event_data(event)
         if not data:
             return
         try:

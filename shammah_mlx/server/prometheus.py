@@ -26,7 +26,7 @@ class Counters:
         )
         self._audits = counter("shammah_audits", "Local answers drawn for an audit by Claude.")
         self._calls = counter("shammah_claude_calls", "Questions for which Claude was called, for any reason.")
-        self._spent = counter("shammah_spent_usd", "Cost of these calls in US dollars, where the price is known.")
+        self._spent = counter("shammah_spent_usd", "Cost of all calls in US dollars, where the price is known.")
         self.passed_on = counter("shammah_passed_on", "Requests passed on to Claude unchanged.")
         self.refused = counter("shammah_refused", "Requests refused because all slots were taken.")
         self.present = gauge("shammah_requests", "Requests in progress.")
@@ -41,6 +41,10 @@ class Counters:
         self._audits.inc(answered.audit)
         self._calls.inc(answered.called_claude)
         self._spent.inc(answered.cost_usd or 0.0)
+
+    def count_passed_on(self, cost_usd: float | None) -> None:
+        """Count one request that was passed on and charged for."""
+        self._spent.inc(cost_usd or 0.0)
 
     def note(self, *, pending: int, learnt: int, is_well: bool) -> None:
         """Set the gauges to the service's present state."""

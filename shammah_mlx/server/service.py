@@ -7,9 +7,18 @@ while learning serve clients meanwhile.
 import asyncio
 import functools
 import gc
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +28,8 @@ from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Sh
 from shammah_mlx.framework import loop
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.ledger import Ledger, PassedOn, month_start
 from shammah_mlx.models.backend import mx
 from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import load_config
@@ -26,6 +37,7 @@ from shammah_mlx.server.background_judge import BackgroundJudge
 from shammah_mlx.server.worker import Worker
 from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import Credential
+from shammah_mlx.teacher.outages import BUDGET_SPENT, outage
 
 Result = TypeVar("Result")
 Consult = Callable[[loop.Call], Awaitable[Reply | Verdict | Outage]]
@@ -58,6 +70,8 @@ class Service:
         self._away = 0  # how many commands need the home to themselves
         self._has_reached_claude = False  # since late audits were last made
         self._is_warm = False  # whether all models that may be needed are loaded
+        self._passed_on: deque[PassedOn] = deque()  # not in the ledger yet
+        self._spent = 0.0  # this month, when last read
         self._worker = Worker(self._work_when_idle)
         self.pending = 0  # interactions not learnt yet, when last counted
         self.learnt = 0  # interactions, by this process
@@ -121,7 +135,8 @@ class Service:
 
         with self._worker.reserved():
             answering = await self._on_worker(begin)
-            answered = await self._run(answering, consult)
+            paying = consult if options.own_account else functools.partial(self._within_budget, consult)
+            answered = await self._run(answering, paying)
         if isinstance(answered, Interaction):
             self._has_reached_claude |= answered.called_claude
             await self._on_worker(functools.partial(self._count, answered))
@@ -133,7 +148,21 @@ class Service:
             self._has_reached_claude = False
             with self._worker.reserved():
                 auditing = await self._on_worker(self._begin_audits)
-                await self._run(auditing, consult)
+                await self._run(auditing, functools.partial(self._within_budget, consult))
+
+    async def refusal(self) -> Outage | None:
+        """Return the outage if this month's budget is spent, so that the service's own key asks nobody.
+
+        Raises:
+            ShammahError: the home cannot be used.
+        """
+        has_budget = self.config.budget.is_set or self._is_stale()  # another process may have edited the file
+        return await self._on_worker(self._refusal) if has_budget else None
+
+    def note_passed_on(self, passed: PassedOn) -> None:
+        """Record what a request cost that was passed on unread; nobody waits for it."""
+        self._passed_on.append(passed)
+        self._worker.submit(self._write_passed_on)
 
     async def until_learnt(self) -> None:
         """Return when nothing is pending, or learning has stopped."""
@@ -154,6 +183,11 @@ class Service:
             yield
         finally:
             self._away -= 1
+
+    async def _within_budget(self, consult: Consult, call: loop.Call) -> Reply | Verdict | Outage:
+        """Make a call unless the month's budget is spent."""
+        refused = await self.refusal()
+        return await consult(call) if refused is None else refused
 
     async def _run(self, consulting: loop.Consultation[Result], consult: Consult) -> Result:
         """Run `consulting` to its end: its steps on the worker, its calls of Claude here."""
@@ -197,6 +231,38 @@ class Service:
             )
         return self._assistant
 
+    def _refusal(self) -> Outage | None:
+        if self._assistant is None and self._is_stale():
+            with suppress(ShammahError):  # the next question reports it; until then the budget stays
+                self.config = self._read_config()
+        budget = self.config.budget
+        if not budget.is_set:
+            return None
+        if not self._away:  # whoever has the home to itself may be rewriting the journal
+            with self._ledger() as ledger:
+                self._spent = ledger.spent_since(month_start(time.time()))
+        unwritten = sum(passed.usd or 0.0 for passed in self._passed_on.copy())
+        return outage(BUDGET_SPENT) if self._spent + unwritten >= budget.month else None
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        """Give the home's ledger; that needs no models."""
+        if self._assistant is not None:
+            yield self._assistant.ledger
+        else:
+            with closing(Journal(self._home / "journal.db")) as journal:
+                yield journal.ledger
+
+    def _write_passed_on(self) -> None:
+        """Write what was passed on into the ledger; what fails, or comes while the service is away, is tried again."""
+        if not self._passed_on or self._away:
+            return
+        noted = list(self._passed_on)
+        with suppress(ShammahError, sqlite3.Error, OSError), self._ledger() as ledger:
+            ledger.add(noted)
+            for _ in noted:
+                self._passed_on.popleft()
+
     def _count(self, answered: Interaction) -> None:
         self.pending += answered.request.stored
 
@@ -225,6 +291,7 @@ class Service:
 
     def _work_when_idle(self) -> bool:
         """Learn, load or unload models; return whether there was anything to do."""
+        self._write_passed_on()
         should_learn = self._assistant is not None or self.failure is not None
         if self._away or not should_learn or time.monotonic() < self._retry_at:
             return False

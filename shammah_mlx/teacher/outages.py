@@ -6,6 +6,7 @@ import re
 from shammah_mlx.events import Outage
 from shammah_mlx.teacher.identity import ITSELF, SOURCE
 
+BUDGET_SPENT = "budget_spent"  # the kind of outage that the user chose
 _OUTAGES = {
     "no_key": (
         "There is no Anthropic API key.",
@@ -14,6 +15,10 @@ _OUTAGES = {
     "key_refused": (
         "Anthropic refused the API key.",
         "run `shammah key status` to see where the key is, and check that it may use this model",
+    ),
+    BUDGET_SPENT: (
+        "The month's budget is spent.",
+        "raise it with --budget, or `month` under [budget] in config.toml; a month begins on the 1st, UTC",
     ),
     "billing": ("The Anthropic account is out of credit or over its limit.", "check Billing at platform.claude.com"),
     "rate_limited": ("Claude was asked too often in a short time.", "wait a minute, then ask again"),

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
-CACHE_READ_RATE = 0.1  # likewise
+HOUR_WRITE_RATE = 2.0  # likewise, for the one-hour cache
+CACHE_READ_RATE = 0.1  # likewise, from either
 MOST_TOKENS = 2**53  # no reply has more; a larger number is not a count
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_CACHES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")  # parts of cache_creation_input_tokens
 
 
 class ReplyBuilder:
@@ -43,7 +45,7 @@ class ReplyBuilder:
         if kind == "message_start":
             message = _part(event, "message")
             self.model = _text(message, "model")
-            self._count(_part(message, "usage"))
+            self.tokens |= count_tokens(_part(message, "usage"))
             self.tokens.pop("output_tokens", None)  # only the first token or so; the total comes at the end
         elif kind == "content_block_start" and _part(event, "content_block", "text"):  # Claude's is empty
             piece = _text(event, "content_block", "text")
@@ -55,7 +57,7 @@ class ReplyBuilder:
             return piece
         elif kind == "message_delta":
             self._stop(_part(event, "delta"))
-            self._count(_part(event, "usage"))
+            self.tokens |= count_tokens(_part(event, "usage"))
         return ""
 
     def set_message(self, message: object) -> None:
@@ -70,17 +72,11 @@ class ReplyBuilder:
             raise ValueError("a message without content")
         self.text = "".join(_text(block, "text") for block in blocks if _part(block, "type") == "text")
         self._stop(message)
-        self._count(_part(message, "usage"))
+        self.tokens |= count_tokens(_part(message, "usage"))
 
     def _stop(self, source: object) -> None:
         for name in ("stop_reason", "stop_sequence"):
             setattr(self, name, None if _part(source, name) is None else _text(source, name))
-
-    def _count(self, usage: object) -> None:
-        for kind in _TOKEN_KINDS:
-            number = _part(usage, kind)
-            if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is an int, but not a count
-                self.tokens[kind] = number  # totals, not differences
 
     def build(self, prices: Mapping[str, Price]) -> Reply | Outage:
         """Return the reply, incomplete if the stream was cut, or the outage if nothing came."""
@@ -102,6 +98,18 @@ class ReplyBuilder:
         )
 
 
+def count_tokens(usage: object) -> dict[str, int]:
+    """Return the counts of tokens that a usage gives, by kind: totals of the whole reply so far."""
+    written = _part(usage, "cache_creation")
+    found = {}
+    for whole, kinds in ((usage, _TOKEN_KINDS), (written, _CACHES)):
+        for kind in kinds:
+            number = _part(whole, kind)
+            if type(number) is int and 0 <= number <= MOST_TOKENS:  # True is an int, but not a count
+                found[kind] = number
+    return found
+
+
 def _part(whole: object, *names: str) -> Any:
     """Return the attribute at this path of names, or None if there is none."""
     for name in names:
@@ -121,13 +129,23 @@ def _text(whole: object, *names: str) -> str:
     return text
 
 
+def undated(model: str) -> str:
+    """Return the name of a model without the date at its end, if there is one."""
+    return re.sub(r"-\d{8}$", "", model)
+
+
 def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price]) -> float | None:
-    """Return the cost of the tokens, None if price or count is unknown; a dated model has its family's price."""
-    price = prices.get(model) or prices.get(re.sub(r"-\d{8}$", "", model))
+    """Return the cost of the tokens, None if price or count is unknown; a dated model has its family's price.
+
+    Of what was written to the cache, the part that is to stay for an hour has a price of its own.
+    """
+    price = prices.get(model) or prices.get(undated(model))
     if price is None or not {"input_tokens", "output_tokens"} <= tokens.keys():
         return None
     if sum(tokens.get(kind, 0) for kind in _TOKEN_KINDS[:-1]) > price.most_read:
         return None
-    written = CACHE_WRITE_RATE * tokens.get("cache_creation_input_tokens", 0)
+    briefly, for_an_hour = (tokens.get(kind, 0) for kind in _CACHES)
+    briefly = max(briefly, tokens.get("cache_creation_input_tokens", 0) - for_an_hour)
+    written = CACHE_WRITE_RATE * briefly + HOUR_WRITE_RATE * for_an_hour
     cached = CACHE_READ_RATE * tokens.get("cache_read_input_tokens", 0)
     return ((tokens["input_tokens"] + written + cached) * price.input + tokens["output_tokens"] * price.output) / 1e6

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from shammah_mlx.cli.report import why_table
+from shammah_mlx.cli.report import NOT_BY_SCORE, why_table
 from shammah_mlx.home.overview import ExplainedDraft, Explanation
 
 HELD_BACK = "its words make another answer 18 % likely (allowed 10 %, max_other_answer)"
@@ -62,9 +62,7 @@ def test_a_draft_that_the_judge_let_pass_though_its_words_held_it_back_says_both
 
 
 def test_a_draft_that_the_judge_let_pass_before_any_score_is_enough_says_so() -> None:
-    assert said(stood=True, minimum=None, verdict=True) == (
-        "no score is enough yet; accepted because the judge let it pass"
-    )
+    assert said(stood=True, minimum=None, verdict=True) == (f"{NOT_BY_SCORE}; accepted because the judge let it pass")
 
 
 @pytest.mark.parametrize("stood", [True, False])
@@ -72,6 +70,11 @@ def test_a_draft_above_its_minimum_names_it(stood: bool) -> None:
     assert said(stood=stood) == "needs more than 0.900"
 
 
-@pytest.mark.parametrize("minimum", [None, 1.0])
-def test_where_no_score_is_enough_a_draft_that_did_not_stand_says_so(minimum: float | None) -> None:
-    assert said(stood=False, minimum=minimum) == "nothing may be served yet"
+@pytest.mark.parametrize(("minimum", "expected"), [(None, NOT_BY_SCORE), (1.0, "no score is enough yet")])
+def test_where_no_score_is_enough_a_draft_says_so(minimum: float | None, expected: str) -> None:
+    assert said(stood=False, minimum=minimum) == expected
+    assert said(stood=True, minimum=minimum, verdict=True).startswith(f"{expected}; accepted because")
+
+
+def test_a_score_that_is_nearly_1_is_not_rounded_to_it() -> None:
+    assert said(stood=False, minimum=0.99996) == "needs more than 0.999960"

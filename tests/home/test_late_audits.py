@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from shammah_mlx.config import RiskConfig
 from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply
@@ -14,6 +15,7 @@ from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.accounts import summarise
+from shammah_mlx.teacher.outages import BUDGET_SPENT, outage
 from shammah_mlx.teacher.recordings import Scripted
 from tests.command import run
 from tests.fakes import reply
@@ -106,6 +108,19 @@ def test_nothing_is_covered_until_a_missed_audit_is_made(opened: Open) -> None:
     assert (first.outcome, first.late_for, second.late_for) == ("late", missed.request.number, again.request.number)
     assert first.divergence is not None
     assert home.late() == 0
+
+
+def test_an_audit_that_a_spent_budget_forbade_waits_for_money_and_is_not_given_up(opened: Open) -> None:
+    home = opened(outage(BUDGET_SPENT), AWAY, reply("This is how: how do I boil a egg."))
+    missed = home.ask("how to boil an egg")
+    assert (missed.audit_open, missed.unpaid) == (True, True)
+    unreached = home.ask("how to sell a car")
+    assert (unreached.audit_open, unreached.unpaid) == (True, UNSET)
+    home.clock.now += 20 * DAY
+    assert home.late() == 2  # one is made, the other is given up
+    first, second = home.journal()[-2:]
+    assert (first.late_for, first.divergence is not None) == (missed.request.number, True)
+    assert (second.late_for, second.reply) == (unreached.request.number, None)
 
 
 SECRET = "Use this password: Kw72-pm41-Zt09"

@@ -1,0 +1,209 @@
+"""What `status` says of homes of every age, and the page of `report`."""
+
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from shammah_mlx.cli.charts import Chart, Series, line_chart, round_up, ticks
+from shammah_mlx.cli.page import page
+from shammah_mlx.cli.report import NOT_BY_SCORE, money, score
+from shammah_mlx.cli.standing import sparkline, status_table
+from shammah_mlx.events import Draft, Interaction, Query, Reply, Request, Route, ScoredDraft
+from shammah_mlx.home.curves import Curves, read_curves
+from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.ledger import Block
+from shammah_mlx.home.overview import BadRate, Overview, read_overview
+from shammah_mlx.home.progress import History, Lacking, MoneyOverview, block_size
+from shammah_mlx.presets import PRESETS
+from tests.cli.test_default import LEARNT, learn_all
+from tests.command import Shammah
+from tests.loopback import Loopback
+from tests.served import BOLD
+
+CONFIG = PRESETS["default"]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Overview:
+    return read_overview(tmp_path / "none", CONFIG)
+
+
+def shown(overview: Overview, encoding: str = "utf-8", **changed: object) -> str:
+    out = StringIO()
+    table = status_table(Path("/home"), msgspec.structs.replace(overview, **changed), [], encoding)
+    Console(file=out, width=400).print(table)
+    return "\n".join(re.sub(r"  +", " ", line).strip() for line in out.getvalue().splitlines())
+
+
+def test_a_beginner_reads_what_is_missing(empty: Overview) -> None:
+    young = shown(empty, seen=13, lacking=Lacking(37, 12, 60))
+    assert "memory 37 more questions before memory answers; 12 of 60 measured" in young
+    assert "memory 1 more question before memory answers;" in shown(empty, lacking=Lacking(1, 12, 60))
+    assert "memory 12 of 60 measured before memory answers" in shown(empty, lacking=Lacking(0, 12, 60))
+    assert "memory 1 more question before memory answers\n" in shown(empty, lacking=Lacking(1, 0, 0))
+
+
+def test_an_empty_home_says_by_the_settings_what_is_missing(empty: Overview) -> None:
+    assert empty.lacking == Lacking(50, 0, 60)
+    assert f"local threshold {NOT_BY_SCORE}" in shown(empty)
+    assert "nothing asked yet" in shown(empty)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (BadRate(0.0, 0.0, 0.74, 2), "too early to tell: 2 of 31 local answers were audited"),
+        (BadRate(0.021, 0.004, 0.06, 40), "about 2.1%; 0.4% to 6.0% of 31 served"),
+        (BadRate(None, None, None, 0), "- (nothing served yet)"),
+    ],
+)
+def test_an_interval_is_shown_only_where_it_says_something(empty: Overview, rate: BadRate, expected: str) -> None:
+    found = shown(empty, bad_rate=rate, served_local=31)
+    assert f"bad local answers {expected}" in found
+    assert "74" not in found
+    assert not re.search(r"; covered", found)
+
+
+def test_a_missed_audit_is_named_in_place_of_an_estimate_that_it_distorts(empty: Overview) -> None:
+    rate = BadRate(0.343, 0.0, 0.2, 2)
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=1, covered=False)
+    assert "bad local answers not known while 1 audit is due: until then it counts as bad" in found
+    assert "34.3" not in found
+    assert "answers are not covered until it is made" in found
+
+
+def test_no_threshold_is_shown_as_1(empty: Overview) -> None:
+    found = shown(empty, accept_threshold=0.5, thresholds={"repeat": 0.99996, "recall": None})
+    assert "repeat: p_accept above 0.999960; recall: no score is enough yet" in found
+    assert "1.000" not in found
+    assert [score(value) for value in (0.5, 0.9994, 0.99996)] == ["0.500", "0.999", "0.999960"]
+
+
+def test_a_recorded_stream_is_not_said_to_have_cost_money(empty: Overview) -> None:
+    found = shown(empty, spent_usd=0.3, money=MoneyOverview(recorded=True, saved_usd=0.1, saved_calls=7))
+    assert "would have cost $0.3000" in found
+    assert "would have saved about $0.1000" in found
+    assert not re.search(r"^(spent|saved)", found, re.MULTILINE)
+
+
+def test_money_that_was_spent_is_never_shown_as_nothing() -> None:
+    shown = [money(usd) for usd in (0.0, 1234.5, 0.0006, 0.00002, 0.0000004)]
+    assert shown == ["$0.00", "$1,234.50", "$0.0006", "$0.000020", "less than $0.000001"]
+    assert money(None) == "unpriced"
+
+
+def test_what_is_missing_of_the_models_is_named(empty: Overview) -> None:
+    assert "state nothing stored yet" in shown(empty)
+    assert "state sound" in shown(empty, journalled=1)
+    assert "state damaged: router.safetensors missing; `shammah rebuild`" in shown(
+        empty, missing_files=["router.safetensors"]
+    )
+
+
+def test_the_history_is_drawn_where_the_terminal_can_show_it(empty: Overview) -> None:
+    history = History(50, [Block(50, 50, 0), Block(50, 25, 26)])
+    assert "answered here ▁▅ of each 50 questions" in shown(empty, history=history)
+    assert "answered here" not in shown(empty, "ascii", history=history)
+    assert sparkline([0.0, 1.0]) == "▁█"
+
+
+def test_blocks_are_round_and_fit() -> None:
+    assert [block_size(queries, 24) for queries in (0, 240, 241, 1_200, 1_000_000)] == [10, 10, 20, 50, 50_000]
+
+
+class _Page(HTMLParser):
+    """What a page loads, and the markup of its charts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads = [
+            *re.findall(r"(?:src|href|srcset|action)\s*=", text), *re.findall(r"url\(|@import|<script|<link", text)
+        ]  # fmt: skip
+        self.charts = [ElementTree.fromstring(svg) for svg in re.findall(r'<svg class="chart".*?</svg>', text)]
+        self.feed(text)
+
+
+def test_the_page_of_an_empty_home_says_that_there_is_nothing_to_draw(empty: Overview) -> None:
+    text = page(empty, Curves(1, [], [], [], {}, {}), CONFIG, 0.0)
+    assert "No question is stored." in text
+    assert _Page(text).charts == []
+
+
+def test_names_from_outside_cannot_become_markup(empty: Overview, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    evil = '<img src=x onerror="alert(1)">'
+    journal = Journal(tmp_path / "home" / "journal.db")
+    request = Request(1, 0, Query("secret question", model=evil, at=1e9), None, 0.9, 0.1, {})
+    journal.write(Interaction.forwarded(request, Route({}, None), Reply("ls", evil, "end_turn", cost_usd=0.1)))
+    journal.close()
+    home = tmp_path / "home"
+    text = page(read_overview(home, CONFIG), read_curves(home, CONFIG), CONFIG, 0.0)
+    assert "<img" not in text
+    assert "&lt;img" in text
+    assert "secret question" not in text
+
+
+def test_curves_show_what_audits_told_so_far(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    draft = ScoredDraft(Draft("ls", "recall", entry=1), 0.9)
+    for number in range(30):
+        request = Request(1, 100, Query(f"q{number}", model="m", at=1e9), None, 0.9, 0.5, {})
+        journal.write(Interaction.approved(request, Route({"recall": 0.9}, 0.5, ("recall",)), (draft,), 0.5))
+    journal.close()
+    curves = read_curves(tmp_path, CONFIG)
+    assert [point.queries for point in curves.bad] == [10, 20, 30]
+    assert [point.estimate for point in curves.bad] == [0.0] * 3
+    assert curves.bad[-1].high < curves.bad[0].high <= 1.0
+    assert curves.history == [Block(10, 0, 10)] * 3
+
+
+def test_a_line_ends_where_its_last_value_is() -> None:
+    series = (Series("one", [(0.0, 0.0), (10.0, 1.0), (20.0, 5.0)], 0),)
+    chart = Chart(name="A <b>", says="s", series=series, x_label="x", show=str, highest=2.0, furthest=20.0)
+    drawn = line_chart(chart)
+    assert 'd="M56.0 210.0L242.0 111.0L428.0 12.0"' in drawn  # what is above the axis is cut off
+    assert "A &lt;b&gt;" in drawn
+
+
+def test_ticks_and_ends_of_axes_are_round() -> None:
+    assert ticks(512.0) == [0.0, 200.0, 400.0]
+    assert ticks(1.0) == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert [round_up(value) for value in (0.0, 0.29, 0.0011, 7.0)] == pytest.approx([1.0, 0.3, 0.0012, 8.0])
+
+
+@pytest.mark.settings(BOLD)
+def test_the_report_is_one_file_that_loads_nothing_and_holds_no_question(
+    shammah: Shammah, claude: Loopback, home: Path, tmp_path: Path
+) -> None:
+    learn_all(shammah)
+    shammah("ask", "which moons has Mars?")
+    done = shammah("report")
+    assert (done.exit_code, done.stdout) == (0, f"Written: {home / 'report.html'}\n")
+    text = (home / "report.html").read_text("utf-8")
+    found = _Page(text)
+    assert found.loads == []
+    assert "default-src 'none'" in text
+    assert not [question for question in LEARNT if question in text]
+    for chart in found.charts:
+        kinds = [child.tag for child in chart][:2]
+        assert kinds == ["title", "desc"]
+        assert all((child.text or "").strip() for child in list(chart)[:2])
+    names = [chart[0].text for chart in found.charts]
+    assert names[0] == "Who answered"
+    assert {"Money", "Losses", "Learning rates"} <= set(names)
+    assert shammah("report", "--output", "-").stdout.startswith("<!DOCTYPE html>")
+    assert shammah("report", "--output", str(tmp_path / "mine.html")).exit_code == 0
+    assert (tmp_path / "mine.html").exists()
+
+
+def test_nothing_is_written_where_nothing_was_asked(shammah: Shammah, tmp_path: Path) -> None:
+    failed = shammah("report", "--home", str(tmp_path / "fresh"))
+    assert failed.exit_code == 1
+    assert "nothing was asked yet" in failed.stderr
+    assert not (tmp_path / "fresh").exists()
