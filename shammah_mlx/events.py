@@ -56,6 +56,7 @@ class Query(_Event, frozen=True):
     stop_sequences: tuple[str, ...] = ()  # the reply ends before the first of these texts
     scope: int | UnsetType = UNSET  # hash of who asks, and in which version of the API, if the client says so
     origin: int | UnsetType = UNSET  # hash of who is asked, if that is not Anthropic
+    conversation: int | UnsetType = UNSET  # number of the first question of the conversation that it continues
 
     @property
     def is_plain(self) -> bool:
@@ -245,6 +246,7 @@ class AskOptions(_Event, frozen=True):
     strict: bool = False  # True: give no answer rather than one that the bound does not cover
     by_client: bool = False  # True: a program asks through the Messages API, not the user from the command line
     own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
+    terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in, for its next `-c`
 
 
 class Request(
@@ -272,6 +274,12 @@ class Request(
     spread: float | UnsetType = UNSET  # mean badness of Claude's own answers to a question it is asked again
     by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
     own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
+    terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
+
+    @property
+    def conversation(self) -> int:
+        """Return the conversation that it belongs to: the number of that conversation's first question."""
+        return self.query.conversation or self.number
 
     @property
     def waits(self) -> bool:

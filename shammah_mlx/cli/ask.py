@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("-c", "--continue", "continues", is_flag=True, help="Continue the last conversation.")
+@click.option("-c", "--continue", "continues", is_flag=True, help="Continue this terminal's last conversation.")
+@click.option(
+    "--conversation",
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Continue that conversation: the number of any question in it.",
+)
 @click.option("--claude", is_flag=True, help="Ask Claude, whatever the Router decides.")
 @click.option("--local", is_flag=True, help="Never call Claude: answer from this machine, however doubtful the answer.")
 @click.option("--strict", is_flag=True, help="Fail rather than give an answer that max_bad_rate does not cover.")
@@ -35,6 +41,7 @@ def ask(
     /,
     query: str | None,
     continues: bool,
+    conversation: int | None,
     claude: bool,
     local: bool,
     strict: bool,
@@ -57,9 +64,21 @@ def ask(
     for name, value in (("--system", system), ("--model", model)):
         check_text(name, value or "", config.max_query_bytes)
     from shammah_mlx.cli.answering import answer
+    from shammah_mlx.cli.terminal import this_terminal
     from shammah_mlx.server.protocol import AskRequest
 
-    wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unstored, waits=wait)
+    wanted = AskRequest(
+        text,
+        system,
+        model,
+        continues,
+        forced_source,
+        strict,
+        stored=not unstored,
+        waits=wait,
+        conversation=conversation,
+        terminal=this_terminal(),
+    )
     chosen = merge_options(ctx, options)
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
     ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))

@@ -75,6 +75,7 @@ def make_request(
         spread=spread(counts.score_counts, config.risk) or UNSET,
         by_client=options.by_client or UNSET,
         own_account=options.own_account or UNSET,
+        terminal=options.terminal,
     )
 
 

@@ -12,11 +12,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
-from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
+from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
+from shammah_mlx.home.conversations import continued
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
@@ -212,26 +212,16 @@ class Assistant:
         system: str | None = None,
         model: str | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
+        conversation: int | None = None,
     ) -> Query:
-        """Return a query that continues the user's last conversation; its system prompt and model are the defaults.
+        """Return a query that continues a conversation: the one given, or else the last one of the options' terminal.
 
         Raises:
-            BadInputError: nothing was asked yet; or the last question was to stay here, and this one may be sent.
+            BadInputError: there is none; or its last question was to stay here, and this one may be sent.
         """
-        last = self._journal.last_asked()
-        if last is None:
-            raise BadInputError("there is no conversation to continue", "ask without -c first")
-        if last.request.forced_source == "local" and options.forced_source != "local":
-            raise BadInputError(
-                "the last question was asked with --local, so Claude is not to see it",
-                "continue it with -c --local, or ask without -c",
-            )
-        before = last.request.query
-        said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
-        history = (*before.history, *said)[-self.config.max_history :]
-        while history and sum(len(turn.question) + len(turn.answer) for turn in history) > self.config.max_query_bytes:
-            history = history[1:]
-        return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
+        last = self._journal.conversations.last_turn(conversation, options.terminal)
+        stays_here = options.forced_source == "local"
+        return continued(last, text, system, model, self.config, stays_here=stays_here)
 
     def pending(self) -> int:
         """Return how many journalled interactions are not learnt yet."""

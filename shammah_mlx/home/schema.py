@@ -56,6 +56,14 @@ MIGRATIONS = (
     """
     CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
     """,
+    """
+    CREATE INDEX conversations ON interactions (json_extract(record, '$.turn.query.conversation'))
+        WHERE json_extract(record, '$.turn.query.conversation') IS NOT NULL
+    """,
+    """
+    CREATE INDEX terminals ON interactions (json_extract(record, '$.turn.terminal'), number)
+        WHERE json_extract(record, '$.turn.terminal') IS NOT NULL
+    """,
 )
 
 
