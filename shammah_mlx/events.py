@@ -247,6 +247,7 @@ class AskOptions(_Event, frozen=True):
     by_client: bool = False  # True: a program asks through the Messages API, not the user from the command line
     own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in, for its next `-c`
+    in_chat: bool = False  # True: its conversation goes on by itself, so it may have nothing to do with what was said
 
 
 class Request(
@@ -275,6 +276,12 @@ class Request(
     by_client: bool | UnsetType = UNSET  # True: it came through the Messages API, so the user's `-c` skips it
     own_account: bool | UnsetType = UNSET  # True: with the client's own credential, so ours never asks about it
     terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
+    alone: bool | UnsetType = UNSET  # True: a turn that means the same without the conversation, as far as words tell
+
+    @property
+    def local_query(self) -> Query:
+        """Return the query as this machine answers it: a turn that stands alone without the conversation."""
+        return msgspec.structs.replace(self.query, history=()) if self.alone else self.query
 
     @property
     def conversation(self) -> int:
@@ -442,6 +449,15 @@ class Interaction(
         judging = self.request.judging
         misses = (1.0 - judging.both) * judging.error if judging and not self.by_check else 0.0
         return self.audit_probability * (1.0 - misses)
+
+    @property
+    def measures_drafts(self) -> bool:
+        """Say whether it shows how good its drafts are.
+
+        One with a conversation does not show it of drafts that were made without, unless one was accepted: it counts
+        for the bound, whatever Claude makes of the conversation.
+        """
+        return not self.request.alone or self.audit_probability is not None
 
     @property
     def called_claude(self) -> bool:

@@ -148,7 +148,9 @@ class Assistant:
         answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
+        decision_context = msgspec.structs.replace(
+            self.roles.decision_context(request.local_query), versions=training.versions
+        )
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
         screened = screening.screened(interaction)

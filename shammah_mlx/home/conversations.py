@@ -1,7 +1,8 @@
 """Conversations in the journal: their turns, and the question that continues one.
 
-A conversation is known by the number of its first question. Every later turn names that number, and holds what was said
-before it. Questions of clients of the Messages API are no part of it: theirs may have been asked with keys of their own.
+A conversation is known by the number of its first question. Every later turn names that number, and holds what was
+said before it. Questions of clients of the Messages API are no part of it: they may have been asked with keys of their
+own.
 """
 
 import sqlite3

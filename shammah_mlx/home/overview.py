@@ -126,6 +126,8 @@ class Explanation(
     covered: bool | None  # None: this preset makes no promise
     learnt: str
     versions: dict[str, str]
+    conversation: int  # the number of its first question
+    alone: bool  # whether this machine left out the conversation, since the question stands alone
 
 
 def read_overview(home: Path, config: Config) -> Overview:
@@ -227,6 +229,8 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         covered=interaction.covered,
         learnt=learnt,
         versions=interaction.decision_context.versions,
+        conversation=interaction.request.conversation,
+        alone=interaction.request.alone is True,
     )
     return interaction.request.query.text, explanation
 

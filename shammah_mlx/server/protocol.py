@@ -29,11 +29,12 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     waits: bool = False  # until everything is learnt
     conversation: int | None = None  # number of a question in the conversation that it continues
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in
+    in_chat: bool = False  # a turn that leans on none before it may be answered without them
 
     @property
     def options(self) -> AskOptions:
         """Return the options for `Assistant.answering`."""
-        return AskOptions(self.forced_source, self.stored, self.strict, terminal=self.terminal)
+        return AskOptions(self.forced_source, self.stored, self.strict, terminal=self.terminal, in_chat=self.in_chat)
 
     def query(self, continued: Continued) -> Query:
         """Return the question, by `Assistant.continued` if it continues a conversation."""
