@@ -58,7 +58,7 @@ def ask(
     Standard output gets the answer alone; standard error gets one line about where it came from.
     """
     since = time.perf_counter()
-    forced_source = _forced_source(claude=claude, local=local, strict=strict)
+    forced_source = forced_source_of(claude=claude, local=local, strict=strict)
     home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
     text = read_query(query, config.max_query_bytes)
     for name, value in (("--system", system), ("--model", model)):
@@ -84,7 +84,7 @@ def ask(
     ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
 
 
-def _forced_source(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":
+def forced_source_of(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":
     """Return who the user asked for."""
     if claude and local:
         raise click.UsageError("--claude and --local exclude each other.")

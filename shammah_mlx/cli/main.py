@@ -9,6 +9,7 @@ import click
 
 from shammah_mlx import __version__
 from shammah_mlx.cli.ask import ask
+from shammah_mlx.cli.chat import chat
 from shammah_mlx.cli.console import Group
 from shammah_mlx.cli.doctor import doctor
 from shammah_mlx.cli.key import key
@@ -39,5 +40,21 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
 
 
-for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, models, doctor, setup):
+for command in (
+    ask,
+    chat,
+    learn,
+    replay,
+    status,
+    why,
+    rollback,
+    rebuild,
+    forget,
+    serve,
+    service,
+    key,
+    models,
+    doctor,
+    setup,
+):
     main.add_command(command)

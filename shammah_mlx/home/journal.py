@@ -15,7 +15,7 @@ import msgspec
 
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction
-from shammah_mlx.home.conversations import Conversations
+from shammah_mlx.home.conversation_rows import ConversationRows
 from shammah_mlx.home.erasures import Erasures
 from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.schema import open_database
@@ -62,7 +62,7 @@ class Journal:
         self._db = open_database(path)
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
-        self.conversations = Conversations(self._db, self._decoded)
+        self.conversations = ConversationRows(self._db, self._decoded)
         self.erasures = Erasures(self._db, path)
 
     def close(self) -> None:

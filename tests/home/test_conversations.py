@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Exchange, ForcedSource, Interaction, Query, Route
-from shammah_mlx.home import conversations
+from shammah_mlx.home import conversation_rows as rows
 from shammah_mlx.home.conversations import continued
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.presets import PRESETS
@@ -127,8 +127,8 @@ def test_neither_conversation_nor_terminal_is_part_of_the_question(say: Say) -> 
 
 
 def test_a_terminals_and_a_conversations_last_turn_are_found_by_an_index(journal: Journal) -> None:
-    for condition, index in ((conversations._HERE, "terminals"), (conversations._IN_CONVERSATION, "conversations")):
+    for condition, index in ((rows._HERE, "terminals"), (rows._IN_CONVERSATION, "conversations")):
         plan = journal._db.execute(
-            f"EXPLAIN QUERY PLAN SELECT number {conversations._ASKED} {condition} ORDER BY number DESC LIMIT 1", (7,)
+            f"EXPLAIN QUERY PLAN SELECT number {rows._ASKED} {condition} ORDER BY number DESC LIMIT 1", (7,)
         ).fetchall()
         assert any(f"INDEX {index}" in str(row) for row in plan), plan
