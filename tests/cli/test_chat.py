@@ -1,12 +1,17 @@
 """`shammah chat` as a process sees it: questions from a pipe, a terminal, a service."""
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -16,6 +21,7 @@ from tests.served import BOLD, WITHIN_S, Served
 
 LEARNT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 CTRL_C, CTRL_D = b"\x03", b"\x04"
+WHERE = b"\x1b[6n"  # the program asks where the cursor is
 
 pytestmark = pytest.mark.settings(BOLD)
 
@@ -50,14 +56,15 @@ def test_a_turn_that_stands_alone_is_answered_from_memory_and_the_next_one_knows
 ) -> None:
     for text in LEARNT:
         shammah("ask", "--claude", text)
-    printed, told, _ = chat(shammah, "which moons has Mars?", LEARNT[0], "and then?", options=("--system", ""))
+    claude.default_to(reply("That is so."))  # no question, to which the next turn could be the reply
+    printed, told, _ = chat(shammah, "/claude which moons has Mars?", LEARNT[0], "and then?")
     assert f"You asked: {LEARNT[0]}\n" in printed
     assert "repeat (shammah-default)" in told
     asked = questions(claude)[len(LEARNT) :]
     assert asked == [["which moons has Mars?"], ["which moons has Mars?", LEARNT[0], "and then?"]]
-    again, _, _ = chat(shammah, "which moons has Mars?", "I am a vegetarian", LEARNT[0])
+    again, _, _ = chat(shammah, "/claude which moons has Mars?", "/claude I am a vegetarian", LEARNT[0])
     assert questions(claude)[-1][-1] == LEARNT[0]  # what was said may matter now
-    assert again.endswith(f"You asked: {LEARNT[0]}\n")
+    assert f"You asked: {LEARNT[0]}\n" not in again
 
 
 def test_a_conversation_goes_on_in_a_later_chat_and_in_ask(shammah: Shammah, claude: Loopback) -> None:
@@ -97,7 +104,7 @@ def test_the_models_are_loaded_once(shammah: Shammah, claude: Loopback, monkeypa
 def test_what_is_answered_here_does_not_reach_claude_later(shammah: Shammah, claude: Loopback) -> None:
     for text in LEARNT:
         shammah("ask", "--claude", text)
-    _, told, _ = chat(shammah, f"/local {LEARNT[0]}", "which moons has Mars?")
+    _, told, _ = chat(shammah, f"/local {LEARNT[0]}", "/claude which moons has Mars?")
     assert "stays on this machine, so a new conversation begins" in told
     assert questions(claude)[-1] == ["which moons has Mars?"]
 
@@ -122,47 +129,61 @@ def test_a_chat_uses_the_running_service(home: Path, claude: Loopback) -> None:
         served.wait_until_learnt()
 
 
-class Terminal:
-    """A chat at a terminal of its own."""
+RUN_AT_TERMINAL = """
+import os
+os.close(os.open(os.ttyname(0), os.O_RDWR))  # the first process of a session takes a terminal by opening it
+from shammah_mlx.__main__ import run
+run()
+"""
+AT_PROMPT = b"m>"  # the end of a colour, and the prompt
 
-    def __init__(self) -> None:
+
+class Terminal:
+    """A context manager: a chat at a terminal of its own."""
+
+    def __enter__(self) -> Self:
         self._leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "shammah_mlx", "chat", "--wait"],
+            [sys.executable, "-c", RUN_AT_TERMINAL, "chat", "--wait"],
             stdin=follower,
             stdout=follower,
             stderr=follower,
             start_new_session=True,
             env={**os.environ, "TERM": "xterm"},
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # it becomes the session's terminal
         )
         os.close(follower)
-        self.shown = b""
+        self.shown, self._seen = b"", 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._leader)
 
     def type(self, keys: bytes) -> None:
         os.write(self._leader, keys)
 
     def wait_for(self, text: bytes) -> None:
-        """Wait until a text is shown that was not yet."""
-        until, before = time.monotonic() + WITHIN_S, len(self.shown)
-        while text not in self.shown[before:]:
+        """Wait until a text is shown after the one that was waited for last."""
+        until = time.monotonic() + WITHIN_S
+        while (place := self.shown.find(text, self._seen)) < 0:
             assert time.monotonic() < until, self.shown
-            if select.select([self._leader], [], [], 0.1)[0]:
-                self._read()
+            self._read()
+        self._seen = place + len(text)
 
     def _read(self) -> None:
-        self.shown += os.read(self._leader, 4096)
-        if self.shown.endswith(b"\x1b[6n"):  # "where is the cursor?"
-            self.type(b"\x1b[1;1R")
+        if select.select([self._leader], [], [], 0.1)[0]:
+            piece = os.read(self._leader, 4096)
+            self.shown += piece
+            if WHERE in piece:
+                self.type(b"\x1b[2;1R")
 
     def end(self) -> int:
         self.type(CTRL_D)
-        try:
+        with suppress(OSError):  # the other side is closed
             while self._process.poll() is None:
-                if select.select([self._leader], [], [], 0.1)[0]:
-                    self._read()
-        except OSError:  # the other side is closed
-            pass
+                self._read()
         return self._process.wait(WITHIN_S)
 
 
@@ -170,18 +191,20 @@ class Terminal:
 def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends_the_chat(home: Path, claude: Loopback) -> None:
     pytest.importorskip("prompt_toolkit")
     claude.default_to(stall("Mars has "))
-    terminal = Terminal()
-    terminal.wait_for(b"> ")
-    terminal.type(b"which moons has Mars?\r")
-    terminal.wait_for(b"Mars has ")
-    terminal.type(CTRL_C)
-    terminal.wait_for(b"Stopped.")
-    terminal.wait_for(b"> ")
-    claude.default_to(reply("Romulus."))
-    terminal.type(b"half a line" + CTRL_C)
-    terminal.wait_for(b"> ")
-    terminal.type(b"who founded Rome?\r")
-    terminal.wait_for(b"Romulus.")
-    terminal.wait_for(b"> ")
-    assert terminal.end() == 0
-    assert b"shammah chat --conversation" in terminal.shown
+    with Terminal() as terminal:
+        terminal.wait_for(AT_PROMPT)
+        terminal.type(b"which moons has Mars?\r")
+        terminal.wait_for(b"Mars has ")
+        terminal.type(CTRL_C)
+        terminal.wait_for(b"Stopped.")
+        terminal.wait_for(AT_PROMPT)
+        claude.default_to(reply("Romulus."))
+        terminal.type(b"half a line" + CTRL_C)
+        terminal.wait_for(b"ends the chat.")
+        terminal.wait_for(AT_PROMPT)
+        terminal.type(b"who founded Rome?\r")
+        terminal.wait_for(b"Romulus.")
+        terminal.wait_for(AT_PROMPT)
+        assert terminal.end() == 0
+        assert b"shammah chat --conversation" in terminal.shown
+    assert questions(claude) == [["which moons has Mars?"], ["who founded Rome?"]]
