@@ -191,13 +191,16 @@ class Chat:
         """Write the conversation to a new file.
 
         Raises:
-            BadInputError: nothing of it is stored, or the name is missing.
+            BadInputError: nothing of it is stored, or the name is missing or no name of a file.
         """
         if not name:
             raise BadInputError("/save needs the name of a file", "for example /save notes.md")
         if self.conversation.number is None:
             raise BadInputError("nothing of this conversation is stored yet", "ask something first")
-        self._save(self.conversation.number, Path(name).expanduser())
+        try:
+            self._save(self.conversation.number, Path(name).expanduser())
+        except (ValueError, RuntimeError) as error:  # a NUL; a user that there is not
+            raise BadInputError(f"no file can be called {one_line(name)}", "choose another name") from error
         _say(f"Saved: {one_line(name)}")
 
 

@@ -126,11 +126,12 @@ def test_feedback_and_why_are_about_the_last_question_of_this_chat() -> None:
 
 def test_a_conversation_is_saved_once_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     fakes = Fakes()
-    said(fakes, "/save notes.md", "one", "/save", "/save notes.md")
+    said(fakes, "/save notes.md", "one", "/save", "/save notes.md", "/save ~no-such-user/notes.md")
     assert fakes.saved == [(1, Path("notes.md"))]
     printed = capsys.readouterr().err
     assert "nothing of this conversation is stored yet" in printed
     assert "needs the name of a file" in printed
+    assert "no file can be called ~no-such-user/notes.md" in printed
 
 
 def test_ctrl_c_stops_an_answer_and_clears_a_line_but_ends_no_chat(capsys: pytest.CaptureFixture[str]) -> None:
