@@ -151,6 +151,8 @@ class Chat:
                 _say(help_text())
 
     def _ask(self, text: str, manner: Manner) -> None:
+        if not text:  # three quotes with nothing between them
+            return
         check_text("the question", text, self._most_bytes)
         if self.conversation.stays_here and manner.forced_source != "local":
             self.conversation = Conversation()

@@ -64,7 +64,18 @@ def said(fakes: Fakes, *typed: str | BaseException, is_interactive: bool = True,
 
 def test_each_question_continues_the_ones_before_it_until_a_new_conversation_begins() -> None:
     fakes = Fakes()
-    said(fakes, "which moons has Mars?", "and Saturn?", "", "why?", "/new", "who founded Rome?", "/quit", "never asked")
+    said(
+        fakes,
+        "which moons has Mars?",
+        "and Saturn?",
+        "",
+        '""""""',
+        "why?",
+        "/new",
+        "who founded Rome?",
+        "/quit",
+        "never asked",
+    )
     assert [wanted.text for wanted in fakes.asked] == [
         "which moons has Mars?",
         "and Saturn?",
