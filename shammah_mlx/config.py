@@ -167,6 +167,7 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
         "same as recalled": 1.0,
         "foreign": -0.5,
         "omitted": -1.0,
+        "usual form": 0.5,
         "query logit": 0.0,
         "draft logit": 0.0,
     },
@@ -321,6 +322,7 @@ class RiskConfig(_Frozen, frozen=True):
     offset_strength: Strength = 10.0  # of the prior that scores are honest: 1 sd is 0.32 in log-odds
     slope_strength: Strength = 60.0  # of the prior that the slope is 1: 1 sd is 13 %
     known: Amount = 60.0  # measured drafts above a threshold before it counts: fewer can't tell 5 % from 10 %
+    known_written: Amount = 40.0  # the same for the decoder's drafts: the more caution, the fewer must be known
     known_spread: Amount = 20.0  # measured repeats before Claude's own spread counts
     tail: Share = 0.5  # lower scores say nothing about drafts that may be served
     memory: Factor = 3000.0  # drafts after which an old label counts 1/e

@@ -10,6 +10,7 @@ import click
 
 from shammah_mlx.cli.console import is_valid_unicode
 from shammah_mlx.errors import BadInputError
+from shammah_mlx.home.folder import check_owner
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
@@ -81,11 +82,14 @@ def home_of(ctx: click.Context, options: dict[str, Any]) -> Path:
 
     Raises:
         BadInputError: SHAMMAH_HOME is not a usable path.
+        BadStateError: the home belongs to another user.
     """
     try:
-        return merge_options(ctx, options)["home"] or _expand(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
+        home = merge_options(ctx, options)["home"] or _expand(os.environ.get("SHAMMAH_HOME") or "~/.shammah")
     except ValueError as error:
         raise BadInputError(f"SHAMMAH_HOME is not usable: {error}", "set it, or --home, to a folder") from error
+    check_owner(home)
+    return home
 
 
 def config_overrides(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +107,7 @@ def home_and_config(
 
     Raises:
         BadInputError: SHAMMAH_HOME or a setting is not usable.
+        BadStateError: the home belongs to another user.
     """
     from shammah_mlx.presets import load_config  # imported here: `--help` needs no presets
 

@@ -128,7 +128,8 @@ def thresholds(
 
     promised = score_counts if config.risk.promises else {}
     risk = config.risk
-    written = msgspec.structs.replace(risk, caution=max(risk.caution, risk.caution_written))
+    caution = max(risk.caution, risk.caution_written)
+    written = msgspec.structs.replace(risk, caution=caution, known=risk.known_written)
     return {
         source: choose(
             counts,

@@ -1,8 +1,9 @@
-"""Make a home: a private folder that holds nothing else."""
+"""Make a home: a private folder of this user that holds nothing else."""
 
+import os
 from pathlib import Path
 
-from shammah_mlx.errors import BadInputError
+from shammah_mlx.errors import BadInputError, BadStateError
 
 
 def make_home(path: Path) -> Path:
@@ -20,3 +21,19 @@ def make_home(path: Path) -> Path:
         raise BadInputError(f"{path} holds other files", "give --home the path of a new or empty folder")
     path.chmod(0o700)
     return path
+
+
+def check_owner(*paths: Path) -> None:
+    """Check that no path belongs to another user, who would decide what is answered and could read every question.
+
+    Raises:
+        BadStateError: one does.
+    """
+    for path in paths:
+        for look in (path.lstat, path.stat):  # a link, and what it leads to
+            try:
+                owner = look().st_uid
+            except OSError:  # it is not there
+                continue
+            if owner != os.getuid():
+                raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")

@@ -26,9 +26,9 @@ from shammah_mlx.models.fine_tuned import FineTuned
 from shammah_mlx.text import grounding
 from shammah_mlx.text.divergence import Meter
 
-WRITTEN_VERSION = "4"  # of the features made here
+WRITTEN_VERSION = "5"  # of the features made here
 RECENT = 64  # cached queries
-LIKE = 128  # questions most like a query: they tell which of its words an answer repeats
+LIKE = 128  # questions most like a query: they tell which of its words an answer repeats, and which form it has
 RECORDED = 32  # of these, whose drafts make its record
 SHOWN = 8  # of these, whose answers' words count as known
 ALIKE, SHARPNESS = 0.6, 15.0  # of the record: a question less alike than this counts e^-15 times the difference
@@ -65,8 +65,9 @@ class WrittenDrafts:
         written = self._student.write(query, self._neighbour(query), known.answer if known else None, show)
         if not written.text.strip():
             return None
-        near = [past_exchange(self._lookup, entry.number) for entry, _ in self._most_like(query)]
-        foreign = grounding.foreign(written.text, query.text, (past.answer for past in near[:SHOWN]))
+        near = [(past_exchange(self._lookup, entry.number), alike) for entry, alike in self._most_like(query)]
+        past = [exchange for exchange, _ in near]
+        foreign = grounding.foreign(written.text, query.text, (shown.answer for shown in past[:SHOWN]))
         same = known is not None and self._config.divergence.is_good(
             self._meter(Exchange(query.text, written.text), known)
         )
@@ -76,7 +77,8 @@ class WrittenDrafts:
             "worst surprise": math.log(LEAST_WORST_SURPRISE - written.least_log_p),
             "same as recalled": float(same),
             "foreign": math.log1p(foreign),
-            "omitted": grounding.omitted(written.text, query.text, near),
+            "omitted": grounding.omitted(written.text, query.text, past),
+            "usual form": grounding.usual_form(written.text, query.text, near),
             "draft logit": self._logit("validator", (query.prompt, written.text)),
         }
         return Draft(written.text, "decoder", features=features, is_cut=UNSET if written.written.finished else True)

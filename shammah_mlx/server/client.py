@@ -1,6 +1,5 @@
 """The commands' side of the conversation with the service of their home; `local_api` is the other side."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import msgspec
 
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Show
+from shammah_mlx.home.folder import check_owner
 from shammah_mlx.server.protocol import (
     SILENCE_S,
     SOCKET,
@@ -38,7 +38,7 @@ def is_served(home: Path) -> bool:
     Raises:
         BadStateError: the home or its socket belongs to somebody else, who would read every question.
     """
-    _check_owner(home)
+    check_owner(home, home / SOCKET)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(CONNECT_S)
         try:
@@ -143,17 +143,6 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
             return client.get(path).raise_for_status().json()
     except (httpx2.HTTPError, ValueError):
         return None
-
-
-def _check_owner(home: Path) -> None:
-    for path in (home, home / SOCKET):
-        for look in (path.lstat, path.stat):  # a link, and what it leads to
-            try:
-                owner = look().st_uid
-            except OSError:  # it is not there
-                continue
-            if owner != os.getuid():
-                raise BadStateError(f"{path} belongs to another user", "choose another home, or remove it")
 
 
 @contextmanager

@@ -92,15 +92,18 @@ def is_safe_target(target: bytes) -> bool:
 
 
 def check_response(response: httpx2.Response) -> None:
-    """Check that a response may be passed on: its status is one, and its length is said in one way.
+    """Check that a response may be passed on: its status is valid, its length is said in one way, it is no redirect.
 
     Raises:
-        httpx2.RemoteProtocolError: it may not; two readers of it might disagree about where it ends (RFC 9112, 6.3).
+        httpx2.RemoteProtocolError: it may not be. Two readers might disagree about where it ends (RFC 9112, 6.3), or
+            the client would take its question, and our token, to another host.
     """
     if response.status_code > HIGHEST_STATUS:
         raise httpx2.RemoteProtocolError("the response has no valid status")
     if {"transfer-encoding", "content-length"} <= response.headers.keys():
         raise httpx2.RemoteProtocolError("the response has two lengths")
+    if response.has_redirect_location:
+        raise httpx2.RemoteProtocolError("the response leads to another place")
 
 
 def unpacker(headers: Headers) -> Unpack:

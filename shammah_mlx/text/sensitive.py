@@ -39,6 +39,7 @@ _ON_A_LINE = re.compile(  # the group is a value that some program or form is gi
     r"|\b(?:root|admin(?:istrator)?|login|user(?:name)?)\s*(?:/\s+|\s/\s*|:)(?=\S*[\d!@#$%^&*])([^\s/]{5,})"
     r"|\b(?:key|token|secret|credential)s?\b\W{0,4}(?:(?:is|was|for|\w{2,12})\W{1,3}){0,3}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
     r"|\b(?:password|pw)\s+(?!(?:sha|md|base|argon|pbkdf|utf|aes|rsa|bcrypt)-?\d)(?=[a-z]*\d)(?=\d*[a-z])(\w{6,})\b"
+    r"|(?<!\S)(?=\S*\d)(\S{5,}) is (?:my|our) (?:\w+ ){0,2}(?:passw(?:or)?d|passphrase|passcode)\b"
     r"|\b[MNO][\w-]{23,27}\.[\w-]{6}\.([\w-]{27,})",  # a Discord token
     _I,
 )

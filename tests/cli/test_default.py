@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -367,3 +368,12 @@ def test_why_says_that_a_cut_reply_was_not_learnt(shammah: Shammah, claude: Loop
     claude.default_to(reply("half an answ", stop_reason="max_tokens"))
     shammah("ask", "what is a monad?")
     assert "nothing: Claude's reply was not whole" in " ".join(shammah("why").stdout.split())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("command", [("status",), ("ask", "how do I boil an egg"), ("key", "status"), ("doctor",)])
+def test_no_command_uses_the_home_of_another_user(shammah: Shammah, home: Path, command: tuple[str, ...]) -> None:
+    os.chown(home, os.getuid() + 1, -1)
+    refused = shammah(*command)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "belongs to another user" in refused.stderr

@@ -463,6 +463,7 @@ def test_what_the_decoder_wrote_is_served_with_more_caution() -> None:
     assert recall < decoder < 1.0
     assert candidates(caution=1.5) == [decoder, decoder]
     assert candidates(caution_written=0.0) == [recall, recall]
+    assert candidates(known_written=1e4) == [recall, 1.0]
 
 
 def test_shadows_follow_p_local_in_the_default_preset_alone() -> None:

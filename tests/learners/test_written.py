@@ -108,6 +108,7 @@ def test_a_draft_is_described_by_how_probable_and_how_grounded_it_is(tiny_folder
     assert draft.features["worst surprise"] > draft.features["surprise"] > math.log(1e-3)
     assert draft.features["foreign"] >= 0
     assert draft.features["omitted"] >= 0
+    assert draft.features["usual form"] >= 0
     assert draft.features["same as recalled"] in (0.0, 1.0)
 
 

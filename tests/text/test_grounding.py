@@ -1,4 +1,4 @@
-"""Which words of an answer come from nowhere, and which of its question it should have."""
+"""Which words of an answer come from nowhere, which of its question it should have, and whether its form is usual."""
 
 import math
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx.events import Exchange
-from shammah_mlx.text.grounding import MOST_OMITTED, foreign, omitted
+from shammah_mlx.text.grounding import FORM_GAIN, MOST_OMITTED, foreign, omitted, usual_form
 
 QUESTION = "Play Blue Train by John Coltrane"
 KNOWN_ANSWERS = ['{"intent": "PlayMusic", "artist": "Adele", "track": "Hello"}']
@@ -43,3 +43,27 @@ def test_what_repeats_the_question_omits_nothing(answer: str, question: str, kno
     assert omitted(question, question, known) == 0
     assert 0 <= omitted(answer, question, known) <= MOST_OMITTED
     assert foreign(question, question, [answer]) == foreign(answer, question, [answer]) == 0
+
+
+SONGS = [(KNOWN[0], 0.9), (Exchange("book a table for two", '{"intent": "BookRestaurant", "party": "two"}'), 0.3)]
+
+
+def test_an_answer_has_the_usual_form_if_only_words_of_its_question_differ() -> None:
+    asked = "play the song Blue Train by Coltrane"
+    usual = '{"music_item": "song", "track": "Blue Train", "artist": "Coltrane"}'
+    assert usual_form(usual, asked, SONGS) > 0.99 * math.log1p(FORM_GAIN)
+    assert usual_form(usual.replace("track", "album"), asked, SONGS) == 0.0
+    assert usual_form(usual, asked, []) == 0.0
+
+
+def test_a_form_counts_by_how_alike_the_questions_are() -> None:
+    """The booking is as alike as the song, or less by .6: e^-12 of its weight."""
+    booking = '{"intent": "BookRestaurant", "party": "five"}', "a table for five"
+    alike = [(past, 0.9) for past, _ in SONGS]
+    assert usual_form(*booking, alike) == pytest.approx(math.log1p(FORM_GAIN / 2))
+    assert usual_form(*booking, SONGS) == pytest.approx(math.log1p(FORM_GAIN / (1 + math.exp(12))))
+
+
+@given(st.text(), st.text(), st.lists(st.tuples(st.builds(Exchange, st.text(), st.text()), st.floats(-1, 1))))
+def test_how_usual_a_form_is_has_bounds(answer: str, question: str, known: list[tuple[Exchange, float]]) -> None:
+    assert 0 <= usual_form(answer, question, known) <= math.log1p(FORM_GAIN) + 1e-9
