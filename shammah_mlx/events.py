@@ -69,6 +69,7 @@ class Query(_Event, frozen=True):
     scope: int | UnsetType = UNSET  # hash of who asks, and in which version of the API, if the client says so
     origin: int | UnsetType = UNSET  # hash of who is asked, if that is not Anthropic
     attachments: tuple[Attachment, ...] | UnsetType = UNSET
+    conversation: int | UnsetType = UNSET  # number of the first question of the conversation that it continues
 
     @property
     def is_plain(self) -> bool:
@@ -266,6 +267,8 @@ class AskOptions(_Event, frozen=True):
     strict: bool = False  # True: give no answer rather than one that the bound does not cover
     by_client: bool = False  # True: a program asks through the Messages API, not the user from the command line
     own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
+    terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in, for its next `-c`
+    in_chat: bool = False  # True: its conversation goes on by itself, so it may have nothing to do with what was said
 
 
 class Request(
@@ -297,6 +300,18 @@ class Request(
     stays: bool | UnsetType = UNSET  # True: nor do they let it be sent to Claude
     claude_only: ClaudeOnly | UnsetType = UNSET  # why nothing is drafted for it, nor learnt of it
     imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
+    terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
+    alone: bool | UnsetType = UNSET  # True: a turn that means the same without the conversation, as far as words tell
+
+    @property
+    def local_query(self) -> Query:
+        """Return the query as this machine answers it: a turn that stands alone without the conversation."""
+        return msgspec.structs.replace(self.query, history=()) if self.alone else self.query
+
+    @property
+    def conversation(self) -> int:
+        """Return the conversation that it belongs to: the number of that conversation's first question."""
+        return self.query.conversation or self.number
 
     @property
     def waits(self) -> bool:
@@ -470,6 +485,15 @@ class Interaction(
         judging = self.request.judging
         misses = (1.0 - judging.both) * judging.error if judging and not self.by_check else 0.0
         return self.audit_probability * (1.0 - misses)
+
+    @property
+    def measures_drafts(self) -> bool:
+        """Say whether it shows how good its drafts are.
+
+        One with a conversation does not show it of drafts that were made without, unless one was accepted: it counts
+        for the bound, whatever Claude makes of the conversation.
+        """
+        return not self.request.alone or self.audit_probability is not None
 
     @property
     def called_claude(self) -> bool:

@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,10 +19,16 @@ from shammah_mlx.server import client
 from shammah_mlx.server.protocol import Answered, AskRequest, Away, Unanswered
 from shammah_mlx.text.destructive import destroys
 
+if TYPE_CHECKING:
+    from shammah_mlx.home.assistant import Assistant
+
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
 
 Outcomes = Generator[Answered | Unanswered, None, None]
 """Yields one outcome; asked for more, it does the work that the user need not wait for."""
+
+Opening = Callable[[], AbstractContextManager["Assistant"]]
+"""Returns the home, open in this process; leaving the context may close it."""
 
 
 def answer(
@@ -34,23 +40,29 @@ def answer(
     since: float,
     in_process: bool,
     as_json: bool,
+    opening: Opening | None = None,
+    on_answered: Callable[[Interaction], None] = lambda _: None,
 ) -> int:
     """Have the question answered and print the answer; return the exit code.
 
     `settings` are the command's options; `since` is the time of `time.perf_counter` at which the command started.
+    `opening` opens the home if no service answers; `on_answered` receives the answer before it is printed.
 
     Raises:
         ShammahError: there is no answer.
     """
     streamed = None if as_json else StreamedText()
     show = streamed or (lambda _: None)
-    here = functools.partial(_ask_here, home, config, wanted, show, since, settings)
+    opening = opening or functools.partial(open_home, home, config)
+    here = functools.partial(_ask_here, opening, home, config, wanted, show, since, settings)
     exit_code, is_answered = ANSWERED, False
     try:
         asked = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, show, here)
         with closing(asked) as outcomes:  # an error leaves it unfinished, and its lock must be released by this thread
             for outcome in outcomes:
                 is_answered = True  # and journalled
+                if isinstance(outcome, Answered):
+                    on_answered(outcome.interaction)
                 exit_code = _print_outcome(outcome, wanted, streamed)
     except KeyboardInterrupt:
         if not is_answered:
@@ -65,20 +77,18 @@ def _ask_service(home: Path, wanted: AskRequest, show: Show, here: Callable[[], 
     Raises:
         ShammahError: the question cannot be answered.
     """
-    for outcome in client.ask(home, wanted, show, _print_continuing):
+    for outcome in client.ask(home, wanted, show, functools.partial(_print_continuing, wanted)):
         if isinstance(outcome, Away) or (isinstance(outcome, Unanswered) and outcome.outage.kind == "no_key"):
             yield from here()
             return
         yield outcome
 
 
-def _ask_here(
-    home: Path, config: Config, wanted: AskRequest, show: Show, since: float, settings: Mapping[str, Any]
-) -> Outcomes:
-    """Answer in this process, then learn, or start a process that learns with the same `settings`.
+def open_home(home: Path, config: Config) -> "Assistant":
+    """Return the home, open in this process.
 
     Raises:
-        ShammahError: the question cannot be answered.
+        ShammahError: it cannot be opened.
     """
     from shammah_mlx.home.assistant import Assistant, AssistantOptions  # loads MLX: needless where a service answers
     from shammah_mlx.models.weights import Weights, weights_folder
@@ -87,10 +97,27 @@ def _ask_here(
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
     opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
-    with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
+    return Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened)
+
+
+def _ask_here(
+    opening: Opening,
+    home: Path,
+    config: Config,
+    wanted: AskRequest,
+    show: Show,
+    since: float,
+    settings: Mapping[str, Any],
+) -> Outcomes:
+    """Answer in this process, then learn, or start a process that learns with the same `settings`.
+
+    Raises:
+        ShammahError: the question cannot be answered.
+    """
+    with opening() as assistant:
         asked = wanted.query(assistant.continued)
         if asked.history:
-            _print_continuing(asked.history[-1].question)
+            _print_continuing(wanted, asked.history[-1].question)
         answered = assistant.ask(asked, show, wanted.options, since)
         if isinstance(answered, Outage):
             yield Unanswered(answered)
@@ -105,9 +132,10 @@ def _ask_here(
             click.echo(LEARNING_POSTPONED, err=True)
 
 
-def _print_continuing(question: str) -> None:
-    """Print which conversation goes on: it may not be the last one, which was perhaps not stored."""
-    click.echo(f"Continuing after: {one_line(question)}", err=True)
+def _print_continuing(wanted: AskRequest, question: str) -> None:
+    """Print which conversation goes on, since its last question may not have been stored; a chat just goes on."""
+    if not wanted.in_chat:
+        click.echo(f"Continuing after: {one_line(question)}", err=True)
 
 
 def _start_learning(home: Path, settings: Mapping[str, Any]) -> None:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 @click.command(cls=QuestionCommand)
 @click.argument("words", nargs=-1)
-@click.option("-c", "--continue", "continues", is_flag=True, help="Continue the last conversation.")
+@click.option("-c", "--continue", "continues", is_flag=True, help="Continue this terminal's last conversation.")
+@click.option(
+    "--conversation",
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Continue that conversation: the number of any question in it.",
+)
 @click.option("-m", "--model", help="Claude model to ask.")
 @click.option("-s", "--system", help="System prompt; answers are reused only under the same one.")
 @click.option(
@@ -59,6 +65,7 @@ def ask(
     files: tuple[str, ...],
     template: str | None,
     parameters: tuple[tuple[str, str], ...],
+    conversation: int | None,
     claude: bool,
     local: bool,
     strict: bool,
@@ -87,10 +94,11 @@ def ask(
       shammah ask --json "what is a monad?" | jq .source
     """
     since = time.perf_counter()
-    forced_source = _forced_source(claude=claude, local=local, strict=strict)
+    forced_source = forced_source_of(claude=claude, local=local, strict=strict)
     home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
     from shammah_mlx.cli.answering import answer
     from shammah_mlx.cli.question import Asked, read_question, warning_of_length
+    from shammah_mlx.cli.terminal import this_terminal
     from shammah_mlx.server.protocol import AskRequest
     from shammah_mlx.teacher.context import request_bytes
 
@@ -107,6 +115,8 @@ def ask(
         stored=not unstored,
         waits=wait,
         attachments=query.attachments or (),
+        conversation=conversation,
+        terminal=this_terminal(),
     )
     chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
@@ -114,7 +124,7 @@ def ask(
     ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=in_process, as_json=as_json))
 
 
-def _forced_source(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":
+def forced_source_of(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":
     """Return who the user asked for."""
     if claude and local:
         raise click.UsageError("--claude and --local exclude each other.")

@@ -32,6 +32,11 @@ class _Failure(click.ClickException):
         click.echo(f"Error: {message}\nHint: {hint}", err=True)
 
 
+def print_error(error: ShammahError) -> None:
+    """Print an error and its hint, as a command that fails does."""
+    _Failure(error).show()
+
+
 class Group(click.Group):
     """Print errors that a user can act on as one line and a hint; let other exceptions propagate."""
 

@@ -9,6 +9,7 @@ import click
 
 from shammah_mlx import __version__
 from shammah_mlx.cli.ask import ask
+from shammah_mlx.cli.chat import chat
 from shammah_mlx.cli.completion import completion
 from shammah_mlx.cli.config import config
 from shammah_mlx.cli.default_command import DefaultGroup
@@ -49,6 +50,7 @@ def main(ctx: click.Context, /, **options: Any) -> None:
 
 for command in (
     ask,
+    chat,
     templates,
     learn,
     replay,

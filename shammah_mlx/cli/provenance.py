@@ -23,11 +23,13 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     ms: float | None
     cost_usd: float | None  # None: unpriced
     query_id: int | None  # None: not stored
+    conversation: int | None  # what `--conversation` continues; None: nothing is stored of it
 
 
 def provenance(interaction: Interaction, preset: str) -> Provenance:
     """Return where an answer came from, and what it cost."""
-    reply = interaction.reply
+    reply, request = interaction.reply, interaction.request
+    number = request.number if request.stored else None
     return Provenance(
         answer=interaction.answer,
         source=interaction.source,
@@ -40,7 +42,8 @@ def provenance(interaction: Interaction, preset: str) -> Provenance:
         covered=interaction.covered,
         ms=interaction.ms,
         cost_usd=interaction.cost_usd,
-        query_id=interaction.request.number if interaction.request.stored else None,
+        query_id=number,
+        conversation=request.query.conversation or number,
     )
 
 

@@ -67,6 +67,8 @@ def why_table(question: str, explanation: Explanation) -> Table:
         table.add_row("asked for", explanation.forced_source)
     for name in explanation.files:
         table.add_row("file", f"{one_line(name)} (not kept)")
+    if explanation.conversation != explanation.query_id:
+        table.add_row("conversation", f"#{explanation.conversation}{_left_out(explanation)}")
     for near in explanation.nearest:
         text = one_line(near.query or "") or "(erased)"
         table.add_row("nearest", f"{near.similarity:.2f}  #{near.query_id} ({local_time(near.at)}): {text}")
@@ -87,6 +89,14 @@ def why_table(question: str, explanation: Explanation) -> Table:
         table.add_row("covered", "yes" if explanation.covered else "no")
     table.add_row("learnt", explanation.learnt)
     return table
+
+
+def _left_out(explanation: Explanation) -> str:
+    """Say that drafts were made without the conversation, if they were."""
+    if not explanation.alone:
+        return ""
+    told = "; the question stands alone, so drafts were made without it"
+    return told if explanation.covered is None else f"{told}, and only the judge could let one pass"
 
 
 def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:

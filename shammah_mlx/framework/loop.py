@@ -111,10 +111,10 @@ def answer(
     `show` receives a draft's text as it is written, where that is sure to be the answer. Return an Outage if Claude was
     needed and could not answer; the query then counts as not handled.
     """
-    query = request.query
+    query = request.query  # Claude and the judge get the whole conversation, whatever this machine was given of it
     if request.claude_only:
         return (yield from _ask_claude_only(request))
-    route = policy.route(roles.p_local(query), request, config)
+    route = policy.route(roles.p_local(request.local_query), request, config)
     drafts = _draft_locally(request, route, roles, config.policy, show)
     is_accepted = policy.accepts_best(drafts, route, request, config.policy)
     if request.forced_source == "local":
@@ -123,7 +123,7 @@ def answer(
     if policy.is_worth_a_check(drafts, request, config, is_accepted=is_accepted):
         drafts = yield from _checked(query, drafts)
         is_accepted = is_accepted if drafts[0].passed is None else drafts[0].passed
-    if not is_accepted:
+    if not (is_accepted and policy.may_stand(drafts, request)):
         if request.stays is True:
             return STAYS_HERE
         reply = yield from ask_claude(query, is_answer=True)
@@ -163,16 +163,19 @@ def observe(
 ) -> Interaction:
     """Add what the user need not wait for: make the shadow drafts, and compare all drafts with the reply.
 
-    `give_way` is called while a draft is written, so that waiting requests can be answered in between.
+    `give_way` is called while a draft is written, so that waiting requests can be answered in between. A reply that
+    Claude gave with a conversation is no measure for drafts made without it, but for those that were served.
     """
     request, drafts, reply = interaction.request, interaction.drafts, interaction.reply
-    if reply is None or not reply.teaches or request.claude_only:
+    if reply is None or not reply.teaches or request.claude_only or not interaction.measures_drafts:
         return interaction
     drafted = {scored.draft.source for scored in drafts}
     missing = [
         source
         for source, p_local in interaction.route.p_locals.items()
-        if source not in drafted and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction))
+        if source not in drafted
+        and not request.alone
+        and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction))
     ]
     shadows = [
         scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
@@ -214,6 +217,8 @@ def _ask_claude_only(request: Request) -> Consultation[Interaction | Outage]:
     assert request.claude_only
     if request.forced_source == "local":
         return NOT_HERE[request.claude_only]
+    if request.stays is True:
+        return STAYS_HERE
     reply = yield from ask_claude(request.query, is_answer=True)
     return reply if isinstance(reply, Outage) else Interaction.forwarded(request, Route({}, None), reply)
 
@@ -226,7 +231,9 @@ def _draft_locally(
     for source in route.tries:
         if not policy.is_worth_waiting_for(source, request):
             continue
-        scored = _draft_and_score(request.query, source, roles, show if request.forced_source == "local" else None)
+        scored = _draft_and_score(
+            request.local_query, source, roles, show if request.forced_source == "local" else None
+        )
         if scored is not None:
             drafts.append(scored)
             if request.forced_source == "local" or policy.accepts(scored, request, config):

@@ -32,6 +32,7 @@ from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, repeat_rate, spread, with_feedback
 from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
+from shammah_mlx.text.self_contained import is_self_contained
 
 LEAST_SLOPE = 0.1  # of a curve by which a threshold for checks is computed: a flat one tells drafts not apart
 
@@ -85,6 +86,8 @@ def make_request(
         private=private or UNSET,
         stays=screening.stays_here(query.texts, config.privacy) or UNSET,
         claude_only=why_claude_only(query, config.max_query_bytes) or UNSET,
+        terminal=options.terminal,
+        alone=(options.in_chat and bool(query.history) and is_self_contained(query.text, query.history)) or UNSET,
     )
 
 
@@ -271,14 +274,23 @@ def accepts_best(drafts: Sequence[ScoredDraft], route: Route, request: Request, 
     return accepts(drafts[0], request, config)
 
 
+def may_stand(drafts: Sequence[ScoredDraft], request: Request) -> bool:
+    """Return whether the best draft may be served if it is accepted.
+
+    It was made without the conversation for a turn that stands alone as far as words tell. Where something is promised
+    that is not enough: the judge, who reads the conversation, must have let the draft pass.
+    """
+    return not (request.alone and request.thresholds) or bool(drafts and drafts[0].passed)
+
+
 def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Config, *, is_accepted: bool) -> bool:
     """Return whether to ask the judge about the best draft before it is served.
 
     A draft that the Validator accepted is checked unless it is hardly ever bad, and a repeat unless repeats hardly ever
-    were. Another one must be good often enough, by its score and by the words that changed in its question, for those
-    that pass to keep the bound (p_accept reckons with these words, so the worse of the two estimates counts); it is
-    never checked if it has a destructive command. In both cases the verdict must cost little beside what it is expected
-    to save.
+    were; one that was made without the turn's conversation always is. Another one must be good often enough, by its
+    score and by the words that changed in its question, for those that pass to keep the bound (p_accept reckons with
+    these words, so the worse of the two estimates counts); it is never checked if it has a destructive command. In both
+    cases the verdict must cost little beside what it is expected to save.
     """
     if not drafts or not request.judging or request.forced_source is not None:
         return False
@@ -290,7 +302,7 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     rate = max(bad_rate(best.p_accept, threshold), other_answer)
     if is_accepted:
         least = min(rate, request.judging.repeat_rate) if SOURCE_RULES[best.draft.source].ends_checks else rate
-        in_doubt = least > config.judge.doubt
+        in_doubt = least > config.judge.doubt or bool(request.alone)
     else:
         is_likely = best.p_accept > request.judging.thresholds[best.draft.source]
         in_doubt = is_likely and other_answer <= _most_bad_before_check(config) and not destroys(best.draft.text)

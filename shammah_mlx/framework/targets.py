@@ -36,21 +36,24 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
     """Make all training targets of one interaction: the labels first, and the reply last."""
     request, reply, decision_context = interaction.request, interaction.reply, interaction.decision_context
     targets: list[Target] = []
-    for scored in interaction.drafts:
+    for scored in interaction.drafts if interaction.measures_drafts else ():
         draft, good = scored.draft, _label(scored, interaction, config)
         label = _router_label(interaction, good, config) if scored is interaction.drafts[0] else good
         if label is not None:
             details = (decision_context.features, draft.source, decision_context.versions)
-            targets.append(Target("router", request.number, request.query, draft.text, label, *details))
+            targets.append(Target("router", request.number, request.local_query, draft.text, label, *details))
         if good is not None:
             details = (draft.features, draft.source, decision_context.versions)
-            targets.append(Target("validator", request.number, request.query, draft.text, good, *details))
+            targets.append(Target("validator", request.number, request.local_query, draft.text, good, *details))
     may_teach = reply is not None and reply.teaches and not request.claude_only
     if reply is not None and may_teach and not screening.is_secret(request.query, reply):
         wrong = [
             scored
             for scored in interaction.drafts
-            if scored.draft.entry and (label := _label(scored, interaction, config)) is not None and label < DOUBT
+            if interaction.measures_drafts
+            and scored.draft.entry
+            and (label := _label(scored, interaction, config)) is not None
+            and label < DOUBT
         ]
         refuted = wrong[0].draft.entry if wrong else None
         accepted = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.audit_probability is not None

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
-from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, DecisionContext, Exchange, Interaction, Outage, Query, Show
+from shammah_mlx.events import AskOptions, DecisionContext, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.budget import WithinBudget
 from shammah_mlx.framework.claude_only import without_data
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
+from shammah_mlx.home.conversations import continued
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.ledger import Ledger, month_start
 from shammah_mlx.home.locks import HomeLock
@@ -26,7 +26,6 @@ from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Spent, Training
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.weights import Weights
-from shammah_mlx.teacher.context import is_likely_to_fit
 from shammah_mlx.text.divergence import Meter
 
 Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
@@ -162,7 +161,7 @@ class Assistant:
         answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        known = DecisionContext() if request.claude_only else self.roles.decision_context(asked)
+        known = DecisionContext() if request.claude_only else self.roles.decision_context(request.local_query)
         decision_context = msgspec.structs.replace(known, versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(without_data(answered), decision_context=decision_context, ms=ms)
@@ -233,32 +232,16 @@ class Assistant:
         system: str | None = None,
         model: str | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
+        conversation: int | None = None,
     ) -> Query:
-        """Return a query that continues the user's last conversation; its system prompt and model are the defaults.
+        """Return a query that continues a conversation: the one given, or else the last one of the options' terminal.
 
         Raises:
-            BadInputError: nothing was asked yet; or the last question was to stay here, and this one may be sent.
+            BadInputError: there is none; or its last question was to stay here, and this one may be sent.
         """
-        last = self._journal.last_asked()
-        if last is None:
-            raise BadInputError("there is no conversation to continue", "ask without -c first")
-        if last.request.forced_source == "local" and options.forced_source != "local":
-            raise BadInputError(
-                "the last question was asked with --local, so Claude is not to see it",
-                "continue it with -c --local, or ask without -c",
-            )
-        before = last.request.query
-        if before.attachments:
-            raise BadInputError(
-                f"the last question had the file {before.attachments[0].name}, which is not kept",
-                "ask without -c, and give the file again with -f",
-            )
-        said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
-        history = (*before.history, *said)[-self.config.max_history :]
-        query = Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
-        while len(query.history) > 1 and not is_likely_to_fit(query, self.config.teacher):
-            query = msgspec.structs.replace(query, history=query.history[1:])
-        return query
+        last = self._journal.conversations.last_turn(conversation, options.terminal)
+        stays_here = options.forced_source == "local"
+        return continued(last, text, system, model, self.config, stays_here=stays_here)
 
     def pending(self) -> int:
         """Return how many journalled interactions are not learnt yet."""

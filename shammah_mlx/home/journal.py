@@ -15,6 +15,7 @@ import msgspec
 
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Interaction
+from shammah_mlx.home.conversation_rows import ConversationRows
 from shammah_mlx.home.erasures import Erasures
 from shammah_mlx.home.ledger import Ledger
 from shammah_mlx.home.memory_rows import MemoryRows
@@ -66,6 +67,7 @@ class Journal:
         self._db = open_database(path)
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
+        self.conversations = ConversationRows(self._db, self._decoded)
         self.erasures = Erasures(self._db, path)
         self.index = SearchIndex(self._db)
         self.ledger = Ledger(self._db)
@@ -297,14 +299,6 @@ class Journal:
             (count,),
         ).fetchall()
         return (self._decoded(*row) for row in rows)
-
-    def last_asked(self) -> Interaction | None:
-        """Return the latest query that no client asked through the Messages API, as `last` does otherwise."""
-        row = self._db.execute(
-            f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_ASKED_HERE}"
-            " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC LIMIT 1"
-        ).fetchone()
-        return None if row is None else self._decoded(*row)
 
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions in order, archived ones too.

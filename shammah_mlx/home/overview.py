@@ -150,6 +150,8 @@ class Explanation(
     claude_only: ClaudeOnly | None = None  # why only Claude could answer
     files: tuple[str, ...] = ()  # names of the images and PDFs that it had
     versions: dict[str, str]
+    conversation: int  # the number of its first question
+    alone: bool  # whether this machine left out the conversation, since the question stands alone
     at: str | None = None  # when it was asked, ISO 8601; None: not recorded
     imported_from: str | None = None  # the kind of record that it came from; None: it was asked here
 
@@ -271,6 +273,8 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         versions=interaction.decision_context.versions,
         at=iso_date(interaction.request.query.at),
         imported_from=interaction.request.imported_from or None,
+        conversation=interaction.request.conversation,
+        alone=interaction.request.alone is True,
     )
     return interaction.request.query.text, explanation
 

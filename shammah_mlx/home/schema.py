@@ -159,6 +159,14 @@ MIGRATIONS = (
     """,
     "CREATE INDEX passed_on_by_time ON passed_on (at)",
     "ALTER TABLE missed_audits ADD COLUMN unpaid INTEGER NOT NULL DEFAULT 0",  # 1: the month's budget was spent
+    """
+    CREATE INDEX conversations ON interactions (json_extract(record, '$.turn.query.conversation'))
+        WHERE json_extract(record, '$.turn.query.conversation') IS NOT NULL
+    """,
+    """
+    CREATE INDEX terminals ON interactions (json_extract(record, '$.turn.terminal'), number)
+        WHERE json_extract(record, '$.turn.terminal') IS NOT NULL
+    """,
 )
 
 

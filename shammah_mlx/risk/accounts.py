@@ -70,7 +70,7 @@ def _slack(interactions: Iterable[Interaction], config: RiskConfig, shown: float
     for interaction in interactions:
         if interaction.audit_probability:
             least = min(least, interaction.p_found(interaction.drafts[0].draft.source))
-        elif interaction.audit_probability is None and not interaction.is_imported:
+        elif interaction.audit_probability is None and interaction.measures_drafts and not interaction.is_imported:
             thresholds = interaction.request.thresholds
             left_out += sum(
                 scored.draft.source in thresholds
@@ -89,6 +89,7 @@ def _spread(interactions: Iterable[Interaction], config: Config) -> Spread:
         if not interaction.is_imported
         for scored in interaction.drafts
         if scored.draft.source == "repeat"
+        and not interaction.request.alone  # with its conversation it is another question
         and scored.divergence is not None
         and (odds := evidence(scored, config.divergence, judge_error(interaction.request, config))) is not None
     ]

@@ -102,14 +102,17 @@ def add_interaction(
     """Add the drafts of one interaction, except those of sources in `void`, which other versions scored or measured.
 
     Left out are drafts that the Router would not have tried, which say nothing about those it tries, and answers that
-    the user forced (`--local`). Nothing changes where nothing is promised.
+    the user forced (`--local`). So are drafts made without the conversation that their question stood in, unless they
+    were accepted, and of repeats those too: Claude was asked another question there, and would seem to contradict
+    himself (`spread`). Nothing changes where nothing is promised.
     """
-    if interaction.request.forced_source == "local" or not config.risk.promises:
+    is_void = interaction.request.forced_source == "local" or not interaction.measures_drafts
+    if is_void or not config.risk.promises:
         return score_counts
     updated = dict(score_counts)
     for scored in counted_drafts(interaction):
         source = scored.draft.source
-        if source not in updated or source in void:
+        if source not in updated or source in void or (source == "repeat" and interaction.request.alone):
             continue
         threshold = interaction.request.thresholds.get(source, SERVE_NOTHING)
         updated[source] = record(updated[source], observe(scored, interaction, config), threshold, config.risk)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.events import AskOptions, Attachment, ForcedSource, Interaction, Outage, Query
 
@@ -12,8 +12,8 @@ SIGN_OF_LIFE = b"\n"  # sent while an answer is being found, so that a service t
 LIFE_S = 1.0  # between two of them
 SILENCE_S = 10.0  # after which a service counts as standing still; a busy machine may delay a sign of life
 
-Continued = Callable[[str, str | None, str | None, AskOptions], Query]
-"""Returns a query with the conversation so far, from its text, system prompt, model and options."""
+Continued = Callable[[str, str | None, str | None, AskOptions, int | None], Query]
+"""Returns a query with the conversation so far: from its text, system prompt, model, options and conversation."""
 
 
 class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "stored": "kept"}):
@@ -22,22 +22,25 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     text: str
     system: str | None = None
     model: str | None = None
-    continues: bool = False
+    continues: bool = False  # the last conversation of its terminal
     forced_source: ForcedSource | None = None
     strict: bool = False
     stored: bool = True
     waits: bool = False  # until everything is learnt
     attachments: tuple[Attachment, ...] = ()
+    conversation: int | None = None  # number of a question in the conversation that it continues
+    terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in
+    in_chat: bool = False  # a turn that leans on none before it may be answered without them
 
     @property
     def options(self) -> AskOptions:
         """Return the options for `Assistant.answering`."""
-        return AskOptions(self.forced_source, self.stored, self.strict)
+        return AskOptions(self.forced_source, self.stored, self.strict, terminal=self.terminal, in_chat=self.in_chat)
 
     def query(self, continued: Continued) -> Query:
-        """Return the question, by `Assistant.continued` if it continues the last one."""
-        if self.continues:
-            query = continued(self.text, self.system, self.model, self.options)
+        """Return the question, by `Assistant.continued` if it continues a conversation."""
+        if self.continues or self.conversation is not None:
+            query = continued(self.text, self.system, self.model, self.options, self.conversation)
         else:
             query = Query(self.text, self.system, self.model)
         return msgspec.structs.replace(query, attachments=self.attachments or UNSET)

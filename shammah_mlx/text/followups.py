@@ -32,7 +32,7 @@ _FOLLOWS = _set(  # a request made of these and function words names no subject
     next example examples detail details detailed concise formal casual specific options ideas briefly mean meant way
     ways"""
 )
-_MANNER = re.compile(
+MANNER = re.compile(
     r"\b(?:in|into|to|as|with|without) "
     r"(?:(?:english|french|german|spanish|italian|dutch|chinese|japanese|russian|latin)\b"
     r"|(?:python|java\w*|rust|go|ruby|typescript|swift|bash|sql|c)\b(?:\+\+|#)?"
@@ -74,7 +74,7 @@ _ALONE = _set(  # "that" and "this" before these stand without a noun
     """is was are were does did mean means work works again in into for to please about happen happened true correct and
     right but not so way with as from good bad normal safe possible wrong ok okay more further better too on be has"""
 )
-_EXPLETIVE = re.compile(  # "it" that means nothing: it rains, is it safe to, why is it called
+EXPLETIVE = re.compile(  # "it" that means nothing: it rains, is it safe to, why is it called
     r"it (?:(?:is|was|will|would|not|ever|really|still|also|always|even|be|an?|the) )*(?:(?:rain|snow)\w*|\w+day\b"
     r"|(?:hot|cold|dark|late)\b|(?:called|named|like (?:to|when)|from \w+ to|(?:time|worth) \w+"
     r"|(?:allow|recommend|suppos|requir)ed to"
@@ -98,7 +98,7 @@ def leans_back(text: str) -> bool:
 
 def _names_nothing(text: str) -> bool:
     """Say whether a request only asks for another form of the last answer, and names no subject of its own."""
-    plain, manners = _MANNER.subn(" ", text.lower())
+    plain, manners = MANNER.subn(" ", text.lower())
     found = re.findall(r"[\w'-]+|[:`\"]", plain)
     asks = manners or len(found) == 1 or not _FOLLOWS.isdisjoint(found)
     return bool(asks and text and len(found) <= _LONGEST and set(found) <= _FOLLOWS | _CLOSED)
@@ -113,7 +113,7 @@ def _has_bare_pronoun(text: str) -> bool:
         if (stem := word.removesuffix("'s")) in _BARE:
             alone = stem not in _POINTS or stem != word or after in _ALONE or not after[0].isalnum()
             brings = re.search(r"[:`\"\n]\s*\S", text[match.end() :])
-            return alone and not brings and not (stem == "it" and _EXPLETIVE.match(text, match.start()))
+            return alone and not brings and not (stem == "it" and EXPLETIVE.match(text, match.start()))
         is_verb = before in _TO_VERB or (before in ("", "what", "who") and after in _BARE)
         if word not in _CLOSED and not is_verb:
             return False

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +49,32 @@ def test_continuing_a_conversation_sends_its_earlier_messages(shammah: Shammah, 
     assert sent["system"] == "be brief"
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant"] * 2 + ["user"]
     assert [message["content"] for message in sent["messages"]][::2] == ["which moons has Mars?", "and Saturn?", "why?"]
+
+
+def test_any_conversation_goes_on_by_the_number_of_one_of_its_questions(shammah: Shammah, claude: Loopback) -> None:
+    first = json.loads(shammah("ask", "--json", "--claude", "--system", "be brief", "which moons has Mars?").stdout)
+    assert (first["query_id"], first["conversation"]) == (1, 1)
+    assert json.loads(shammah("ask", "--json", "--claude", "who founded Rome?").stdout)["conversation"] == 2
+    second = json.loads(shammah("ask", "--json", "--conversation", "1", "and Saturn?").stdout)
+    assert (second["query_id"], second["conversation"]) == (3, 1)
+    assert json.loads(shammah("ask", "--json", "-c", "why?").stdout)["conversation"] == 1
+    sent = claude.requests[-1].body
+    assert sent["system"] == "be brief"
+    assert [message["content"] for message in sent["messages"]][::2] == ["which moons has Mars?", "and Saturn?", "why?"]
+    missing = shammah("ask", "--conversation", "99", "and Saturn?")
+    assert missing.exit_code == 1
+    assert "no conversation 99" in missing.stderr
+
+
+def test_a_terminal_continues_its_own_conversation_only(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    elsewhere = [sys.executable, "-m", "shammah_mlx", "ask", "--claude", "--wait"]
+    subprocess.run([*elsewhere, "which moons has Mars?"], check=True, capture_output=True, start_new_session=True)
+    refused = shammah("ask", "-c", "and Saturn?")
+    assert refused.exit_code == 1
+    assert "in this terminal" in refused.stderr
+    assert "--conversation 1" in refused.stderr
+    shammah("ask", "--claude", "who founded Rome?")
+    assert "Continuing after: who founded Rome?" in shammah("ask", "-c", "when?").stderr
 
 
 def test_continuing_without_a_conversation_is_refused(shammah: Shammah, claude: Loopback) -> None:

@@ -49,7 +49,7 @@ class TestAsk:
         result = json.loads(shammah("ask", "--json", "hello").stdout)
         assert set(result) == {
             *("answer", "source", "model", "p_local", "p_accept", "called_claude", "verdict", "audit", "covered", "ms"),
-            *("cost_usd", "query_id"),
+            *("cost_usd", "query_id", "conversation"),
         }
         assert result["answer"] == "You asked: hello"
         assert (result["source"], result["called_claude"], result["audit"], result["covered"]) == (

@@ -45,6 +45,8 @@ def said(*, stood: bool, minimum: float | None = 0.9, other_answer: float = 0.0,
         covered=True,
         learnt="yes",
         versions={},
+        conversation=9,
+        alone=False,
     )
     shown = StringIO()
     Console(file=shown, width=400).print(why_table("a question", explanation))

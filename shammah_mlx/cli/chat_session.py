@@ -1,0 +1,210 @@
+"""A chat: what is typed becomes the questions of one conversation, and commands.
+
+Reading, answering and running commands are given to it, so it knows neither terminal nor network.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from shammah_mlx.cli.chat_commands import Typed, help_text, parse
+from shammah_mlx.cli.chat_prompt import Read
+from shammah_mlx.cli.console import check_text, one_line, print_error
+from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
+from shammah_mlx.events import ForcedSource, Interaction
+from shammah_mlx.server.protocol import AskRequest
+
+Answer = Callable[[AskRequest, Callable[[Interaction], None]], int]
+"""Has a question answered and prints the answer; returns the exit code. Its second argument receives the answer."""
+
+RunCommand = Callable[[str, Sequence[str]], None]
+"""Runs a command of `shammah`, by its name and its words."""
+
+WHO: dict[str, ForcedSource | None] = {"local": "local", "claude": "claude", "auto": None}
+ANSWERS_COME_FROM: dict[ForcedSource | None, str] = {
+    "local": "this machine alone",
+    "claude": "Claude",
+    None: "this machine where it can, else Claude",
+}
+GOES_ON_ANEW = "What was asked with /local stays on this machine, so a new conversation begins."
+
+
+class Manner(msgspec.Struct, frozen=True):
+    """How the questions of a chat are asked."""
+
+    forced_source: ForcedSource | None = None
+    model: str | None = None
+    system: str | None = None
+    strict: bool = False
+    waits: bool = False  # after each answer, until it is learnt
+    terminal: int | UnsetType = UNSET
+
+
+class Conversation:
+    """One conversation: its number, and whether Claude may see it."""
+
+    def __init__(self, last: Interaction | None = None) -> None:
+        self.number: int | None = None  # None: nothing is stored of it yet
+        self.latest: int | None = None  # number of its last question
+        self.stays_here = False  # its last question was not to be sent
+        if last is not None:
+            self.add(last)
+
+    def add(self, answered: Interaction) -> None:
+        """Note a turn; one that is not stored is no part of the conversation."""
+        if answered.request.stored:
+            self.number, self.latest = answered.request.conversation, answered.request.number
+            self.stays_here = answered.request.forced_source == "local"
+
+    def request(self, text: str, manner: Manner) -> AskRequest:
+        """Return the next question of this conversation."""
+        return AskRequest(
+            text,
+            manner.system,
+            manner.model,
+            forced_source=manner.forced_source,
+            strict=manner.strict and manner.forced_source != "local",
+            waits=manner.waits,
+            conversation=self.number,
+            terminal=manner.terminal,
+            in_chat=True,
+        )
+
+
+class Chat:
+    """Carries out what is typed, one after the other."""
+
+    def __init__(
+        self, answer: Answer, run: RunCommand, save: Callable[[int, Path], None], manner: Manner, most_bytes: int
+    ) -> None:
+        self._answer, self._run, self._save = answer, run, save
+        self._first_manner, self._most_bytes = manner, most_bytes
+        self.manner, self.conversation = manner, Conversation()
+        self.exit_code = 0  # of the last answer that was not as it should be
+
+    def converse(self, read: Read, *, is_interactive: bool) -> None:
+        """Carry out what `read` returns until it ends; report errors and go on.
+
+        Raises:
+            KeyboardInterrupt: the user interrupts a chat that is not interactive.
+        """
+        while True:
+            try:
+                if not self._take(read(), is_interactive=is_interactive):
+                    return
+            except EOFError:
+                return
+            except KeyboardInterrupt:  # at the prompt: the line is begun anew
+                if not is_interactive:
+                    raise
+                _say("Ctrl-D or /quit ends the chat.")
+
+    def _take(self, text: str, *, is_interactive: bool) -> bool:
+        """Carry out what was typed; return whether the chat goes on."""
+        if not text.strip():
+            return True
+        try:
+            typed = parse(text)
+            if typed.command == "quit":
+                return False
+            self._carry_out(typed)
+        except KeyboardInterrupt:
+            if not is_interactive:
+                raise
+            _say("\nStopped.")
+        except ShammahError as error:
+            self._report(error)
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            self._report(as_user_error(error))
+        return True
+
+    def _report(self, error: ShammahError) -> None:
+        self.exit_code = error.exit_code
+        print_error(error)
+
+    def _carry_out(self, typed: Typed) -> None:
+        command, argument = typed
+        match command:
+            case "ask":
+                self._ask(argument, self.manner)
+            case "local" | "claude" if argument:
+                self._ask(argument, msgspec.structs.replace(self.manner, forced_source=WHO[command]))
+            case "local" | "claude" | "auto":
+                self.manner = msgspec.structs.replace(self.manner, forced_source=WHO[command])
+                _say(f"Answers come from {ANSWERS_COME_FROM[self.manner.forced_source]}.")
+            case "model" | "system":
+                self._set_text(command, argument)
+            case "good" | "bad" | "why":
+                self._run(command, self._words(command, argument))
+            case "save":
+                self._save_as(argument)
+            case "new":
+                self.conversation, self.manner = Conversation(), self._first_manner
+                _say("A new conversation begins.")
+            case _:
+                _say(help_text())
+
+    def _ask(self, text: str, manner: Manner) -> None:
+        if not text:  # three quotes with nothing between them
+            return
+        check_text("the question", text, self._most_bytes)
+        if self.conversation.stays_here and manner.forced_source != "local":
+            self.conversation = Conversation()
+            _say(GOES_ON_ANEW)
+        taken: list[Interaction] = []
+
+        def note(answered: Interaction) -> None:
+            taken.append(answered)
+            self.conversation.add(answered)
+
+        code = self._answer(self.conversation.request(text, manner), note)
+        self.exit_code = code or self.exit_code
+        if taken and not taken[0].request.stored:
+            _say("The conversation goes on without it.")
+
+    def _set_text(self, name: str, text: str) -> None:
+        """Set the model or the system prompt, or say what it is."""
+        if text:
+            check_text(f"/{name}", text, self._most_bytes)
+            self.manner = msgspec.structs.replace(self.manner, **{name: text})
+        value = getattr(self.manner, name)
+        _say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
+
+    def _words(self, command: str, argument: str) -> list[str]:
+        """Return the words that follow a command of `shammah`: which question is meant, and what is said of it.
+
+        Raises:
+            BadInputError: no question of this chat is stored.
+        """
+        if command == "why" and argument:
+            return [argument]
+        if self.conversation.latest is None:
+            raise BadInputError("nothing of this conversation is stored yet", "ask something first")
+        number = str(self.conversation.latest)
+        return [number, "--answer", argument] if argument else [number]
+
+    def _save_as(self, name: str) -> None:
+        """Write the conversation to a new file.
+
+        Raises:
+            BadInputError: nothing of it is stored, or the name is missing or no name of a file.
+        """
+        if not name:
+            raise BadInputError("/save needs the name of a file", "for example /save notes.md")
+        if self.conversation.number is None:
+            raise BadInputError("nothing of this conversation is stored yet", "ask something first")
+        try:
+            self._save(self.conversation.number, Path(name).expanduser())
+        except (ValueError, RuntimeError) as error:  # a NUL; a user that there is not
+            raise BadInputError(f"no file can be called {one_line(name)}", "choose another name") from error
+        _say(f"Saved: {one_line(name)}")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

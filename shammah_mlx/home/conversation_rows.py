@@ -1,0 +1,79 @@
+"""The journal's conversations: which questions belong to one, and which one a terminal had last.
+
+A conversation is known by the number of its first question. Every later turn names that number, and holds what was
+said before it. Questions of clients of the Messages API are no part of it: they may have been asked with keys of their
+own.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from msgspec import UNSET, UnsetType
+
+from shammah_mlx.errors import BadInputError
+from shammah_mlx.events import Interaction
+
+_ASKED = """
+    FROM interactions
+    WHERE NOT set_aside AND record ->> '$.late_for' IS NULL AND record ->> '$.turn.by_client' IS NULL
+"""
+_HERE = "AND json_extract(record, '$.turn.terminal') = ?"
+_IN_CONVERSATION = "AND (number = ?1 OR json_extract(record, '$.turn.query.conversation') = ?1)"
+
+
+class ConversationRows:
+    """What the user asked from the command line, as the journal at this connection holds it."""
+
+    def __init__(self, database: sqlite3.Connection, decode: Callable[[int, str], Interaction]) -> None:
+        self._db, self._decode = database, decode
+
+    def last_asked(self, terminal: int | UnsetType = UNSET) -> Interaction | None:
+        """Return the latest question of this terminal, or of any."""
+        if terminal is UNSET:
+            return next(self._latest("", (), 1), None)
+        return next(self._latest(_HERE, (terminal,), 1), None)
+
+    def turns_of(self, conversation: int, count: int = -1) -> list[Interaction]:
+        """Return the last `count` turns of a conversation in order; all of them for -1."""
+        return [*self._latest(_IN_CONVERSATION, (conversation,), count)][::-1]
+
+    def questions(self, count: int) -> list[str]:
+        """Return the latest questions in order, each once: where it was asked last."""
+        rows = self._db.execute(
+            f"SELECT record ->> '$.turn.query.text' {_ASKED} ORDER BY number DESC LIMIT ?", (count,)
+        ).fetchall()
+        return [*dict.fromkeys(text for (text,) in rows)][::-1]
+
+    def last_turn(self, conversation: int | None, terminal: int | UnsetType) -> Interaction:
+        """Return the last turn of a conversation, named by any of its questions, or of this terminal's last one.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        last = self._named(conversation) if conversation is not None else self.last_asked(terminal)
+        if last is not None:
+            return self.turns_of(last.request.conversation, 1)[0]
+        elsewhere = self.last_asked()
+        if conversation is not None:
+            raise BadInputError(
+                f"there is no conversation {conversation} to continue",
+                "give the number of a question that was asked from the command line; --json prints it as query_id",
+            )
+        if elsewhere is None:
+            raise BadInputError("there is no conversation to continue", "ask without -c first")
+        raise BadInputError(
+            "there is no conversation to continue in this terminal",
+            f"ask without -c first, or continue the last one anywhere: --conversation {elsewhere.request.conversation}",
+        )
+
+    def _named(self, number: int) -> Interaction | None:
+        """Return a question, or if it was erased the last turn of the conversation that it began."""
+        found = next(self._latest("AND number = ?", (number,), 1), None)
+        return found or next(self._latest(_IN_CONVERSATION, (number,), 1), None)
+
+    def _latest(self, condition: str, values: tuple[object, ...], count: int) -> Iterator[Interaction]:
+        """Yield the latest questions that fit an SQL condition, the last one first."""
+        rows = self._db.execute(
+            f"SELECT number, record {_ASKED} {condition} ORDER BY number DESC LIMIT {count}", values
+        ).fetchall()
+        return (self._decode(*row) for row in rows)
