@@ -7,6 +7,7 @@ import click
 
 from shammah_mlx.cli.console import check_text, read_query
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.screen import Screen
 
 if TYPE_CHECKING:
     from shammah_mlx.events import ForcedSource
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     help="Seconds without a word from Claude until one of three tries fails.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer alone.")
+@click.option("--plain", "is_plain", is_flag=True, help="Print Markdown as it comes, on a terminal too.")
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print the answer alone, and warnings and errors.")
 @settings
 @click.pass_context
 def ask(
@@ -44,6 +47,8 @@ def ask(
     system: str | None,
     timeout: float | None,
     as_json: bool,
+    is_plain: bool,
+    is_quiet: bool,
     **options: Any,
 ) -> None:
     """Answer QUERY, or the question on standard input.
@@ -52,17 +57,21 @@ def ask(
     """
     since = time.perf_counter()
     forced_source = _forced_source(claude=claude, local=local, strict=strict)
-    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
-    text = read_query(query, config.max_query_bytes)
-    for name, value in (("--system", system), ("--model", model)):
-        check_text(name, value or "", config.max_query_bytes)
-    from shammah_mlx.cli.answering import answer
-    from shammah_mlx.server.protocol import AskRequest
+    with Screen(is_plain=is_plain, is_quiet=is_quiet, as_json=as_json) as screen:
+        screen.begin()
+        home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})
+        text = read_query(query, config.max_query_bytes)
+        for name, value in (("--system", system), ("--model", model)):
+            check_text(name, value or "", config.max_query_bytes)
+        from shammah_mlx.cli.answering import answer
+        from shammah_mlx.server.protocol import AskRequest
 
-    wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unstored, waits=wait)
-    chosen = merge_options(ctx, options)
-    has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
-    ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
+        wanted = AskRequest(text, system, model, continues, forced_source, strict, stored=not unstored, waits=wait)
+        chosen = merge_options(ctx, options)
+        given = {**chosen, "timeout": timeout}
+        has_settings = any(value is not None for name, value in given.items() if name != "home")
+        exit_code = answer(home, config, wanted, chosen, screen, since=since, in_process=has_settings)
+    ctx.exit(exit_code)
 
 
 def _forced_source(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
+from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.events import DraftSource, Outcome
 from shammah_mlx.home.overview import BadRate, ExplainedDraft, Explanation, JudgeOverview, Overview
 from shammah_mlx.home.prequential import Band, Result
@@ -32,7 +33,7 @@ def as_json(shown: Overview | Explanation) -> str:
 
 def status_table(home: Path, overview: Overview, checkpoints: Sequence[int]) -> Table:
     """Return a home's overview as a table."""
-    spent = f"${overview.spent_usd:.4f}"
+    spent = in_dollars(overview.spent_usd)
     if overview.unpriced_calls:
         spent += f", unpriced calls: {overview.unpriced_calls}"
     accuracy = f"Router {_share(overview.router_accuracy)}, Validator {_share(overview.validator_accuracy)}"
@@ -100,7 +101,7 @@ def _judge(judge: JudgeOverview) -> str:
     compared = "none compared yet"
     if judge.compared:  # what passed is compared only if an audit buys a reply as well
         compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
-    return f"{judge.verdicts} verdicts, ${judge.spent_usd:.4f}; {compared}"
+    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}; {compared}"
 
 
 def _share(share: float | None) -> str:

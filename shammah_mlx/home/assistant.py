@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
+from shammah_mlx.events import Announce, AskOptions, Exchange, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.home import forgetting
@@ -117,9 +117,10 @@ class Assistant:
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
+        announce: Announce = loop.tell_nobody,
     ) -> Interaction | Outage:
         """Answer one query, asking the teacher where needed, and journal it; see `answering`."""
-        return loop.run_consultation(self.answering(query, show, options, since), self._teacher, show)
+        return loop.run_consultation(self.answering(query, show, options, since, announce), self._teacher, show)
 
     def answering(
         self,
@@ -127,11 +128,12 @@ class Assistant:
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
+        announce: Announce = loop.tell_nobody,
     ) -> loop.Consultation[Interaction | Outage]:
         """Answer one query and journal it; nothing is learnt yet.
 
-        `show` receives the text of the answer as it comes. `since` is the time of `time.perf_counter` at which the user
-        began to wait, if that was before this call.
+        `show` receives the text of the answer as it comes, `announce` what is awaited. `since` is the time of
+        `time.perf_counter` at which the user began to wait, if that was before this call.
         """
         training = self._training
         training.catch_up()
@@ -145,7 +147,7 @@ class Assistant:
         )
         seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
         request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config, seed)
-        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
+        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show, announce)
         if isinstance(answered, Outage):
             return answered
         decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
@@ -242,9 +244,11 @@ class Assistant:
 
         `advance` is called after each.
         """
-        learnt = []
+        learnt: list[Interaction] = []
         with self._learning():
+            count = self.pending()
             for pending in self._journal.after(self._training.cursor):
+                self._lock.note_progress(len(learnt), count)
                 learnt.append(self._training.learn(pending, self._teacher, self._options.give_way))
                 if not self._options.saves:
                     self._training.drop_lines()
@@ -253,6 +257,7 @@ class Assistant:
                 elif self._training.is_save_due:
                     self._training.save()
                 advance()
+            self._lock.note_progress(count, count)
         return learnt
 
     def learn_all(self, begin: Begin, *, wait: bool) -> int | None:

@@ -56,6 +56,10 @@ MIGRATIONS = (
     """
     CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
     """,
+    """
+    CREATE INDEX given_again ON interactions (json_extract(record, '$.drafts[0].draft.entry'))
+        WHERE json_extract(record, '$.drafts[0].draft.entry') IS NOT NULL
+    """,
 )
 
 

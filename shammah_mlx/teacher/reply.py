@@ -1,5 +1,6 @@
 """Build a Reply from the events or the message of one response, and price it."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
 CACHE_READ_RATE = 0.1  # likewise
+BYTES_A_TOKEN = 4  # of UTF-8, in English prose; see `judge.count_tokens`
 MOST_TOKENS = 2**53  # no reply has more; a larger number is not a count
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
@@ -32,6 +34,7 @@ class ReplyBuilder:
         self.stop_sequence: str | None = None
         self.tokens: dict[str, int] = {}
         self.failure: str | None = None  # the kind of outage that ended the stream
+        self.said = ""  # the server's own words about it, cleaned
 
     def add_event(self, event: "RawMessageStreamEvent") -> str:
         """Add one event of a stream; return the text that it adds.
@@ -83,12 +86,20 @@ class ReplyBuilder:
                 self.tokens[kind] = number  # totals, not differences
 
     def build(self, prices: Mapping[str, Price]) -> Reply | Outage:
-        """Return the reply, incomplete if the stream was cut, or the outage if nothing came."""
+        """Return the reply, incomplete if the stream was cut, or the outage if nothing came.
+
+        What a cut reply cost is estimated from its text: thinking that was not shown would come on top.
+        """
         if self.model.startswith(OUR_MODELS):
             return outage("itself")
         stop_reason = None if self.failure else self.stop_reason
-        if not self.text and stop_reason is None:
+        is_paid = self.failure == "interrupted" and "input_tokens" in self.tokens  # kept though no text came
+        if not self.text and stop_reason is None and not is_paid:
             return outage(self.failure or "cut")
+        tokens = self.tokens
+        if stop_reason is None and "output_tokens" not in tokens:  # they are counted at the end
+            tokens = {**tokens, "output_tokens": about_tokens(self.text)}
+        cost = cost_usd(self.model, tokens, prices)
         read = [self.tokens[kind] for kind in _TOKEN_KINDS[:-1] if kind in self.tokens]
         return Reply(
             text=self.text,
@@ -97,8 +108,9 @@ class ReplyBuilder:
             stop_sequence=self.stop_sequence if stop_reason == "stop_sequence" else None,
             input_tokens=sum(read) if read else None,
             output_tokens=self.tokens.get("output_tokens"),
-            cost_usd=cost_usd(self.model, self.tokens, prices),
+            cost_usd=cost,
             other_model=UNSET if is_model(self._asked, self.model) else True,
+            estimated=UNSET if cost is None or tokens is self.tokens else True,
         )
 
 
@@ -119,6 +131,11 @@ def _text(whole: object, *names: str) -> str:
     if not isinstance(text, str) or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError(f"{'.'.join(names)} is not valid text")
     return text
+
+
+def about_tokens(text: str) -> int:
+    """Return about how many tokens a text has: one for four bytes of its UTF-8."""
+    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_A_TOKEN)
 
 
 def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price]) -> float | None:
