@@ -16,7 +16,6 @@ import click
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
 INTERRUPTED = 130  # exit code, by the convention of shells
-WRONG_USE = 2  # exit code, by click's
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
 LEARNING_POSTPONED = "Learning is postponed until the next question."
 LONGEST = 1000  # characters shown of an error, which may repeat the input
@@ -69,7 +68,8 @@ class Group(click.Group):
         except click.ClickException as error:
             if not ctx.meta.get(JSON):
                 raise
-            hint = getattr(error, "hint", "see the command's --help")
+            where = getattr(getattr(error, "ctx", None), "command_path", "shammah")
+            hint = getattr(error, "hint", f"see {where} --help")
             raise _JsonFailure(error.format_message(), hint, error.exit_code) from error
 
     def _invoke(self, ctx: click.Context) -> Any:

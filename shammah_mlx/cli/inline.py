@@ -14,6 +14,13 @@ _PART_OF_LINK = re.compile(r"\[[^\[\]\n]*(\](\([^()\s]*)?)?$")
 _STYLES = {1: ("italic",), 2: ("bold",), 3: ("bold", "italic")}  # by the number of asterisks
 
 
+class Look(NamedTuple):
+    """What the terminal can show."""
+
+    has_styles: bool = True  # False (NO_COLOR): no escape codes, and the marks of emphasis and code stay
+    has_unicode: bool = True  # False: bullets and lines in ASCII
+
+
 class Span(NamedTuple):
     """A piece of text that looks the same throughout."""
 

@@ -8,9 +8,8 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
-from shammah_mlx.cli.inline import Span, read_spans
+from shammah_mlx.cli.inline import Look, Span, read_spans
 
 _CODES = {"bold": "1", "italic": "3", "code": "36", "link": "4", "heading": "1", "title": "1;4", "dim": "2"}
 _UNDECIDED = re.compile(r"\s*([`~]{0,2}|#{0,6}|[-*_+\s]*|\d{0,9}[.)]?)\s*")  # what may still become another block
@@ -20,13 +19,6 @@ _HEADING = re.compile(r"(#{1,6})\s+")
 _ITEM = re.compile(r"(\s*)([-*+]|\d{1,9}[.)])(\s+)(?=\S)")
 _QUOTE = re.compile(r"\s*((?:>\s?)+)")
 NARROWEST = 20  # columns to wrap at; with fewer, the terminal does it
-
-
-class Look(NamedTuple):
-    """What the terminal can show."""
-
-    has_styles: bool = True  # False (NO_COLOR): no escape codes, and the marks of emphasis and code stay
-    has_unicode: bool = True  # False: bullets and lines in ASCII
 
 
 class Renderer:

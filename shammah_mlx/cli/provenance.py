@@ -89,7 +89,8 @@ def _remembered(answered: Interaction, recollection: Recollection | None, now: f
         known = f'from memory of "{one_line(recollection.question, LONGEST_QUESTION)}"'
         return f"{known} ({since})" if since else known
     often = {1: "once", 2: "twice"}.get(recollection.times, f"{recollection.times:,} times")
-    return f"from memory, asked {often}" + (f" since {since}" if since else "")
+    when = "today" if since == "today" else f"since {since}"
+    return f"from memory, asked {often}" + (f" {when}" if since else "")
 
 
 def _day(at: float, now: float) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from shammah_mlx.cli.console import LONGEST, one_line, put, say, without_controls, write
-from shammah_mlx.cli.markdown import Look, Renderer
+from shammah_mlx.cli.inline import Look
+from shammah_mlx.cli.markdown import Renderer
 from shammah_mlx.cli.spinner import Spinner, Text, can_spin
 
 if TYPE_CHECKING:

@@ -3,23 +3,20 @@
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.box import ASCII2, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shammah_mlx.cli.inline import read_spans
-
-if TYPE_CHECKING:
-    from shammah_mlx.cli.markdown import Look
+from shammah_mlx.cli.inline import Look, read_spans
 
 _RICH = {"code": "cyan", "link": "underline"}  # names of styles in rich, where they differ
 _SEPARATOR = re.compile(r"\s*:?-+:?\s*")
 
 
-def render_table(rows: Sequence[str], columns: int, look: "Look") -> str | None:
+def render_table(rows: Sequence[str], columns: int, look: Look) -> str | None:
     """Return the table as lines, at most `columns` wide; None if these rows are no table."""
     cells = [_cells(row) for row in rows]
     if len(cells) < 2 or not all(_SEPARATOR.fullmatch(cell) for cell in cells[1]):
