@@ -114,7 +114,7 @@ def _ask_here(
             _note_continuing(screen, asked.history[-1].question)
         with ReplyInterrupts(claude.hang_up) as interrupts:
             answered = assistant.ask(asked, screen.show, wanted.options, since, screen.announce)
-        if interrupts.has_come:
+        if interrupts.has_come and not (isinstance(answered, Interaction) and answered.served_local):
             is_kept = isinstance(answered, Interaction) and answered.request.stored
             raise KeyboardInterrupt(*([KEPT] if is_kept else []))
         if isinstance(answered, Outage):

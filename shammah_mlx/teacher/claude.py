@@ -36,7 +36,7 @@ class _Call(NamedTuple):
     timeout_s: float
     max_retries: int
     stop_sequences: tuple[str, ...] = ()
-    thinks: bool = True  # False: no thinking, which would use up the tokens of a one-word answer
+    is_verdict: bool = False  # no thinking then, which would use up the tokens of a one-word answer
 
 
 @functools.cache
@@ -61,7 +61,7 @@ class Claude:
         self._config, self._credential, self._base_url = config, credential, base_url
         self._judge = JudgeConfig() if judge is None else judge
         self.origin = origin(base_url or os.environ.get(BASE_URL, "").strip())
-        self._response: httpx2.Response | None = None  # of the latest call, once it has begun
+        self._response: httpx2.Response | None = None  # of the latest call for a reply, once it has begun
         self._is_hung_up = False
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
@@ -79,7 +79,8 @@ class Claude:
     def hang_up(self) -> bool:
         """End the reply that is arriving, and ask nothing more; return False, and do nothing, if no reply has begun.
 
-        For a signal handler, or another thread. What came of the reply is then returned as one that was cut.
+        For a signal handler, or another thread. What came of the reply is then returned as one that was cut. A verdict
+        is no reply: there would be nothing to keep.
         """
         response = self._response
         if response is None:
@@ -102,7 +103,7 @@ class Claude:
         rubric, content = judge_request(query, answer, reply)
         asked: list[MessageParam] = [{"role": "user", "content": content}]
         limits = (self._judge.timeout_s, 0)  # the user waits, and Claude can answer instead
-        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, thinks=False)
+        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, is_verdict=True)
         builder = ReplyBuilder(call.model)
         said = self._run(call, builder)
         if isinstance(said, Outage):
@@ -158,11 +159,11 @@ class Claude:
                     system=call.system or anthropic.omit,
                     messages=call.messages,
                     stop_sequences=call.stop_sequences or anthropic.omit,
-                    thinking=anthropic.omit if call.thinks else {"type": "disabled"},
+                    thinking={"type": "disabled"} if call.is_verdict else anthropic.omit,
                     stream=True,
                 ) as stream,
             ):
-                self._response = stream.response
+                self._response = None if call.is_verdict else stream.response
                 for event in stream:
                     if piece := builder.add_event(event):
                         yield piece

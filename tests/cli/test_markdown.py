@@ -1,5 +1,6 @@
 """Markdown on a terminal: how it looks, and that its pieces may come cut anywhere."""
 
+import itertools
 import re
 
 import pytest
@@ -95,7 +96,7 @@ def test_a_word_is_shown_as_soon_as_it_is_whole() -> None:
 @given(TEXTS, st.lists(st.integers(0, 60), max_size=8), st.booleans())
 def test_it_does_not_matter_where_the_pieces_are_cut(text: str, cuts: list[int], styles: bool) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(places)]
     shown, whole = render(*pieces, styles=styles), render(text, styles=styles)
     assert ANSI.sub("", shown) == ANSI.sub("", whole)
 
