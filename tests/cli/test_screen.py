@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from shammah_mlx.cli.interrupts import ReplyInterrupts
 from shammah_mlx.cli.main import main
 from shammah_mlx.cli.screen import Screen
+from shammah_mlx.config import Config
 from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.locks import HomeLock, progress_of_another
 from tests.command import Shammah
 from tests.loopback import Behaviour, Loopback, Message, Request, Wire, cut, reply, stall
 from tests.served import BOLD
@@ -217,3 +220,46 @@ def test_closed_streams_are_like_readers_that_have_gone(monkeypatch: pytest.Monk
         screen.note("a line")
         screen.show("a word")
         screen.finish("a word")
+
+
+def test_who_waits_for_another_process_sees_how_far_it_is(home: Path, claude: Loopback, config: Config) -> None:
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with HomeLock(home, config.state).alone():
+            is_held.set()
+            may_go.wait(WITHIN_S)
+
+    holder = threading.Thread(target=hold)
+    with Terminal() as terminal:
+        holder.start()
+        assert is_held.wait(WITHIN_S)
+        (home / "learning.progress").write_text(f"{os.getppid()} 3 12")
+        terminal.when("waiting for another shammah: 3 of 12 learnt", may_go.set)
+        assert run("ask", "--wait", "hello") == 0
+        holder.join()
+    assert may_go.is_set()
+    assert terminal.lines == ["You asked: hello", "Claude ($0.0002)", ""]
+
+
+@pytest.mark.parametrize(
+    ("note", "progress"),
+    [
+        ("{another} 3 12", (3, 12)),
+        ("{own} 3 12", None),
+        ("{another} 12 12", None),  # it is done
+        ("999999999 3 12", None),  # it has died
+        ("{another} 3", None),
+        ("nonsense", None),
+        ("{another} 3 " + "9" * 5000, None),
+    ],
+)
+def test_only_a_living_process_says_how_far_it_is(home: Path, note: str, progress: tuple[int, int] | None) -> None:
+    assert progress_of_another(home) is None
+    (home / "learning.progress").write_text(note.format(another=os.getppid(), own=os.getpid()))
+    assert progress_of_another(home) == progress
+
+
+def test_a_process_that_learns_leaves_a_note(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    shammah("ask", "hello")
+    assert (home / "learning.progress").read_text() == f"{os.getpid()} 1 1"
