@@ -483,6 +483,12 @@ class ServiceConfig(_Frozen, frozen=True):
     patience_s: Count = 20  # for answers under way when the service stops
 
 
+class TerminalConfig(_Frozen, frozen=True):
+    """How answers are shown on a terminal."""
+
+    markdown: bool = True  # rendered; piped answers never are, since programs want the text that came
+
+
 class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     """All settings. A preset is one of these."""
 
@@ -512,6 +518,7 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     budget: BudgetConfig = BudgetConfig()
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
+    terminal: TerminalConfig = TerminalConfig()
 
     def __post_init__(self) -> None:
         """Check that the settings fit together.

@@ -25,6 +25,11 @@ ROLES: tuple[Role, ...] = ("router", "generator", "validator")
 Show = Callable[[str], None]
 """Receives each piece of an answer's text as it arrives."""
 
+Awaited = Literal["memory", "draft", "verdict", "claude", "learning"]
+"""What a user waits for: a past answer, the decoder's text, a check of it by Claude, Claude's answer, learning."""
+Announce = Callable[[Awaited], None]
+"""Is told what is awaited from now on."""
+
 COMPLETE = ("end_turn", "stop_sequence")
 """Stop reasons of a complete reply. A reply that stopped for any other reason was cut, and is never a target."""
 
@@ -212,6 +217,7 @@ class Reply(_Event, frozen=True):
     stop_sequence: str | None = None  # the stop sequence that ended it
     other_model: bool | UnsetType = UNSET  # it names another model than the one that was asked
     secret: bool | UnsetType = UNSET  # it looks like it holds a secret, so its text is not stored
+    estimated: bool | UnsetType = UNSET  # it was cut before its tokens were counted, so `cost_usd` is an estimate
 
     @property
     def complete(self) -> bool:
@@ -230,6 +236,7 @@ class Outage(_Event, frozen=True):
     kind: str
     message: str
     hint: str
+    said: str | UnsetType = UNSET  # the server's own words, cleaned; for the user's eyes only, and never kept
 
 
 class Step(_Event, frozen=True):
@@ -511,6 +518,11 @@ class Interaction(
         bought = (*((self.reply,) if self.reply else ()), *self.verdicts)
         prices = [part.cost_usd for part in bought if part.cost_usd is not None]
         return sum(prices) if len(prices) == len(bought) else None
+
+    @property
+    def cost_is_estimated(self) -> bool:
+        """Say whether a part of the cost is an estimate."""
+        return self.reply is not None and self.reply.estimated is True
 
     @property
     def is_judged(self) -> bool:

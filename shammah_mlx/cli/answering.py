@@ -1,22 +1,27 @@
-"""Have one question answered, by the home's service or in this process, and print what comes of it."""
+"""Have one question answered, by the home's service or in this process, and show what comes of it."""
 
 import functools
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing
+import sqlite3
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shammah_mlx.cli import provenance
-from shammah_mlx.cli.console import LEARNING_POSTPONED, LONGEST, StreamedText, learning, one_line, say_waiting, write
+from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, one_line, say_waiting
+from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
+from shammah_mlx.cli.screen import AWAITED, Screen
+from shammah_mlx.cli.spinner import can_spin
 from shammah_mlx.config import Config
-from shammah_mlx.errors import TeacherError
-from shammah_mlx.events import Interaction, Outage, Show
+from shammah_mlx.errors import ShammahError, TeacherError
+from shammah_mlx.events import Interaction, Outage
 from shammah_mlx.home.background import start_learning
 from shammah_mlx.home.folder import make_home
+from shammah_mlx.home.locks import progress_of_another
+from shammah_mlx.home.recollection import recollect
 from shammah_mlx.server import client
-from shammah_mlx.server.protocol import Answered, AskRequest, Away, Unanswered
+from shammah_mlx.server.protocol import Answered, AskRequest, Awaiting, Away, Unanswered
 from shammah_mlx.text.destructive import destroys
 
 if TYPE_CHECKING:
@@ -27,8 +32,16 @@ ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
 Outcomes = Generator[Answered | Unanswered, None, None]
 """Yields one outcome; asked for more, it does the work that the user need not wait for."""
 
-Opening = Callable[[], AbstractContextManager["Assistant"]]
-"""Returns the home, open in this process; leaving the context may close it."""
+
+class OpenHome(NamedTuple):
+    """A home, open in this process."""
+
+    assistant: "Assistant"
+    hang_up: Callable[[], None]  # ends what Claude is saying
+
+
+Opening = Callable[[], AbstractContextManager[OpenHome]]
+"""Opens a home in this process; leaving the context may close it."""
 
 
 def answer(
@@ -36,56 +49,73 @@ def answer(
     config: Config,
     wanted: AskRequest,
     settings: Mapping[str, Any],
+    screen: Screen,
     *,
     since: float,
     in_process: bool,
-    as_json: bool,
     opening: Opening | None = None,
     on_answered: Callable[[Interaction], None] = lambda _: None,
 ) -> int:
-    """Have the question answered and print the answer; return the exit code.
+    """Have the question answered and show the answer; return the exit code.
 
     `settings` are the command's options; `since` is the time of `time.perf_counter` at which the command started.
-    `opening` opens the home if no service answers; `on_answered` receives the answer before it is printed.
+    `opening` opens the home if no service answers; `on_answered` receives the answer before it is shown.
 
     Raises:
         ShammahError: there is no answer.
+        KeyboardInterrupt: Ctrl-C came before the answer was whole; what it says is for the user.
     """
-    streamed = None if as_json else StreamedText()
-    show = streamed or (lambda _: None)
-    opening = opening or functools.partial(open_home, home, config)
-    here = functools.partial(_ask_here, opening, home, config, wanted, show, since, settings)
+    if not config.terminal.markdown:
+        screen.show_plainly()
+    screen.announce("memory")
+    opening = opening or functools.partial(open_home, home, config, functools.partial(_await_another, home, screen))
+    here = functools.partial(_ask_here, opening, home, config, wanted, screen, since, settings)
     exit_code, is_answered = ANSWERED, False
     try:
-        asked = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, show, here)
+        asked = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, screen, here)
         with closing(asked) as outcomes:  # an error leaves it unfinished, and its lock must be released by this thread
             for outcome in outcomes:
                 is_answered = True  # and journalled
                 if isinstance(outcome, Answered):
                     on_answered(outcome.interaction)
-                exit_code = _print_outcome(outcome, wanted, streamed)
+                exit_code = _show_outcome(outcome, wanted, screen, home)
     except KeyboardInterrupt:
         if not is_answered:
             raise
-        click.echo(LEARNING_POSTPONED, err=True)
+        screen.note(LEARNING_POSTPONED)
     return exit_code
 
 
-def _ask_service(home: Path, wanted: AskRequest, show: Show, here: Callable[[], Outcomes]) -> Outcomes:
+def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[[], Outcomes]) -> Outcomes:
     """Ask the service, which also learns; ask `here` if it has no key or another command has it out of the home.
 
     Raises:
         ShammahError: the question cannot be answered.
+        KeyboardInterrupt: likewise; the service keeps what Claude has begun to say.
     """
-    for outcome in client.ask(home, wanted, show, functools.partial(_print_continuing, wanted)):
-        if isinstance(outcome, Away) or (isinstance(outcome, Unanswered) and outcome.outage.kind == "no_key"):
-            yield from here()
-            return
-        yield outcome
+
+    def await_(awaiting: Awaiting) -> None:
+        progress = f": {awaiting.learnt} of {awaiting.count} learnt" if awaiting.count else ""
+        screen.await_(AWAITED[awaiting.what] + progress)
+
+    try:
+        for outcome in client.ask(
+            home, wanted, screen.show, functools.partial(_note_continuing, screen, wanted), await_
+        ):
+            if isinstance(outcome, Away) or (isinstance(outcome, Unanswered) and outcome.outage.kind == "no_key"):
+                yield from here()
+                return
+            yield outcome
+    except KeyboardInterrupt as interrupt:
+        is_claudes = screen.text and wanted.forced_source != "local"
+        if is_claudes and wanted.stored and not interrupt.args:
+            raise KeyboardInterrupt(KEPT) from interrupt
+        raise
 
 
-def open_home(home: Path, config: Config) -> "Assistant":
-    """Return the home, open in this process.
+@contextmanager
+def open_home(home: Path, config: Config, on_wait: Callable[[], None]) -> Iterator[OpenHome]:
+    """Open the home in this process.
 
     Raises:
         ShammahError: it cannot be opened.
@@ -96,8 +126,9 @@ def open_home(home: Path, config: Config) -> "Assistant":
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
-    opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
-    return Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened)
+    opened = AssistantOptions(on_wait=on_wait, secret_audits=True, origin=claude.origin)
+    with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
+        yield OpenHome(assistant, claude.hang_up)
 
 
 def _ask_here(
@@ -105,7 +136,7 @@ def _ask_here(
     home: Path,
     config: Config,
     wanted: AskRequest,
-    show: Show,
+    screen: Screen,
     since: float,
     settings: Mapping[str, Any],
 ) -> Outcomes:
@@ -113,74 +144,114 @@ def _ask_here(
 
     Raises:
         ShammahError: the question cannot be answered.
+        KeyboardInterrupt: likewise; what Claude had begun to say is journalled.
     """
-    with opening() as assistant:
+    with opening() as (assistant, hang_up):
         asked = wanted.query(assistant.continued)
         if asked.history:
-            _print_continuing(wanted, asked.history[-1].question)
-        answered = assistant.ask(asked, show, wanted.options, since)
+            _note_continuing(screen, wanted, asked.history[-1].question)
+        with ReplyInterrupts(hang_up) as interrupts:
+            answered = assistant.ask(asked, screen.show, wanted.options, since, screen.announce)
+        if interrupts.has_come and not (isinstance(answered, Interaction) and answered.served_local):
+            is_kept = isinstance(answered, Interaction) and answered.request.stored
+            raise KeyboardInterrupt(*([KEPT] if is_kept else []))
         if isinstance(answered, Outage):
             yield Unanswered(answered)
             return
         yield Answered(answered, config.preset)
         try:
             if wanted.waits:
-                assistant.learn_all(learning, wait=True)
+                assistant.learn_all(functools.partial(_learning, screen), wait=True)
             elif answered.request.stored:
-                _start_learning(home, settings)
+                _start_learning(home, settings, screen)
         except KeyboardInterrupt:  # the answer is out, and journalled
-            click.echo(LEARNING_POSTPONED, err=True)
+            screen.note(LEARNING_POSTPONED)
 
 
-def _print_continuing(wanted: AskRequest, question: str) -> None:
-    """Print which conversation goes on, since its last question may not have been stored; a chat just goes on."""
+def _await_another(home: Path, screen: Screen) -> None:
+    """Show that another process makes this one wait, and how far it is if it says so."""
+
+    def awaited() -> str:
+        progress = progress_of_another(home)
+        return "waiting for another shammah" + (f": {progress[0]} of {progress[1]} learnt" if progress else "")
+
+    if can_spin():
+        screen.await_(awaited)
+    else:
+        say_waiting()
+
+
+def _learning(screen: Screen, pending: int) -> AbstractContextManager[Callable[[], None]]:
+    """Show that this process learns: by a progress bar if there is more than one interaction."""
+    if pending > 1:
+        screen.rest()
+    else:
+        screen.announce("learning")
+    return learning(pending)
+
+
+def _note_continuing(screen: Screen, wanted: AskRequest, question: str) -> None:
+    """Say which conversation goes on, since its last question may not have been stored; a chat just goes on."""
     if not wanted.in_chat:
-        click.echo(f"Continuing after: {one_line(question)}", err=True)
+        screen.note(f"Continuing after: {one_line(question)}")
 
 
-def _start_learning(home: Path, settings: Mapping[str, Any]) -> None:
+def _start_learning(home: Path, settings: Mapping[str, Any], screen: Screen) -> None:
     try:
         start_learning(home, settings)
     except OSError as error:  # too many processes, for example; the answer is good all the same
-        click.echo(f"{LEARNING_POSTPONED} ({error.strerror or error})", err=True)
+        screen.note(f"{LEARNING_POSTPONED} ({error.strerror or error})")
 
 
-def _print_outcome(outcome: Answered | Unanswered, wanted: AskRequest, streamed: StreamedText | None) -> int:
-    """Print the answer; return the exit code.
+def _show_outcome(outcome: Answered | Unanswered, wanted: AskRequest, screen: Screen, home: Path) -> int:
+    """Show the answer; return the exit code.
 
     Raises:
         TeacherError: there is no answer.
     """
     if isinstance(outcome, Answered):
-        exit_code = _print_answer(outcome.interaction, outcome.preset, streamed)
+        exit_code = _show_answer(outcome.interaction, outcome.preset, screen, home)
         if wanted.stored and outcome.interaction.request.private is True:
-            click.echo("By the settings in [privacy] the question is neither stored nor learnt.", err=True)
+            screen.note("By the settings in [privacy] the question is neither stored nor learnt.")
         return exit_code
     has_way = not (wanted.forced_source or wanted.strict or wanted.attachments)
-    local = "" if not has_way else "; --local answers from this machine, unchecked"
-    raise TeacherError(outcome.outage.message, outcome.outage.hint + local)
+    local = "; --local answers from this machine, unchecked" if has_way else ""
+    raise as_error(outcome.outage, local)
 
 
-def _print_answer(answered: Interaction, preset: str, streamed: StreamedText | None) -> int:
-    """Print the part of the answer that is not shown yet, its provenance and any warning; return the exit code."""
-    shown = provenance.provenance(answered, preset)
-    if streamed is None:
-        write(provenance.as_json(shown) + "\n")
+def as_error(outage: Outage, hint: str = "") -> TeacherError:
+    """Return an outage as an error, with the server's own words if it said any, and more at the end of the hint."""
+    said = f" Anthropic says: {outage.said}" if outage.said else ""
+    return TeacherError(outage.message + said, outage.hint + hint)
+
+
+def _show_answer(answered: Interaction, preset: str, screen: Screen, home: Path) -> int:
+    """Show the part of the answer that is not shown yet, what happened, and any warning; return the exit code."""
+    if screen.as_json:
+        screen.print_json(provenance.as_json(provenance.provenance(answered, preset)))
     else:
-        write(answered.answer[len(streamed.text) :] + ("" if answered.answer.endswith("\n") else "\n"))
-        click.echo(one_line(provenance.line(shown), LONGEST), err=True)  # the server chose the model's name
+        screen.finish(answered.answer)
+        screen.note(_what_happened(answered, home))
     if answered.served_local and destroys(answered.answer):
         warning = "Careful: this answer has a command that deletes or overwrites. Read it before you run it."
-        click.secho(warning, fg="red", err=True)
+        screen.warn(warning, is_danger=True)
     if answered.request.secret:
-        click.echo("The question looks like it holds a secret, so it is neither stored nor learnt.", err=True)
+        screen.note("The question looks like it holds a secret, so it is neither stored nor learnt.")
     if answered.reply is not None and answered.reply.secret is True:
-        click.echo("Claude's reply looks like it holds a secret, so it is neither stored nor learnt.", err=True)
-    return _print_shortcomings(answered)
+        screen.note("Claude's reply looks like it holds a secret, so it is neither stored nor learnt.")
+    return _show_shortcomings(answered, screen)
 
 
-def _print_shortcomings(answered: Interaction) -> int:
-    """Print, on standard error, why an answer is incomplete or not covered; return the exit code."""
+def _what_happened(answered: Interaction, home: Path) -> str:
+    try:
+        recollection = recollect(home, answered)
+    except (ShammahError, OSError, sqlite3.Error):  # the answer is out; without this the line says less
+        recollection = None
+    return provenance.line(answered, recollection, time.time())
+
+
+def _show_shortcomings(answered: Interaction, screen: Screen) -> int:
+    """Say why an answer is incomplete or not covered; return the exit code."""
     reply = answered.reply
     if answered.uncovered:
         why = "an earlier local answer is unchecked; the next question that goes to Claude (try --claude) checks it"
@@ -192,14 +263,13 @@ def _print_shortcomings(answered: Interaction) -> int:
             why = "Claude could not be asked to check this local answer"
             if answered.unpaid is True:
                 why = "the month's budget is spent, so Claude was not asked to check this local answer"
-        click.echo(f"Not covered: {why}.", err=True)
+        screen.warn(f"Not covered: {why}.")
         return UNCOVERED
     if answered.served_local or reply is None:
         return ANSWERED
     if reply.complete:
         if not reply.teaches:
-            told = f"Nothing was learnt: {reply.model or 'no model'} replied, not the model that was asked."
-            click.echo(one_line(told, LONGEST), err=True)
+            screen.warn(f"Nothing was learnt: {reply.model or 'no model'} replied, not the model that was asked.")
         return ANSWERED
     why = {
         None: "Incomplete: the connection was cut",
@@ -207,5 +277,5 @@ def _print_shortcomings(answered: Interaction) -> int:
         "refusal": "Claude declined to answer",
         "end_turn": "Claude's reply was empty",
     }.get(reply.stop_reason, f"Incomplete: Claude stopped because of {reply.stop_reason}")
-    click.echo(one_line(f"{why}. Nothing was learnt from it.", LONGEST), err=True)  # the server chose the reason
+    screen.warn(f"{why}. Nothing was learnt from it.")
     return UNAVAILABLE

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
+from shammah_mlx.cli.screen import Screen
 from shammah_mlx.cli.words import QuestionCommand
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     help="Seconds without a word from Claude until one of three tries fails.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer alone.")
+@click.option("--plain", "is_plain", is_flag=True, help="Print Markdown as it comes, on a terminal too.")
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print the answer alone, and warnings and errors.")
 @budget
 @settings
 @click.pass_context
@@ -73,6 +76,8 @@ def ask(
     wait: bool,
     timeout: float | None,
     as_json: bool,
+    is_plain: bool,
+    is_quiet: bool,
     budget: float | None,
     **options: Any,
 ) -> None:
@@ -95,33 +100,37 @@ def ask(
     """
     since = time.perf_counter()
     forced_source = forced_source_of(claude=claude, local=local, strict=strict)
-    home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
-    from shammah_mlx.cli.answering import answer
-    from shammah_mlx.cli.question import Asked, read_question, warning_of_length
-    from shammah_mlx.cli.terminal import this_terminal
-    from shammah_mlx.server.protocol import AskRequest
-    from shammah_mlx.teacher.context import request_bytes
+    with Screen(is_plain=is_plain, is_quiet=is_quiet, as_json=as_json) as screen:
+        screen.begin()
+        home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
+        from shammah_mlx.cli.answering import answer
+        from shammah_mlx.cli.question import Asked, read_question, warning_of_length
+        from shammah_mlx.cli.terminal import this_terminal
+        from shammah_mlx.server.protocol import AskRequest
+        from shammah_mlx.teacher.context import request_bytes
 
-    query = read_question(Asked(words, files, template, parameters, system, model), home, config)
-    if not local and (warning := warning_of_length(query, config)):
-        click.echo(warning, err=True)
-    wanted = AskRequest(
-        query.text,
-        query.system,
-        query.model,
-        continues,
-        forced_source,
-        strict,
-        stored=not unstored,
-        waits=wait,
-        attachments=query.attachments or (),
-        conversation=conversation,
-        terminal=this_terminal(),
-    )
-    chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
-    has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
-    in_process = has_settings or request_bytes(query) > config.service.most_body_bytes
-    ctx.exit(answer(home, config, wanted, chosen, since=since, in_process=in_process, as_json=as_json))
+        query = read_question(Asked(words, files, template, parameters, system, model), home, config)
+        if not local and (warning := warning_of_length(query, config)):
+            screen.note(warning)
+        wanted = AskRequest(
+            query.text,
+            query.system,
+            query.model,
+            continues,
+            forced_source,
+            strict,
+            stored=not unstored,
+            waits=wait,
+            attachments=query.attachments or (),
+            conversation=conversation,
+            terminal=this_terminal(),
+        )
+        chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
+        given = {**chosen, "timeout": timeout}
+        has_settings = any(value is not None for name, value in given.items() if name != "home")
+        in_process = has_settings or request_bytes(query) > config.service.most_body_bytes
+        exit_code = answer(home, config, wanted, chosen, screen, since=since, in_process=in_process)
+    ctx.exit(exit_code)
 
 
 def forced_source_of(*, claude: bool, local: bool, strict: bool) -> "ForcedSource | None":

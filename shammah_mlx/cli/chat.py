@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.ask import forced_source_of
-from shammah_mlx.cli.console import check_text, one_line
+from shammah_mlx.cli.console import check_text, one_line, say_waiting
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.screen import Screen
 from shammah_mlx.errors import BadInputError
 
 if TYPE_CHECKING:
+    from shammah_mlx.cli.answering import OpenHome, Opening
     from shammah_mlx.cli.chat_prompt import Read
     from shammah_mlx.events import Interaction
-    from shammah_mlx.home.assistant import Assistant
     from shammah_mlx.server.protocol import AskRequest
 
 PAST_QUESTIONS = 1000  # to choose from with Up and Ctrl-R: some months of questions, read in a moment
@@ -75,23 +76,24 @@ def chat(
 
     chosen = merge_options(ctx, options)
     has_settings = any(value is not None for name, value in {**chosen, "timeout": timeout}.items() if name != "home")
-    kept = KeptHome(lambda: open_home(home, config))
+    kept = KeptHome(lambda: open_home(home, config, say_waiting))
 
     def answer_turn(wanted: "AskRequest", on_answered: "Callable[[Interaction], None]") -> int:
         since = time.perf_counter()
         if not has_settings and client.is_served(home):
             kept.close()  # another command that needs the home alone asks the service to leave, not this chat
-        return answer(
-            home,
-            config,
-            wanted,
-            chosen,
-            since=since,
-            in_process=has_settings,
-            as_json=False,
-            opening=kept.opening,
-            on_answered=on_answered,
-        )
+        with Screen() as screen:
+            return answer(
+                home,
+                config,
+                wanted,
+                chosen,
+                screen,
+                since=since,
+                in_process=has_settings,
+                opening=kept.opening,
+                on_answered=on_answered,
+            )
 
     def run(name: str, words: Sequence[str]) -> None:
         if name != "why":
@@ -116,25 +118,25 @@ def chat(
 class KeptHome:
     """The home, opened in this process when it is first needed and then kept open, so that models are loaded once."""
 
-    def __init__(self, open_home: "Callable[[], Assistant]") -> None:
+    def __init__(self, open_home: "Opening") -> None:
         self._open_home, self._opened = open_home, ExitStack()
-        self._assistant: Assistant | None = None
+        self._home: OpenHome | None = None
 
     @contextmanager
-    def opening(self) -> "Iterator[Assistant]":
+    def opening(self) -> "Iterator[OpenHome]":
         """Open the home if it is not open; close it only if the user interrupts what is done with it."""
-        if self._assistant is None:
-            self._assistant = self._opened.enter_context(self._open_home())
+        if self._home is None:
+            self._home = self._opened.enter_context(self._open_home())
         try:
-            yield self._assistant
+            yield self._home
         except KeyboardInterrupt as stopped:  # it may have been in the midst of anything, so nothing is saved
-            self._assistant = None
+            self._home = None
             self._opened.__exit__(type(stopped), stopped, stopped.__traceback__)
             raise
 
     def close(self) -> None:
         """Close the home, if it is open; it may be opened again."""
-        self._assistant = None
+        self._home = None
         self._opened.close()
 
 

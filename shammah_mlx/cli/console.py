@@ -1,12 +1,13 @@
 """Read input, print output, progress and errors: shared by all commands."""
 
 import errno
+import json
 import os
 import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import click
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
 INTERRUPTED = 130  # exit code, by the convention of shells
+JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
 LEARNING_POSTPONED = "Learning is postponed until the next question."
 LONGEST = 1000  # characters shown of an error, which may repeat the input
 
@@ -29,7 +31,20 @@ class _Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
         message, hint = (one_line(text, LONGEST) for text in (self.message, self.hint))
-        click.echo(f"Error: {message}\nHint: {hint}", err=True)
+        say(f"Error: {message}\nHint: {hint}")
+
+
+class _JsonFailure(click.ClickException):
+    """Print an error as one JSON object on standard output, and exit with the error's code."""
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(one_line(message, LONGEST))
+        self.hint = one_line(hint, LONGEST)
+        self.exit_code = exit_code  # type: ignore[misc] # as above
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
+        shown = {"error": self.message, "hint": self.hint, "exit_code": self.exit_code}
+        write(json.dumps(shown, ensure_ascii=False) + "\n")
 
 
 def print_error(error: ShammahError) -> None:
@@ -38,10 +53,31 @@ def print_error(error: ShammahError) -> None:
 
 
 class Group(click.Group):
-    """Print errors that a user can act on as one line and a hint; let other exceptions propagate."""
+    """Print errors that a user can act on as one line and a hint; let other exceptions propagate.
+
+    A command with `--json` prints them as an object.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and note whether it is to print JSON: an error may come before its options are read."""
+        name, command, rest = super().resolve_command(ctx, args)
+        ctx.meta[JSON] = command is not None and _wants_json(command, rest)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and convert its errors."""
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            if not ctx.meta.get(JSON):
+                raise
+            where = getattr(getattr(error, "ctx", None), "command_path", "shammah")
+            hint = getattr(error, "hint", f"see {where} --help")
+            raise _JsonFailure(error.format_message(), hint, error.exit_code) from error
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ShammahError as error:
@@ -50,9 +86,22 @@ class Group(click.Group):
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             raise _Failure(as_user_error(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+        except KeyboardInterrupt as error:
+            told = str(error) or "Interrupted."
+            if ctx.meta.get(JSON):
+                raise _JsonFailure(told, "ask again", INTERRUPTED) from error
+            say(told)
             ctx.exit(INTERRUPTED)
+
+
+def _wants_json(command: click.Command, arguments: list[str]) -> bool:
+    """Say whether the command has a flag `--json`, and is given it."""
+    if isinstance(command, click.Group):
+        named = (command.commands[name] for name in arguments if name in command.commands)
+        command = next(named, command)
+    has_flag = any("--json" in option.opts and getattr(option, "is_flag", False) for option in command.params)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return has_flag and "--json" in options
 
 
 @contextmanager
@@ -87,9 +136,15 @@ def learning(pending: int) -> Iterator[Callable[[], None]]:
             yield advance
 
 
+def say(line: str) -> None:
+    """Print a line on standard error, if anybody reads there."""
+    with suppress(OSError, ValueError):  # it is closed, or its reader has gone; what was asked for is done all the same
+        click.echo(line, err=True)
+
+
 def say_waiting() -> None:
     """Print that this process waits for another one."""
-    click.echo("Waiting for another shammah process to finish …", err=True)
+    say("Waiting for another shammah process to finish …")
 
 
 def check_outputs(stream: Path | None, *outputs: Path | None) -> None:
@@ -143,8 +198,13 @@ def is_valid_unicode(text: str) -> bool:
 
 def write(text: str) -> None:
     """Write to standard output and flush; for a terminal, remove control characters first."""
-    if sys.stdout.isatty():
-        text = _without_controls(text)
+    put(without_controls(text) if sys.stdout is not None and sys.stdout.isatty() else text)
+
+
+def put(text: str) -> None:
+    """Write to standard output as it is, and flush."""
+    if sys.stdout is None:  # it is closed
+        return
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -154,22 +214,10 @@ def write(text: str) -> None:
 
 def one_line(text: str, width: int = 70) -> str:
     """Return the beginning of a text, on one line and without control characters."""
-    plain = " ".join(_without_controls(text).split())
+    plain = " ".join(without_controls(text).split())
     return plain if len(plain) <= width else plain[: width - 1] + "…"
 
 
-def _without_controls(text: str) -> str:
+def without_controls(text: str) -> str:
     """Remove what moves the cursor, and what shows text in another order than a shell would read it."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text)
-
-
-class StreamedText:
-    """Write an answer as it arrives, and remember what was written."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def __call__(self, piece: str) -> None:
-        """Write one more piece."""
-        self.text += piece
-        write(piece)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from shammah_mlx.cli.charts import Band, Chart, Series, bar_chart, key, line_chart, round_up
-from shammah_mlx.cli.report import EXPECTED_FORWARD, TELLING, money
+from shammah_mlx.cli.money import in_dollars
+from shammah_mlx.cli.report import EXPECTED_FORWARD, TELLING
 from shammah_mlx.config import Config
 from shammah_mlx.events import Role
 from shammah_mlx.home.curves import Curves, Point, totals
@@ -149,8 +150,8 @@ def _money(overview: Overview) -> Figure:
     )
     unpriced = f" {overview.unpriced_calls} calls are unpriced and not in it." if overview.unpriced_calls else ""
     says = (
-        f"US dollars a month (UTC), by list prices. In all: {words[0]} {money(sum(spent))};"
-        f" {words[1]} {money(sum(saved))}, which is what the answers that bought no call would have cost by this"
+        f"US dollars a month (UTC), by list prices. In all: {words[0]} {in_dollars(sum(spent))};"
+        f" {words[1]} {in_dollars(sum(saved))}, which is what the answers that bought no call would have cost by this"
         f" home's own replies.{unpriced}"
     )
     drawn = bar_chart(
@@ -181,8 +182,16 @@ def _money(overview: Overview) -> Figure:
 
 def _money_row(line: Money) -> tuple[str, ...]:
     counts = tuple(str(count) for count in (line.calls, line.verdicts, line.passed_on))
-    saved = "-" if line.saved_usd is None else money(line.saved_usd)
-    return (line.month, line.model, *counts, money(line.spent_usd), str(line.unpriced), str(line.saved_calls), saved)
+    saved = "-" if line.saved_usd is None else in_dollars(line.saved_usd)
+    return (
+        line.month,
+        line.model,
+        *counts,
+        in_dollars(line.spent_usd),
+        str(line.unpriced),
+        str(line.saved_calls),
+        saved,
+    )
 
 
 def _bar_key(names: Sequence[str]) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.dates import local_date, local_time
+from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.home.importing import Sifted
 from shammah_mlx.home.prequential import Result
 from shammah_mlx.transcripts.jsonl import Line
 
 NARROWEST = 20  # columns that a question gets on the narrowest terminal
-LEAST_SHOWN = 0.0001  # US dollars; less is shown as less than this, not as nothing
 NAMES = {
     "jsonl": "JSON Lines",
     "llm": "llm's logs",
@@ -20,7 +20,7 @@ NAMES = {
 
 def log_lines(lines: Sequence[Line], width: int) -> Iterator[str]:
     """Yield one line a question: number, date, source, cost, and its beginning, in `width` columns."""
-    cells = [(f"#{line.number}", local_time(line.at), _source(line), dollars(line.cost_usd)) for line in lines]
+    cells = [(f"#{line.number}", local_time(line.at), _source(line), in_dollars(line.cost_usd)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line, row in zip(lines, cells, strict=True):
         start = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
@@ -29,7 +29,7 @@ def log_lines(lines: Sequence[Line], width: int) -> Iterator[str]:
 
 def exchange(line: Line) -> str:
     """Return one question with everything that belongs to it, under headings."""
-    parts = [f"#{line.number}  {local_time(line.at)}  {_source(line)}{_model(line)}  {dollars(line.cost_usd)}"]
+    parts = [f"#{line.number}  {local_time(line.at)}  {_source(line)}{_model(line)}  {in_dollars(line.cost_usd)}"]
     if line.system:
         parts.append(f"system prompt:\n{line.system}")
     for turn in line.history:
@@ -50,13 +50,6 @@ def _source(line: Line) -> str:
     if line.imported_from:
         return f"from {line.imported_from}"
     return f"{line.source}, archived" if line.archived else line.source or ""
-
-
-def dollars(usd: float | None) -> str:
-    """Return an amount; what was spent is never shown as nothing."""
-    if usd is None:
-        return "unpriced"
-    return "$0" if not usd else f"${usd:.4f}" if usd >= LEAST_SHOWN else f"<${LEAST_SHOWN}"
 
 
 def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
@@ -85,8 +78,8 @@ def savings(result: Result, left_out: int) -> Iterator[str]:
     saved, all_ = total.cost_all_usd - total.cost_usd, total.cost_all_usd
     share = f" ({saved / all_:.0%})" if all_ else ""
     yield (
-        f"Of {total.queries:,} questions, {total.queries - total.calls:,} calls and {dollars(max(saved, 0.0))} of"
-        f" {dollars(all_)}{share} would have been saved, by list prices and the length of the texts."
+        f"Of {total.queries:,} questions, {total.queries - total.calls:,} calls and {in_dollars(max(saved, 0.0))} of"
+        f" {in_dollars(all_)}{share} would have been saved, by list prices and the length of the texts."
     )
     yield "Bad answers are counted by the meter alone: nobody judged them."
     if left_out:

@@ -5,7 +5,7 @@ from html import escape
 
 from shammah_mlx.cli import figures
 from shammah_mlx.cli.figures import Figure
-from shammah_mlx.cli.report import money
+from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.config import Config
 from shammah_mlx.home.curves import Curves
 from shammah_mlx.home.overview import Overview
@@ -82,13 +82,13 @@ def _tiles(overview: Overview) -> str:
     """Return the few numbers that people ask for first."""
     here = sum(block.local for block in overview.history.blocks)
     asked = sum(block.queries for block in overview.history.blocks)
-    saved = "-" if overview.money.saved_usd is None else money(overview.money.saved_usd)
+    saved = "-" if overview.money.saved_usd is None else in_dollars(overview.money.saved_usd)
     unpriced = f"; {overview.unpriced_calls} calls unpriced" if overview.unpriced_calls else ""
     spent = ("would have cost", "by list prices") if overview.money.recorded else ("spent", "on answers and checks")
     tiles = (
         ("questions", f"{asked:,}", f"{overview.trained:,} learnt"),
         ("answered here", f"{here / asked:.0%}" if asked else "-", f"{here:,} answers"),
-        (spent[0], money(overview.spent_usd), spent[1] + unpriced),
+        (spent[0], in_dollars(overview.spent_usd), spent[1] + unpriced),
         (
             "would have saved" if overview.money.recorded else "saved",
             saved,

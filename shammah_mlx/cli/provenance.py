@@ -1,11 +1,17 @@
 """Describe one answer, for people and programs: JSON with fixed names, and one line. Pure formatting."""
 
 import json
+from datetime import datetime, timedelta
 
 import msgspec
 
+from shammah_mlx.cli.console import one_line
+from shammah_mlx.cli.money import cost_note
 from shammah_mlx.events import Interaction, Source
+from shammah_mlx.home.recollection import Recollection
 from shammah_mlx.teacher.identity import local_model
+
+LONGEST_QUESTION = 50  # characters of a question in the line: enough to know it again
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +58,51 @@ def as_json(shown: Provenance) -> str:
     return json.dumps(msgspec.to_builtins(shown), ensure_ascii=False)
 
 
-def line(shown: Provenance) -> str:
-    """Return one line for people: who answered, the probabilities, how long it took, what it cost."""
-    probabilities = f"p_local {shown.p_local:.2f}"
-    if shown.p_accept is not None:
-        probabilities += f", p_accept {shown.p_accept:.2f}"
-    checked = {None: "", True: " · checked with Claude", False: " · Claude refused the draft"}[shown.verdict]
-    cost = "unpriced" if shown.cost_usd is None else f"${shown.cost_usd:.4f}"
-    return f"{shown.source} ({shown.model}) · {probabilities}{checked} · {shown.ms or 0.0:,.0f} ms · {cost}"
+def line(answered: Interaction, recollection: Recollection | None, now: float) -> str:
+    """Return one line for people: what happened, in plain words, and what it cost."""
+    cost = cost_note(answered.cost_usd, is_estimated=answered.cost_is_estimated)
+    if answered.source == "claude":
+        return f"Claude{cost}{_why_claude(answered)}"
+    origin = "written on this machine" if answered.source == "decoder" else _remembered(answered, recollection, now)
+    if answered.outcome == "audited" and answered.reply is not None:
+        return f"{origin}; compared with Claude's answer, which agreed{cost}"
+    if _passed(answered):
+        return f"{origin}; checked with Claude, which agreed{cost}"
+    return origin + cost
+
+
+def _why_claude(answered: Interaction) -> str:
+    """Say why Claude answered, if he was asked about an answer of this machine before."""
+    if answered.outcome == "audited":
+        return "; the answer on this machine was compared with it, and differed"
+    return "; a check refused the answer on this machine" if _passed(answered) is False else ""
+
+
+def _passed(answered: Interaction) -> bool | None:
+    """Return what the judge said of the draft that the answer is or would have been; None: nothing."""
+    return answered.drafts[0].passed if answered.drafts else None
+
+
+def _remembered(answered: Interaction, recollection: Recollection | None, now: float) -> str:
+    """Return from which question an answer is remembered, if it was another one, and how often that was asked."""
+    if recollection is None:
+        return "from memory"
+    since = _day(recollection.since, now)
+    if answered.source == "recall":
+        known = f'from memory of "{one_line(recollection.question, LONGEST_QUESTION)}"'
+        return f"{known} ({since})" if since else known
+    often = {1: "once", 2: "twice"}.get(recollection.times, f"{recollection.times:,} times")
+    when = "today" if since == "today" else f"since {since}"
+    return f"from memory, asked {often}" + (f" {when}" if since else "")
+
+
+def _day(at: float, now: float) -> str:
+    """Return the day of a moment as people call it, in local time; nothing if it is unknown."""
+    if at <= 0.0:
+        return ""
+    day, today = (datetime.fromtimestamp(moment).date() for moment in (at, now))
+    if day == today:
+        return "today"
+    if today - day == timedelta(days=1):
+        return "yesterday"
+    return f"{day:%b} {day.day}" + (f", {day.year}" if day.year != today.year else "")

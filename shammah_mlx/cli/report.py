@@ -38,18 +38,6 @@ def as_json(shown: Overview | Explanation) -> str:
     return json.dumps(msgspec.to_builtins(shown))
 
 
-def money(usd: float | None) -> str:
-    """Return an amount of US dollars, with as many digits as it takes not to round it to nothing."""
-    if usd is None:
-        return "unpriced"
-    if usd >= 1.0 or not usd:
-        return f"${usd:,.2f}"
-    for digits in (4, 6):
-        if usd >= 10.0**-digits:
-            return f"${usd:.{digits}f}"
-    return "less than $0.000001"
-
-
 def score(value: float) -> str:
     """Return a score below 1 with as many digits as it takes not to round it to 1."""
     return next((shown for digits in (3, 4, 6, 9) if (shown := f"{value:.{digits}f}") < "1"), f"{value}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, money, score
+from shammah_mlx.cli.money import in_dollars
+from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, score
 from shammah_mlx.events import DraftSource
 from shammah_mlx.home.overview import JudgeOverview, Overview
 
@@ -98,7 +99,7 @@ def _allowed(overview: Overview) -> str:
 
 def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     """Yield what was spent and saved; a recorded stream cost nothing, and says what it would have cost."""
-    spent, sums = money(overview.spent_usd), overview.money
+    spent, sums = in_dollars(overview.spent_usd), overview.money
     others = overview.unpriced_calls - sums.own_account_calls
     without = [f"{others} unpriced calls"] * bool(others)
     without += [f"{sums.own_account_calls} on clients' own accounts"] * bool(sums.own_account_calls)
@@ -107,15 +108,15 @@ def _money(overview: Overview) -> Iterator[tuple[str, str]]:
         yield "would have cost", f"{spent} by list prices; a recorded stream costs nothing{unknown}"
     else:
         passed_on = f", {sums.passed_on} requests passed on among it" if sums.passed_on else ""
-        yield "spent", f"{spent}, {money(sums.this_month_usd)} this month{passed_on}{unknown}"
+        yield "spent", f"{spent}, {in_dollars(sums.this_month_usd)} this month{passed_on}{unknown}"
     if sums.saved_calls:
         would = "would have saved" if sums.recorded else "saved"
-        amount = "an unknown amount" if sums.saved_usd is None else f"about {money(sums.saved_usd)}"
+        amount = "an unknown amount" if sums.saved_usd is None else f"about {in_dollars(sums.saved_usd)}"
         answers = "1 answer" if sums.saved_calls == 1 else f"{sums.saved_calls:,} answers"
         yield would, f"{amount}, by estimate: {answers} bought no call"
     if sums.budget_usd is not None and not sums.recorded:
         state = "spent: Claude is not asked until next month" if sums.is_budget_spent else "not reached"
-        yield "budget", f"{money(sums.budget_usd)} a month (UTC), {state}"
+        yield "budget", f"{in_dollars(sums.budget_usd)} a month (UTC), {state}"
 
 
 def _state(overview: Overview) -> str:
@@ -153,7 +154,7 @@ def _judge(judge: JudgeOverview) -> str:
     compared = "none compared yet"
     if judge.compared:  # what passed is compared only if an audit buys a reply as well
         compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
-    return f"{judge.verdicts} verdicts, {money(judge.spent_usd)}; {compared}"
+    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}; {compared}"
 
 
 def _share(share: float | None) -> str:

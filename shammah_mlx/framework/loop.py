@@ -14,6 +14,8 @@ import msgspec
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import (
+    Announce,
+    Awaited,
     Draft,
     DraftSource,
     Exchange,
@@ -31,6 +33,7 @@ from shammah_mlx.events import (
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.claude_only import NOT_HERE
 from shammah_mlx.framework.schedules import learning_rate
+from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.framework.targets import Target, make_targets
 from shammah_mlx.risk.badness import judge_error, p_bad
 from shammah_mlx.teacher.outages import BUDGET_SPENT
@@ -103,29 +106,40 @@ def do_nothing() -> None:
     """Do nothing: the default `give_way`."""
 
 
+def tell_nobody(_: Awaited) -> None:
+    """Do nothing: the default `announce`."""
+
+
 def answer(
-    request: Request, roles: Roles, meter: Meter, config: Config, show: Show | None = None
+    request: Request,
+    roles: Roles,
+    meter: Meter,
+    config: Config,
+    show: Show | None = None,
+    announce: Announce = tell_nobody,
 ) -> Consultation[Interaction | Outage]:
     """Decide who answers, and get the answer; change nothing.
 
-    `show` receives a draft's text as it is written, where that is sure to be the answer. Return an Outage if Claude was
-    needed and could not answer; the query then counts as not handled.
+    `show` receives a draft's text as it is written, where that is sure to be the answer; `announce` is told what is
+    awaited. Return an Outage if Claude was needed and could not answer; the query then counts as not handled.
     """
     query = request.query  # Claude and the judge get the whole conversation, whatever this machine was given of it
     if request.claude_only:
         return (yield from _ask_claude_only(request))
     route = policy.route(roles.p_local(request.local_query), request, config)
-    drafts = _draft_locally(request, route, roles, config.policy, show)
+    drafts = _draft_locally(request, route, roles, config.policy, show, announce)
     is_accepted = policy.accepts_best(drafts, route, request, config.policy)
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
 
     if policy.is_worth_a_check(drafts, request, config, is_accepted=is_accepted):
+        announce("verdict")
         drafts = yield from _checked(query, drafts)
         is_accepted = is_accepted if drafts[0].passed is None else drafts[0].passed
     if not (is_accepted and policy.may_stand(drafts, request)):
         if request.stays is True:
             return STAYS_HERE
+        announce("claude")
         reply = yield from ask_claude(query, is_answer=True)
         if isinstance(reply, Outage):
             return reply
@@ -135,7 +149,10 @@ def answer(
 
     audit_probability = policy.audit_probability(drafts[0], request, config.policy)
     stands = Interaction.approved(request, route, drafts, audit_probability)
-    return (yield from _audit(stands, roles, meter, config)) if stands.audit else stands
+    if not stands.audit:
+        return stands
+    announce("verdict")
+    return (yield from _audit(stands, roles, meter, config))
 
 
 def decide_imported(undecided: Interaction, roles: Roles, counts: policy.HomeCounts, config: Config) -> Interaction:
@@ -224,13 +241,14 @@ def _ask_claude_only(request: Request) -> Consultation[Interaction | Outage]:
 
 
 def _draft_locally(
-    request: Request, route: Route, roles: Roles, config: PolicyConfig, show: Show | None
+    request: Request, route: Route, roles: Roles, config: PolicyConfig, show: Show | None, announce: Announce
 ) -> tuple[ScoredDraft, ...]:
     """Return the drafts of the sources to try, best first; stop at the first one that is sure to be served."""
     drafts: list[ScoredDraft] = []
     for source in route.tries:
         if not policy.is_worth_waiting_for(source, request):
             continue
+        announce("draft" if SOURCE_RULES[source].is_written else "memory")
         scored = _draft_and_score(
             request.local_query, source, roles, show if request.forced_source == "local" else None
         )

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import AskOptions, DecisionContext, Interaction, Outage, Query, Show
+from shammah_mlx.events import Announce, AskOptions, DecisionContext, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.budget import WithinBudget
 from shammah_mlx.framework.claude_only import without_data
@@ -130,9 +130,10 @@ class Assistant:
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
+        announce: Announce = loop.tell_nobody,
     ) -> Interaction | Outage:
         """Answer one query, asking the teacher where needed, and journal it; see `answering`."""
-        return loop.run_consultation(self.answering(query, show, options, since), self._teacher, show)
+        return loop.run_consultation(self.answering(query, show, options, since, announce), self._teacher, show)
 
     def answering(
         self,
@@ -140,11 +141,12 @@ class Assistant:
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
         since: float | None = None,
+        announce: Announce = loop.tell_nobody,
     ) -> loop.Consultation[Interaction | Outage]:
         """Answer one query and journal it; nothing is learnt yet.
 
-        `show` receives the text of the answer as it comes. `since` is the time of `time.perf_counter` at which the user
-        began to wait, if that was before this call.
+        `show` receives the text of the answer as it comes, `announce` what is awaited. `since` is the time of
+        `time.perf_counter` at which the user began to wait, if that was before this call.
         """
         training = self._training
         training.catch_up()
@@ -158,7 +160,7 @@ class Assistant:
         )
         seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
         request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config, seed)
-        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
+        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show, announce)
         if isinstance(answered, Outage):
             return answered
         known = DecisionContext() if request.claude_only else self.roles.decision_context(request.local_query)
@@ -252,9 +254,11 @@ class Assistant:
 
         `advance` is called after each.
         """
-        learnt = []
+        learnt: list[Interaction] = []
         with self._learning():
+            count = self.pending()
             for pending in self._journal.after(self._training.cursor):
+                self._lock.note_progress(len(learnt), count)
                 learnt.append(self._training.learn(pending, self._teacher, self._options.give_way))
                 if not self._options.saves:
                     self._training.drop_lines()
@@ -263,6 +267,7 @@ class Assistant:
                 elif self._training.is_save_due:
                     self._training.save()
                 advance()
+            self._lock.note_progress(count, count)
         return learnt
 
     def learn_all(self, begin: Begin, *, wait: bool) -> int | None:

@@ -4,9 +4,10 @@ Any number of processes may share the home to ask and to learn; only one of them
 something back (`rollback`, `forget`) need the home alone. The operating system releases the locks of a dead process.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, ReadWriteLock, Timeout
@@ -16,6 +17,7 @@ from shammah_mlx.errors import BadStateError
 
 RETRY_S = 0.05  # between two attempts to take a lock
 A_LOOK_S = 0.5  # longer than `is_learning` holds the lock to see whether it is free
+PROGRESS = "learning.progress"  # in the home: how far the process is that learns, or learnt last
 
 
 class HomeLock:
@@ -61,6 +63,11 @@ class HomeLock:
         with proxy:
             yield True
 
+    def note_progress(self, learnt: int, count: int) -> None:
+        """Leave a note for those who wait: so many of `count` interactions are learnt. It is not worth a failure."""
+        with suppress(OSError):
+            (self._home / PROGRESS).write_text(f"{os.getpid()} {learnt} {count}", "ascii")
+
     def is_learning(self) -> bool:
         """Say whether some process is learning now."""
         try:
@@ -89,3 +96,13 @@ class HomeLock:
             time.sleep(RETRY_S)
         with proxy:
             yield True
+
+
+def progress_of_another(home: Path) -> tuple[int, int] | None:
+    """Return how many interactions another process has learnt, and of how many; None if no process says so."""
+    try:
+        process, learnt, count = map(int, (home / PROGRESS).read_text("ascii").split())
+        os.kill(process, 0)  # sends nothing; fails if there is no such process
+    except (OSError, ValueError, OverflowError):
+        return None
+    return (learnt, count) if process != os.getpid() and 0 <= learnt < count else None

@@ -167,6 +167,10 @@ MIGRATIONS = (
     CREATE INDEX terminals ON interactions (json_extract(record, '$.turn.terminal'), number)
         WHERE json_extract(record, '$.turn.terminal') IS NOT NULL
     """,
+    """
+    CREATE INDEX given_again ON interactions (json_extract(record, '$.drafts[0].draft.entry'))
+        WHERE json_extract(record, '$.drafts[0].draft.entry') IS NOT NULL
+    """,
 )
 
 

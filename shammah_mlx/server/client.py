@@ -1,7 +1,7 @@
 """The commands' side of the conversation with the service of their home; `local_api` is the other side."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from shammah_mlx.server.protocol import (
     SOCKET,
     Answered,
     AskRequest,
+    Awaiting,
     Away,
     Continuing,
     Failed,
@@ -48,7 +49,9 @@ def is_served(home: Path) -> bool:
     return True
 
 
-def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iterator[Answered | Unanswered | Away]:
+def ask(
+    home: Path, wanted: AskRequest, show: Show, on_continuing: Show, on_awaiting: Callable[[Awaiting], None]
+) -> Iterator[Answered | Unanswered | Away]:
     """Ask the service; yield the outcome, and return when the service has finished with this question.
 
     A service that does not begin to answer is away: it stands still.
@@ -70,6 +73,8 @@ def ask(home: Path, wanted: AskRequest, show: Show, on_continuing: Show) -> Iter
                 match message:
                     case Piece():
                         show(message.text)
+                    case Awaiting():
+                        on_awaiting(message)
                     case Continuing():
                         on_continuing(message.question)
                     case Failed():

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shammah_mlx.errors import ShammahError, as_user_error
-from shammah_mlx.events import Interaction, Outage, Query, Reply, Show, Verdict
+from shammah_mlx.events import Awaited, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
@@ -24,6 +24,7 @@ from shammah_mlx.server.protocol import (
     SIGN_OF_LIFE,
     Answered,
     AskRequest,
+    Awaiting,
     Away,
     Continuing,
     Failed,
@@ -49,6 +50,7 @@ class LocalApi:
     def __init__(self, service: Service, limits: Limits, counters: Counters, credential: Credential | None) -> None:
         self._service, self._limits, self._counters, self._credential = service, limits, counters, credential
         self._callers = ThreadPoolExecutor(service.config.service.most_requests, "claude")
+        self._ending: set[asyncio.Task[None]] = set()  # of clients that hung up; an event loop forgets its tasks
 
     @property
     def routes(self) -> list[Route]:
@@ -66,10 +68,16 @@ class LocalApi:
             with suppress(ShammahError, OSError, sqlite3.Error):  # audits stay due; the next question reports the error
                 await self._service.make_late_audits(self.consult)
 
-    async def consult(self, call: Call, show: Show = lambda _: None) -> Reply | Verdict | Outage:
-        """Ask Claude or the judge with the service's own key; `show` receives an answer as it arrives."""
+    async def consult(self, call: Call) -> Reply | Verdict | Outage:
+        """Ask Claude or the judge with the service's own key."""
+        return await self._consult(self._claude(), lambda _: None, call)
+
+    def _claude(self) -> Claude:
         config = self._service.config
-        claude = Claude(config.teacher, self._credential, judge=config.judge, privacy=config.privacy)
+        return Claude(config.teacher, self._credential, judge=config.judge, privacy=config.privacy)
+
+    async def _consult(self, claude: Claude, show: Show, call: Call) -> Reply | Verdict | Outage:
+        """Ask Claude or the judge; `show` receives an answer as it arrives."""
         ask: Callable[[], Reply | Verdict | Outage]
         if isinstance(call, VerdictCall):
             ask = functools.partial(claude.judge, call.query, call.draft, call.reply)
@@ -92,17 +100,18 @@ class LocalApi:
     async def _answer(self, wanted: AskRequest) -> AsyncIterator[bytes]:
         """Yield the messages to the client, one a line."""
         messages: asyncio.Queue[Message | None] = asyncio.Queue()
-        event_loop, has_disconnected = asyncio.get_running_loop(), False
+        event_loop, claude = asyncio.get_running_loop(), self._claude()
+        is_answered = is_given_up = False
 
         def send(message: Message | None) -> None:
             event_loop.call_soon_threadsafe(messages.put_nowait, message)
 
         def show(piece: str) -> None:
-            if has_disconnected:
+            if is_given_up:
                 raise _DisconnectedError
             send(Piece(piece))
 
-        task = asyncio.create_task(self._converse(wanted, show, send))
+        task = asyncio.create_task(self._converse(wanted, claude, show, send))
         yield SIGN_OF_LIFE
         try:
             while True:
@@ -113,12 +122,19 @@ class LocalApi:
                     continue
                 if message is None:
                     break
+                is_answered |= isinstance(message, Answered)
                 yield msgspec.json.encode(message) + b"\n"
         finally:  # the client hung up, or all is sent
-            has_disconnected = True
-            task.cancel()
+            if not is_answered and claude.hang_up():  # what came is paid for: it is journalled as it is
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+            else:
+                is_given_up = True
+                task.cancel()
 
-    async def _converse(self, wanted: AskRequest, show: Show, send: Callable[[Message | None], None]) -> None:
+    async def _converse(
+        self, wanted: AskRequest, claude: Claude, show: Show, send: Callable[[Message | None], None]
+    ) -> None:
         """Answer a question; send every message about it, then None."""
 
         def make(assistant: Assistant) -> Query:
@@ -127,18 +143,20 @@ class LocalApi:
                 send(Continuing(query.history[-1].question))
             return query
 
+        def announce(what: Awaited) -> None:
+            send(Awaiting(what))
+
         try:
             async with self._limits.slot() as has_slot:
                 if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
-                answered = await self._service.ask(
-                    make, functools.partial(self.consult, show=show), show, wanted.options
-                )
+                consult = functools.partial(self._consult, claude, show)
+                answered = await self._service.ask(make, consult, show, wanted.options, announce)
             if isinstance(answered, Interaction):
                 self._counters.count(answered, (answered.ms or 0.0) / 1000.0)
                 send(Answered(answered, self._service.config.preset))
                 if wanted.waits:
-                    await self._service.until_learnt()
+                    await self._service.until_learnt(lambda learnt, of: send(Awaiting("learning", learnt, of)))
             else:
                 send(Unanswered(answered))
         except AwayError:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shammah_mlx.events import AskOptions, Attachment, ForcedSource, Interaction, Outage, Query
+from shammah_mlx.events import AskOptions, Attachment, Awaited, ForcedSource, Interaction, Outage, Query
 
 SOCKET = "shammah.sock"  # in the home
 SIGN_OF_LIFE = b"\n"  # sent while an answer is being found, so that a service that stands still is noticed
@@ -52,6 +52,14 @@ class Continuing(msgspec.Struct, frozen=True, tag=True):
     question: str
 
 
+class Awaiting(msgspec.Struct, frozen=True, tag=True):
+    """This is what the user waits for from now on."""
+
+    what: Awaited
+    learnt: int | None = None  # of `count` interactions, while they are learnt
+    count: int | None = None
+
+
 class Piece(msgspec.Struct, frozen=True, tag=True):
     """A piece of the answer's text."""
 
@@ -83,4 +91,4 @@ class Away(msgspec.Struct, frozen=True, tag=True):
     """The service is out of the home, because another command needs the home alone."""
 
 
-Message = Continuing | Piece | Answered | Unanswered | Away | Failed
+Message = Continuing | Awaiting | Piece | Answered | Unanswered | Away | Failed

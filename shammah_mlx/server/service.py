@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError, ShammahError
-from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
+from shammah_mlx.events import Announce, AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import loop
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
@@ -118,11 +118,12 @@ class Service:
         consult: Consult,
         show: Show | None = None,
         options: AskOptions = AskOptions(),  # noqa: B008  it is frozen
+        announce: Announce = loop.tell_nobody,
     ) -> Interaction | Outage:
         """Answer the query that `make` returns, and journal it; see `Assistant.answering`.
 
-        `make` may look at earlier queries. `consult` calls Claude; nothing is learnt until it has returned. `show` is
-        called on another thread.
+        `make` may look at earlier queries. `consult` calls Claude; nothing is learnt until it has returned. `show` and
+        `announce` are called on another thread.
 
         Raises:
             ShammahError: the home cannot be used.
@@ -131,7 +132,7 @@ class Service:
 
         def begin() -> loop.Consultation[Interaction | Outage]:
             assistant = self._opened()
-            return assistant.answering(make(assistant), show, options, since)
+            return assistant.answering(make(assistant), show, options, since, announce)
 
         with self._worker.reserved():
             answering = await self._on_worker(begin)
@@ -164,9 +165,12 @@ class Service:
         self._passed_on.append(passed)
         self._worker.submit(self._write_passed_on)
 
-    async def until_learnt(self) -> None:
-        """Return when nothing is pending, or learning has stopped."""
-        while self.failure is None and await self._on_worker(lambda: self._opened().pending() > 0):
+    async def until_learnt(self, tell: Callable[[int, int], None]) -> None:
+        """Return when nothing is pending, or learning has stopped; `tell` how many are learnt, of how many."""
+        count = 0
+        while self.failure is None and (pending := await self._on_worker(self._count_pending)) > 0:
+            count = max(count, pending)
+            tell(count - pending, count)
             await asyncio.sleep(PENDING_POLL_S)
 
     async def decode_rate(self) -> float | None:
@@ -262,6 +266,9 @@ class Service:
             ledger.add(noted)
             for _ in noted:
                 self._passed_on.popleft()
+
+    def _count_pending(self) -> int:
+        return self._opened().pending()
 
     def _count(self, answered: Interaction) -> None:
         self.pending += answered.request.stored

@@ -1,14 +1,15 @@
 """Ask Claude over the network, for an answer or for a verdict on one.
 
 Knows nothing about routing, learning or storage. If Claude cannot be reached, that is a normal outcome, an `Outage`.
-Its words are ours, since a server's message may repeat the key or the query.
+Its words are ours; the server's, which may repeat the query, stand apart from them.
 """
 
 import functools
 import os
 import re
+import socket
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import msgspec
@@ -18,11 +19,12 @@ from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
 from shammah_mlx.teacher.identity import OUR_VIA, origin
 from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
 from shammah_mlx.teacher.keys import BASE_URL, Credential
-from shammah_mlx.teacher.outages import kind_of, outage
+from shammah_mlx.teacher.outages import explained, kind_of, outage, words_of
 from shammah_mlx.teacher.redaction import Redaction
 from shammah_mlx.teacher.reply import ReplyBuilder
 
 if TYPE_CHECKING:
+    import httpx2
     from anthropic import APIRequest, APIResponse, CallNext, MiddlewareCallable
     from anthropic.types import MessageParam
 
@@ -37,7 +39,7 @@ class _Call(NamedTuple):
     timeout_s: float
     max_retries: int
     stop_sequences: tuple[str, ...] = ()
-    thinks: bool = True  # False: no thinking, which would use up the tokens of a one-word answer
+    is_verdict: bool = False  # no thinking then, which would use up the tokens of a one-word answer
 
 
 @functools.cache
@@ -64,6 +66,8 @@ class Claude:
         self._judge = JudgeConfig() if judge is None else judge
         self._hides_secrets = privacy is not None and privacy.secrets == "redact"
         self.origin = origin(base_url or os.environ.get(BASE_URL, "").strip())
+        self._response: httpx2.Response | None = None  # of the latest call for a reply, once it has begun
+        self._is_hung_up = False
 
     def ask(self, query: Query, show: Show | None = None) -> Reply | Outage:
         """Return Claude's reply, whole or cut, or the outage if there is none.
@@ -89,7 +93,27 @@ class Claude:
         model, max_tokens = query.model or self._config.model, query.max_tokens or self._config.max_tokens
         limits = (self._config.timeout_s, self._config.max_retries)
         call = _Call(model, max_tokens, query.system, _messages(query), *limits, query.stop_sequences)
-        return self._run(call, ReplyBuilder(model), show)
+        builder = ReplyBuilder(model)
+        came = self._run(call, builder, show)
+        return explained(came, model, builder.said) if isinstance(came, Outage) else came
+
+    def hang_up(self) -> bool:
+        """End the reply that is arriving, and ask nothing more; return False, and do nothing, if no reply has begun.
+
+        For a signal handler, or another thread. What came of the reply is then returned as one that was cut. A verdict
+        is no reply: there would be nothing to keep.
+        """
+        response = self._response
+        if response is None:
+            return False
+        self._is_hung_up = True
+        network = response.extensions.get("network_stream")
+        connection = network.get_extra_info("socket") if network else None
+        if connection is not None:
+            with suppress(OSError):  # it is closed already
+                # Not the method of a TLS socket, which takes apart what another thread is reading.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        return True
 
     def judge(self, query: Query, answer: str, reply: str | None) -> Verdict | Outage:
         """Return the verdict whether `answer` serves `query`, beside Claude's own `reply` if it is given.
@@ -100,13 +124,13 @@ class Claude:
         rubric, content = judge_request(query, answer, reply)
         asked: list[MessageParam] = [{"role": "user", "content": content}]
         limits = (self._judge.timeout_s, 0)  # the user waits, and Claude can answer instead
-        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, thinks=False)
+        call = _Call(self._judge.model, VERDICT_TOKENS, rubric, asked, *limits, is_verdict=True)
         builder = ReplyBuilder(call.model)
         said = self._run(call, builder)
         if isinstance(said, Outage):
             return said
         good = parse_verdict(said.text) if said.teaches else None
-        if good is None and said.cost_usd is None:
+        if good is None and (said.cost_usd is None or said.estimated is True):
             return outage(builder.failure or "no_verdict")
         return Verdict(
             good=good,
@@ -120,6 +144,9 @@ class Claude:
 
     def _run(self, call: _Call, builder: ReplyBuilder, show: Show | None = None) -> Reply | Outage:
         """Make the call and return what `builder` collected; show the text as it arrives."""
+        self._response = None
+        if self._is_hung_up:
+            return outage("interrupted")
         if self._credential is None:
             return outage("no_key")
         with closing(self._pieces(call, self._credential, builder)) as pieces:
@@ -153,15 +180,17 @@ class Claude:
                     system=call.system or anthropic.omit,
                     messages=call.messages,
                     stop_sequences=call.stop_sequences or anthropic.omit,
-                    thinking=anthropic.omit if call.thinks else {"type": "disabled"},
+                    thinking={"type": "disabled"} if call.is_verdict else anthropic.omit,
                     stream=True,
                 ) as stream,
             ):
+                self._response = None if call.is_verdict else stream.response
                 for event in stream:
                     if piece := builder.add_event(event):
                         yield piece
         except failures as error:
-            builder.failure = kind_of(error)
+            builder.failure = "interrupted" if self._is_hung_up else kind_of(error)
+            builder.said = words_of(error, credential.secret)
 
 
 def _messages(query: Query) -> "list[MessageParam]":

@@ -1,7 +1,14 @@
-"""Describe why Claude gave no answer, in our own words: a server's message may repeat the key or the query."""
+"""Describe why Claude gave no answer, in our own words, and beside them the server's.
+
+A server's message may repeat the key or the query. So it is cleaned, goes to the user's terminal only, and is no part
+of what is logged, counted or kept.
+"""
 
 import json
 import re
+import unicodedata
+
+import msgspec
 
 from shammah_mlx.events import Outage
 from shammah_mlx.teacher.identity import ITSELF, SOURCE
@@ -43,6 +50,7 @@ _OUTAGES = {
         "The question holds a secret that could not be replaced by a stand-in, so it was not sent.",
         "leave it out, or send it as it is: shammah config set privacy.secrets send",
     ),
+    "interrupted": ("Interrupted.", "ask again"),
     "no_verdict": (
         "Claude did not say in one word whether the stored answer serves.",
         "if that happens often, choose another judge.model in config.toml, or judge.share = 0",
@@ -61,10 +69,47 @@ _KIND_OF_STATUS = {
 _STATUS_INSIDE_A_STREAM = {"invalid_request_error": 400, "rate_limit_error": 429, "overloaded_error": 529}
 
 
+_EXPLAINED = {"bad_request", "unknown_model", "key_refused", "billing", "rate_limited"}
+"""The outages whose cause the server knows better than we do; of the others it only says that they happened."""
+_LONGEST = 400  # characters of a server's message: Claude's have at most about 200
+_KEY = re.compile(r"sk-[\w-]{6,}")  # any key of Anthropic's, whole or shortened
+_CUT_OUT = "[key]"
+
+
 def outage(kind: str) -> Outage:
     """Return the outage of this kind, in our own words."""
     message, hint = _OUTAGES[kind]
     return Outage(kind=kind, message=message, hint=hint)
+
+
+def explained(found: Outage, model: str, said: str) -> Outage:
+    """Return an outage with the server's own words, and the name of the model that it does not know."""
+    if found.kind == "unknown_model":
+        named = f"Anthropic does not know the model {model}."
+        found = msgspec.structs.replace(found, message=named)
+    return msgspec.structs.replace(found, said=said) if said and found.kind in _EXPLAINED else found
+
+
+def cleaned(message: object, secret: str) -> str:
+    """Return a server's message on one line, without what moves a cursor, hides or reorders text, and without the key.
+
+    The key is cut out last: what is between its characters may be invisible.
+    """
+    if not isinstance(message, str):
+        return ""
+    visible = "".join(mark for mark in message if mark.isspace() or unicodedata.category(mark)[0] != "C")
+    line = " ".join(visible.split())
+    for key in filter(None, {secret, secret.strip(), " ".join(secret.split())}):
+        line = line.replace(key, _CUT_OUT)
+    line = _KEY.sub(_CUT_OUT, line)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def words_of(error: Exception, secret: str) -> str:
+    """Return what the server says about an error of the SDK, cleaned; nothing if it says nothing."""
+    import anthropic
+
+    return cleaned(error.api_message, secret) if isinstance(error, anthropic.APIStatusError) else ""
 
 
 def kind_of(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Build a Reply from the events or the message of one response, and price it."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 CACHE_WRITE_RATE = 1.25  # of the input price; Anthropic's, for the five-minute cache
 HOUR_WRITE_RATE = 2.0  # likewise, for the one-hour cache
 CACHE_READ_RATE = 0.1  # likewise, from either
+BYTES_A_TOKEN = 4  # of UTF-8, in English prose; see `judge.count_tokens`
 MOST_TOKENS = 2**53  # no reply has more; a larger number is not a count
 _TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _CACHES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")  # parts of cache_creation_input_tokens
@@ -34,6 +36,7 @@ class ReplyBuilder:
         self.stop_sequence: str | None = None
         self.tokens: dict[str, int] = {}
         self.failure: str | None = None  # the kind of outage that ended the stream
+        self.said = ""  # the server's own words about it, cleaned
 
     def add_event(self, event: "RawMessageStreamEvent") -> str:
         """Add one event of a stream; return the text that it adds.
@@ -79,12 +82,20 @@ class ReplyBuilder:
             setattr(self, name, None if _part(source, name) is None else _text(source, name))
 
     def build(self, prices: Mapping[str, Price]) -> Reply | Outage:
-        """Return the reply, incomplete if the stream was cut, or the outage if nothing came."""
+        """Return the reply, incomplete if the stream was cut, or the outage if nothing came.
+
+        What a cut reply cost is estimated from its text: thinking that was not shown would come on top.
+        """
         if self.model.startswith(OUR_MODELS):
             return outage("itself")
         stop_reason = None if self.failure else self.stop_reason
-        if not self.text and stop_reason is None:
+        is_paid = self.failure == "interrupted" and "input_tokens" in self.tokens  # kept though no text came
+        if not self.text and stop_reason is None and not is_paid:
             return outage(self.failure or "cut")
+        tokens = self.tokens
+        if stop_reason is None and "output_tokens" not in tokens:  # they are counted at the end
+            tokens = {**tokens, "output_tokens": about_tokens(self.text)}
+        cost = cost_usd(self.model, tokens, prices)
         read = [self.tokens[kind] for kind in _TOKEN_KINDS[:-1] if kind in self.tokens]
         return Reply(
             text=self.text,
@@ -93,8 +104,9 @@ class ReplyBuilder:
             stop_sequence=self.stop_sequence if stop_reason == "stop_sequence" else None,
             input_tokens=sum(read) if read else None,
             output_tokens=self.tokens.get("output_tokens"),
-            cost_usd=cost_usd(self.model, self.tokens, prices),
+            cost_usd=cost,
             other_model=UNSET if is_model(self._asked, self.model) else True,
+            estimated=UNSET if cost is None or tokens is self.tokens else True,
         )
 
 
@@ -132,6 +144,11 @@ def _text(whole: object, *names: str) -> str:
 def undated(model: str) -> str:
     """Return the name of a model without the date at its end, if there is one."""
     return re.sub(r"-\d{8}$", "", model)
+
+
+def about_tokens(text: str) -> int:
+    """Return about how many tokens a text has: one for four bytes of its UTF-8."""
+    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_A_TOKEN)
 
 
 def cost_usd(model: str, tokens: Mapping[str, int], prices: Mapping[str, Price]) -> float | None:

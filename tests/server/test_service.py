@@ -53,7 +53,7 @@ def test_ask_uses_the_running_service_which_learns_in_the_background(home: Path,
         for text in TAUGHT:
             done = ask("--claude", text)
             assert (done.returncode, done.stdout) == (0, f"You asked: {text}\n")
-            assert "claude (claude-sonnet-5-5)" in done.stderr
+            assert done.stderr == "Claude ($0.0002)\n"
         served.wait_until_learnt()
         known = ask("--json", "what is the way to boil an egg?")
         answer = json.loads(known.stdout)
@@ -245,7 +245,8 @@ def test_new_settings_take_effect_when_the_service_is_idle(home: Path, claude: L
             (home / "config.toml").read_text() + '[teacher]\nmodel = "claude-haiku-4-5"\n'
         )
         time.sleep(1.5)
-        assert "claude (claude-haiku-4-5)" in ask("--claude", "what is a functor?").stderr
+        assert ask("--claude", "what is a functor?").stderr == "Claude ($0.0001)\n"
+        assert claude.requests[-1].body["model"] == "claude-haiku-4-5"
         (home / "config.toml").write_text("nonsense = 1\n")
         time.sleep(1.5)
         done = ask("--claude", "what is an arrow?")
@@ -283,7 +284,7 @@ def test_an_outage_is_reported_as_without_a_service(home: Path, claude: Loopback
     assert "--local answers from this machine" in done.stderr
 
 
-def test_an_interrupted_ask_leaves_no_request_waiting(home: Path, claude: Loopback) -> None:
+def test_an_interrupted_ask_leaves_no_request_waiting_and_what_came_is_kept(home: Path, claude: Loopback) -> None:
     claude.default_to(stall("It is "))
     with Served(home, {}) as served:
         command = [sys.executable, "-m", "shammah_mlx", "ask", "what is a monad?"]
@@ -297,15 +298,23 @@ def test_an_interrupted_ask_leaves_no_request_waiting(home: Path, claude: Loopba
             assert asking.stdout.read(4) == b"It i"
             asking.send_signal(signal.SIGINT)
             assert asking.wait(30) == 130
+            assert asking.stderr is not None
+            assert asking.stderr.read() == b"Interrupted. What came is kept; `shammah ask -c` continues from it.\n"
         until = time.monotonic() + 10  # without the interrupt it would wait for Claude for a minute, three times
         with served.own() as own:
             while "shammah_requests 0.0" not in own.get("/metrics").text:
                 assert time.monotonic() < until, "the request still waits"
                 time.sleep(0.05)
         with closing(Journal(home / "journal.db")) as journal:
-            assert journal.count_after(0) == 0
+            (cut,) = journal.after(0)
+        assert cut.answer == "It is "
+        assert cut.reply is not None
+        assert (cut.reply.stop_reason, cut.reply.teaches, cut.reply.estimated) == (None, False, True)
+        assert cut.cost_usd == pytest.approx((10 * 2 + 2 * 10) / 1e6)  # 10 tokens were read, and about 2 written
         claude.default_to(reply("Fine."))
-        assert ask("what is a functor?").returncode == 0
+        assert ask("-c", "go on").returncode == 0
+        said = [message["content"] for message in claude.requests[-1].body["messages"]]
+        assert said == ["what is a monad?", "It is ", "go on"]
         assert served.process.poll() is None
 
 

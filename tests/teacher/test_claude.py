@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from shammah_mlx.config import LIST_PRICES, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply, Show
 from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import Credential, find_credential
+from shammah_mlx.teacher.outages import cleaned
 from shammah_mlx.teacher.recordings import Recorded, Row, Scripted
 from shammah_mlx.teacher.reply import cost_usd
 from tests import loopback
@@ -24,6 +26,7 @@ CREDENTIAL = Credential(KEY, is_token=False, found_in="this test")
 QUESTION = Query("What is the capital of Peru?")
 ANSWER = "Lima, on the coast; Cusco was the Incas' capital. ¡Sí!"
 CUT = "Lima, on th"
+WITHIN_S = 60.0  # the longest that a test waits; machines can be busy
 
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -173,10 +176,49 @@ class TestACutStream:
         assert (outcome.text, outcome.stop_reason) == (CUT, None)
         assert outcome.cost_usd == 550 / 1e6  # 10 tokens at 5 $ a million and 20 at 25 $
 
-    def test_has_no_output_count_and_no_cost_since_the_totals_come_last(self) -> None:
+    def test_has_no_output_count_and_an_estimated_cost_since_the_totals_come_last(self) -> None:
         outcome = ask(cut(CUT))
         assert isinstance(outcome, Reply)
-        assert (outcome.input_tokens, outcome.output_tokens, outcome.cost_usd) == (10, None, None)
+        assert (outcome.input_tokens, outcome.output_tokens, outcome.estimated) == (10, None, True)
+        assert outcome.cost_usd == pytest.approx((10 * 2 + 3 * 10) / 1e6)  # eleven letters are about three tokens
+
+    def test_of_an_unpriced_model_is_unpriced(self) -> None:
+        with Loopback(cut(CUT)) as server:
+            outcome = claude(server).ask(Query(QUESTION.text, model="claude-unknown"))
+        assert isinstance(outcome, Reply)
+        assert (outcome.cost_usd, outcome.estimated) == (None, UNSET)
+
+    def test_is_what_hanging_up_leaves(self) -> None:
+        with Loopback(stall(CUT)) as server:
+            teacher, shown = claude(server, timeout_s=WITHIN_S), []
+
+            def hang_up(piece: str) -> None:
+                shown.append(piece)
+                if "".join(shown) == CUT:
+                    threading.Thread(target=teacher.hang_up).start()  # as the service does; the read is under way
+
+            assert not teacher.hang_up()  # nothing has begun
+            began = time.monotonic()
+            outcome = teacher.ask(QUESTION, hang_up)
+            assert time.monotonic() - began < WITHIN_S / 2
+            assert isinstance(outcome, Reply)
+            assert (outcome.text, outcome.stop_reason, outcome.teaches) == (CUT, None, False)
+            assert kind(teacher.ask(QUESTION)) == "interrupted"  # nothing more is asked
+            assert len(server.requests) == 1
+
+    def test_is_kept_without_text_too_if_the_user_hung_up_on_it(self) -> None:
+        def think(wire: loopback.Wire, request: loopback.Request) -> None:
+            wire.begin_stream()
+            wire.events(loopback.Message("", request.body["model"]).opening()[:1])
+            while not teacher.hang_up():  # until the client has read the head of the response
+                time.sleep(0.01)
+            wire.wait()
+
+        with Loopback(think) as server:
+            teacher = claude(server, timeout_s=WITHIN_S)
+            outcome = teacher.ask(QUESTION)
+        assert isinstance(outcome, Reply)
+        assert (outcome.text, outcome.cost_usd) == ("", pytest.approx(10 * 2 / 1e6))
 
     @pytest.mark.parametrize(
         ("ending", "expected"),
@@ -232,13 +274,37 @@ class TestAnOutage:
             assert other.requests == []
 
     @pytest.mark.parametrize("status", loopback.ERROR_TYPES)
-    def test_says_what_to_do_and_repeats_neither_key_nor_query_nor_server(self, status: int) -> None:
-        outcome = ask(fail(status, lambda asked: f"{KEY} may not ask {asked!r}"))
+    def test_says_what_to_do_and_repeats_the_server_apart_and_the_key_never(self, status: int) -> None:
+        outcome = ask(fail(status, lambda asked: f"{KEY} may not\nask \x1b[2J{asked!r}"))
         assert isinstance(outcome, Outage)
         assert outcome.message.endswith(".")
         assert outcome.hint
-        for secret in (KEY, QUESTION.text, "may not ask"):
-            assert secret not in repr(outcome)
+        assert KEY not in repr(outcome)
+        for said in (QUESTION.text, "may not"):
+            assert said not in outcome.message + outcome.hint
+        explains = status < 500 and status != 529
+        assert outcome.said == (f"[key] may not ask [2J{QUESTION.text!r}" if explains else UNSET)
+
+    def test_names_the_model_that_is_not_known(self) -> None:
+        with Loopback(fail(404, "model: claude-nonsense")) as server:
+            outcome = claude(server).ask(Query(QUESTION.text, model="claude-nonsense"))
+        assert isinstance(outcome, Outage)
+        assert outcome.message == "Anthropic does not know the model claude-nonsense."
+        assert outcome.said == "model: claude-nonsense"
+
+    @pytest.mark.parametrize(
+        ("message", "shown"),
+        [
+            ("sk-\u200btest-\x00secret-key is wrong", "[key] is wrong"),  # hidden marks in the key
+            ("token sk-ant-api03-abcdef...9x is wrong", "token [key]...9x is wrong"),  # another one
+            ("a \u202eb\u2066\tc\r\nd\x9b2J", "a b c d2J"),
+            ("x" * 1000, "x" * 399 + "…"),
+            (None, ""),
+            (["no", "text"], ""),
+        ],
+    )
+    def test_has_what_the_server_says_in_one_clean_line(self, message: object, shown: str) -> None:
+        assert cleaned(message, "sk-test-secret-key") == shown
 
     def test_is_a_timeout_if_claude_stays_silent_as_long_as_the_config_says(self) -> None:
         began = time.monotonic()

@@ -1,0 +1,54 @@
+"""Read how often the question behind a remembered answer was asked, and since when."""
+
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.events import Interaction
+from shammah_mlx.home.schema import open_database
+
+
+class Recollection(msgspec.Struct, frozen=True):
+    """What is known of the question whose answer was given again."""
+
+    question: str
+    times: int  # it was asked in these words, this time included
+    since: float  # Unix time, seconds; 0: unknown
+
+
+def recollect(home: Path, answered: Interaction) -> Recollection | None:
+    """Return how often the question was asked that an answer comes from; None if the answer is not from memory.
+
+    Raises:
+        sqlite3.Error: the journal cannot be read.
+        BadStateError: likewise.
+    """
+    draft = answered.draft
+    if not answered.served_local or draft is None or draft.entry is None:
+        return None
+    with closing(open_database(home / "journal.db")) as database:
+        row = database.execute(_ASKED, {"entry": draft.entry}).fetchone()
+    if row is None:  # it was erased meanwhile
+        return None
+    question, times, since = row
+    return Recollection(question, times + (not answered.request.stored), since or 0.0)
+
+
+_ASKED = """
+    WITH same AS (                              -- Claude's answers to this text in this context
+        SELECT :entry AS number UNION
+        SELECT other.number FROM memory AS asked JOIN memory AS other USING (context, text)
+        WHERE asked.number = :entry AND asked.text != 0
+    )
+    SELECT
+        (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number = :entry),
+        (SELECT count(*) FROM same) + (
+            SELECT count(*) FROM interactions
+            WHERE json_extract(record, '$.drafts[0].draft.entry') IN (SELECT number FROM same)
+            AND record ->> '$.drafts[0].draft.source' = 'repeat' AND record ->> '$.served_local'
+            AND record ->> '$.late_for' IS NULL AND NOT set_aside
+        ),
+        (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same))
+    WHERE EXISTS (SELECT 1 FROM interactions WHERE number = :entry)
+"""
