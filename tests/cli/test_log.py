@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shammah_mlx.cli.dates import local_time
-from shammah_mlx.cli.listing import dollars, log_lines
+from shammah_mlx.cli.listing import log_lines
 from shammah_mlx.transcripts.jsonl import Line
 from tests.command import Shammah
 from tests.loopback import Loopback
@@ -41,13 +41,6 @@ def test_a_list_has_number_date_source_cost_and_the_beginning_of_the_question() 
         "#3   -                 claude            unpriced  old",
         "#2   -                 from llm          $0        older",
     ]
-
-
-@pytest.mark.parametrize(
-    ("usd", "shown"), [(None, "unpriced"), (0.0, "$0"), (1e-6, "<$0.0001"), (0.00012, "$0.0001"), (2.5, "$2.5000")]
-)
-def test_money_that_was_spent_is_never_shown_as_nothing(usd: float | None, shown: str) -> None:
-    assert dollars(usd) == shown
 
 
 @pytest.mark.taught("where does the quetzal live?", "what is a monad?", "how do I boil an egg?", "what is a functor?")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from shammah_mlx.cli.charts import Chart, Series, line_chart, round_up, ticks
 from shammah_mlx.cli.page import page
-from shammah_mlx.cli.report import NOT_BY_SCORE, money, score
+from shammah_mlx.cli.report import NOT_BY_SCORE, score
 from shammah_mlx.cli.standing import sparkline, status_table
 from shammah_mlx.events import Draft, Interaction, Query, Reply, Request, Route, ScoredDraft
 from shammah_mlx.home.curves import Curves, read_curves
@@ -90,12 +90,6 @@ def test_a_recorded_stream_is_not_said_to_have_cost_money(empty: Overview) -> No
     assert "would have cost $0.3000" in found
     assert "would have saved about $0.1000" in found
     assert not re.search(r"^(spent|saved)", found, re.MULTILINE)
-
-
-def test_money_that_was_spent_is_never_shown_as_nothing() -> None:
-    shown = [money(usd) for usd in (0.0, 1234.5, 0.0006, 0.00002, 0.0000004)]
-    assert shown == ["$0.00", "$1,234.50", "$0.0006", "$0.000020", "less than $0.000001"]
-    assert money(None) == "unpriced"
 
 
 def test_what_is_missing_of_the_models_is_named(empty: Overview) -> None:
