@@ -294,6 +294,7 @@ class PolicyConfig(_Frozen, frozen=True):
         )
     )
 
+    again_minutes: Amount = 0.0  # the same question again so soon: its answer did not help, so ask Claude; 0: never
     shadows_follow: bool = False  # shadows are made at p_local where that is more than their share
 
     def __post_init__(self) -> None:

@@ -88,7 +88,7 @@ def _ask_here(
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
     opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
-        asked = wanted.query(assistant.continued)
+        asked = wanted.query(assistant.continued, assistant.asked)
         if asked.history:
             _print_continuing(asked.history[-1].question)
         answered = assistant.ask(asked, show, wanted.options, since)
@@ -108,6 +108,12 @@ def _ask_here(
 def _print_continuing(question: str) -> None:
     """Print which conversation goes on: it may not be the last one, which was perhaps not stored."""
     click.echo(f"Continuing after: {one_line(question)}", err=True)
+
+
+def start_learning_unless_served(home: Path, settings: Mapping[str, Any]) -> None:
+    """Have what is pending learnt in the background: a service does so by itself."""
+    if not client.is_served(home):
+        _start_learning(home, settings)
 
 
 def _start_learning(home: Path, settings: Mapping[str, Any]) -> None:

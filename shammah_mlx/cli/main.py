@@ -11,6 +11,7 @@ from shammah_mlx import __version__
 from shammah_mlx.cli.ask import ask
 from shammah_mlx.cli.console import Group
 from shammah_mlx.cli.doctor import doctor
+from shammah_mlx.cli.feedback import bad, good
 from shammah_mlx.cli.key import key
 from shammah_mlx.cli.learn import learn
 from shammah_mlx.cli.models import models
@@ -39,5 +40,22 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
 
 
-for command in (ask, learn, replay, status, why, rollback, rebuild, forget, serve, service, key, models, doctor, setup):
+for command in (
+    ask,
+    good,
+    bad,
+    learn,
+    replay,
+    status,
+    why,
+    rollback,
+    rebuild,
+    forget,
+    serve,
+    service,
+    key,
+    models,
+    doctor,
+    setup,
+):
     main.add_command(command)

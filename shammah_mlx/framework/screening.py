@@ -17,6 +17,11 @@ def reveals(query: Query, reply: Reply) -> bool:
     return reveals_secret(query.text, reply.text)
 
 
+def would_reveal(query: Query, answer: str) -> bool:
+    """Return whether an answer that the user gives himself looks like it holds a secret."""
+    return holds_secret(answer) or reveals_secret(query.text, answer)
+
+
 def is_secret(query: Query, reply: Reply) -> bool:
     """Return whether an exchange is not to be learnt, by today's rules: it may have been stored by those of before."""
     return asks_with_secret(query) or reveals(query, reply)

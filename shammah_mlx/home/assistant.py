@@ -16,7 +16,7 @@ from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.loop import Teacher
-from shammah_mlx.home import forgetting
+from shammah_mlx.home import forgetting, hindsight
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
@@ -143,12 +143,14 @@ class Assistant:
             at=self._options.clock(),
             origin=self._options.origin,
         )
+        options = hindsight.with_unhelpful(options, asked, self._journal, self.config.policy)
         seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
         request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config, seed)
-        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show)
+        roles = training.roles_for(asked)
+        answered = yield from loop.answer(request, roles, self.meter, self.config, show)
         if isinstance(answered, Outage):
             return answered
-        decision_context = msgspec.structs.replace(self.roles.decision_context(asked), versions=training.versions)
+        decision_context = msgspec.structs.replace(roles.decision_context(asked), versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(answered, decision_context=decision_context, ms=ms)
         screened = screening.screened(interaction)
@@ -233,18 +235,26 @@ class Assistant:
             history = history[1:]
         return Query(text, system or before.system, model or before.model, before.max_tokens, history=history)
 
+    def asked(self, number: int) -> Query:
+        """Return the query of a past interaction, to ask it again."""
+        return self._journal.read(number).request.query
+
     def pending(self) -> int:
-        """Return how many journalled interactions are not learnt yet."""
+        """Return how many journalled interactions, and how much feedback, are not learnt yet."""
         return self._journal.count_after(self._training.cursor)
 
     def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
-        """Learn every journalled interaction that is not learnt yet; return them as observed.
+        """Learn every journalled interaction that is not learnt yet, and feedback; return the former as observed.
 
         `advance` is called after each.
         """
+        return [learnt for learnt in self._learn_pending(advance) if learnt is not None]
+
+    def _learn_pending(self, advance: Callable[[], None]) -> list[Interaction | None]:
+        """Do what `learn_pending` does; return None for feedback."""
         learnt = []
         with self._learning():
-            for pending in self._journal.after(self._training.cursor):
+            for pending in self._journal.events_after(self._training.cursor):
                 learnt.append(self._training.learn(pending, self._teacher, self._options.give_way))
                 if not self._options.saves:
                     self._training.drop_lines()
@@ -274,7 +284,7 @@ class Assistant:
                 if not is_mine:
                     return None
                 with begin(pending) as advance:
-                    learnt += len(self.learn_pending(advance))
+                    learnt += len(self._learn_pending(advance))
                 if self._training.is_unsaved:
                     self.save()
         return learnt

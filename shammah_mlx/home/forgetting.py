@@ -48,22 +48,28 @@ def forget(
         BadInputError: the pattern is empty.
         BadStateError: the home is in use or damaged, or was made by another preset.
     """
-    holds = matcher(pattern)
+    matcher(pattern)
     if not (home / "journal.db").exists():
         return Forgotten(0, [])
     snapshots, lock = Snapshots(home, config.state), HomeLock(home, config.state, on_wait)
     with closing(Journal(home / "journal.db")) as journal:
         if manifest := snapshots.find(journal.progress().state):
             snapshots.check_preset(manifest, config.preset)  # this preset will learn the rest again
-        found = [interaction for interaction in journal.every() if holds(interaction)]
+        found = list(_matching(journal, pattern))
         if found and not confirm(found):
             return None
         with keeping_out or nullcontext(), lock.alone():
             resumed, dropped = journal.erasures.unfinished_from() is not None, finish(home, journal, snapshots)
-            now_found = (interaction for interaction in journal.every() if holds(interaction))  # some are new
-            numbers = [interaction.request.number for interaction in now_found]
+            numbers = [interaction.request.number for interaction in _matching(journal, pattern)]  # some are new
             journal.erasures.erase(numbers)
             return Forgotten(len(numbers), [*dropped, *finish(home, journal, snapshots)], resumed)
+
+
+def _matching(journal: Journal, pattern: str) -> Iterator[Interaction]:
+    """Yield the interactions that hold the pattern, or about which the user gave an answer that does."""
+    holds, sought = matcher(pattern), _plain(pattern)
+    corrected = {said.about for said in journal.feedback.every() if said.answer and sought in _plain(said.answer)}
+    return (each for each in journal.every() if each.request.number in corrected or holds(each))
 
 
 def matcher(pattern: str) -> Callable[[Interaction], bool]:

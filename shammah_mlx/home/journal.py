@@ -5,17 +5,20 @@ the memory) is staged and committed in one transaction with the name of the stat
 of it or none.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Interaction
+from shammah_mlx.events import Event, Feedback, Interaction
 from shammah_mlx.home.erasures import Erasures
+from shammah_mlx.home.feedback_rows import FeedbackRows
 from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.schema import open_database
 
@@ -61,6 +64,7 @@ class Journal:
         self._db = open_database(path)
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
+        self.feedback = FeedbackRows(self._db, path)
         self.erasures = Erasures(self._db, path)
 
     def close(self) -> None:
@@ -117,18 +121,18 @@ class Journal:
         return str(seed)
 
     def next_number(self) -> int:
-        """Return the number that the next interaction gets, unless another process writes one first."""
-        tables = ("number) FROM interactions", "last) FROM forgotten", "cursor) FROM learnt")
+        """Return the number that the next event gets, unless another process writes one first."""
+        tables = ("number) FROM interactions", "number) FROM feedback", "last) FROM forgotten", "cursor) FROM learnt")
         last = ", ".join(f"coalesce((SELECT max({table}), 0)" for table in tables)
         (taken,) = self._db.execute(f"SELECT max({last})").fetchone()
         return int(taken) + 1
 
     def count_after(self, number: int) -> int:
-        """Return how many interactions come after `number`, without archived ones."""
+        """Return how many events come after `number`, without archived ones."""
         (count,) = self._db.execute(
             "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside", (number,)
         ).fetchone()
-        return int(count)
+        return int(count) + self.feedback.count_after(number)
 
     def queries_after(self, number: int) -> int:
         """Return how many queries come after `number`, without archived ones and late audits."""
@@ -159,6 +163,14 @@ class Journal:
             if is_open:
                 self._insert(late)
         return is_open
+
+    def write_feedback(self, about: int, *, good: bool, at: float, answer: str | UnsetType = UNSET) -> Feedback:
+        """Store durably what the user said of the answer of interaction `about`; return it as stored."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            feedback = Feedback(self.next_number(), about, good, at, answer)
+            self.feedback.insert(feedback)
+        return feedback
 
     def _insert(self, interaction: Interaction) -> Interaction:
         number = self.next_number()
@@ -191,11 +203,54 @@ class Journal:
         """Return training to an earlier state; `archive` the later interactions if wanted, and return their numbers."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM memory WHERE number > ?", (progress.cursor,))
+            self._drop_undo()
+            if archive:
+                self.memory.keep(progress.cursor)
+                self._db.execute("INSERT INTO rolled_back SELECT cursor, state FROM learnt")
+            self.memory.go_back(progress.cursor)
             self._set_progress(progress)
-            later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside RETURNING number"
-            gone = self._db.execute(later, (progress.cursor,)).fetchall() if archive else []
-        return sorted(number for (number,) in gone)
+            gone = self._set_aside(progress.cursor) if archive else []
+        return sorted(gone)
+
+    def _set_aside(self, cursor: int) -> list[int]:
+        """Archive all events after `cursor`; return the numbers of the interactions."""
+        later = "SET set_aside = 2 WHERE number > ? AND NOT set_aside"
+        self._db.execute(f"UPDATE feedback {later}", (cursor,))
+        return [n for (n,) in self._db.execute(f"UPDATE interactions {later} RETURNING number", (cursor,)).fetchall()]
+
+    def before_rollback(self) -> Progress | None:
+        """Return how far training had come when the last rollback was made; None if that can't be undone."""
+        row = self._db.execute("SELECT cursor, state FROM rolled_back").fetchone()
+        return Progress(*row) if row else None
+
+    def undo_rollback(self) -> int:
+        """Return training to where it was before the last rollback; return how many interactions are back.
+
+        What was asked since is pending: it is learnt after them.
+        """
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            before = self.before_rollback()
+            assert before is not None  # the caller has looked, and holds the home alone
+            self.memory.bring_back(before.cursor)
+            self._set_progress(before)
+            self._db.execute("UPDATE feedback SET set_aside = 0 WHERE set_aside = 2")
+            back = self._db.execute("UPDATE interactions SET set_aside = 0 WHERE set_aside = 2").rowcount
+            self._drop_undo()
+        return back
+
+    def drop_undo(self) -> None:
+        """Let the last rollback be final."""
+        if self.before_rollback() is not None:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._drop_undo()
+
+    def _drop_undo(self) -> None:
+        self._db.execute("DELETE FROM rolled_back")
+        self.memory.drop_kept()
+        for table in ("interactions", "feedback"):
+            self._db.execute(f"UPDATE {table} SET set_aside = 1 WHERE set_aside = 2")
 
     def _set_progress(self, progress: Progress) -> None:
         self._db.execute("DELETE FROM learnt")
@@ -213,6 +268,18 @@ class Journal:
         ).fetchall()
         return (self._decoded(*row) for row in rows)
 
+    def events_after(self, number: int) -> Iterator[Event]:
+        """Yield interactions and feedback after `number` in the order in which they are learnt, without archived ones.
+
+        Raises:
+            BadStateError: one is damaged.
+        """
+        by_number = {said.number: said for said in self.feedback.after(number)}
+        for interaction in self.after(number):
+            yield from (by_number.pop(n) for n in sorted(by_number) if n < interaction.request.number)
+            yield interaction
+        yield from (by_number[n] for n in sorted(by_number))
+
     def _decoded(self, number: int, record: str) -> Interaction:
         try:
             return msgspec.json.decode(record, type=Interaction)
@@ -223,12 +290,14 @@ class Journal:
             ) from error
 
     def read(self, number: int) -> Interaction:
-        """Return one interaction.
+        """Return one interaction, or the user's own answer with this number as one.
 
         Raises:
             BadStateError: it is not there, or damaged.
         """
         found = self.find(number)
+        if found is None and (said := self.feedback.find(number)) is not None and said.answer is not UNSET:
+            return said.corrected(self.read(said.about))
         if found is None:
             raise BadStateError(
                 f"{self._path} lacks interaction {number}",
@@ -279,6 +348,17 @@ class Journal:
             " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC LIMIT 1"
         ).fetchone()
         return None if row is None else self._decoded(*row)
+
+    def asked_since(self, at: float) -> Iterator[Interaction]:
+        """Yield the queries since this Unix time that no client asked, the last one first, without archived ones."""
+        with closing(self._db.cursor()) as cursor:  # read backwards, no further than needed
+            rows = cursor.execute(
+                "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.late_for' IS NULL"
+                " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC"
+            )
+            decoded = (self._decoded(*row) for row in rows)
+            recent = list(itertools.takewhile(lambda asked: asked.request.query.at >= at, decoded))
+        return iter(recent)
 
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions in order, archived ones too.

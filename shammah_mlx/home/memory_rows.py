@@ -1,4 +1,7 @@
-"""The memory's entries in the journal's file: which question had which answer, with their vectors and its words."""
+"""The memory's entries in the journal's file: which question had which answer, with their vectors and its words.
+
+An entry that is removed stays in the file, marked with what removed it: a rollback to an earlier time brings it back.
+"""
 
 import json
 import sqlite3
@@ -24,12 +27,15 @@ class MemoryRows:
         row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
         vectors = [vector.astype(np.float32).tobytes() for vector in (question.vector, entry.reply)]
         content = (vectors[0], question.words.tobytes(), question.text, vectors[1])
-        self._staged.append(("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *content)))
+        self._staged.append(
+            ("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", (*row, *content))
+        )
 
     def made_by(self, versions: str) -> Iterator[EntryKey]:
         """Yield the keys of the entries that this embedder and this meter made, in order."""
         rows = self._db.execute(
-            "SELECT number, answer, context, until FROM memory WHERE made_by = ? ORDER BY number", (versions,)
+            "SELECT number, answer, context, until FROM memory WHERE made_by = ? AND gone IS NULL ORDER BY number",
+            (versions,),
         )
         return (EntryKey(*row) for row in rows)
 
@@ -40,13 +46,40 @@ class MemoryRows:
         """
         rows = self._db.execute(
             "SELECT number, answer, context, at, until, vector, words, text, reply FROM memory "
-            "WHERE made_by = ? AND number IN (SELECT value FROM json_each(?)) ORDER BY number",
+            "WHERE made_by = ? AND gone IS NULL AND number IN (SELECT value FROM json_each(?)) ORDER BY number",
             (versions, json.dumps(list(numbers))),
         )
         for number, answer, context, at, until, vector, words, text, reply in rows:
             question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
             yield Entry(question, number, answer, at, until, np.frombuffer(reply, np.float32))
 
-    def delete(self, first: int, last: int | None = None) -> None:
-        """Stage the deletion of the entries from number `first` to `last`, or to the end."""
-        self._staged.append(("DELETE FROM memory WHERE number BETWEEN ? AND coalesce(?, number)", (first, last)))
+    def remove(self, numbers: Collection[int], by: int) -> None:
+        """Stage that entries are removed, because of what interaction or feedback number `by` showed."""
+        these = json.dumps(list(numbers))
+        self._staged.append(
+            ("UPDATE memory SET gone = ? WHERE number IN (SELECT value FROM json_each(?))", (by, these))
+        )
+
+    def clear(self) -> None:
+        """Stage the deletion of all entries."""
+        self._staged.append(("DELETE FROM memory", ()))
+
+    def go_back(self, cursor: int) -> None:
+        """Make the entries those of the time when `cursor` was the last number learnt; the caller has a transaction."""
+        self._db.execute("DELETE FROM memory WHERE number > ?", (cursor,))
+        self._db.execute("UPDATE memory SET gone = NULL WHERE gone > ?", (cursor,))
+
+    def keep(self, cursor: int) -> None:
+        """Keep a copy of the entries that `go_back` will change; the caller has a transaction."""
+        self.drop_kept()
+        self._db.execute("INSERT INTO memory_before SELECT * FROM memory WHERE number > ?1 OR gone > ?1", (cursor,))
+
+    def bring_back(self, cursor: int) -> None:
+        """Undo `go_back`: put back the entries that were kept; those made since go. The caller has a transaction."""
+        self._db.execute("DELETE FROM memory WHERE number > ?", (cursor,))
+        self._db.execute("INSERT OR REPLACE INTO memory SELECT * FROM memory_before")
+        self.drop_kept()
+
+    def drop_kept(self) -> None:
+        """Delete that copy."""
+        self._db.execute("DELETE FROM memory_before")

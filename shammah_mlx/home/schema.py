@@ -12,7 +12,7 @@ MIGRATIONS = (
     CREATE TABLE interactions (
         number INTEGER PRIMARY KEY,
         record TEXT NOT NULL,                   -- an Interaction as JSON
-        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it
+        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it; 2: one that can be undone
     )
     """,
     """
@@ -56,6 +56,22 @@ MIGRATIONS = (
     """
     CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
     """,
+    "ALTER TABLE memory ADD COLUMN gone INTEGER",  # number of what an entry was removed by; NULL: it is there
+    """
+    CREATE TABLE feedback (
+        number INTEGER PRIMARY KEY,             -- in one row with those of the interactions
+        about INTEGER NOT NULL,                 -- number of the interaction whose answer it is about
+        record TEXT NOT NULL,                   -- a Feedback as JSON
+        set_aside INTEGER NOT NULL DEFAULT 0    -- as of an interaction
+    )
+    """,
+    """
+    CREATE TABLE rolled_back (
+        cursor INTEGER NOT NULL,                -- what was learnt when the last rollback was made
+        state TEXT NOT NULL                     -- the state then: sha256 of its manifest
+    )
+    """,
+    "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that the last rollback changed
 )
 
 

@@ -4,7 +4,7 @@ The result is a function of the journal, bit for bit, whichever processes learnt
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,17 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import DraftSource, Interaction
+from shammah_mlx.events import DraftSource, Event, Feedback, Interaction, Query
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
-from shammah_mlx.framework.targets import Target, make_targets
+from shammah_mlx.framework.targets import (
+    Target,
+    Withdrawal,
+    make_feedback_targets,
+    make_targets,
+    make_withdrawal,
+)
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.learners.features import FEATURES_VERSION
@@ -27,6 +33,7 @@ from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.second_opinion import reader_version
 from shammah_mlx.learners.student import Student
+from shammah_mlx.learners.unlearnt import find_unlearnt
 from shammah_mlx.learners.written import WRITTEN_VERSION
 from shammah_mlx.models import tokenizers
 from shammah_mlx.models.backend import Arrays, load_arrays, mx
@@ -100,14 +107,17 @@ class Training:
         return self._student.decode_rate() if self._student else None
 
     def learn(
-        self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None] = loop.do_nothing
-    ) -> Interaction:
+        self, pending: Event, teacher: Teacher, give_way: Callable[[], None] = loop.do_nothing
+    ) -> Interaction | None:
         """Observe an interaction, train on it and count it; return it as observed. Nothing is saved yet.
 
-        `teacher` is asked for verdicts on shadows; about an interaction that was observed before it is not asked again.
-        `give_way` is called between two steps and while a shadow is drafted; it may ask these roles for answers.
+        From feedback the roles learn; nothing is counted as a query, or returned. `teacher` is asked for verdicts on
+        shadows; about an interaction that was observed before it is not asked again. `give_way` is called between two
+        steps and while a shadow is drafted; it may ask these roles for answers.
         """
         try:
+            if isinstance(pending, Feedback):
+                return self._learn_feedback(pending, give_way)
             return self._learn(pending, teacher, give_way)
         except BaseException:
             self._torn = True
@@ -132,6 +142,25 @@ class Training:
         self._count += 1
         self._learning_s += time.perf_counter() - started
         return interaction
+
+    def _learn_feedback(self, feedback: Feedback, give_way: Callable[[], None]) -> None:
+        started, about = time.perf_counter(), self._journal.read(feedback.about)
+        loop.learn_feedback(feedback, about, self.roles, self._config, give_way)
+        self.score_counts = self._with_feedback(self.score_counts, feedback)
+        self.cursor = feedback.number
+        self._count += 1
+        self._learning_s += time.perf_counter() - started
+
+    def _with_feedback(self, score_counts: CountsBySource, feedback: Feedback) -> CountsBySource:
+        about = self._journal.read(feedback.about)
+        if feedback.good or (about.draft and about.draft.source in self._void(about)):
+            return score_counts
+        return threshold.add_complaint(score_counts, about, self._config)
+
+    def roles_for(self, query: Query) -> PersistentRoles:
+        """Return the roles as they answer this query, with what is journalled about it and not learnt yet."""
+        unlearnt = find_unlearnt(query, self._journal.events_after(self.cursor), self._journal.read)
+        return self.roles.ahead(unlearnt)
 
     def check_home(self) -> None:
         """Check that the home is still the one that was opened.
@@ -160,8 +189,10 @@ class Training:
     def score_counts_now(self) -> CountsBySource:
         """Return the score counts, including answers served since the last learning: the bound must not lag behind."""
         found = self.score_counts
-        for pending in self._journal.after(self.cursor):
-            if pending.audit_probability is not None:  # the others are not compared with the reply yet
+        for pending in self._journal.events_after(self.cursor):
+            if isinstance(pending, Feedback):
+                found = self._with_feedback(found, pending)
+            elif pending.audit_probability is not None:  # the others are not compared with the reply yet
                 found = threshold.add_interaction(found, pending, self._config, self._void(pending))
         return found
 
@@ -229,7 +260,7 @@ class Training:
         elif (manifest := self._snapshots.manifest(progress.state)) is not None:
             self._continue_from(manifest)
             return progress
-        self._journal.memory.delete(0)
+        self._journal.memory.clear()
         return progress
 
     def _continue_from(self, manifest: Manifest) -> None:
@@ -286,17 +317,26 @@ class Training:
             if any(recorded.get(name) != self.versions.get(name) for name in parts)
         ]
 
-    def _replies(self, last: int) -> Iterator[Target]:
-        """Yield Claude's complete replies up to the interaction `last`, as targets.
+    def _replies(self, last: int) -> Iterator[Target | Withdrawal]:
+        """Yield all complete replies up to number `last`, as targets, and what was taken back.
 
         Raises:
             BadStateError: the journal has lost that interaction, so the replies cannot be learnt again.
         """
-        self._journal.read(last)
-        for interaction in self._journal.after(0):
-            if interaction.request.number <= last:
-                targets = make_targets(interaction, self._config)
-                yield from (target for target in targets if target.role == "generator")
+        if self._journal.feedback.find(last) is None:
+            self._journal.read(last)
+        for event in self._journal.events_after(0):
+            if isinstance(event, Feedback) and event.number <= last:
+                about = self._journal.read(event.about)
+                if (withdrawal := make_withdrawal(event, about)) is not None:
+                    yield withdrawal
+                yield from _replies_in(make_feedback_targets(event, about))
+            elif isinstance(event, Interaction) and event.request.number <= last:
+                yield from _replies_in(make_targets(event, self._config))
+
+
+def _replies_in(targets: Iterable[Target]) -> Iterator[Target]:
+    return (target for target in targets if target.role == "generator")
 
 
 def versions(config: Config, embedder: Path) -> dict[str, str]:

@@ -26,14 +26,17 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     strict: bool = False
     stored: bool = True
     waits: bool = False  # until everything is learnt
+    unhelpful: int | None = None  # number of the interaction whose question is asked again, since its answer was bad
 
     @property
     def options(self) -> AskOptions:
         """Return the options for `Assistant.answering`."""
-        return AskOptions(self.forced_source, self.stored, self.strict)
+        return AskOptions(self.forced_source, self.stored, self.strict, in_person=True, unhelpful=self.unhelpful)
 
-    def query(self, continued: Continued) -> Query:
-        """Return the question, by `Assistant.continued` if it continues the last one."""
+    def query(self, continued: Continued, asked: Callable[[int], Query]) -> Query:
+        """Return the question, by `Assistant.continued` if it continues the last one, or as it was `asked` before."""
+        if self.unhelpful is not None:
+            return asked(self.unhelpful)
         if self.continues:
             return continued(self.text, self.system, self.model, self.options)
         return Query(self.text, self.system, self.model)

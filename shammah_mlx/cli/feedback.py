@@ -1,0 +1,94 @@
+"""`shammah good` and `shammah bad`: say whether an answer helped. Slow packages are imported inside the commands."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shammah_mlx.cli.console import check_text, one_line, say_waiting
+from shammah_mlx.cli.options import home_and_config, merge_options, settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shammah_mlx.events import Interaction
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@settings
+@click.pass_context
+def good(ctx: click.Context, /, number: int | None, **options: Any) -> None:
+    """Say that the last answer, or the answer to question NUMBER, was good.
+
+    \b
+    Examples:
+      shammah good
+      shammah good 12
+    """
+    home, config = home_and_config(ctx, options)
+    from shammah_mlx.home.hindsight import give_feedback
+
+    about = give_feedback(home, config, number, good=True, on_wait=say_waiting)
+    click.echo(f"Noted: the answer to {_named(about)} was good.")
+    _learn(home, merge_options(ctx, options))
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--answer", help="The right answer, in your words; - reads it from standard input.")
+@click.option("--json", "as_json", is_flag=True, help="Print Claude's new answer as one JSON object.")
+@settings
+@click.pass_context
+def bad(ctx: click.Context, /, number: int | None, answer: str | None, as_json: bool, **options: Any) -> None:
+    """Say that the last answer, or the answer to question NUMBER, was bad, and have Claude answer it anew.
+
+    The bad answer is not given again. With --answer yours takes its place, and Claude is not asked.
+
+    \b
+    Examples:
+      shammah bad
+      shammah bad 12 --answer "It is port 8443."
+    """
+    since = time.perf_counter()
+    home, config = home_and_config(ctx, options)
+    from shammah_mlx.home.hindsight import give_feedback
+
+    text = None if answer is None else _read_answer(answer, config.max_query_bytes)
+    about = give_feedback(home, config, number, good=False, answer=text, on_wait=say_waiting)
+    chosen = merge_options(ctx, options)
+    if text is not None:
+        click.echo(f"Noted: the answer to {_named(about)} was bad. Yours takes its place.")
+        _learn(home, chosen)
+        return
+    click.echo(f"Noted: the answer to {_named(about)} was bad. Asking Claude again.", err=True)
+    from shammah_mlx.cli.answering import answer as have_answered
+    from shammah_mlx.server.protocol import AskRequest
+
+    question, bad_one = about.request.query, about.request.number
+    wanted = AskRequest(question.text, forced_source="claude", unhelpful=bad_one)
+    has_settings = any(value is not None for name, value in chosen.items() if name != "home")
+    ctx.exit(have_answered(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
+
+
+def _read_answer(given: str, limit: int) -> str:
+    """Return the answer that was given, or the text on standard input for `-`.
+
+    Raises:
+        BadInputError: it is too long, or not valid UTF-8.
+    """
+    text = sys.stdin.buffer.read(limit + 1).decode("utf-8", "surrogateescape") if given == "-" else given
+    check_text("the answer", text, limit)
+    return text.strip()
+
+
+def _named(about: "Interaction") -> str:
+    return f"question {about.request.number} ({one_line(about.request.query.text)})"
+
+
+def _learn(home: "Path", chosen: dict[str, Any]) -> None:
+    """Have it learnt, by the home's service or by a process in the background."""
+    from shammah_mlx.cli.answering import start_learning_unless_served
+
+    start_learning_unless_served(home, chosen)
