@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from shammah_mlx.cli import provenance
-from shammah_mlx.cli.console import LEARNING_POSTPONED, LONGEST, StreamedText, learning, one_line, say_waiting, write
+from shammah_mlx.cli.console import (
+    LEARNING_POSTPONED,
+    LONGEST,
+    StreamedText,
+    learning,
+    one_line,
+    relearning,
+    say_waiting,
+    write,
+)
 from shammah_mlx.config import Config
 from shammah_mlx.errors import TeacherError
 from shammah_mlx.events import Interaction, Outage, Show
@@ -86,7 +95,7 @@ def _ask_here(
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
-    opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin)
+    opened = AssistantOptions(on_wait=say_waiting, secret_audits=True, origin=claude.origin, relearning=relearning)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         asked = wanted.query(assistant.continued, assistant.asked)
         if asked.history:

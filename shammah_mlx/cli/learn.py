@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, relearning, say_waiting
 from shammah_mlx.cli.options import home_and_config, settings
 from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
 
@@ -33,7 +33,7 @@ def learn(ctx: click.Context, /, **options: Any) -> None:
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge)
-    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin)
+    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin, relearning=relearning)
     try:
         with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
             learnt = assistant.learn_all(learning, wait=False)

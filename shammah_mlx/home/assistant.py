@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,13 +20,10 @@ from shammah_mlx.home import forgetting, hindsight
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
-from shammah_mlx.home.training import Spent, Training
+from shammah_mlx.home.training import Begin, Spent, Training, shown_to_nobody
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.text.divergence import Meter
-
-Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Receives how many interactions will be learnt; yields the function to call after each of them."""
 
 
 class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +35,7 @@ class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may answer queries
     clock: Callable[[], float] = time.time  # Unix time, seconds
     secret_audits: bool = False  # True: drawn with the home's own seed, which nobody can guess; else with the config's
+    relearning: Begin = shown_to_nobody  # told of the replies from which the memory has to be made again, when opened
     origin: int | UnsetType = UNSET  # hash of who the teacher is, if that is not Anthropic; see `Query`
 
 
@@ -71,7 +69,9 @@ class Assistant:
                 opened.enter_context(self._lock.learning())
             elif self._journal.progress().state is None and snapshots.adopt():
                 self._adopt(snapshots)
-            self._training = Training(home, config, weights, self._journal, snapshots, afresh=options.afresh)
+            self._training = Training(
+                home, config, weights, self._journal, snapshots, afresh=options.afresh, relearning=options.relearning
+            )
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -81,8 +81,14 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._opened:
-            if self._training.is_unsaved and self._options.saves and error is None:
+            if not self._options.saves or error is not None:
+                return
+            if self._training.is_unsaved:
                 self.save()
+            elif self._training.is_remade:  # or else every process would have to make the memory again
+                with self._lock.learning_if_free() as is_free:
+                    if is_free:
+                        self.save()
 
     def _adopt(self, snapshots: Snapshots) -> None:
         """Record the models that are there as the current ones: the journal is new and does not know them."""

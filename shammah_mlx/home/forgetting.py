@@ -114,6 +114,8 @@ def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
     first = journal.erasures.unfinished_from()
     if first is None:
         return []
+    journal.drop_undo()
+    snapshots.drop_undo()  # what a rollback took away may have been learnt from what is erased
     journal.erasures.scrub()
     dropped = snapshots.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
     snapshots.drop_archived(lambda manifest: manifest is None or manifest.cursor >= first)

@@ -76,7 +76,7 @@ class MemoryRows:
 
     def bring_back(self, cursor: int) -> None:
         """Undo `go_back`: put back the entries that were kept; those made since go. The caller has a transaction."""
-        self._db.execute("DELETE FROM memory WHERE number > ?", (cursor,))
+        self.go_back(cursor)
         self._db.execute("INSERT OR REPLACE INTO memory SELECT * FROM memory_before")
         self.drop_kept()
 

@@ -5,6 +5,7 @@ The result is a function of the journal, bit for bit, whichever processes learnt
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -55,6 +56,15 @@ class Spent(msgspec.Struct):
     journal_s: float = 0.0  # writing interactions to the journal
 
 
+Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Receives how many steps something will take; yields the function to call after each of them."""
+
+
+def shown_to_nobody(_: int) -> AbstractContextManager[Callable[[], None]]:
+    """Show nothing of how something goes on."""
+    return nullcontext(loop.do_nothing)
+
+
 class Training:
     """The trained state of a home, and everything that the next step depends on.
 
@@ -71,6 +81,7 @@ class Training:
     cursor: int  # number of the last interaction trained on
     tally: Tally
     score_counts: CountsBySource
+    is_remade: bool  # the memory was made again from the journal, and is not saved yet
     base: Progress  # the state that was saved last, by any process
     _torn: bool  # a step was interrupted, so memory differs from any saved state
     _count: int  # interactions learnt since `base`
@@ -80,8 +91,17 @@ class Training:
     _is_published: bool
 
     def __init__(
-        self, home: Path, config: Config, weights: Weights, journal: Journal, snapshots: Snapshots, *, afresh: bool
+        self,
+        home: Path,
+        config: Config,
+        weights: Weights,
+        journal: Journal,
+        snapshots: Snapshots,
+        *,
+        afresh: bool,
+        relearning: Begin = shown_to_nobody,
     ) -> None:
+        self._relearning = relearning
         self._home, self._config, self._weights = home, config, weights
         self._journal, self._snapshots, self._afresh = journal, snapshots, afresh
         embedder = find_embedder(config.embedder, weights)
@@ -220,7 +240,12 @@ class Training:
         self._journal.commit(progress)  # from this commit on the new state is the current one
         self.roles.saved()
         self.base, self._saved, self._count, self._learning_s, self._lines = progress, manifest, 0, 0.0, []
+        self.is_remade = False
+        if self._afresh:
+            self._snapshots.drop_undo()
         self._snapshots.publish(manifest)
+        if not self._snapshots.can_undo():
+            self._journal.drop_undo()
         self._is_published = True
         self._save_s = time.perf_counter() - started
         self.spent.saves_s += self._save_s
@@ -249,7 +274,7 @@ class Training:
 
     def _take_up(self, progress: Progress) -> Progress:
         self._journal.unstage()
-        self._torn, self._count, self._learning_s = False, 0, 0.0
+        self._torn, self._count, self._learning_s, self.is_remade = False, 0, 0.0, False
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
         self.roles = self._make_roles()
@@ -273,7 +298,7 @@ class Training:
         except RuntimeError as error:
             raise self._misfit(error) from error
         try:
-            self.roles.load(arrays, changed, lambda: self._replies(manifest.cursor))
+            self.roles.load(arrays, changed, lambda: self._replies_again(manifest.cursor))
         except ValueError as error:
             raise self._misfit(error) from error
         kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
@@ -316,6 +341,15 @@ class Training:
             for source, parts in DEPENDS_ON.items()
             if any(recorded.get(name) != self.versions.get(name) for name in parts)
         ]
+
+    def _replies_again(self, last: int) -> Iterator[Target | Withdrawal]:
+        """Yield what `_replies` does, for a memory that is made again, and show how it goes on."""
+        self.is_remade = True
+        replies = list(self._replies(last))
+        with self._relearning(len(replies)) as advance:
+            for reply in replies:
+                yield reply
+                advance()
 
     def _replies(self, last: int) -> Iterator[Target | Withdrawal]:
         """Yield all complete replies up to number `last`, as targets, and what was taken back.
