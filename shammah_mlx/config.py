@@ -467,6 +467,11 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
 
+    @property
+    def trains_decoder(self) -> bool:
+        """Return whether every reply costs a training step of a decoder, which takes seconds."""
+        return self.generator == "scratch" or (self.generator == "recall+decoder" and self.lora.rank > 0)
+
     def __post_init__(self) -> None:
         """Check that the settings fit together.
 

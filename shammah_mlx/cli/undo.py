@@ -105,7 +105,9 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
     from shammah_mlx.server import client
 
     alone = client.alone(home, config.state.lock_wait_s)
-    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _confirm(found), say_waiting, alone)
+    forgotten = forgetting.forget(
+        home, config, pattern, lambda found: yes or _confirm(home, config, found), say_waiting, alone
+    )
     if forgotten is None:
         click.echo("Nothing was erased.")
     elif not forgotten.interactions and not forgotten.resumed:
@@ -118,14 +120,27 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
         _learn_again(home, config)
 
 
-def _confirm(found: "Sequence[Interaction]") -> bool:
-    """Show the interactions to erase, and ask for confirmation."""
+def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]") -> bool:
+    """Show the interactions to erase and how long it will take, and ask for confirmation."""
+    from shammah_mlx.home.forgetting import expected_relearning
+
     click.echo(f"Matching interactions: {len(found)}")
     for interaction in found[:MOST_SHOWN]:
         click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}")
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
+    ahead = expected_relearning(home, config, found)
+    if ahead.seconds is not None:
+        click.echo(f"To learn again: {ahead.interactions}, which takes {_about(ahead.seconds)} here.")
     return click.confirm("Erase them permanently, and learn everything after the first of them again?")
+
+
+def _about(seconds: float) -> str:
+    """Return a duration in words."""
+    minutes = seconds / 60.0
+    if minutes < 1.0:
+        return "less than a minute"
+    return f"about {minutes:.0f} min" if minutes < 90.0 else f"about {minutes / 60.0:.0f} hours"
 
 
 def _learn_again(home: Path, config: "Config") -> None:

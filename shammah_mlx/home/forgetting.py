@@ -30,6 +30,30 @@ class Forgotten(msgspec.Struct, frozen=True):
     resumed: bool = False  # an earlier, interrupted erasure was finished too
 
 
+class Relearning(msgspec.Struct, frozen=True):
+    """What is to be learnt again after an erasure."""
+
+    interactions: int
+    seconds: float | None = None  # about how long it takes; None: seconds, since no decoder is trained, or unknown
+
+
+def expected_relearning(home: Path, config: Config, found: Sequence[Interaction]) -> Relearning:
+    """Return what is to be learnt again if these interactions are erased.
+
+    Raises:
+        BadStateError: the journal is damaged.
+    """
+    with closing(Journal(home / "journal.db")) as journal:
+        learnt = [each.request.number for each in found if not journal.is_archived(each.request.number)]
+        first, cursor = min(learnt, default=None), journal.progress().cursor
+        if first is None or first > cursor:
+            return Relearning(0)
+        start = Snapshots(home, config.state).last_cursor_before(first)
+        left = journal.count_after(start) - sum(number > start for number in learnt)
+        pace = journal.pace() if config.trains_decoder else None
+    return Relearning(left, None if pace is None else pace * left)
+
+
 def forget(
     home: Path,
     config: Config,

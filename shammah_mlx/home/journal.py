@@ -186,6 +186,16 @@ class Journal:
         row = (_encoded(interaction), interaction.request.number)
         self._staged.append(("UPDATE interactions SET record = ? WHERE number = ?", row))
 
+    def note_pace(self, learnt: int, seconds: float) -> None:
+        """Stage how long it took to learn some more interactions."""
+        add = "ON CONFLICT DO UPDATE SET learnt = learnt + excluded.learnt, seconds = seconds + excluded.seconds"
+        self._staged.append((f"INSERT INTO pace VALUES (1, ?, ?) {add}", (learnt, seconds)))
+
+    def pace(self) -> float | None:
+        """Return how many seconds learning an interaction has taken in this home; None if nothing was learnt."""
+        row = self._db.execute("SELECT seconds / learnt FROM pace WHERE learnt > 0").fetchone()
+        return float(row[0]) if row else None
+
     def commit(self, progress: Progress) -> None:
         """Store everything that was staged, and the progress that it belongs to, in one transaction."""
         with self._db:
@@ -204,8 +214,8 @@ class Journal:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._drop_undo()
+            self.memory.keep(progress.cursor)
             if archive:
-                self.memory.keep(progress.cursor)
                 self._db.execute("INSERT INTO rolled_back SELECT cursor, state FROM learnt")
             self.memory.go_back(progress.cursor)
             self._set_progress(progress)
@@ -240,8 +250,8 @@ class Journal:
         return back
 
     def drop_undo(self) -> None:
-        """Let the last rollback be final."""
-        if self.before_rollback() is not None:
+        """Let the last rollback be final, and drop what a rollback or `forget` took back."""
+        if self.before_rollback() is not None or self.memory.has_kept():
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._drop_undo()

@@ -26,9 +26,10 @@ class MemoryRows:
         question = entry.question
         row = (entry.number, entry.answer, question.context, entry.at, entry.until, made_by)
         vectors = [vector.astype(np.float32).tobytes() for vector in (question.vector, entry.reply)]
-        content = (vectors[0], question.words.tobytes(), question.text, vectors[1])
+        unlike = json.dumps(list(entry.unlike), separators=(",", ":")) if entry.unlike else None
+        content = (vectors[0], question.words.tobytes(), question.text, vectors[1], unlike)
         self._staged.append(
-            ("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", (*row, *content))
+            ("INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", (*row, *content))
         )
 
     def made_by(self, versions: str) -> Iterator[EntryKey]:
@@ -49,9 +50,19 @@ class MemoryRows:
             "WHERE made_by = ? AND gone IS NULL AND number IN (SELECT value FROM json_each(?)) ORDER BY number",
             (versions, json.dumps(list(numbers))),
         )
-        for number, answer, context, at, until, vector, words, text, reply in rows:
-            question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
-            yield Entry(question, number, answer, at, until, np.frombuffer(reply, np.float32))
+        return (_entry(*row) for row in rows)
+
+    def made_before(self, versions: str, number: int) -> Entry | None:
+        """Return the entry as it was before a rollback or `forget` took it back, with what it was compared with.
+
+        Its vectors are those of its own texts, and the comparisons are of texts that do not change.
+        """
+        row = self._db.execute(
+            "SELECT number, answer, context, at, until, vector, words, text, reply, unlike FROM memory_before "
+            "WHERE made_by = ? AND number = ?",
+            (versions, number),
+        ).fetchone()
+        return None if row is None else _entry(*row)
 
     def remove(self, numbers: Collection[int], by: int) -> None:
         """Stage that entries are removed, because of what interaction or feedback number `by` showed."""
@@ -70,7 +81,10 @@ class MemoryRows:
         self._db.execute("UPDATE memory SET gone = NULL WHERE gone > ?", (cursor,))
 
     def keep(self, cursor: int) -> None:
-        """Keep a copy of the entries that `go_back` will change; the caller has a transaction."""
+        """Keep a copy of the entries that `go_back` will change; the caller has a transaction.
+
+        `bring_back` puts them back, and `made_before` saves making them again.
+        """
         self.drop_kept()
         self._db.execute("INSERT INTO memory_before SELECT * FROM memory WHERE number > ?1 OR gone > ?1", (cursor,))
 
@@ -80,6 +94,27 @@ class MemoryRows:
         self._db.execute("INSERT OR REPLACE INTO memory SELECT * FROM memory_before")
         self.drop_kept()
 
+    def has_kept(self) -> bool:
+        """Say whether there is such a copy."""
+        return self._db.execute("SELECT 1 FROM memory_before LIMIT 1").fetchone() is not None
+
     def drop_kept(self) -> None:
         """Delete that copy."""
         self._db.execute("DELETE FROM memory_before")
+
+
+def _entry(
+    number: int,
+    answer: int,
+    context: int,
+    at: float,
+    until: float,
+    vector: bytes,
+    words: bytes,
+    text: int,
+    reply: bytes,
+    unlike: str | None = None,
+) -> Entry:
+    question = Question(np.frombuffer(vector, np.float32), np.frombuffer(words, np.uint8), context, text)
+    compared = tuple(json.loads(unlike)) if unlike else ()
+    return Entry(question, number, answer, at, until, np.frombuffer(reply, np.float32), compared)

@@ -56,6 +56,7 @@ MIGRATIONS = (
     """
     CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
     """,
+    "ALTER TABLE memory ADD COLUMN unlike TEXT",  # answers that an entry's was compared with, and is another; as JSON
     "ALTER TABLE memory ADD COLUMN gone INTEGER",  # number of what an entry was removed by; NULL: it is there
     """
     CREATE TABLE feedback (
@@ -71,7 +72,14 @@ MIGRATIONS = (
         state TEXT NOT NULL                     -- the state then: sha256 of its manifest
     )
     """,
-    "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that the last rollback changed
+    """
+    CREATE TABLE pace (
+        one INTEGER PRIMARY KEY,                -- there is one row
+        learnt INTEGER NOT NULL,                -- how many interactions were learnt here,
+        seconds REAL NOT NULL                   -- and how long that took
+    )
+    """,
+    "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
 )
 
 

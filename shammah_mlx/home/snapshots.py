@@ -271,6 +271,11 @@ class Snapshots:
             if is_dropped(_read(folder / MANIFEST)):
                 shutil.rmtree(folder)
 
+    def last_cursor_before(self, number: int) -> int:
+        """Return how far the latest checkpoint had come that knows nothing of this number or later; 0 without one."""
+        manifests = (_read(self._checkpoints / f"query_{queries}" / MANIFEST) for queries in self.checkpoints())
+        return max((each.cursor for each in manifests if each and each.cursor < number), default=0)
+
     def last_good(self) -> int | None:
         """Return the query count of the newest checkpoint that is intact."""
         good = (n for n in reversed(self.checkpoints()) if self._is_good(self._checkpoints / f"query_{n}"))

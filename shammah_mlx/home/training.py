@@ -28,8 +28,8 @@ from shammah_mlx.framework.targets import (
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.learners.features import FEATURES_VERSION
-from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles
-from shammah_mlx.learners.questions import QUESTION_RULES
+from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles, made_by
+from shammah_mlx.learners.questions import QUESTION_RULES, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.second_opinion import reader_version
@@ -145,6 +145,7 @@ class Training:
 
     def _learn(self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None]) -> Interaction:
         started = time.perf_counter()
+        self._recall(pending)
         interaction = loop.observe(pending, self.roles, self.meter, self._config, give_way)
         if interaction != pending and metrics.can_afford_verdicts(self.tally, self._config.judge):
             interaction = loop.run_consultation(loop.judge_shadows(interaction, self._config), teacher)
@@ -162,6 +163,16 @@ class Training:
         self._count += 1
         self._learning_s += time.perf_counter() - started
         return interaction
+
+    def _recall(self, pending: Interaction) -> None:
+        """Take up the vectors of an interaction that was learnt before: reading its texts is most of learning."""
+        query, reply, known = pending.request.query, pending.reply, {}
+        before = (
+            None if self._afresh else self._journal.memory.made_before(made_by(self.versions), pending.request.number)
+        )
+        if before is not None and reply is not None:
+            known = {standalone_question(query): before.question.vector, reply.text: before.reply}
+        self._embed.recall(known)
 
     def _learn_feedback(self, feedback: Feedback, give_way: Callable[[], None]) -> None:
         started, about = time.perf_counter(), self._journal.read(feedback.about)
@@ -237,6 +248,7 @@ class Training:
             self._snapshots.archive(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
         progress = Progress(self.cursor, manifest.name)
+        self._journal.note_pace(self._count, self._learning_s)
         self._journal.commit(progress)  # from this commit on the new state is the current one
         self.roles.saved()
         self.base, self._saved, self._count, self._learning_s, self._lines = progress, manifest, 0, 0.0, []
@@ -244,7 +256,7 @@ class Training:
         if self._afresh:
             self._snapshots.drop_undo()
         self._snapshots.publish(manifest)
-        if not self._snapshots.can_undo():
+        if not self._snapshots.can_undo() and not self._journal.count_after(self.cursor):
             self._journal.drop_undo()
         self._is_published = True
         self._save_s = time.perf_counter() - started
@@ -322,7 +334,15 @@ class Training:
             self._student = Student(self._weights.decoder, self._config, self._journal.read)
         lookup, rows = self._journal.read, self._journal.memory
         return HybridRoles(
-            self._config, self.versions, self._embed, self.meter, lookup, rows, self._student, self._reader
+            self._config,
+            self.versions,
+            self._embed,
+            self.meter,
+            lookup,
+            rows,
+            self._student,
+            self._reader,
+            self._afresh,
         )
 
     def _make_reader(self) -> Reader | None:

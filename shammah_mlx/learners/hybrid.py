@@ -67,7 +67,10 @@ DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a sou
 
 
 class HybridRoles(PersistentRoles):
-    """The roles of one home; `decoder` is None if drafts are only recalled, `reader` if no local model reads them."""
+    """The roles of one home; `decoder` is None if drafts are only recalled, `reader` if no local model reads them.
+
+    With `afresh` nothing is taken from entries that were made before.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class HybridRoles(PersistentRoles):
         rows: EntryStore,
         decoder: Student | None,
         reader: Reader | None = None,
+        afresh: bool = False,
     ) -> None:
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(
@@ -88,7 +92,7 @@ class HybridRoles(PersistentRoles):
         self._question: Callable[[Query], Question | None] = functools.lru_cache(RECENT)(
             functools.partial(make_question, embed)
         )
-        self._lookup, self._rows = lookup, rows
+        self._lookup, self._rows, self._afresh = lookup, rows, afresh
         self._versions = versions
         self._made_by = made_by(versions)
         self._begin_memory()
@@ -310,18 +314,10 @@ class HybridRoles(PersistentRoles):
         if expired := self._memory.expire(target.query.at):
             self._rows.remove(expired, target.number)
         if question is not None:
-            known = () if target.by_user else self._memory.known_answers(question, self._config.recall.compared)
-            same = (  # the user's own answer is an answer of its own, however much it reads like one he called bad
-                answer
-                for answer in known
-                if self._config.divergence.is_good(
-                    self._meter(past_exchange(self._lookup, answer), Exchange(target.query.text, reply))
-                )
-            )
+            answer, unlike = self._known_answer(target, question)
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
-            answer = next(same, target.number)
-            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0])
+            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0], unlike)
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
@@ -331,6 +327,27 @@ class HybridRoles(PersistentRoles):
         self._proposals.clear()
         if self._written:
             self._written.clear()
+
+    def _known_answer(self, target: Target, question: Question) -> tuple[int, tuple[int, ...]]:
+        """Return the known answer that a reply gives again, or its own number; and those compared before, in vain.
+
+        The user's own answer is an answer of its own, however much it reads like one that he called bad.
+        """
+        if target.by_user:
+            return target.number, ()
+        replied = Exchange(target.query.text, target.response or "")
+        before = None if self._afresh else self._rows.made_before(self._made_by, target.number)
+        unlike: list[int] = []
+        for known in self._memory.known_answers(question, self._config.recall.compared):
+            if before is not None and known in (before.answer, *before.unlike):  # the same texts were compared then
+                is_same = known == before.answer
+            else:
+                divergence = self._meter(past_exchange(self._lookup, known), replied)
+                is_same = self._config.divergence.is_good(divergence)
+            if is_same:
+                return known, tuple(unlike)
+            unlike.append(known)
+        return target.number, tuple(unlike)
 
 
 def writes(query: Query) -> bool:

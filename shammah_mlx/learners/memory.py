@@ -49,6 +49,9 @@ class EntryStore(Protocol):
     def read(self, versions: str, numbers: Collection[int]) -> Iterable[Entry]:
         """Yield those entries with these numbers that were made by these versions, in order."""
 
+    def made_before(self, versions: str, number: int) -> Entry | None:
+        """Return an entry as these versions had made it before it was taken back to be made again, if it was."""
+
     def remove(self, numbers: Collection[int], by: int) -> None:
         """Remove entries because of what interaction or feedback number `by` showed; a rollback brings them back."""
 

@@ -57,6 +57,7 @@ class Entry(msgspec.Struct, frozen=True):
     at: float  # when it was asked, Unix time
     until: float  # Unix time after which it must not be served
     reply: np.ndarray  # (width,) fp32, of length 1: the vector of the answer's text
+    unlike: tuple[int, ...] = ()  # answers that it was compared with before, and that were others
 
 
 class EntryKey(msgspec.Struct, frozen=True):

@@ -76,9 +76,9 @@ def test_entries_that_later_replies_removed_are_there_again(home: Path, weights:
 
 
 def test_answers_that_the_user_took_back_later_are_there_again(home: Path, weights: Weights) -> None:
-    ask(home, weights, *ASKED[1:4])
+    ask(home, weights, *ASKED[1:5])
     give_feedback(home, CONFIG, 1, good=False)
-    ask(home, weights, ASKED[4])
+    ask(home, weights, ASKED[5])
     roll_back(home, CONFIG, 3)
     assert opened(home, weights) == []
     with Assistant(home, CONFIG, Scripted(), weights) as assistant:
