@@ -119,12 +119,6 @@ def _print_continuing(question: str) -> None:
     click.echo(f"Continuing after: {one_line(question)}", err=True)
 
 
-def start_learning_unless_served(home: Path, settings: Mapping[str, Any]) -> None:
-    """Have what is pending learnt in the background: a service does so by itself."""
-    if not client.is_served(home):
-        _start_learning(home, settings)
-
-
 def _start_learning(home: Path, settings: Mapping[str, Any]) -> None:
     try:
         start_learning(home, settings)

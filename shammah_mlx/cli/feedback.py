@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import check_text, one_line, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, one_line, say_waiting
+from shammah_mlx.cli.learn import learn_here
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.home.background import start_learning
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shammah_mlx.config import Config
     from shammah_mlx.events import Interaction
 
 
 @click.command()
 @click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--wait", is_flag=True, help="Wait until it is learnt.")
 @settings
 @click.pass_context
-def good(ctx: click.Context, /, number: int | None, **options: Any) -> None:
+def good(ctx: click.Context, /, number: int | None, wait: bool, **options: Any) -> None:
     """Say that the last answer, or the answer to question NUMBER, was good.
 
     \b
@@ -32,16 +36,19 @@ def good(ctx: click.Context, /, number: int | None, **options: Any) -> None:
 
     about = give_feedback(home, config, number, good=True, on_wait=say_waiting)
     click.echo(f"Noted: the answer to {_named(about)} was good.")
-    _learn(home, merge_options(ctx, options))
+    _learn(home, config, merge_options(ctx, options), waits=wait)
 
 
 @click.command()
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option("--answer", help="The right answer, in your words; - reads it from standard input.")
+@click.option("--wait", is_flag=True, help="Wait until it is learnt.")
 @click.option("--json", "as_json", is_flag=True, help="Print Claude's new answer as one JSON object.")
 @settings
 @click.pass_context
-def bad(ctx: click.Context, /, number: int | None, answer: str | None, as_json: bool, **options: Any) -> None:
+def bad(
+    ctx: click.Context, /, number: int | None, answer: str | None, wait: bool, as_json: bool, **options: Any
+) -> None:
     """Say that the last answer, or the answer to question NUMBER, was bad, and have Claude answer it anew.
 
     The bad answer is not given again. With --answer yours takes its place, and Claude is not asked.
@@ -60,14 +67,14 @@ def bad(ctx: click.Context, /, number: int | None, answer: str | None, as_json: 
     chosen = merge_options(ctx, options)
     if text is not None:
         click.echo(f"Noted: the answer to {_named(about)} was bad. Yours takes its place.")
-        _learn(home, chosen)
+        _learn(home, config, chosen, waits=wait)
         return
     click.echo(f"Noted: the answer to {_named(about)} was bad. Asking Claude again.", err=True)
     from shammah_mlx.cli.answering import answer as have_answered
     from shammah_mlx.server.protocol import AskRequest
 
     question, bad_one = about.request.query, about.request.number
-    wanted = AskRequest(question.text, forced_source="claude", unhelpful=bad_one)
+    wanted = AskRequest(question.text, forced_source="claude", waits=wait, unhelpful=bad_one)
     has_settings = any(value is not None for name, value in chosen.items() if name != "home")
     ctx.exit(have_answered(home, config, wanted, chosen, since=since, in_process=has_settings, as_json=as_json))
 
@@ -87,8 +94,16 @@ def _named(about: "Interaction") -> str:
     return f"question {about.request.number} ({one_line(about.request.query.text)})"
 
 
-def _learn(home: "Path", chosen: dict[str, Any]) -> None:
-    """Have it learnt, by the home's service or by a process in the background."""
-    from shammah_mlx.cli.answering import start_learning_unless_served
+def _learn(home: "Path", config: "Config", chosen: dict[str, Any], *, waits: bool) -> None:
+    """Have it learnt by the home's service, in this process if the command waits, or in the background."""
+    from shammah_mlx.server import client
 
-    start_learning_unless_served(home, chosen)
+    if client.is_served(home):
+        return  # it learns by itself
+    try:
+        if waits:
+            learn_here(home, config, wait=True)
+        else:
+            start_learning(home, chosen)
+    except (KeyboardInterrupt, OSError):  # what was said is journalled
+        click.echo(LEARNING_POSTPONED, err=True)

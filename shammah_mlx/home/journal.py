@@ -20,6 +20,7 @@ from shammah_mlx.events import Event, Feedback, Interaction
 from shammah_mlx.home.erasures import Erasures
 from shammah_mlx.home.feedback_rows import FeedbackRows
 from shammah_mlx.home.memory_rows import MemoryRows
+from shammah_mlx.home.rollbacks import Rollbacks
 from shammah_mlx.home.schema import open_database
 
 _OPEN_AUDITS = """
@@ -65,6 +66,7 @@ class Journal:
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
         self.feedback = FeedbackRows(self._db, path)
+        self.rollbacks = Rollbacks(self._db, self.memory)
         self.erasures = Erasures(self._db, path)
 
     def close(self) -> None:
@@ -213,54 +215,30 @@ class Journal:
         """Return training to an earlier state; `archive` the later interactions if wanted, and return their numbers."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._drop_undo()
+            self.rollbacks.drop()
             self.memory.keep(progress.cursor)
             if archive:
-                self._db.execute("INSERT INTO rolled_back SELECT cursor, state FROM learnt")
+                self.rollbacks.begin()
             self.memory.go_back(progress.cursor)
             self._set_progress(progress)
-            gone = self._set_aside(progress.cursor) if archive else []
-        return sorted(gone)
+            return sorted(self.rollbacks.archive(progress.cursor)) if archive else []
 
-    def _set_aside(self, cursor: int) -> list[int]:
-        """Archive all events after `cursor`; return the numbers of the interactions."""
-        later = "SET set_aside = 2 WHERE number > ? AND NOT set_aside"
-        self._db.execute(f"UPDATE feedback {later}", (cursor,))
-        return [n for (n,) in self._db.execute(f"UPDATE interactions {later} RETURNING number", (cursor,)).fetchall()]
-
-    def before_rollback(self) -> Progress | None:
-        """Return how far training had come when the last rollback was made; None if that can't be undone."""
-        row = self._db.execute("SELECT cursor, state FROM rolled_back").fetchone()
-        return Progress(*row) if row else None
-
-    def undo_rollback(self) -> int:
+    def undo_rollback(self, before: Progress) -> int:
         """Return training to where it was before the last rollback; return how many interactions are back.
 
         What was asked since is pending: it is learnt after them.
         """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            before = self.before_rollback()
-            assert before is not None  # the caller has looked, and holds the home alone
-            self.memory.bring_back(before.cursor)
             self._set_progress(before)
-            self._db.execute("UPDATE feedback SET set_aside = 0 WHERE set_aside = 2")
-            back = self._db.execute("UPDATE interactions SET set_aside = 0 WHERE set_aside = 2").rowcount
-            self._drop_undo()
-        return back
+            return self.rollbacks.undo(before.cursor)
 
     def drop_undo(self) -> None:
-        """Let the last rollback be final, and drop what a rollback or `forget` took back."""
-        if self.before_rollback() is not None or self.memory.has_kept():
+        """Let the last rollback be final, and drop what it or `forget` took back."""
+        if self.rollbacks.is_kept():
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._drop_undo()
-
-    def _drop_undo(self) -> None:
-        self._db.execute("DELETE FROM rolled_back")
-        self.memory.drop_kept()
-        for table in ("interactions", "feedback"):
-            self._db.execute(f"UPDATE {table} SET set_aside = 1 WHERE set_aside = 2")
+                self.rollbacks.drop()
 
     def _set_progress(self, progress: Progress) -> None:
         self._db.execute("DELETE FROM learnt")

@@ -74,14 +74,14 @@ def undo_rollback(home: Path, config: Config, on_wait: Callable[[], None] = lamb
         raise nothing
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
-        before = journal.before_rollback()
+        before = journal.rollbacks.before()
         if before is None or not snapshots.can_undo():
             raise nothing
         manifest, lines = snapshots.undo(), metrics.metrics_path(home)
         if (home / KEPT_LINES).exists():
             shutil.copyfile(home / KEPT_LINES, lines)
             metrics.trim(lines, manifest.tally.queries)
-        back = journal.undo_rollback()
+        back = journal.undo_rollback(Progress(*before))
         snapshots.publish(manifest)
         snapshots.drop_undo()
         return back

@@ -4,7 +4,7 @@ The result is a function of the journal, bit for bit, whichever processes learnt
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,9 @@ from shammah_mlx.events import DraftSource, Event, Feedback, Interaction, Query
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
-from shammah_mlx.framework.targets import (
-    Target,
-    Withdrawal,
-    make_feedback_targets,
-    make_targets,
-    make_withdrawal,
-)
+from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.home.journal import Journal, Progress
+from shammah_mlx.home.replies import replies_until
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.learners.features import FEATURES_VERSION
 from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles, made_by
@@ -363,34 +358,13 @@ class Training:
         ]
 
     def _replies_again(self, last: int) -> Iterator[Target | Withdrawal]:
-        """Yield what `_replies` does, for a memory that is made again, and show how it goes on."""
+        """Yield what a memory that is made again has to learn, and show how it goes on."""
         self.is_remade = True
-        replies = list(self._replies(last))
+        replies = list(replies_until(self._journal, last, self._config))
         with self._relearning(len(replies)) as advance:
             for reply in replies:
                 yield reply
                 advance()
-
-    def _replies(self, last: int) -> Iterator[Target | Withdrawal]:
-        """Yield all complete replies up to number `last`, as targets, and what was taken back.
-
-        Raises:
-            BadStateError: the journal has lost that interaction, so the replies cannot be learnt again.
-        """
-        if self._journal.feedback.find(last) is None:
-            self._journal.read(last)
-        for event in self._journal.events_after(0):
-            if isinstance(event, Feedback) and event.number <= last:
-                about = self._journal.read(event.about)
-                if (withdrawal := make_withdrawal(event, about)) is not None:
-                    yield withdrawal
-                yield from _replies_in(make_feedback_targets(event, about))
-            elif isinstance(event, Interaction) and event.request.number <= last:
-                yield from _replies_in(make_targets(event, self._config))
-
-
-def _replies_in(targets: Iterable[Target]) -> Iterator[Target]:
-    return (target for target in targets if target.role == "generator")
 
 
 def versions(config: Config, embedder: Path) -> dict[str, str]:

@@ -31,7 +31,8 @@ def test_bad_has_claude_answer_anew_and_the_newer_answer_stands(shammah: Shammah
     told = shammah("bad")
     assert (told.exit_code, told.stdout) == (0, f"{RIGHT}\n")
     assert f"question 1 ({QUESTION}) was bad. Asking Claude again." in told.stderr
-    assert (answer(shammah)["answer"], answer(shammah)["source"]) == (RIGHT, "repeat")
+    again = answer(shammah)
+    assert (again["answer"], again["source"]) == (RIGHT, "repeat")
 
 
 def test_bad_takes_the_users_own_answer_and_asks_nobody(shammah: Shammah, claude: Loopback) -> None:
