@@ -11,10 +11,11 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.framework import metrics
 from shammah_mlx.home import forgetting
-from shammah_mlx.home.assistant import Assistant, AssistantOptions, Begin
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
+from shammah_mlx.home.training import Begin
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.teacher.recordings import Recorded
 

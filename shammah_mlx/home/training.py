@@ -132,7 +132,8 @@ class Training:
         """
         try:
             if isinstance(pending, Feedback):
-                return self._learn_feedback(pending, give_way)
+                self._learn_feedback(pending, give_way)
+                return None
             return self._learn(pending, teacher, give_way)
         except BaseException:
             self._torn = True

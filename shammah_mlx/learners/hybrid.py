@@ -104,14 +104,13 @@ class HybridRoles(PersistentRoles):
     def _begin_memory(self) -> None:
         read_again = functools.partial(self._rows.read, self._made_by)
         self._memory, self._trust = Memory(self._config.recall, read_again), Trust(self._config.recall)
-        self._proposals: Proposals | ProposalsAhead = Proposals(
-            self._config.recall, self._memory, self._trust, self._question, self._lookup
-        )
+        self._learnt = Proposals(self._config.recall, self._memory, self._trust, self._question, self._lookup)
+        self._proposals: Proposals | ProposalsAhead = self._learnt
 
     def ahead(self, unlearnt: Unlearnt) -> Self:
         """Return these roles as they answer a query of which more is journalled than they have learnt."""
         ahead = copy.copy(self)
-        ahead._proposals = ProposalsAhead(self._proposals, unlearnt)
+        ahead._proposals = ProposalsAhead(self._learnt, unlearnt)
         return ahead
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
