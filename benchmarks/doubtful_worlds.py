@@ -41,7 +41,7 @@ from shammah_mlx.events import (
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.loop import GiveWay, answer, judge_shadows, observe, run_consultation
 from shammah_mlx.framework.policy import HomeCounts
-from shammah_mlx.framework.targets import Target
+from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.numerics import sigmoid
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.accounts import summarise
@@ -188,6 +188,9 @@ class _Run:
 
     def step(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         raise NotImplementedError  # nobody learns here
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Do nothing: nobody says what was bad here."""
 
     def ask(self, query: Query, show: Show | None = None) -> Reply:
         return Reply(LONG_REPLY, "claude", "end_turn", cost_usd=REPLY_USD)

@@ -296,6 +296,7 @@ class PolicyConfig(_Frozen, frozen=True):
         )
     )
 
+    again_minutes: Amount = 0.0  # the same question again so soon: its answer did not help, so ask Claude; 0: never
     shadows_follow: bool = False  # shadows are made at p_local where that is more than their share
 
     def __post_init__(self) -> None:
@@ -519,6 +520,11 @@ class Config(_Frozen, frozen=True, rename={"logistic_models": "evidence"}):
     state: StateConfig = StateConfig()
     service: ServiceConfig = ServiceConfig()
     terminal: TerminalConfig = TerminalConfig()
+
+    @property
+    def trains_decoder(self) -> bool:
+        """Return whether every reply costs a training step of a decoder, which takes seconds."""
+        return self.generator == "scratch" or (self.generator == "recall+decoder" and self.lora.rank > 0)
 
     def __post_init__(self) -> None:
         """Check that the settings fit together.

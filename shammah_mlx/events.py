@@ -29,6 +29,8 @@ Awaited = Literal["memory", "draft", "verdict", "claude", "learning"]
 """What a user waits for: a past answer, the decoder's text, a check of it by Claude, Claude's answer, learning."""
 Announce = Callable[[Awaited], None]
 """Is told what is awaited from now on."""
+BY_USER = "you"
+"""Stands where a model is named if the user wrote the answer."""
 
 COMPLETE = ("end_turn", "stop_sequence")
 """Stop reasons of a complete reply. A reply that stopped for any other reason was cut, and is never a target."""
@@ -157,6 +159,7 @@ class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     features: dict[str, float] = {}  # numbers that the Validator weighs, by name
     stop_sequence: str | None = None  # the stop sequence that ended the text
     is_cut: bool | UnsetType = UNSET  # it reached the limit on its length
+    by_user: bool | UnsetType = UNSET  # it repeats the user's own answer to this question, given with `shammah bad`
 
     @property
     def stop_reason(self) -> str:
@@ -218,6 +221,7 @@ class Reply(_Event, frozen=True):
     other_model: bool | UnsetType = UNSET  # it names another model than the one that was asked
     secret: bool | UnsetType = UNSET  # it looks like it holds a secret, so its text is not stored
     estimated: bool | UnsetType = UNSET  # it was cut before its tokens were counted, so `cost_usd` is an estimate
+    by_user: bool | UnsetType = UNSET  # it is no reply of Claude's but the user's own answer
 
     @property
     def complete(self) -> bool:
@@ -276,6 +280,8 @@ class AskOptions(_Event, frozen=True):
     own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in, for its next `-c`
     in_chat: bool = False  # True: its conversation goes on by itself, so it may have nothing to do with what was said
+    in_person: bool = False  # True: from the command line, where the same question again means that no answer helped
+    unhelpful: int | None = None  # number of the interaction whose answer was bad, so that Claude is asked instead
 
 
 class Request(
@@ -319,6 +325,8 @@ class Request(
     def conversation(self) -> int:
         """Return the conversation that it belongs to: the number of that conversation's first question."""
         return self.query.conversation or self.number
+
+    unhelpful: int | UnsetType = UNSET  # the interaction whose answer did not help: Claude answers, as no random audit
 
     @property
     def waits(self) -> bool:
@@ -474,6 +482,11 @@ class Interaction(
         return served.text if served else ""
 
     @property
+    def answered_query(self) -> Query:
+        """Return the query that the answer was given to: without the conversation where this machine left that out."""
+        return self.request.local_query if self.served_local else self.request.query
+
+    @property
     def source(self) -> Source:
         """Return the source of the answer that the user got."""
         return self.draft.source if self.draft and self.served_local else "claude"
@@ -542,7 +555,8 @@ class Interaction(
     @property
     def uncovered(self) -> bool:
         """Say whether the answer is a draft that the Validator rejected, or was served while an audit was due."""
-        return self.outcome == "approved" and (self.audit or not self.accepted or self.request.waits)
+        is_doubtful = self.audit or not self.accepted or self.request.waits
+        return self.outcome == "approved" and is_doubtful and not self.is_by_user
 
     @property
     def covered(self) -> bool | None:
@@ -551,7 +565,56 @@ class Interaction(
         Nothing is promised for a query that is not stored, since it can't be audited, nor for an answer that the user
         insisted on, since the program did not choose it, nor for one that was imported.
         """
-        promised = bool(self.request.thresholds) and self.request.stored and self.request.forced_source != "local"
+        is_chosen = self.request.forced_source != "local" and not self.is_by_user
+        promised = bool(self.request.thresholds) and self.request.stored and is_chosen
         if self.is_imported:
             return None
         return False if self.uncovered else True if promised else None
+
+    @property
+    def is_by_user(self) -> bool:
+        """Say whether the answer is the user's own, given with `shammah bad`: nobody judges or audits it."""
+        draft = self.draft
+        return self.served_local and draft is not None and draft.by_user is True
+
+
+class Feedback(_Event, frozen=True):
+    """What the user said of an answer: that it was good, or bad, perhaps with the right one."""
+
+    number: int  # in the journal, in one row with those of the interactions
+    about: int  # number of the interaction with that answer
+    good: bool
+    at: float  # when it was said, Unix time
+    answer: str | UnsetType = UNSET  # the right answer in the user's words; without it Claude is asked
+
+    def __post_init__(self) -> None:
+        """Check that these fields make sense together.
+
+        Raises:
+            ValueError: they contradict each other.
+        """
+        is_empty = self.answer is not UNSET and not self.answer.strip()
+        if self.about >= self.number or is_empty or (self.good and self.answer is not UNSET):
+            raise ValueError("feedback cannot look like this")
+
+    @property
+    def word(self) -> Literal["good", "bad"]:
+        """Return the command that said it."""
+        return "good" if self.good else "bad"
+
+    def corrected(self, about: Interaction) -> Interaction:
+        """Return the user's answer as an interaction: the question of the one it is about, answered by the user.
+
+        Raises:
+            ValueError: this feedback has no answer, or is about another interaction.
+        """
+        if self.answer is UNSET or about.request.number != self.about:
+            raise ValueError("this feedback corrects no such interaction")
+        query = msgspec.structs.replace(about.request.query, at=self.at)
+        request = msgspec.structs.replace(about.request, number=self.number, query=query)
+        reply = Reply(self.answer, BY_USER, "end_turn", cost_usd=0.0, by_user=True)
+        return Interaction.forwarded(request, about.route, reply)
+
+
+Event = Interaction | Feedback
+"""What the journal holds, and what is learnt, in one order."""

@@ -31,6 +31,7 @@ DEFAULT = Config(
     policy=PolicyConfig(
         route_thresholds=((50, 0.5),),  # a draft costs milliseconds: the Validator's threshold is the one that matters
         write_threshold=0.25,  # half of a kind's drafts may be good, and the Validator may know which
+        again_minutes=5.0,  # time to read and try an answer; after longer, the question may be asked for its own sake
         shadows_follow=True,  # they teach most where drafts are soon to be served
         accept_thresholds=((50, 0.5),),  # a served draft must be likelier good than bad, whatever `risk` allows
         accept_destroying=0.95,  # a wrong answer of this kind costs more than a call

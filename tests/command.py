@@ -1,4 +1,4 @@
-"""Run the command line in this process; `ask` learns before it returns, not in a background process."""
+"""Run the command line in this process; commands learn before they return, not in another process."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,11 @@ from click.testing import CliRunner, Result
 
 from shammah_mlx.cli.main import main
 
+WAIT = ("ask", "good", "bad")
 Shammah = Callable[..., Result]
 
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-    """Run `shammah` with these arguments; add `--wait` to `ask`."""
-    waiting = [part for argument in arguments for part in ((argument, "--wait") if argument == "ask" else (argument,))]
+    """Run `shammah` with these arguments; add `--wait` to a command that learns."""
+    waiting = [part for argument in arguments for part in ((argument, "--wait") if argument in WAIT else (argument,))]
     return CliRunner().invoke(main, waiting, input=stdin)

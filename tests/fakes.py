@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from shammah_mlx.events import Draft, DraftSource, Exchange, ForcedSource, Query, Reply, Request, Step
 from shammah_mlx.framework.loop import GiveWay
-from shammah_mlx.framework.targets import Target
+from shammah_mlx.framework.targets import Target, Withdrawal
 
 
 class ScriptedRoles:
@@ -45,6 +45,9 @@ class ScriptedRoles:
         self.calls.append(f"train {target.role}")
         self.steps.append((target, rate))
         return Step(target.role, 1.0, applied=True)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        self.calls.append("withdraw")
 
 
 def make_request(seen: int = 1000, *, sampled: bool = False, forced_source: ForcedSource | None = None) -> Request:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shammah_mlx.cli import provenance
-from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, one_line, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, one_line, relearning, say_waiting
 from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
 from shammah_mlx.cli.screen import AWAITED, Screen
 from shammah_mlx.cli.spinner import can_spin
@@ -126,7 +126,7 @@ def open_home(home: Path, config: Config, on_wait: Callable[[], None]) -> Iterat
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
-    opened = AssistantOptions(on_wait=on_wait, secret_audits=True, origin=claude.origin)
+    opened = AssistantOptions(on_wait=on_wait, secret_audits=True, origin=claude.origin, relearning=relearning)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         yield OpenHome(assistant, claude.hang_up)
 
@@ -147,7 +147,7 @@ def _ask_here(
         KeyboardInterrupt: likewise; what Claude had begun to say is journalled.
     """
     with opening() as (assistant, hang_up):
-        asked = wanted.query(assistant.continued)
+        asked = wanted.query(assistant.continued, assistant.asked)
         if asked.history:
             _note_continuing(screen, wanted, asked.history[-1].question)
         with ReplyInterrupts(hang_up) as interrupts:
@@ -191,8 +191,11 @@ def _learning(screen: Screen, pending: int) -> AbstractContextManager[Callable[[
 
 
 def _note_continuing(screen: Screen, wanted: AskRequest, question: str) -> None:
-    """Say which conversation goes on, since its last question may not have been stored; a chat just goes on."""
-    if not wanted.in_chat:
+    """Say which conversation goes on, since its last question may not have been stored; a chat just goes on.
+
+    So does a question that is asked again.
+    """
+    if not wanted.in_chat and wanted.unhelpful is None:
         screen.note(f"Continuing after: {one_line(question)}")
 
 

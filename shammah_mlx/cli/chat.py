@@ -99,6 +99,8 @@ def chat(
         if name != "why":
             kept.close()  # what was learnt may have to change, for which the home must be free
         _run_command(ctx, name, words, {**chosen, "home": home})
+        if name == "bad" and talk.conversation.number is not None:
+            talk.conversation.add(find_last_turn(home, talk.conversation.number, terminal))  # Claude's new answer
 
     terminal = this_terminal()
     manner = Manner(forced_source, model, system, strict, wait, terminal)

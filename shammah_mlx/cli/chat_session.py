@@ -187,7 +187,7 @@ class Chat:
         if self.conversation.latest is None:
             raise BadInputError("nothing of this conversation is stored yet", "ask something first")
         number = str(self.conversation.latest)
-        return [number, "--answer", argument] if argument else [number]
+        return [number, f"--answer={argument}"] if argument else [number]
 
     def _save_as(self, name: str) -> None:
         """Write the conversation to a new file.

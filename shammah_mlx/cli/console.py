@@ -7,7 +7,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,11 @@ def learning(pending: int) -> Iterator[Callable[[], None]]:
     else:
         with progress("learning", pending) as advance:
             yield advance
+
+
+def relearning(replies: int) -> AbstractContextManager[Callable[[], None]]:
+    """Show a progress bar while the memory is made again from the journal; yield the function that advances it."""
+    return progress("remembering", replies)
 
 
 def say(line: str) -> None:

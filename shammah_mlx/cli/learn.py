@@ -1,12 +1,16 @@
 """`shammah learn`: learn everything that is journalled and not learnt yet."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, relearning, say_waiting
 from shammah_mlx.cli.options import budget, home_and_config, settings
 from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
+
+if TYPE_CHECKING:
+    from shammah_mlx.config import Config
 
 
 @click.command()
@@ -28,16 +32,24 @@ def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
         if not is_free:  # return before anything slow is loaded
             click.echo(LEFT_TO_ANOTHER)
             return
+    try:
+        learnt = learn_here(home, config, wait=False)
+        click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
+    except KeyboardInterrupt:
+        click.echo(LEARNING_POSTPONED, err=True)
+
+
+def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
+    """Learn what is pending in this process; return how much that was.
+
+    If another process is learning, wait for it, or else return None.
+    """
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
     claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
-    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin)
-    try:
-        with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
-            learnt = assistant.learn_all(learning, wait=False)
-        click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
-    except KeyboardInterrupt:
-        click.echo(LEARNING_POSTPONED, err=True)
+    opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin, relearning=relearning)
+    with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
+        return assistant.learn_all(learning, wait=wait)

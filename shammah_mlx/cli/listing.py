@@ -24,7 +24,7 @@ def log_lines(lines: Sequence[Line], width: int) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line, row in zip(lines, cells, strict=True):
         start = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-        yield f"{start}  {one_line(line.query, max(width - len(start) - 2, NARROWEST))}"
+        yield f"{start}  {one_line(_query(line), max(width - len(start) - 2, NARROWEST))}"
 
 
 def exchange(line: Line) -> str:
@@ -39,6 +39,8 @@ def exchange(line: Line) -> str:
     parts.append(f"answer:\n{answer or '(none)'}")
     if line.answer is not None and line.reply is not None:
         parts.append(f"Claude's reply, which checked it:\n{line.reply}")
+    if line.feedback:
+        parts.append(f"you said: {line.feedback}" + (f", and answered:\n{line.own_answer}" if line.own_answer else ""))
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,6 +52,10 @@ def _source(line: Line) -> str:
     if line.imported_from:
         return f"from {line.imported_from}"
     return f"{line.source}, archived" if line.archived else line.source or ""
+
+
+def _query(line: Line) -> str:
+    return f"({line.feedback}) {line.query}" if line.feedback else line.query
 
 
 def import_lines(sifted: Sifted, model: str) -> Iterator[str]:

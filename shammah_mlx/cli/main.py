@@ -14,6 +14,7 @@ from shammah_mlx.cli.completion import completion
 from shammah_mlx.cli.config import config
 from shammah_mlx.cli.default_command import DefaultGroup
 from shammah_mlx.cli.doctor import doctor
+from shammah_mlx.cli.feedback import bad, good
 from shammah_mlx.cli.importing import import_
 from shammah_mlx.cli.key import key
 from shammah_mlx.cli.learn import learn
@@ -51,6 +52,8 @@ def main(ctx: click.Context, /, **options: Any) -> None:
 for command in (
     ask,
     chat,
+    good,
+    bad,
     templates,
     learn,
     replay,

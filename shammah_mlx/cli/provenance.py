@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec import UNSET
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import cost_note
@@ -63,6 +64,8 @@ def line(answered: Interaction, recollection: Recollection | None, now: float) -
     cost = cost_note(answered.cost_usd, is_estimated=answered.cost_is_estimated)
     if answered.source == "claude":
         return f"Claude{cost}{_why_claude(answered)}"
+    if answered.is_by_user:
+        return "your own answer, from memory"
     origin = "written on this machine" if answered.source == "decoder" else _remembered(answered, recollection, now)
     if answered.outcome == "audited" and answered.reply is not None:
         return f"{origin}; compared with Claude's answer, which agreed{cost}"
@@ -75,6 +78,8 @@ def _why_claude(answered: Interaction) -> str:
     """Say why Claude answered, if he was asked about an answer of this machine before."""
     if answered.outcome == "audited":
         return "; the answer on this machine was compared with it, and differed"
+    if answered.request.unhelpful is not UNSET and answered.request.forced_source is None:
+        return "; you asked the same again"
     return "; a check refused the answer on this machine" if _passed(answered) is False else ""
 
 

@@ -51,8 +51,14 @@ def why_table(question: str, explanation: Explanation) -> Table:
     if explanation.imported_from:
         table.add_row("imported", f"from {explanation.imported_from}: another program had Claude answer it")
     table.add_row("answered by", f"{explanation.source}: {OUTCOMES[explanation.outcome]}")
+    if explanation.feedback:
+        table.add_row(
+            "you said", explanation.feedback + (", and gave your own answer" if explanation.own_answer else "")
+        )
     if explanation.forced_source:
         table.add_row("asked for", explanation.forced_source)
+    if explanation.unhelpful:
+        table.add_row("asked again", f"since the answer to #{explanation.unhelpful} did not help")
     for name in explanation.files:
         table.add_row("file", f"{one_line(name)} (not kept)")
     if explanation.conversation != explanation.query_id:

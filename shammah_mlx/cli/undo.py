@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, one_line, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, one_line, relearning, say_waiting
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.background import start_learning
@@ -19,22 +19,51 @@ MOST_SHOWN = 20  # questions: few enough for a user to read
 
 
 @click.command()
-@click.argument("queries", metavar="N", type=click.IntRange(min=0))
+@click.argument("queries", metavar="[N]", type=click.IntRange(min=0), required=False)
+@click.option("-y", "--yes", is_flag=True, help="Do it at once, without asking.")
+@click.option("--undo", is_flag=True, help="Take the last rollback back. Possible until the next checkpoint.")
 @settings
 @click.pass_context
-def rollback(ctx: click.Context, /, queries: int, **options: Any) -> None:
-    """Restore the models from the checkpoint made after N queries, and archive all later interactions."""
+def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, **options: Any) -> None:
+    """Restore the models from the checkpoint made after N queries, and archive all later interactions.
+
+    Archived interactions stay in the journal and are not used. `shammah status` lists the checkpoints.
+
+    \b
+    Examples:
+      shammah rollback 400
+      shammah rollback --undo
+    """
     home, config = home_and_config(ctx, options)
-    from shammah_mlx.home.recovery import roll_back
-    from shammah_mlx.home.snapshots import Snapshots
+    if undo == (queries is not None):
+        raise click.UsageError("Give the N of a checkpoint, or --undo.")
+    from shammah_mlx.home import recovery
     from shammah_mlx.server import client
 
-    Snapshots(home, config.state).check_is_checkpoint(queries)  # before the service leaves the home
+    if queries is None:
+        with client.alone(home, config.state.lock_wait_s):
+            back = recovery.undo_rollback(home, config, say_waiting)
+        click.echo(f"The rollback is taken back. Interactions in use again: {back}.")
+        _learn_again(home, config)
+        return
+    later = recovery.count_later(home, config, queries)  # before the service leaves the home
+    if not yes and not click.confirm(_rollback_question(queries, later)):
+        click.echo("Nothing was changed.")
+        return
     with client.alone(home, config.state.lock_wait_s):
-        archived = roll_back(home, config, queries, say_waiting)
+        archived = recovery.roll_back(home, config, queries, say_waiting)
     click.echo(f"The models are restored to their state after query {queries}.")
-    later = f"{len(archived)} (from number {archived[0]} on)" if archived else "none"
-    click.echo(f"Later interactions archived: {later}.")
+    numbers = f"{len(archived)} (from number {archived[0]} on)" if archived else "none"
+    click.echo(f"Later interactions archived: {numbers}.")
+    _learn_again(home, config)
+    click.echo("Until the next checkpoint, `shammah rollback --undo` takes this back.")
+
+
+def _rollback_question(queries: int, later: int) -> str:
+    return (
+        f"The models go back to their state after query {queries}. Later interactions are kept and no longer used:"
+        f" {later}.\nGo back?"
+    )
 
 
 @click.command()
@@ -76,7 +105,9 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
     from shammah_mlx.server import client
 
     alone = client.alone(home, config.state.lock_wait_s)
-    forgotten = forgetting.forget(home, config, pattern, lambda found: yes or _confirm(found), say_waiting, alone)
+    forgotten = forgetting.forget(
+        home, config, pattern, lambda found: yes or _confirm(home, config, found), say_waiting, alone
+    )
     if forgotten is None:
         click.echo("Nothing was erased.")
     elif not forgotten.interactions and not forgotten.resumed:
@@ -89,14 +120,27 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
         _learn_again(home, config)
 
 
-def _confirm(found: "Sequence[Interaction]") -> bool:
-    """Show the interactions to erase, and ask for confirmation."""
+def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]") -> bool:
+    """Show the interactions to erase and how long it will take, and ask for confirmation."""
+    from shammah_mlx.home.forgetting import expected_relearning
+
     click.echo(f"Matching interactions: {len(found)}")
     for interaction in found[:MOST_SHOWN]:
         click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}")
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
+    ahead = expected_relearning(home, config, found)
+    if ahead.seconds is not None:
+        click.echo(f"To learn again: {ahead.interactions}, which takes {_about(ahead.seconds)} here.")
     return click.confirm("Erase them permanently, and learn everything after the first of them again?")
+
+
+def _about(seconds: float) -> str:
+    """Return a duration in words."""
+    minutes = seconds / 60.0
+    if minutes < 1.0:
+        return "less than a minute"
+    return f"about {minutes:.0f} min" if minutes < 90.0 else f"about {minutes / 60.0:.0f} hours"
 
 
 def _learn_again(home: Path, config: "Config") -> None:
@@ -104,10 +148,11 @@ def _learn_again(home: Path, config: "Config") -> None:
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded
 
-    weights = Weights(weights_folder())
+    weights, opened = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting, relearning=relearning)
     try:
-        with Assistant(home, config, Recorded(()), weights, options=AssistantOptions(on_wait=say_waiting)) as assistant:
-            click.echo(f"Interactions to learn again: {assistant.pending()}.")
+        with Assistant(home, config, Recorded(()), weights, options=opened) as assistant:
+            if pending := assistant.pending():
+                click.echo(f"Interactions to learn again: {pending}.")
             assistant.learn_all(learning, wait=True)
     except KeyboardInterrupt:
         click.echo(LEARNING_POSTPONED, err=True)

@@ -19,6 +19,7 @@ from shammah_mlx.events import (
     Draft,
     DraftSource,
     Exchange,
+    Feedback,
     Interaction,
     Outage,
     Query,
@@ -34,7 +35,13 @@ from shammah_mlx.framework import policy
 from shammah_mlx.framework.claude_only import NOT_HERE
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.framework.sources import SOURCE_RULES
-from shammah_mlx.framework.targets import Target, make_targets
+from shammah_mlx.framework.targets import (
+    Target,
+    Withdrawal,
+    make_feedback_targets,
+    make_targets,
+    make_withdrawal,
+)
 from shammah_mlx.risk.badness import judge_error, p_bad
 from shammah_mlx.teacher.outages import BUDGET_SPENT
 from shammah_mlx.text.divergence import Meter
@@ -90,6 +97,9 @@ class Roles(Protocol):
 
     def step(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         """Train one model on one example; `give_way` may be called meanwhile, as often as it likes."""
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Never propose an answer again that the user called bad, nor learn from it."""
 
 
 class Teacher(Protocol):
@@ -167,8 +177,23 @@ def learn(interaction: Interaction, roles: Roles, config: Config, give_way: Give
 
     `give_way` is called before each step and while a long one goes on.
     """
+    return _train(make_targets(interaction, config), interaction, roles, config, give_way)
+
+
+def learn_feedback(
+    feedback: Feedback, about: Interaction, roles: Roles, config: Config, give_way: GiveWay = do_nothing
+) -> tuple[Step, ...]:
+    """Train each model on what the user said of an answer, after taking back one that was bad."""
+    if (withdrawal := make_withdrawal(feedback, about)) is not None:
+        roles.withdraw(withdrawal)
+    return _train(make_feedback_targets(feedback, about), about, roles, config, give_way)
+
+
+def _train(
+    targets: Sequence[Target], interaction: Interaction, roles: Roles, config: Config, give_way: GiveWay
+) -> tuple[Step, ...]:
     steps = []
-    for target in make_targets(interaction, config):
+    for target in targets:
         give_way()
         rate = learning_rate(config.optimizer.base_rates[target.role], interaction.request.seen, config.optimizer)
         steps.append(roles.step(target, rate, give_way))
@@ -194,9 +219,8 @@ def observe(
         and not request.alone
         and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction))
     ]
-    shadows = [
-        scored for source in missing if (scored := _draft_and_score(request.query, source, roles, lambda _: give_way()))
-    ]
+    made = (_draft_and_score(request.query, source, roles, lambda _: give_way()) for source in missing)
+    shadows = [scored for scored in made if scored is not None and scored.draft.by_user is not True]
     drafts = (*drafts, *policy.best_first(shadows, request, config.policy))  # the draft that was decided on stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, request.query, reply, roles, meter))
 

@@ -59,7 +59,8 @@ def count(tally: Tally, interaction: Interaction, steps: Sequence[Step], config:
     }
     if interaction.divergence is not None and interaction.p_accept is not None:
         good = config.divergence.is_good(interaction.divergence)
-        if interaction.route.threshold is not None and interaction.request.forced_source is None:
+        chosen = interaction.request.forced_source is not None or interaction.request.unhelpful is not UNSET
+        if interaction.route.threshold is not None and not chosen:
             add[_outcome_name("router", interaction.route.local, good, "local", "forward")] = 1
         accepted = policy.accepts(interaction.drafts[0], interaction.request, config.policy)
         add[_outcome_name("validator", accepted, good, "approve", "reject")] = 1

@@ -88,6 +88,7 @@ def make_request(
         claude_only=why_claude_only(query, config.max_query_bytes) or UNSET,
         terminal=options.terminal,
         alone=(options.in_chat and bool(query.history) and is_self_contained(query.text, query.history)) or UNSET,
+        unhelpful=UNSET if options.unhelpful is None else options.unhelpful,
     )
 
 
@@ -107,6 +108,17 @@ def make_imported_request(undecided: Request, counts: HomeCounts, config: Config
         thresholds=thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config),
         spread=spread(counts.score_counts, config.risk) or UNSET,
     )
+
+
+def did_not_help(earlier: Interaction, now: float, config: PolicyConfig) -> bool:
+    """Return whether the same question again, from the command line, means that the local answer did not help.
+
+    It does within a few minutes. It does not where the user chose who answers, or wrote the answer himself, or where
+    Claude was just asked: he would say the same again.
+    """
+    was_chosen = earlier.request.forced_source is not None or earlier.is_by_user
+    is_recent = 0.0 <= now - earlier.request.query.at <= 60.0 * config.again_minutes
+    return is_recent and earlier.served_local and not was_chosen and not earlier.called_claude
 
 
 def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, config: Config) -> Judging | UnsetType:
@@ -184,7 +196,7 @@ def route(p_locals: Mapping[DraftSource, float], request: Request, config: Confi
     tried: Iterable[DraftSource] = p_locals
     if request.forced_source == "local":
         tried = sorted(p_locals, key=lambda source: -p_locals[source])
-    elif request.forced_source == "claude":
+    elif request.forced_source == "claude" or request.unhelpful is not UNSET:
         tried = ()
     else:
         tried = [
@@ -239,8 +251,10 @@ def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfi
 
     The rules are the schedule, `max_bad_rate`, and a higher minimum for drafts with a destructive command. A draft that
     is likely to answer another question than the one that was asked cannot be good enough, and neither can one that was
-    cut.
+    cut. The user's own answer to this question is always good enough.
     """
+    if scored.draft.by_user is True:
+        return 0.0
     if scored.draft.is_cut is True:
         return 1.0
     if scored.draft.features.get(OTHER_ANSWER, 0.0) > config.max_other_answer:
@@ -296,7 +310,8 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
         return False
     best = drafts[0]
     threshold = request.thresholds.get(best.draft.source)
-    if threshold is None or best.draft.is_cut is True or (request.strict and not request.can_be_covered):
+    is_settled = best.draft.is_cut is True or best.draft.by_user is True
+    if threshold is None or is_settled or (request.strict and not request.can_be_covered):
         return False
     other_answer = best.draft.features.get(OTHER_ANSWER, 0.0)
     rate = max(bad_rate(best.p_accept, threshold), other_answer)
@@ -354,8 +369,10 @@ def audit_probability(scored: ScoredDraft, request: Request, config: PolicyConfi
     """Return the probability that an accepted draft is audited: `audit_rate` on average, more for doubtful drafts.
 
     It depends on the past, the query, the draft, its score and a verdict before, never on the reply. So dividing by it
-    makes estimates from audits unbiased.
+    makes estimates from audits unbiased. The user's own answer is none of the program's, and never audited.
     """
+    if scored.draft.by_user is True:
+        return 0.0
     if not SOURCE_RULES[scored.draft.source].is_audited_by_doubt and not scored.passed:
         return request.audit_rate
     return _audit_probability_at(doubt(scored, request, config), request.audit_rate, request.usual_doubt, config)

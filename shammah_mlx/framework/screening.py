@@ -36,6 +36,16 @@ def reveals(query: Query, reply: Reply) -> bool:
     return reveals_secret(query.text, reply.text)
 
 
+def would_reveal(query: Query, answer: str) -> bool:
+    """Return whether an answer that the user gives himself looks like it holds a secret."""
+    return holds_secret(answer) or reveals_secret(query.text, answer)
+
+
+def is_not_to_be_kept(answer: str, privacy: PrivacyConfig) -> bool:
+    """Return whether by the settings an answer that the user gives may not be stored, or not be shown to the judge."""
+    return _matches(answer, privacy.never_store) or stays_here((answer,), privacy)
+
+
 def is_secret(query: Query, reply: Reply) -> bool:
     """Return whether an exchange is not to be learnt, by today's rules: it may have been stored by those of before."""
     return asks_with_secret(query) or reveals(query, reply)

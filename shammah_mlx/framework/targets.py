@@ -8,9 +8,10 @@ from the Validator's decisions.
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import UNSET
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import DraftSource, Interaction, Query, Role, ScoredDraft
+from shammah_mlx.events import DraftSource, Feedback, Interaction, Query, Role, ScoredDraft
 from shammah_mlx.framework import screening
 from shammah_mlx.risk.badness import judge_error, p_bad
 
@@ -30,6 +31,16 @@ class Target(msgspec.Struct, frozen=True):
     versions: Mapping[str, str] = {}  # of the parts that made the features and the label
     refuted: int | None = None  # the interaction whose answer was recalled, and which this reply shows to be wrong here
     refuted_was_accepted: bool = False  # whether the Validator had accepted that draft
+    by_user: bool = False  # the user says so, who speaks where he likes: no fair sample of anything
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """An answer that the user called bad: it is neither proposed again nor learnt from again."""
+
+    query: Query
+    number: int  # the interaction whose answer it is; earlier answers to the same question go with it
+    by: int  # number of the feedback that says so
+    refuted: int  # the interaction that the bad text came from: it is not proposed for other questions either
 
 
 def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]:
@@ -37,6 +48,8 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
     request, reply, decision_context = interaction.request, interaction.reply, interaction.decision_context
     targets: list[Target] = []
     for scored in interaction.drafts if interaction.measures_drafts else ():
+        if scored.draft.by_user is True:
+            continue
         draft, good = scored.draft, _label(scored, interaction, config)
         label = _router_label(interaction, good, config) if scored is interaction.drafts[0] else good
         if label is not None:
@@ -52,11 +65,13 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
             for scored in interaction.drafts
             if interaction.measures_drafts
             and scored.draft.entry
+            and scored.draft.by_user is not True
             and (label := _label(scored, interaction, config)) is not None
             and label < DOUBT
         ]
         refuted = wrong[0].draft.entry if wrong else None
-        accepted = bool(wrong) and wrong[0] is interaction.drafts[0] and interaction.audit_probability is not None
+        was_served = interaction.audit_probability is not None or request.unhelpful is not UNSET
+        accepted = bool(wrong) and wrong[0] is interaction.drafts[0] and was_served
         targets.append(
             Target(
                 "generator",
@@ -68,6 +83,45 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
                 refuted_was_accepted=accepted,
             )
         )
+    return tuple(targets)
+
+
+def make_withdrawal(feedback: Feedback, about: Interaction) -> Withdrawal | None:
+    """Return what is taken back because the user called an answer bad; None if it was good."""
+    if feedback.good:
+        return None
+    entry = about.draft.entry if about.draft and about.served_local else None
+    return Withdrawal(about.answered_query, feedback.about, feedback.number, feedback.about if entry is None else entry)
+
+
+def make_feedback_targets(feedback: Feedback, about: Interaction) -> tuple[Target, ...]:
+    """Make the targets of what the user said of an answer: labels for a draft that was served, and his own answer.
+
+    Nothing is learnt from the text of a bad answer but that it is bad. The user's own answer belongs to the question in
+    its conversation, as Claude's does, even where this machine answered without that.
+    """
+    decision_context = about.decision_context
+    targets: list[Target] = []
+    if about.draft is not None and about.served_local and not about.is_by_user:
+        draft, label, versions = about.draft, float(feedback.good), decision_context.versions
+        features: dict[Role, Mapping[str, float]] = {"router": decision_context.features, "validator": draft.features}
+        targets += [
+            Target(
+                role,
+                feedback.about,
+                about.answered_query,
+                draft.text,
+                label,
+                seen,
+                draft.source,
+                versions,
+                by_user=True,
+            )
+            for role, seen in features.items()
+        ]
+    if feedback.answer is not UNSET and not about.request.claude_only:
+        said = msgspec.structs.replace(about.request.query, at=feedback.at)
+        targets.append(Target("generator", feedback.number, said, feedback.answer, label=None, by_user=True))
     return tuple(targets)
 
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,19 +17,16 @@ from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.budget import WithinBudget
 from shammah_mlx.framework.claude_only import without_data
 from shammah_mlx.framework.loop import Teacher
-from shammah_mlx.home import forgetting
+from shammah_mlx.home import forgetting, hindsight
 from shammah_mlx.home.conversations import continued
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.ledger import Ledger, month_start
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
-from shammah_mlx.home.training import Spent, Training
+from shammah_mlx.home.training import Begin, Spent, Training, shown_to_nobody
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.text.divergence import Meter
-
-Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Receives how many interactions will be learnt; yields the function to call after each of them."""
 
 
 class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +38,7 @@ class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may answer queries
     clock: Callable[[], float] = time.time  # Unix time, seconds
     secret_audits: bool = False  # True: drawn with the home's own seed, which nobody can guess; else with the config's
+    relearning: Begin = shown_to_nobody  # told of the replies from which the memory has to be made again, when opened
     origin: int | UnsetType = UNSET  # hash of who the teacher is, if that is not Anthropic; see `Query`
 
 
@@ -74,7 +72,9 @@ class Assistant:
                 opened.enter_context(self._lock.learning())
             elif self._journal.progress().state is None and snapshots.adopt():
                 self._adopt(snapshots)
-            self._training = Training(home, config, weights, self._journal, snapshots, afresh=options.afresh)
+            self._training = Training(
+                home, config, weights, self._journal, snapshots, afresh=options.afresh, relearning=options.relearning
+            )
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -84,8 +84,14 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._opened:
-            if self._training.is_unsaved and self._options.saves and error is None:
+            if not self._options.saves or error is not None:
+                return
+            if self._training.is_unsaved:
                 self.save()
+            elif self._training.is_remade:  # or else every process would have to make the memory again
+                with self._lock.learning_if_free() as is_free:
+                    if is_free:
+                        self.save()
 
     def _adopt(self, snapshots: Snapshots) -> None:
         """Record the models that are there as the current ones: the journal is new and does not know them."""
@@ -158,12 +164,14 @@ class Assistant:
             at=self._options.clock(),
             origin=self._options.origin,
         )
+        options = hindsight.with_unhelpful(options, asked, self._journal, self.config.policy)
         seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
         request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config, seed)
-        answered = yield from loop.answer(request, self.roles, self.meter, self.config, show, announce)
+        roles = training.roles if request.claude_only else training.roles_for(request.local_query)
+        answered = yield from loop.answer(request, roles, self.meter, self.config, show, announce)
         if isinstance(answered, Outage):
             return answered
-        known = DecisionContext() if request.claude_only else self.roles.decision_context(request.local_query)
+        known = DecisionContext() if request.claude_only else roles.decision_context(request.local_query)
         decision_context = msgspec.structs.replace(known, versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(without_data(answered), decision_context=decision_context, ms=ms)
@@ -243,21 +251,31 @@ class Assistant:
         """
         last = self._journal.conversations.last_turn(conversation, options.terminal)
         stays_here = options.forced_source == "local"
-        return continued(last, text, system, model, self.config, stays_here=stays_here)
+        corrected = self._journal.feedback.own_answer(last.request.number)
+        return continued(last, text, system, model, self.config, stays_here=stays_here, corrected=corrected)
+
+    def asked(self, number: int) -> Query:
+        """Return the query of a past interaction, to ask it again in its place of its conversation."""
+        request = self._journal.read(number).request
+        return msgspec.structs.replace(request.query, conversation=request.conversation, row=None)
 
     def pending(self) -> int:
-        """Return how many journalled interactions are not learnt yet."""
+        """Return how many journalled interactions, and how much feedback, are not learnt yet."""
         return self._journal.count_after(self._training.cursor)
 
     def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
-        """Learn every journalled interaction that is not learnt yet; return them as observed.
+        """Learn every journalled interaction that is not learnt yet, and feedback; return the former as observed.
 
         `advance` is called after each.
         """
-        learnt: list[Interaction] = []
+        return [learnt for learnt in self._learn_pending(advance) if learnt is not None]
+
+    def _learn_pending(self, advance: Callable[[], None]) -> list[Interaction | None]:
+        """Do what `learn_pending` does; return None for feedback."""
+        learnt: list[Interaction | None] = []
         with self._learning():
             count = self.pending()
-            for pending in self._journal.after(self._training.cursor):
+            for pending in self._journal.events_after(self._training.cursor):
                 self._lock.note_progress(len(learnt), count)
                 learnt.append(self._training.learn(pending, self._teacher, self._options.give_way))
                 if not self._options.saves:
@@ -289,7 +307,7 @@ class Assistant:
                 if not is_mine:
                     return None
                 with begin(pending) as advance:
-                    learnt += len(self.learn_pending(advance))
+                    learnt += len(self._learn_pending(advance))
                 if self._training.is_unsaved:
                     self.save()
         return learnt

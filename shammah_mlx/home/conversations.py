@@ -54,11 +54,19 @@ def _by_whom(turn: Interaction) -> str:
 
 
 def continued(
-    last: Interaction, text: str, system: str | None, model: str | None, config: Config, *, stays_here: bool
+    last: Interaction,
+    text: str,
+    system: str | None,
+    model: str | None,
+    config: Config,
+    *,
+    stays_here: bool,
+    corrected: str | None = None,
 ) -> Query:
     """Return a question that continues after the turn `last`, whose system prompt and model are the defaults.
 
-    `stays_here` says that it is not to be sent to Claude.
+    `stays_here` says that it is not to be sent to Claude. `corrected` is the user's own answer in place of the one that
+    he called bad.
 
     Raises:
         BadInputError: the turn before was to stay here, and this one may be sent; or it had a file.
@@ -74,7 +82,8 @@ def continued(
             f"the last question had the file {before.attachments[0].name}, which is not kept",
             "ask without -c, and give the file again with -f",
         )
-    said = [Exchange(before.text, last.answer)] if last.answer.strip() else []  # a refusal has no text
+    answer = last.answer if corrected is None else corrected
+    said = [Exchange(before.text, answer)] if answer.strip() else []  # a refusal has no text
     query = Query(
         text,
         system or before.system,

@@ -17,20 +17,28 @@ class Erasures:
         self._db, self._path = database, path
 
     def erase(self, numbers: Collection[int]) -> None:
-        """Delete interactions with their entries in the memory, and record that the models must follow."""
+        """Delete interactions and feedback, and record that the models must follow.
+
+        With an interaction goes all feedback about it, with each its entry in the memory.
+        """
         if not numbers:
             return
-        chosen = {"numbers": json.dumps(sorted(numbers))}
         among = "number IN (SELECT value FROM json_each(:numbers))"
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
+            said = self._db.execute(
+                "SELECT number FROM feedback WHERE about IN (SELECT value FROM json_each(?))",
+                (json.dumps(sorted(numbers)),),
+            ).fetchall()
+            chosen = {"numbers": json.dumps(sorted({*numbers, *(number for (number,) in said)}))}
             self._db.execute(
                 "INSERT INTO forgotten SELECT max(number),"
                 f" coalesce(min(number) FILTER (WHERE NOT set_aside), {NOTHING_LEARNT})"
-                f" FROM interactions WHERE {among}",
+                " FROM (SELECT number, set_aside FROM interactions UNION ALL SELECT number, set_aside FROM feedback)"
+                f" WHERE {among}",
                 chosen,
             )
-            for table in ("interactions", "memory", "missed_audits"):
+            for table in ("interactions", "feedback", "memory", "memory_before", "missed_audits"):
                 self._db.execute(f"DELETE FROM {table} WHERE {among}", chosen)
 
     def unfinished_from(self) -> int | None:

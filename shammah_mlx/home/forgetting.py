@@ -30,6 +30,30 @@ class Forgotten(msgspec.Struct, frozen=True):
     resumed: bool = False  # an earlier, interrupted erasure was finished too
 
 
+class Relearning(msgspec.Struct, frozen=True):
+    """What is to be learnt again after an erasure."""
+
+    interactions: int
+    seconds: float | None = None  # about how long it takes; None: seconds, since no decoder is trained, or unknown
+
+
+def expected_relearning(home: Path, config: Config, found: Sequence[Interaction]) -> Relearning:
+    """Return what is to be learnt again if these interactions are erased.
+
+    Raises:
+        BadStateError: the journal is damaged.
+    """
+    with closing(Journal(home / "journal.db")) as journal:
+        learnt = [each.request.number for each in found if not journal.is_archived(each.request.number)]
+        first, cursor = min(learnt, default=None), journal.progress().cursor
+        if first is None or first > cursor:
+            return Relearning(0)
+        start = Snapshots(home, config.state).last_cursor_before(first)
+        left = journal.count_after(start) - sum(number > start for number in learnt)
+        pace = journal.pace() if config.trains_decoder else None
+    return Relearning(left, None if pace is None else pace * left)
+
+
 def forget(
     home: Path,
     config: Config,
@@ -48,22 +72,28 @@ def forget(
         BadInputError: the pattern is empty.
         BadStateError: the home is in use or damaged, or was made by another preset.
     """
-    holds = matcher(pattern)
+    matcher(pattern)
     if not (home / "journal.db").exists():
         return Forgotten(0, [])
     snapshots, lock = Snapshots(home, config.state), HomeLock(home, config.state, on_wait)
     with closing(Journal(home / "journal.db")) as journal:
         if manifest := snapshots.find(journal.progress().state):
             snapshots.check_preset(manifest, config.preset)  # this preset will learn the rest again
-        found = [interaction for interaction in journal.every() if holds(interaction)]
+        found = list(_matching(journal, pattern))
         if found and not confirm(found):
             return None
         with keeping_out or nullcontext(), lock.alone():
             resumed, dropped = journal.erasures.unfinished_from() is not None, finish(home, journal, snapshots)
-            now_found = (interaction for interaction in journal.every() if holds(interaction))  # some are new
-            numbers = [interaction.request.number for interaction in now_found]
+            numbers = [interaction.request.number for interaction in _matching(journal, pattern)]  # some are new
             journal.erasures.erase(numbers)
             return Forgotten(len(numbers), [*dropped, *finish(home, journal, snapshots)], resumed)
+
+
+def _matching(journal: Journal, pattern: str) -> Iterator[Interaction]:
+    """Yield the interactions that hold the pattern, or about which the user gave an answer that does."""
+    holds, sought = matcher(pattern), _plain(pattern)
+    corrected = {said.about for said in journal.feedback.every() if said.answer and sought in _plain(said.answer)}
+    return (each for each in journal.every() if each.request.number in corrected or holds(each))
 
 
 def matcher(pattern: str) -> Callable[[Interaction], bool]:
@@ -108,6 +138,8 @@ def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
     first = journal.erasures.unfinished_from()
     if first is None:
         return []
+    journal.drop_undo()
+    snapshots.drop_undo()  # what a rollback took away may have been learnt from what is erased
     journal.erasures.scrub()
     dropped = snapshots.drop_checkpoints(lambda _, manifest: manifest is None or manifest.cursor >= first)
     snapshots.drop_archived(lambda manifest: manifest is None or manifest.cursor >= first)

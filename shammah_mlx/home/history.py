@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Interaction
+from shammah_mlx.events import Feedback, Interaction
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.transcripts.jsonl import Line, Turn
 
@@ -31,7 +31,10 @@ def read_log(home: Path, count: int, words: str | None = None) -> Listed:
         return Listed([], 0)
     with closing(Journal(home / "journal.db")) as journal, journal.reading():
         found = journal.index.latest(count, words)
-        lines = [line(journal.read(each.number), is_archived=each.is_archived) for each in found]
+        lines = [
+            line(journal.read(each.number), journal.feedback.about(each.number), is_archived=each.is_archived)
+            for each in found
+        ]
         return Listed(lines, journal.index.count(words))
 
 
@@ -46,7 +49,7 @@ def read_one(home: Path, number: int) -> Line:
         with closing(Journal(home / "journal.db")) as journal:
             found = journal.find(number)
             if found is not None:
-                return line(found, is_archived=journal.is_archived(number))
+                return line(found, journal.feedback.about(number), is_archived=journal.is_archived(number))
     raise BadInputError("there is no such question", "`shammah log -n 0` lists all of them")
 
 
@@ -68,14 +71,14 @@ def read_all(
         for each in reversed(found):
             read = journal.find(each.number)
             if read is not None:  # else it was erased meanwhile
-                shown = line(read, is_archived=each.is_archived)
+                shown = line(read, journal.feedback.about(each.number), is_archived=each.is_archived)
                 if shown.reply is not None or not with_reply:
                     yield shown
             advance()
 
 
-def line(interaction: Interaction, *, is_archived: bool = False) -> Line:
-    """Return a question with its answer, in the form of `shammah export`."""
+def line(interaction: Interaction, said: Feedback | None = None, *, is_archived: bool = False) -> Line:
+    """Return a question with its answer and what the user said of that, in the form of `shammah export`."""
     query, reply = interaction.request.query, interaction.reply
     replied = reply.text if reply is not None and reply.teaches else None
     return Line(
@@ -97,6 +100,8 @@ def line(interaction: Interaction, *, is_archived: bool = False) -> Line:
         cost_usd=interaction.cost_usd,
         imported_from=interaction.request.imported_from or None,
         archived=is_archived,
+        feedback=None if said is None else said.word,
+        own_answer=None if said is None else said.answer or None,
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import COMPLETE, Exchange, Interaction, Query, Reply, Request, Route
+from shammah_mlx.events import COMPLETE, Exchange, Feedback, Interaction, Query, Reply, Request, Route
 from shammah_mlx.framework import policy, screening
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.teacher.identity import bare_name, is_claude, is_model
@@ -154,9 +154,13 @@ def _known(home: Path) -> _Known:
     if (home / "journal.db").exists():
         with closing(Journal(home / "journal.db")) as journal:
             known.number, known.seed = journal.next_number(), journal.audit_seed()
-            for interaction in journal.after(0):
-                if interaction.reply is not None and interaction.reply.teaches:
-                    _note(known, interaction.request.query, interaction.reply.text)
+            for event in journal.events_after(0):
+                if isinstance(event, Feedback):
+                    if not event.good:  # an older answer from elsewhere may be the one that was bad
+                        query = journal.read(event.about).answered_query
+                        _note(known, msgspec.structs.replace(query, at=event.at), event.answer or "")
+                elif event.reply is not None and event.reply.teaches:
+                    _note(known, event.request.query, event.reply.text)
     known.from_before = set(known.latest)
     return known
 

@@ -5,20 +5,24 @@ the memory) is staged and committed in one transaction with the name of the stat
 of it or none.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Interaction
+from shammah_mlx.events import Event, Feedback, Interaction
 from shammah_mlx.home.conversation_rows import ConversationRows
 from shammah_mlx.home.erasures import Erasures
+from shammah_mlx.home.feedback_rows import FeedbackRows
 from shammah_mlx.home.ledger import Ledger
 from shammah_mlx.home.memory_rows import MemoryRows
+from shammah_mlx.home.rollbacks import Rollbacks
 from shammah_mlx.home.schema import open_database
 from shammah_mlx.home.search_index import SearchIndex
 
@@ -30,6 +34,11 @@ _OPEN_AUDITS = """
         WHERE json_extract(late.record, '$.late_for') = missed_audits.number AND NOT late.set_aside
     )
 """
+_WITH_OWN_ANSWERS = """
+    SELECT number, record, record ->> '$.turn.query.at' AS at FROM interactions UNION ALL
+    SELECT said.number, about.record, said.record ->> '$.at' FROM feedback AS said
+    JOIN interactions AS about ON about.number = said.about
+"""  # the question of an answer that the user gave is the one that it is about
 Read = TypeVar("Read")
 
 
@@ -68,6 +77,8 @@ class Journal:
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
         self.conversations = ConversationRows(self._db, self._decoded)
+        self.feedback = FeedbackRows(self._db, path)
+        self.rollbacks = Rollbacks(self._db, self.memory)
         self.erasures = Erasures(self._db, path)
         self.index = SearchIndex(self._db)
         self.ledger = Ledger(self._db)
@@ -126,18 +137,18 @@ class Journal:
         return str(seed)
 
     def next_number(self) -> int:
-        """Return the number that the next interaction gets, unless another process writes one first."""
-        tables = ("number) FROM interactions", "last) FROM forgotten", "cursor) FROM learnt")
+        """Return the number that the next event gets, unless another process writes one first."""
+        tables = ("number) FROM interactions", "number) FROM feedback", "last) FROM forgotten", "cursor) FROM learnt")
         last = ", ".join(f"coalesce((SELECT max({table}), 0)" for table in tables)
         (taken,) = self._db.execute(f"SELECT max({last})").fetchone()
         return int(taken) + 1
 
     def count_after(self, number: int) -> int:
-        """Return how many interactions come after `number`, without archived ones."""
+        """Return how many events come after `number`, without archived ones."""
         (count,) = self._db.execute(
             "SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside", (number,)
         ).fetchone()
-        return int(count)
+        return int(count) + self.feedback.count_after(number)
 
     def queries_after(self, number: int) -> int:
         """Return how many queries come after `number`, without archived ones, late audits and imported ones."""
@@ -178,6 +189,14 @@ class Journal:
                 self._insert(late)
         return is_open
 
+    def write_feedback(self, about: int, *, good: bool, at: float, answer: str | UnsetType = UNSET) -> Feedback:
+        """Store durably what the user said of the answer of interaction `about`; return it as stored."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            feedback = Feedback(self.next_number(), about, good, at, answer)
+            self.feedback.insert(feedback)
+        return feedback
+
     def _insert(self, interaction: Interaction) -> Interaction:
         number = self.next_number()
         request = msgspec.structs.replace(interaction.request, number=number)
@@ -192,6 +211,16 @@ class Journal:
         """Stage an interaction as observed, to replace the one that was written."""
         row = (_encoded(interaction), interaction.request.number)
         self._staged.append(("UPDATE interactions SET record = ? WHERE number = ?", row))
+
+    def note_pace(self, learnt: int, seconds: float) -> None:
+        """Stage how long it took to learn some more interactions."""
+        add = "ON CONFLICT DO UPDATE SET learnt = learnt + excluded.learnt, seconds = seconds + excluded.seconds"
+        self._staged.append((f"INSERT INTO pace VALUES (1, ?, ?) {add}", (learnt, seconds)))
+
+    def pace(self) -> float | None:
+        """Return how many seconds learning an interaction has taken in this home; None if nothing was learnt."""
+        row = self._db.execute("SELECT seconds / learnt FROM pace WHERE learnt > 0").fetchone()
+        return float(row[0]) if row else None
 
     def commit(self, progress: Progress) -> None:
         """Store everything that was staged, and the progress that it belongs to, in one transaction."""
@@ -210,11 +239,30 @@ class Journal:
         """Return training to an earlier state; `archive` the later interactions if wanted, and return their numbers."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM memory WHERE number > ?", (progress.cursor,))
+            self.rollbacks.drop()
+            self.memory.keep(progress.cursor)
+            if archive:
+                self.rollbacks.begin()
+            self.memory.go_back(progress.cursor)
             self._set_progress(progress)
-            later = "UPDATE interactions SET set_aside = 1 WHERE number > ? AND NOT set_aside RETURNING number"
-            gone = self._db.execute(later, (progress.cursor,)).fetchall() if archive else []
-        return sorted(number for (number,) in gone)
+            return sorted(self.rollbacks.archive(progress.cursor)) if archive else []
+
+    def undo_rollback(self, before: Progress) -> int:
+        """Return training to where it was before the last rollback; return how many interactions are back.
+
+        What was asked since is pending: it is learnt after them.
+        """
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._set_progress(before)
+            return self.rollbacks.undo(before.cursor)
+
+    def drop_undo(self) -> None:
+        """Let the last rollback be final, and drop what it or `forget` took back."""
+        if self.rollbacks.is_kept():
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self.rollbacks.drop()
 
     def _set_progress(self, progress: Progress) -> None:
         self._db.execute("DELETE FROM learnt")
@@ -232,6 +280,18 @@ class Journal:
         ).fetchall()
         return (self._decoded(*row) for row in rows)
 
+    def events_after(self, number: int) -> Iterator[Event]:
+        """Yield interactions and feedback after `number` in the order in which they are learnt, without archived ones.
+
+        Raises:
+            BadStateError: one is damaged.
+        """
+        by_number = {said.number: said for said in self.feedback.after(number)}
+        for interaction in self.after(number):
+            yield from (by_number.pop(n) for n in sorted(by_number) if n < interaction.request.number)
+            yield interaction
+        yield from (by_number[n] for n in sorted(by_number))
+
     def _decoded(self, number: int, record: str) -> Interaction:
         try:
             return msgspec.json.decode(record, type=Interaction)
@@ -242,12 +302,14 @@ class Journal:
             ) from error
 
     def read(self, number: int) -> Interaction:
-        """Return one interaction.
+        """Return one interaction, or the user's own answer with this number as one.
 
         Raises:
             BadStateError: it is not there, or damaged.
         """
         found = self.find(number)
+        if found is None and (said := self.feedback.find(number)) is not None and said.answer is not UNSET:
+            return said.corrected(self.read(said.about))
         if found is None:
             raise BadStateError(
                 f"{self._path} lacks interaction {number}",
@@ -272,7 +334,7 @@ class Journal:
     def questions(self, numbers: Iterable[int]) -> dict[int, str]:
         """Return the questions of those interactions that still exist, by number."""
         rows = self._db.execute(
-            "SELECT number, record ->> '$.turn.query.text' FROM interactions"
+            f"SELECT number, record ->> '$.turn.query.text' FROM ({_WITH_OWN_ANSWERS})"
             " WHERE number IN (SELECT value FROM json_each(?))",
             (json.dumps(list(numbers)),),
         )
@@ -281,8 +343,7 @@ class Journal:
     def dates(self, numbers: Iterable[int]) -> dict[int, float]:
         """Return when those interactions that still exist were asked, by number, Unix time."""
         rows = self._db.execute(
-            "SELECT number, record ->> '$.turn.query.at' FROM interactions"
-            " WHERE number IN (SELECT value FROM json_each(?))",
+            f"SELECT number, at FROM ({_WITH_OWN_ANSWERS}) WHERE number IN (SELECT value FROM json_each(?))",
             (json.dumps(list(numbers)),),
         )
         return dict(rows.fetchall())
@@ -299,6 +360,17 @@ class Journal:
             (count,),
         ).fetchall()
         return (self._decoded(*row) for row in rows)
+
+    def asked_since(self, at: float) -> Iterator[Interaction]:
+        """Yield the queries since this Unix time that no client asked, the last one first, without archived ones."""
+        with closing(self._db.cursor()) as cursor:  # read backwards, no further than needed
+            rows = cursor.execute(
+                f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_ASKED_HERE}"
+                " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC"
+            )
+            decoded = (self._decoded(*row) for row in rows)
+            recent = list(itertools.takewhile(lambda asked: asked.request.query.at >= at, decoded))
+        return iter(recent)
 
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions in order, archived ones too.

@@ -6,8 +6,10 @@ The structs are what `--json` prints; the fields that are renamed have the names
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+from msgspec import UNSET
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
@@ -154,6 +156,9 @@ class Explanation(
     alone: bool  # whether this machine left out the conversation, since the question stands alone
     at: str | None = None  # when it was asked, ISO 8601; None: not recorded
     imported_from: str | None = None  # the kind of record that it came from; None: it was asked here
+    feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
+    own_answer: bool = False  # whether the user gave another one in its place
+    unhelpful: int | None = None  # the question whose answer did not help, for which Claude was asked
 
 
 def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
@@ -243,7 +248,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         questions = journal.questions(near.number for near in interaction.decision_context.nearest)
         dates = {number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()}
-        learnt = _learnt(interaction, journal, home, config)
+        learnt, said = _learnt(interaction, journal, home, config), journal.feedback.about(interaction.request.number)
     explanation = Explanation(
         query_id=interaction.request.number,
         source=interaction.source,
@@ -273,6 +278,9 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         versions=interaction.decision_context.versions,
         at=iso_date(interaction.request.query.at),
         imported_from=interaction.request.imported_from or None,
+        feedback=None if said is None else said.word,
+        own_answer=said is not None and said.answer is not UNSET,
+        unhelpful=interaction.request.unhelpful or None,
         conversation=interaction.request.conversation,
         alone=interaction.request.alone is True,
     )

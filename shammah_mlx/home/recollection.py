@@ -43,7 +43,7 @@ _ASKED = """
     )
     SELECT
         (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number = :entry),
-        (SELECT count(*) FROM same) + (
+        (SELECT count(*) FROM interactions WHERE number IN (SELECT number FROM same)) + (
             SELECT count(*) FROM interactions
             WHERE json_extract(record, '$.drafts[0].draft.entry') IN (SELECT number FROM same)
             AND record ->> '$.drafts[0].draft.source' = 'repeat' AND record ->> '$.served_local'

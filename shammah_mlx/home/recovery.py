@@ -1,5 +1,6 @@
 """Roll back to a checkpoint, or rebuild all models from the journal."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -10,12 +11,15 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.framework import metrics
 from shammah_mlx.home import forgetting
-from shammah_mlx.home.assistant import Assistant, AssistantOptions, Begin
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.home.snapshots import Snapshots
+from shammah_mlx.home.training import Begin
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.teacher.recordings import Recorded
+
+KEPT_LINES = Path("undo", "training.jsonl")  # in the home: the lines of metrics before the last rollback
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -30,7 +34,8 @@ class Rebuilt(msgspec.Struct, frozen=True):
 def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], None] = lambda: None) -> list[int]:
     """Return to the checkpoint made after `queries` queries; archive later interactions and return their numbers.
 
-    Later checkpoints are deleted, because they were made from archived interactions.
+    Later checkpoints go too, because they were made from archived interactions. `undo_rollback` brings all back, until
+    a new checkpoint is made.
 
     Raises:
         BadStateError: there is no such checkpoint, it is damaged, or the home is in use.
@@ -44,11 +49,56 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
         manifest = snapshots.restore(queries)
+        snapshots.keep_for_undo(journal.progress().state, queries)
+        if (lines := metrics.metrics_path(home)).exists() and snapshots.can_undo():
+            shutil.copyfile(lines, home / KEPT_LINES)
         archived = journal.go_back(Progress(manifest.cursor, manifest.name), archive=True)
         snapshots.drop_checkpoints(lambda other, _: other > queries)
         snapshots.publish(manifest)
         metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
         return archived
+
+
+def undo_rollback(home: Path, config: Config, on_wait: Callable[[], None] = lambda: None) -> int:
+    """Take back the last rollback; return how many interactions are no longer archived.
+
+    What was asked since is learnt again, after them, by the next Assistant.
+
+    Raises:
+        BadStateError: there is no rollback to take back, or the home is in use or damaged.
+    """
+    snapshots = Snapshots(home, config.state)
+    nothing = BadStateError(
+        "there is no rollback to take back", "one can be taken back until the next checkpoint is made"
+    )
+    if not (home / "journal.db").exists():
+        raise nothing
+    with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
+        forgetting.finish(home, journal, snapshots)
+        before = journal.rollbacks.before()
+        if before is None or not snapshots.can_undo():
+            raise nothing
+        manifest, lines = snapshots.undo(), metrics.metrics_path(home)
+        if (home / KEPT_LINES).exists():
+            shutil.copyfile(home / KEPT_LINES, lines)
+            metrics.trim(lines, manifest.tally.queries)
+        back = journal.undo_rollback(Progress(*before))
+        snapshots.publish(manifest)
+        snapshots.drop_undo()
+        return back
+
+
+def count_later(home: Path, config: Config, queries: int) -> int:
+    """Return how many interactions a rollback to the checkpoint of `queries` queries would archive.
+
+    Raises:
+        BadStateError: there is no such checkpoint, or it or the journal is damaged.
+    """
+    cursor = Snapshots(home, config.state).cursor_of(queries)
+    if not (home / "journal.db").exists():
+        return 0
+    with closing(Journal(home / "journal.db")) as journal:
+        return sum(1 for _ in journal.after(cursor))
 
 
 def rebuild(

@@ -50,7 +50,7 @@ MIGRATIONS = (
     CREATE TABLE interactions (
         number INTEGER PRIMARY KEY,
         record TEXT NOT NULL,                   -- an Interaction as JSON
-        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it
+        set_aside INTEGER NOT NULL DEFAULT 0    -- 1: a rollback went back to before it; 2: one that can be undone
     )
     """,
     """
@@ -171,6 +171,30 @@ MIGRATIONS = (
     CREATE INDEX given_again ON interactions (json_extract(record, '$.drafts[0].draft.entry'))
         WHERE json_extract(record, '$.drafts[0].draft.entry') IS NOT NULL
     """,
+    "ALTER TABLE memory ADD COLUMN unlike TEXT",  # answers that an entry's was compared with, and is another; as JSON
+    "ALTER TABLE memory ADD COLUMN gone INTEGER",  # number of what an entry was removed by; NULL: it is there
+    """
+    CREATE TABLE feedback (
+        number INTEGER PRIMARY KEY,             -- in one row with those of the interactions
+        about INTEGER NOT NULL,                 -- number of the interaction whose answer it is about
+        record TEXT NOT NULL,                   -- a Feedback as JSON
+        set_aside INTEGER NOT NULL DEFAULT 0    -- as of an interaction
+    )
+    """,
+    """
+    CREATE TABLE rolled_back (
+        cursor INTEGER NOT NULL,                -- what was learnt when the last rollback was made
+        state TEXT NOT NULL                     -- the state then: sha256 of its manifest
+    )
+    """,
+    """
+    CREATE TABLE pace (
+        one INTEGER PRIMARY KEY,                -- there is one row
+        learnt INTEGER NOT NULL,                -- how many interactions were learnt here,
+        seconds REAL NOT NULL                   -- and how long that took
+    )
+    """,
+    "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
 )
 
 

@@ -28,6 +28,7 @@ ADAPTER_CONFIG, ADAPTERS = (
     "adapters.safetensors",
 )  # the files that mlx-lm loads
 MANIFEST = "manifest.json"
+UNDONE = "state"  # folder of the state that a rollback left
 FORMAT = 3  # 1: before drafts had sources and features; 2: while the link `models` named the current state
 _SHOWN = 16  # characters of a snapshot's name that name its folder
 
@@ -64,6 +65,7 @@ class Snapshots:
         self._states = home / "states"
         self._checkpoints = home / "checkpoints"
         self._archive = home / "aside"  # its name on disk since 0.2.0
+        self._undo = home / "undo"
         self._config = config
 
     def manifest(self, name: str | None) -> Manifest | None:
@@ -156,6 +158,7 @@ class Snapshots:
         target = self._checkpoints / f"query_{queries}"
         if not _is_whole(target, manifest):
             self._copy(self._folder(manifest.name), target)
+            self.drop_undo()
             for old in expired(self.checkpoints(), self._config):
                 shutil.rmtree(self._checkpoints / f"query_{old}")
 
@@ -194,6 +197,18 @@ class Snapshots:
             known = ", ".join(map(str, self.checkpoints())) or "none yet"
             raise BadStateError(f"there is no checkpoint {queries}", f"checkpoints: {known}")
 
+    def cursor_of(self, queries: int) -> int:
+        """Return the number of the last interaction that a checkpoint has learnt.
+
+        Raises:
+            BadStateError: there is no such checkpoint, or it is damaged.
+        """
+        self.check_is_checkpoint(queries)
+        manifest = _read(path := self._checkpoints / f"query_{queries}" / MANIFEST)
+        if manifest is None:
+            raise self._damaged(path)
+        return manifest.cursor
+
     def restore(self, queries: int) -> Manifest:
         """Make a snapshot of a checkpoint, for the journal to name; later checkpoints stay.
 
@@ -201,7 +216,43 @@ class Snapshots:
             BadStateError: there is no such checkpoint, or it is damaged.
         """
         self.check_is_checkpoint(queries)
-        source = self._checkpoints / f"query_{queries}"
+        return self._take_in(self._checkpoints / f"query_{queries}")
+
+    def keep_for_undo(self, name: str | None, queries: int) -> None:
+        """Keep the snapshot of that name, and the checkpoints after `queries`, until a checkpoint is made."""
+        self.drop_undo()
+        if self.find(name) is None or name is None:
+            return
+        for later in self.checkpoints():
+            if later > queries:
+                self._copy(self._checkpoints / f"query_{later}", self._undo / f"query_{later}")
+        self._copy(self._folder(name), self._undo / UNDONE)  # last: with it the folder is complete
+
+    def can_undo(self) -> bool:
+        """Say whether what the last rollback took away is still here."""
+        return _read(self._undo / UNDONE / MANIFEST) is not None
+
+    def undo(self) -> Manifest:
+        """Take in the snapshot and the checkpoints that were kept, for the journal to name; they stay kept meanwhile.
+
+        Raises:
+            BadStateError: the snapshot is damaged.
+        """
+        manifest = self._take_in(self._undo / UNDONE)
+        for kept in self._undo.glob("query_*"):
+            self._copy(kept, self._checkpoints / kept.name)
+        return manifest
+
+    def drop_undo(self) -> None:
+        """Delete what was kept: the last rollback can't be undone any more."""
+        shutil.rmtree(self._undo, ignore_errors=True)
+
+    def _take_in(self, source: Path) -> Manifest:
+        """Make a snapshot of a folder of links to one.
+
+        Raises:
+            BadStateError: it is damaged.
+        """
         manifest = _read(source / MANIFEST)
         if manifest is None:
             raise self._damaged(source / MANIFEST)
@@ -224,6 +275,11 @@ class Snapshots:
         for folder in self._archive.glob("*"):
             if is_dropped(_read(folder / MANIFEST)):
                 shutil.rmtree(folder)
+
+    def last_cursor_before(self, number: int) -> int:
+        """Return how far the latest checkpoint had come that knows nothing of this number or later; 0 without one."""
+        manifests = (_read(self._checkpoints / f"query_{queries}" / MANIFEST) for queries in self.checkpoints())
+        return max((each.cursor for each in manifests if each and each.cursor < number), default=0)
 
     def last_good(self) -> int | None:
         """Return the query count of the newest checkpoint that is intact."""

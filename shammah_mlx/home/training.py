@@ -5,6 +5,7 @@ The result is a function of the journal, bit for bit, whichever processes learnt
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -13,21 +14,23 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import DraftSource, Interaction
+from shammah_mlx.events import DraftSource, Event, Feedback, Interaction, Query
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.policy import HomeCounts
-from shammah_mlx.framework.targets import Target, make_targets
+from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.home.journal import Journal, Progress
+from shammah_mlx.home.replies import replies_until
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.learners.features import FEATURES_VERSION
-from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles
-from shammah_mlx.learners.questions import QUESTION_RULES
+from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles, made_by
+from shammah_mlx.learners.questions import QUESTION_RULES, standalone_question
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.learners.scratch import ScratchRoles
 from shammah_mlx.learners.second_opinion import reader_version
 from shammah_mlx.learners.student import Student
+from shammah_mlx.learners.unlearnt import find_unlearnt
 from shammah_mlx.learners.written import WRITTEN_VERSION
 from shammah_mlx.models import tokenizers
 from shammah_mlx.models.backend import Arrays, load_arrays, mx
@@ -49,6 +52,15 @@ class Spent(msgspec.Struct):
     journal_s: float = 0.0  # writing interactions to the journal
 
 
+Begin = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Receives how many steps something will take; yields the function to call after each of them."""
+
+
+def shown_to_nobody(_: int) -> AbstractContextManager[Callable[[], None]]:
+    """Show nothing of how something goes on."""
+    return nullcontext(loop.do_nothing)
+
+
 class Training:
     """The trained state of a home, and everything that the next step depends on.
 
@@ -65,6 +77,7 @@ class Training:
     cursor: int  # number of the last interaction trained on
     tally: Tally
     score_counts: CountsBySource
+    is_remade: bool  # the memory was made again from the journal, and is not saved yet
     base: Progress  # the state that was saved last, by any process
     _torn: bool  # a step was interrupted, so memory differs from any saved state
     _count: int  # interactions learnt since `base`
@@ -74,8 +87,17 @@ class Training:
     _is_published: bool
 
     def __init__(
-        self, home: Path, config: Config, weights: Weights, journal: Journal, snapshots: Snapshots, *, afresh: bool
+        self,
+        home: Path,
+        config: Config,
+        weights: Weights,
+        journal: Journal,
+        snapshots: Snapshots,
+        *,
+        afresh: bool,
+        relearning: Begin = shown_to_nobody,
     ) -> None:
+        self._relearning = relearning
         self._home, self._config, self._weights = home, config, weights
         self._journal, self._snapshots, self._afresh = journal, snapshots, afresh
         embedder = find_embedder(config.embedder, weights)
@@ -101,14 +123,18 @@ class Training:
         return self._student.decode_rate() if self._student else None
 
     def learn(
-        self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None] = loop.do_nothing
-    ) -> Interaction:
+        self, pending: Event, teacher: Teacher, give_way: Callable[[], None] = loop.do_nothing
+    ) -> Interaction | None:
         """Observe an interaction, train on it and count it; return it as observed. Nothing is saved yet.
 
-        `teacher` is asked for verdicts on shadows; about an interaction that was observed before it is not asked again.
-        `give_way` is called between two steps and while a shadow is drafted; it may ask these roles for answers.
+        From feedback the roles learn; nothing is counted as a query, or returned. `teacher` is asked for verdicts on
+        shadows; about an interaction that was observed before it is not asked again. `give_way` is called between two
+        steps and while a shadow is drafted; it may ask these roles for answers.
         """
         try:
+            if isinstance(pending, Feedback):
+                self._learn_feedback(pending, give_way)
+                return None
             return self._learn(pending, teacher, give_way)
         except BaseException:
             self._torn = True
@@ -116,6 +142,7 @@ class Training:
 
     def _learn(self, pending: Interaction, teacher: Teacher, give_way: Callable[[], None]) -> Interaction:
         started = time.perf_counter()
+        self._recall(pending)
         pending = self._decided(pending) if pending.is_undecided else pending
         interaction = loop.observe(pending, self.roles, self.meter, self._config, give_way)
         if interaction != pending and metrics.can_afford_verdicts(self.tally, self._config.judge):
@@ -142,6 +169,35 @@ class Training:
         decided = loop.decide_imported(undecided, self.roles, counts, self._config)
         known = self.roles.decision_context(decided.request.query)
         return msgspec.structs.replace(decided, decision_context=msgspec.structs.replace(known, versions=self.versions))
+
+    def _recall(self, pending: Interaction) -> None:
+        """Take up the vectors of an interaction that was learnt before: reading its texts is most of learning."""
+        query, reply, known = pending.request.query, pending.reply, {}
+        before = (
+            None if self._afresh else self._journal.memory.made_before(made_by(self.versions), pending.request.number)
+        )
+        if before is not None and reply is not None:
+            known = {standalone_question(query): before.question.vector, reply.text: before.reply}
+        self._embed.recall(known)
+
+    def _learn_feedback(self, feedback: Feedback, give_way: Callable[[], None]) -> None:
+        started, about = time.perf_counter(), self._journal.read(feedback.about)
+        loop.learn_feedback(feedback, about, self.roles, self._config, give_way)
+        self.score_counts = self._with_feedback(self.score_counts, feedback)
+        self.cursor = feedback.number
+        self._count += 1
+        self._learning_s += time.perf_counter() - started
+
+    def _with_feedback(self, score_counts: CountsBySource, feedback: Feedback) -> CountsBySource:
+        about = self._journal.read(feedback.about)
+        if feedback.good or (about.draft and about.draft.source in self._void(about)):
+            return score_counts
+        return threshold.add_complaint(score_counts, about, self._config)
+
+    def roles_for(self, query: Query) -> PersistentRoles:
+        """Return the roles as they answer this query, with what is journalled about it and not learnt yet."""
+        unlearnt = find_unlearnt(query, self._journal.events_after(self.cursor), self._journal.read)
+        return self.roles.ahead(unlearnt)
 
     def check_home(self) -> None:
         """Check that the home is still the one that was opened.
@@ -170,8 +226,10 @@ class Training:
     def score_counts_now(self) -> CountsBySource:
         """Return the score counts, including answers served since the last learning: the bound must not lag behind."""
         found = self.score_counts
-        for pending in self._journal.after(self.cursor):
-            if pending.audit_probability is not None:  # the others are not compared with the reply yet
+        for pending in self._journal.events_after(self.cursor):
+            if isinstance(pending, Feedback):
+                found = self._with_feedback(found, pending)
+            elif pending.audit_probability is not None:  # the others are not compared with the reply yet
                 found = threshold.add_interaction(found, pending, self._config, self._void(pending))
         return found
 
@@ -196,10 +254,16 @@ class Training:
             self._snapshots.archive(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
         progress = Progress(self.cursor, manifest.name)
+        self._journal.note_pace(self._count, self._learning_s)
         self._journal.commit(progress)  # from this commit on the new state is the current one
         self.roles.saved()
         self.base, self._saved, self._count, self._learning_s, self._lines = progress, manifest, 0, 0.0, []
+        self.is_remade = False
+        if self._afresh:
+            self._snapshots.drop_undo()
         self._snapshots.publish(manifest)
+        if not self._snapshots.can_undo() and not self._journal.count_after(self.cursor):
+            self._journal.drop_undo()
         self._is_published = True
         self._save_s = time.perf_counter() - started
         self.spent.saves_s += self._save_s
@@ -228,7 +292,7 @@ class Training:
 
     def _take_up(self, progress: Progress) -> Progress:
         self._journal.unstage()
-        self._torn, self._count, self._learning_s = False, 0, 0.0
+        self._torn, self._count, self._learning_s, self.is_remade = False, 0, 0.0, False
         self._lines, self._saved, self._is_published = [], None, False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
         self.roles = self._make_roles()
@@ -239,7 +303,7 @@ class Training:
         elif (manifest := self._snapshots.manifest(progress.state)) is not None:
             self._continue_from(manifest)
             return progress
-        self._journal.memory.delete(0)
+        self._journal.memory.clear()
         return progress
 
     def _continue_from(self, manifest: Manifest) -> None:
@@ -252,7 +316,7 @@ class Training:
         except RuntimeError as error:
             raise self._misfit(error) from error
         try:
-            self.roles.load(arrays, changed, lambda: self._replies(manifest.cursor))
+            self.roles.load(arrays, changed, lambda: self._replies_again(manifest.cursor))
         except ValueError as error:
             raise self._misfit(error) from error
         kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
@@ -276,7 +340,15 @@ class Training:
             self._student = Student(self._weights.decoder, self._config, self._journal.read)
         lookup, rows = self._journal.read, self._journal.memory
         return HybridRoles(
-            self._config, self.versions, self._embed, self.meter, lookup, rows, self._student, self._reader
+            self._config,
+            self.versions,
+            self._embed,
+            self.meter,
+            lookup,
+            rows,
+            self._student,
+            self._reader,
+            self._afresh,
         )
 
     def _make_reader(self) -> Reader | None:
@@ -296,17 +368,14 @@ class Training:
             if any(recorded.get(name) != self.versions.get(name) for name in parts)
         ]
 
-    def _replies(self, last: int) -> Iterator[Target]:
-        """Yield Claude's complete replies up to the interaction `last`, as targets.
-
-        Raises:
-            BadStateError: the journal has lost that interaction, so the replies cannot be learnt again.
-        """
-        self._journal.read(last)
-        for interaction in self._journal.after(0):
-            if interaction.request.number <= last:
-                targets = make_targets(interaction, self._config)
-                yield from (target for target in targets if target.role == "generator")
+    def _replies_again(self, last: int) -> Iterator[Target | Withdrawal]:
+        """Yield what a memory that is made again has to learn, and show how it goes on."""
+        self.is_remade = True
+        replies = list(replies_until(self._journal, last, self._config))
+        with self._relearning(len(replies)) as advance:
+            for reply in replies:
+                yield reply
+                advance()
 
 
 def versions(config: Config, embedder: Path) -> dict[str, str]:

@@ -5,12 +5,15 @@ logistic models of features that describe how well a past answer fits. All learn
 Claude's complete replies and from measured divergences, and from nothing else.
 """
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Self
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
@@ -28,7 +31,7 @@ from shammah_mlx.events import (
     Step,
 )
 from shammah_mlx.framework.loop import GiveWay, do_nothing
-from shammah_mlx.framework.targets import Target
+from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import EntryStore, Memory
@@ -41,6 +44,7 @@ from shammah_mlx.learners.saved_fits import arrays_of, fits_of
 from shammah_mlx.learners.second_opinion import Reader, opinion, read_draft, validator_models
 from shammah_mlx.learners.student import Student
 from shammah_mlx.learners.trust import Trust
+from shammah_mlx.learners.unlearnt import ProposalsAhead, Unlearnt
 from shammah_mlx.learners.written import WrittenDrafts
 from shammah_mlx.models.backend import Arrays, mx, scalar
 from shammah_mlx.risk.threshold import SOURCES
@@ -63,7 +67,10 @@ DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a sou
 
 
 class HybridRoles(PersistentRoles):
-    """The roles of one home; `decoder` is None if drafts are only recalled, `reader` if no local model reads them."""
+    """The roles of one home; `decoder` is None if drafts are only recalled, `reader` if no local model reads them.
+
+    With `afresh` nothing is taken from entries that were made before.
+    """
 
     def __init__(
         self,
@@ -75,6 +82,7 @@ class HybridRoles(PersistentRoles):
         rows: EntryStore,
         decoder: Student | None,
         reader: Reader | None = None,
+        afresh: bool = False,
     ) -> None:
         if unknown := sorted(config.recall.trust_prior.keys() - set(FEATURES)):
             raise BadInputError(
@@ -84,7 +92,7 @@ class HybridRoles(PersistentRoles):
         self._question: Callable[[Query], Question | None] = functools.lru_cache(RECENT)(
             functools.partial(make_question, embed)
         )
-        self._lookup, self._rows = lookup, rows
+        self._lookup, self._rows, self._afresh = lookup, rows, afresh
         self._versions = versions
         self._made_by = made_by(versions)
         self._begin_memory()
@@ -96,7 +104,14 @@ class HybridRoles(PersistentRoles):
     def _begin_memory(self) -> None:
         read_again = functools.partial(self._rows.read, self._made_by)
         self._memory, self._trust = Memory(self._config.recall, read_again), Trust(self._config.recall)
-        self._proposals = Proposals(self._config.recall, self._memory, self._trust, self._question, self._lookup)
+        self._learnt = Proposals(self._config.recall, self._memory, self._trust, self._question, self._lookup)
+        self._proposals: Proposals | ProposalsAhead = self._learnt
+
+    def ahead(self, unlearnt: Unlearnt) -> Self:
+        """Return these roles as they answer a query of which more is journalled than they have learnt."""
+        ahead = copy.copy(self)
+        ahead._proposals = ProposalsAhead(self._learnt, unlearnt)
+        return ahead
 
     def p_local(self, query: Query) -> dict[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source."""
@@ -140,7 +155,9 @@ class HybridRoles(PersistentRoles):
         number = entry.number
         original = self._lookup(number)
         text, stop = (original.reply.text, original.reply.stop_sequence) if original.reply else ("", None)
-        return Draft(text, source, original.request.query.row or str(number), number, features, stop)
+        by_user = source == "repeat" and original.reply is not None and original.reply.by_user is True
+        from_id = original.request.query.row or str(number)
+        return Draft(text, source, from_id, number, features, stop, by_user=by_user or UNSET)
 
     def _with_opinion(self, query: Query, draft: Draft) -> Draft:
         """Return the draft with the reader's features, if there is a reader."""
@@ -179,7 +196,7 @@ class HybridRoles(PersistentRoles):
         is_void = any(target.versions.get(name) != self._versions.get(name) for name in DEPENDS_ON[source])
         if classifier is None or target.label is None or not target.features or is_void:
             return Step(target.role, None, applied=False)  # made by other versions
-        if (target.role, source) == ("validator", "recall"):
+        if (target.role, source) == ("validator", "recall") and not target.by_user:
             self._changed_questions.step(target.features, target.label)
         loss = classifier.step(target.features, target.label)
         if self._written and source == "decoder":
@@ -217,7 +234,10 @@ class HybridRoles(PersistentRoles):
         self._memory.saved()
 
     def load(
-        self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
+        self,
+        state: Mapping[str, Arrays],
+        changed: Collection[str],
+        replies: Callable[[], Iterable[Target | Withdrawal]],
     ) -> None:
         """Continue from what `state` returned; add `replies` to the memory again if its stored entries are incomplete.
 
@@ -240,11 +260,14 @@ class HybridRoles(PersistentRoles):
         else:
             self._trust.load(_under("trust.", state["router"]))
 
-    def _relearn(self, replies: Iterable[Target]) -> None:
+    def _relearn(self, replies: Iterable[Target | Withdrawal]) -> None:
         self._begin_memory()
-        self._rows.delete(0)
+        self._rows.clear()
         for reply in replies:
-            self._remember(reply)
+            if isinstance(reply, Withdrawal):
+                self._forget_answer(reply)
+            else:
+                self._remember(reply)
 
     def distance_from(self, earlier: Mapping[str, Arrays]) -> dict[str, float]:
         """Return how far the weights moved, in L2; without a decoder, the generator's is the number of new entries."""
@@ -256,6 +279,22 @@ class HybridRoles(PersistentRoles):
 
         now = self.state()
         return {role: distance(now[role], earlier[role]) for role in ("router", "generator", "validator")}
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Never propose an answer again that the user called bad, until Claude gives it again, nor rehearse it."""
+        numbers = self._forget_answer(withdrawal)
+        if self._written:
+            self._written.withdraw({withdrawal.number, *numbers})
+
+    def _forget_answer(self, withdrawal: Withdrawal) -> list[int]:
+        """Remove the answers to a question from the memory, up to the one that was bad; return their numbers."""
+        self._memory.refute(withdrawal.refuted, accepted=True)
+        question = self._question(withdrawal.query)
+        numbers = self._memory.withdraw(question, withdrawal.number) if question else []
+        if numbers:
+            self._rows.remove(numbers, withdrawal.by)
+        self._proposals.clear()
+        return numbers
 
     def _learn_reply(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
@@ -271,20 +310,13 @@ class HybridRoles(PersistentRoles):
 
     def _remember(self, target: Target, give_way: GiveWay = do_nothing) -> None:
         question, reply = self._question(target.query), target.response or ""
-        for expired in self._memory.expire(target.query.at):
-            self._rows.delete(expired, expired)
+        if expired := self._memory.expire(target.query.at):
+            self._rows.remove(expired, target.number)
         if question is not None:
-            same = (
-                answer
-                for answer in self._memory.known_answers(question, self._config.recall.compared)
-                if self._config.divergence.is_good(
-                    self._meter(past_exchange(self._lookup, answer), Exchange(target.query.text, reply))
-                )
-            )
+            answer, unlike = self._known_answer(target, question)
             at = target.query.at
             until = at + self._config.recall.fleeting_s if is_fleeting(standalone_question(target.query)) else math.inf
-            answer = next(same, target.number)
-            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0])
+            entry = Entry(question, target.number, answer, at, until, self._embed([reply])[0], unlike)
             if target.refuted is not None:
                 self._memory.refute(target.refuted, accepted=target.refuted_was_accepted)
             self._rows.add(entry, self._made_by)
@@ -294,6 +326,27 @@ class HybridRoles(PersistentRoles):
         self._proposals.clear()
         if self._written:
             self._written.clear()
+
+    def _known_answer(self, target: Target, question: Question) -> tuple[int, tuple[int, ...]]:
+        """Return the known answer that a reply gives again, or its own number; and those compared before, in vain.
+
+        The user's own answer is an answer of its own, however much it reads like one that he called bad.
+        """
+        if target.by_user:
+            return target.number, ()
+        replied = Exchange(target.query.text, target.response or "")
+        before = None if self._afresh else self._rows.made_before(self._made_by, target.number)
+        unlike: list[int] = []
+        for known in self._memory.known_answers(question, self._config.recall.compared):
+            if before is not None and known in (before.answer, *before.unlike):  # the same texts were compared then
+                is_same = known == before.answer
+            else:
+                divergence = self._meter(past_exchange(self._lookup, known), replied)
+                is_same = self._config.divergence.is_good(divergence)
+            if is_same:
+                return known, tuple(unlike)
+            unlike.append(known)
+        return target.number, tuple(unlike)
 
 
 def writes(query: Query) -> bool:

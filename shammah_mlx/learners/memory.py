@@ -49,8 +49,14 @@ class EntryStore(Protocol):
     def read(self, versions: str, numbers: Collection[int]) -> Iterable[Entry]:
         """Yield those entries with these numbers that were made by these versions, in order."""
 
-    def delete(self, first: int, last: int | None = None) -> None:
-        """Delete the entries from number `first` to `last`, or to the end."""
+    def made_before(self, versions: str, number: int) -> Entry | None:
+        """Return an entry as these versions had made it before it was taken back to be made again, if it was."""
+
+    def remove(self, numbers: Collection[int], by: int) -> None:
+        """Remove entries because of what interaction or feedback number `by` showed; a rollback brings them back."""
+
+    def clear(self) -> None:
+        """Delete all entries."""
 
 
 def nothing_stored(_: Collection[int]) -> Iterable[Entry]:
@@ -107,19 +113,31 @@ class Memory:
     def expire(self, now: float) -> list[int]:
         """Remove the entries that have expired; return their numbers."""
         expired = {number: context for number, (until, context) in self._expiring.items() if until < now}
-        for number in expired:
-            del self._answers[number], self._expiring[number]
         for context in set(expired.values()):
-            if (fit := self._fits.get(context)) is not None:
-                self._fits[context] = fit.to_others()
-            self._numbers[context] = [number for number in self._numbers[context] if number not in expired]
-            if not self._numbers[context]:
-                del self._numbers[context]
-            for indices in (self._unsaved, self._held):
-                if (index := indices.pop(context, None)) is not None and context in self._numbers:
-                    left = (entry for entry in index.entries if entry.number not in expired)
-                    indices[context] = self._indexed(left, index.fit.to_others())
+            self._remove(context, {number for number, its in expired.items() if its == context})
         return sorted(expired)
+
+    def withdraw(self, question: Question, last: int) -> list[int]:
+        """Remove the entries with this text in this context up to number `last`; return their numbers."""
+        withdrawn = {entry.number for entry in self.same(question) if entry.number <= last}
+        if withdrawn:
+            self._remove(question.context, withdrawn)
+        return sorted(withdrawn)
+
+    def _remove(self, context: int, removed: Collection[int]) -> None:
+        """Remove entries of one context; its regression is fitted anew."""
+        for number in removed:
+            del self._answers[number]
+            self._expiring.pop(number, None)
+        if (fit := self._fits.get(context)) is not None:
+            self._fits[context] = fit.to_others()
+        self._numbers[context] = [number for number in self._numbers[context] if number not in removed]
+        if not self._numbers[context]:
+            del self._numbers[context]
+        for indices in (self._unsaved, self._held):
+            if (index := indices.pop(context, None)) is not None and context in self._numbers:
+                left = (entry for entry in index.entries if entry.number not in removed)
+                indices[context] = self._indexed(left, index.fit.to_others())
 
     def refute(self, number: int, *, accepted: bool) -> None:
         """Count that the answer of interaction `number` was wrong for a question it was proposed for.

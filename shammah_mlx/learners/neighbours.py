@@ -45,7 +45,7 @@ class Question(msgspec.Struct, frozen=True):
     vector: np.ndarray  # (width,) fp32, of length 1
     words: np.ndarray  # (WORD_BITS / 8,) bytes, from `word_set`
     context: int
-    text: int = 0  # hash of the text: questions of one context with the same hash are the same
+    text: int = 0  # hash of the text: questions of one context with the same hash are the same; 0: unknown
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -57,6 +57,7 @@ class Entry(msgspec.Struct, frozen=True):
     at: float  # when it was asked, Unix time
     until: float  # Unix time after which it must not be served
     reply: np.ndarray  # (width,) fp32, of length 1: the vector of the answer's text
+    unlike: tuple[int, ...] = ()  # answers that it was compared with before, and that were others
 
 
 class EntryKey(msgspec.Struct, frozen=True):
@@ -101,6 +102,7 @@ class ContextIndex:
         self._rows: dict[int, list[int]] = {}  # of the entries with each answer
         self._vectors, self._words = GrowingMatrix(np.float32), GrowingMatrix(np.uint8)
         self._replies, self._answers = GrowingMatrix(np.float32), GrowingMatrix(np.int64)
+        self._superseded: list[int] = []  # rows of entries whose question Claude has answered otherwise since
         self._sum: np.ndarray = np.zeros(1)  # of all replies' vectors, added one by one
         self._regression = RidgeRegression(config.ridge, config.block)
         self._is_refitting = False
@@ -109,11 +111,18 @@ class ContextIndex:
         return len(self.entries)
 
     def add(self, entry: Entry) -> None:
-        """Add a question; the regression sees it after the next `refit`."""
+        """Add a question; the regression sees it after the next `refit`.
+
+        Claude's newest answer to a text stands for it: another one, given earlier, is proposed to nobody any more.
+        """
+        same = self._by_text.setdefault(entry.question.text, [])
+        others = {earlier.number for earlier in same if earlier.answer != entry.answer and entry.question.text}
+        if others:
+            self._superseded += [row for row, earlier in enumerate(self.entries) if earlier.number in others]
+        same.append(entry)
         self._rows.setdefault(entry.answer, []).append(len(self))
         self.entries.append(entry)
         self._given[entry.answer] = max(entry.at, self._given.get(entry.answer, entry.at))
-        self._by_text.setdefault(entry.question.text, []).append(entry)
         self._vectors.append(entry.question.vector)
         self._words.append(entry.question.words)
         self._replies.append(entry.reply)
@@ -141,8 +150,9 @@ class ContextIndex:
         if not self._is_refitting:  # or else the fit before it has to do
             self.refit()
         alike = (self._vectors.all @ question.vector)[None]  # (1, entries)
+        alike[0, self._superseded] = ABSENT
         near = self._near(alike, question.words[None])
-        may = ~np.isin(self._answers.all[near.rows, 0], list(refuted))
+        may = ~np.isin(self._answers.all[near.rows, 0], list(refuted)) & (near.alike > ABSENT)
         if not may.any():
             return None
         mean = (self._sum / len(self))[None]

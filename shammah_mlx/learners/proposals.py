@@ -4,12 +4,15 @@ It has a *repeat* if the same question was asked before, and a *proposal* if the
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.events import Query
+from shammah_mlx.events import Interaction, Query
 from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
@@ -23,6 +26,8 @@ A_DAY = 86_400.0  # seconds
 RECENT = 64  # cached proposals: routing, drafting, scoring and learning use the same one
 RECALLED_REPEATS = 5  # latest times that a question was asked, for how often Claude disagreed with himself
 WORDINGS = 16  # questions nearest to the known one, among which other wordings of it are found
+
+NO_VECTOR = np.zeros(0, np.float32)
 
 Features = dict[str, float]
 
@@ -48,8 +53,25 @@ class Proposals:
 
     def repeat(self, query: Query) -> tuple[Entry, Features] | None:
         """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
+        return self.repeat_of(query, self.same(query))
+
+    def same(self, query: Query) -> list[Entry]:
+        """Return the entries with the same text, in the order they were added."""
         question = self._question(query)
-        same = self._memory.same(question) if question else []
+        return self._memory.same(question) if question else []
+
+    def repeat_after(self, query: Query, known: Sequence[Entry], newest: Interaction) -> tuple[Entry, Features] | None:
+        """Return what `repeat` would if `newest` were learnt too, after the known entries."""
+        question, number = self._question(query), newest.request.number
+        if question is None or newest.reply is None:
+            return None
+        is_same = bool(known) and past_exchange(self._lookup, known[-1].number).answer == newest.reply.text
+        answer = known[-1].answer if is_same else number
+        entry = Entry(question, number, answer, newest.request.query.at, math.inf, NO_VECTOR)
+        return self.repeat_of(query, [*known, entry])
+
+    def repeat_of(self, query: Query, same: Sequence[Entry]) -> tuple[Entry, Features] | None:
+        """Return the last of these entries, which have the query's text, as `repeat` does."""
         if not same or not is_fresh(same[-1], query, self._config) or wants_another_answer(query):
             return None
         return same[-1], {**repeat_features(same, query.at), "unread": float(not is_read(standalone_question(query)))}
@@ -62,7 +84,9 @@ class Proposals:
         proposal = self._memory.propose(question)
         if proposal is None or not is_fresh(proposal.entry, query, self._config):
             return None, NO_PROPOSAL
-        if wants_another_answer(self._lookup(proposal.entry.number).request.query):
+        known = self._lookup(proposal.entry.number).request
+        is_kept_from_claude = known.forced_source == "local"  # the user's own answer, which the judge is not to see
+        if is_kept_from_claude or wants_another_answer(known.query):
             return None, NO_PROPOSAL
         named = dict(zip(FEATURES, proposal.features.tolist(), strict=True))
         days = whole_days(self._memory.seconds_since_given(proposal.entry, query.at))
@@ -87,9 +111,14 @@ class Proposals:
 
 
 def repeat_features(same: Sequence[Entry], now: float) -> Features:
-    """Return how old the latest answer is, and how often Claude agreed and disagreed with himself before it."""
-    changes = [one.answer != other.answer for one, other in pairwise(same[-RECALLED_REPEATS:])]
-    agreed, disagreed = math.log1p(len(changes) - sum(changes)), math.log1p(sum(changes))
+    """Return how old the latest answer is, how often Claude gave it again, and how often he had changed his mind.
+
+    His newest answer stands at once, so the first change costs no trust: what was so before has changed, or was wrong.
+    """
+    answers = [entry.answer for entry in same[-RECALLED_REPEATS:]]
+    changes = [one != other for one, other in pairwise(answers)]
+    given_again = sum(1 for _ in itertools.takewhile(lambda changed: not changed, reversed(changes)))
+    agreed, disagreed = math.log1p(given_again), math.log1p(max(0, sum(changes) - 1))
     return {"constant": 1.0, "days": whole_days(now - same[-1].at), "agreed": agreed, "disagreed": disagreed}
 
 

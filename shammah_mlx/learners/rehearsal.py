@@ -9,7 +9,7 @@ is kept here.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -96,6 +96,14 @@ class Rehearsal:
         self._add_to_average()
         return step
 
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Take examples out of reservoir and probes, and out of the prompts of others: they were found to be wrong."""
+        gone = list(numbers)
+        self._reservoir = _without(self._reservoir, gone)
+        probes = _without(self._probes, gone)
+        if not np.array_equal(probes, self._probes):  # other probes have another loss, which is measured next
+            self._probes, self._first, self._last = probes, UNMEASURED, UNMEASURED
+
     def state(self) -> dict[str, mx.array]:
         """Return all state that is neither the learner's nor the average."""
         kept = zip(_KEPT, self._kept, strict=True) if self._steps else ()
@@ -160,6 +168,13 @@ class Rehearsal:
         probes = [_shortened(example, self._config.probe_tokens) for example in examples]
         losses = run(lambda: [self._learner.loss(probe) for probe in probes])
         return float(np.float32(sum(losses) / max(1, len(losses))))  # as it is saved
+
+
+def _without(examples: np.ndarray, gone: list[int]) -> np.ndarray:
+    """Return examples, each a number and a neighbour, without those numbers; nothing stands for such a neighbour."""
+    left: np.ndarray = examples[~np.isin(examples[:, 0], gone)].copy()
+    left[np.isin(left[:, 1], gone), 1] = 0
+    return left
 
 
 def unmeasured(state: Arrays, prefix: str) -> Arrays:

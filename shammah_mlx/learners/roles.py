@@ -1,11 +1,12 @@
 """The protocol that a home needs of Router, Generator and Validator: the loop's, plus saving and loading."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, Self
 
 from shammah_mlx.events import DecisionContext, Query
 from shammah_mlx.framework.loop import Roles
-from shammah_mlx.framework.targets import Target
+from shammah_mlx.framework.targets import Target, Withdrawal
+from shammah_mlx.learners.unlearnt import Unlearnt
 from shammah_mlx.models.backend import Arrays
 
 
@@ -16,6 +17,10 @@ class PersistentRoles(Roles, Protocol):
         """Return what the Router used beside the text of the query; by default nothing."""
         return DecisionContext()
 
+    def ahead(self, unlearnt: Unlearnt) -> Self:  # noqa: ARG002  roles without a memory have nothing to look up
+        """Return the roles as they answer a query of which more is journalled than they have learnt."""
+        return self
+
     def state(self) -> dict[str, Arrays]:
         """Return everything learnt, by file: `router`, `generator`, `validator`, `optimizer_state`."""
 
@@ -23,12 +28,15 @@ class PersistentRoles(Roles, Protocol):
         """Note that everything learnt was saved, so that it need not be held in memory."""
 
     def load(
-        self, state: Mapping[str, Arrays], changed: Collection[str], replies: Callable[[], Iterable[Target]]
+        self,
+        state: Mapping[str, Arrays],
+        changed: Collection[str],
+        replies: Callable[[], Iterable[Target | Withdrawal]],
     ) -> None:
         """Continue from what `state` returned.
 
         `changed` names the versions that have changed since then; whatever depends on them starts anew. `replies`
-        yields Claude's past replies as targets, for roles that have to learn them again.
+        yields Claude's past replies as targets, and what was taken back, for roles that have to learn them again.
 
         Raises:
             ValueError: the arrays do not fit these models.

@@ -6,7 +6,7 @@ from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import ROLES, Draft, DraftSource, Exchange, Query, Role, Show, Step
 from shammah_mlx.framework.loop import GiveWay, do_nothing
-from shammah_mlx.framework.targets import Target
+from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.backend import Arrays, mx, scalar
@@ -58,6 +58,9 @@ class ScratchRoles(PersistentRoles):
         """Train one model on one example."""
         return self._learners[target.role].step([self._batch(target)], rate)
 
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Do nothing: these roles keep no answer, and learn from none twice."""
+
     def state(self) -> dict[str, Arrays]:
         """Return everything trained, by file: each model's weights, and all Adam states under `optimizer_state`."""
         files: dict[str, Arrays] = {role: learner.weights() for role, learner in self._learners.items()}
@@ -75,7 +78,7 @@ class ScratchRoles(PersistentRoles):
         self,
         state: Mapping[str, Arrays],
         changed: Collection[str],  # noqa: ARG002  only features depend on versions; networks have none
-        replies: Callable[[], Iterable[Target]],  # noqa: ARG002  the weights hold all that was learnt
+        replies: Callable[[], Iterable[Target | Withdrawal]],  # noqa: ARG002  the weights hold all that was learnt
     ) -> None:
         """Continue from what `state` returned.
 

@@ -8,7 +8,7 @@ Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several m
 import contextlib
 import functools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from typing import TypeVar
@@ -120,6 +120,11 @@ class Student:
         step = trainee.rehearsal.step(number, neighbour, rate, run)
         trainee.take_over()
         return step
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Never rehearse the replies of these interactions again."""
+        if self._config.lora.rank:
+            self._trainee.rehearsal.withdraw(numbers)
 
     def warm_up(self) -> None:
         """Load the model now, so that the first draft need not wait for it."""

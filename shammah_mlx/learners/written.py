@@ -7,7 +7,7 @@ somewhere, and the logit of an encoder that reads query and draft.
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from msgspec import UNSET
@@ -96,6 +96,11 @@ class WrittenDrafts:
         text = query.prompt if target.role == "router" else (query.prompt, draft)
         encoder, learner = self._encoders[target.role]
         return learner.step([(encoder.read(text), label)], rate)
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Never rehearse the replies of these interactions again."""
+        self.clear()
+        self._student.withdraw(numbers)
 
     def state(self) -> dict[Role, tuple[Arrays, Arrays]]:
         """Return what each role has learnt, and its optimizer's state."""

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
 from shammah_mlx.events import Interaction, ScoredDraft
 from shammah_mlx.risk import audits, curve
 from shammah_mlx.risk.audits import AcceptedDraft, AuditResult, Estimate
 from shammah_mlx.risk.badness import evidence, judge_error, label, most_label, p_bad, shown
-from shammah_mlx.risk.observations import counted_drafts
+from shammah_mlx.risk.observations import counted_drafts, is_fair_sample
 from shammah_mlx.risk.threshold import SERVE_NOTHING, bad_rate, slack
 
 DECISIVE = 0.9  # probability from which the meter's word counts against a verdict; between, both may be right
@@ -90,6 +92,7 @@ def _spread(interactions: Iterable[Interaction], config: Config) -> Spread:
         for scored in interaction.drafts
         if scored.draft.source == "repeat"
         and not interaction.request.alone  # with its conversation it is another question
+        and is_fair_sample(scored, interaction)
         and scored.divergence is not None
         and (odds := evidence(scored, config.divergence, judge_error(interaction.request, config))) is not None
     ]
@@ -126,13 +129,14 @@ def _measured_alike(interactions: Sequence[Interaction]) -> list[Interaction]:
 
 
 def _accepted_drafts(interactions: Sequence[Interaction], config: Config) -> Iterator[AcceptedDraft]:
-    """Yield the accepted drafts; answers that the user forced (`--local`) are not covered by the promise."""
+    """Yield the accepted drafts; answers that the user forced (`--local`) or wrote are not covered by the promise."""
     late = {each.late_for: each for each in interactions if each.divergence is not None}
     for interaction in interactions:
         if (
             interaction.audit_probability is None
             or interaction.request.forced_source is not None
             or interaction.late_for is not None
+            or interaction.is_by_user
         ):
             continue
         seen, result = interaction, _result(interaction)
@@ -168,7 +172,8 @@ def _router_decisions(
 ) -> Iterator[tuple[bool, float]]:
     """Yield whether the Router was right, where it decided itself, and how probable it was that this was measured."""
     for interaction in interactions:
-        if interaction.route.threshold is not None and not interaction.request.forced_source:
+        chosen = interaction.request.forced_source or interaction.request.unhelpful is not UNSET
+        if interaction.route.threshold is not None and not chosen:
             for good, probability in _measurement(interaction, divergence):
                 yield interaction.route.local == good, probability
 

@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET
 
 from shammah_mlx.config import Config, DivergenceConfig
 from shammah_mlx.events import Interaction, ScoredDraft
@@ -41,10 +42,24 @@ def counted_drafts(interaction: Interaction) -> list[ScoredDraft]:
     return [
         scored
         for scored in (drafts if interaction.audit_probability is None else drafts[:1])
-        if route.threshold is None
-        or scored.draft.source in route.tries
-        or route.p_locals.get(scored.draft.source, 0.0) > route.threshold
+        if is_fair_sample(scored, interaction)
+        and (
+            route.threshold is None
+            or scored.draft.source in route.tries
+            or route.p_locals.get(scored.draft.source, 0.0) > route.threshold
+        )
     ]
+
+
+def is_fair_sample(scored: ScoredDraft, interaction: Interaction) -> bool:
+    """Return whether chance and the program decided that a draft was measured, and not the user's doubt.
+
+    He doubts an answer if he asks the same again within minutes, calls it bad, or has Claude answer what was answered
+    before. His own answers are none of the program's.
+    """
+    request, draft = interaction.request, scored.draft
+    is_doubted = draft.source == "repeat" and request.forced_source == "claude"
+    return request.unhelpful is UNSET and not is_doubted and draft.by_user is not True
 
 
 def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Observation:

@@ -119,6 +119,23 @@ def add_interaction(
     return updated
 
 
+def add_complaint(score_counts: CountsBySource, about: Interaction, config: Config) -> CountsBySource:
+    """Add that the user called an answer bad: feedback rises as by one bad answer, to serving nothing at most.
+
+    Nobody knows how probable it was that the user would say so. So this is no audit: it changes neither the counts nor
+    any estimate, and it only tightens, which no step of the argument above forbids. A draft that Claude's reply was
+    compared with has its measurement, and an answer that the user forced or wrote was not chosen by the program.
+    """
+    source = about.draft.source if about.draft else None
+    was_chosen = about.request.forced_source == "local" or about.is_by_user
+    is_counted = about.served_local and about.divergence is None and not was_chosen and config.risk.promises
+    if source is None or source not in score_counts or not is_counted:
+        return score_counts
+    counts = score_counts[source]
+    feedback = min(counts.feedback + config.risk.feedback, max(counts.feedback, 1.0))
+    return {**score_counts, source: msgspec.structs.replace(counts, feedback=feedback)}
+
+
 def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     """Return how often Claude's own answer is bad when the same question is asked again here, with caution.
 

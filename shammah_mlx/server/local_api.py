@@ -138,7 +138,7 @@ class LocalApi:
         """Answer a question; send every message about it, then None."""
 
         def make(assistant: Assistant) -> Query:
-            query = wanted.query(assistant.continued)
+            query = wanted.query(assistant.continued, assistant.asked)
             if query.history:
                 send(Continuing(query.history[-1].question))
             return query

@@ -31,14 +31,25 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     conversation: int | None = None  # number of a question in the conversation that it continues
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in
     in_chat: bool = False  # a turn that leans on none before it may be answered without them
+    unhelpful: int | None = None  # number of the interaction whose question is asked again, since its answer was bad
 
     @property
     def options(self) -> AskOptions:
         """Return the options for `Assistant.answering`."""
-        return AskOptions(self.forced_source, self.stored, self.strict, terminal=self.terminal, in_chat=self.in_chat)
+        return AskOptions(
+            self.forced_source,
+            self.stored,
+            self.strict,
+            terminal=self.terminal,
+            in_chat=self.in_chat,
+            in_person=True,
+            unhelpful=self.unhelpful,
+        )
 
-    def query(self, continued: Continued) -> Query:
-        """Return the question, by `Assistant.continued` if it continues a conversation."""
+    def query(self, continued: Continued, asked: Callable[[int], Query]) -> Query:
+        """Return the question, by `Assistant.continued` if it continues a conversation, or as it was `asked` before."""
+        if self.unhelpful is not None:
+            return asked(self.unhelpful)
         if self.continues or self.conversation is not None:
             query = continued(self.text, self.system, self.model, self.options, self.conversation)
         else:

@@ -1,6 +1,7 @@
 """JSON Lines with a question and its reply on each line: what `shammah export` writes, and recorded streams."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -36,6 +37,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     cost_usd: float | None = None  # of reply and verdicts; None: unpriced, or nothing was bought
     imported_from: str | None = None
     archived: bool = False  # a rollback went back to before it
+    feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
+    own_answer: str | None = None  # that the user gave in place of a bad one
 
 
 def read(lines: Iterable[bytes]) -> Finds:

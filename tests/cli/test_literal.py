@@ -458,10 +458,20 @@ class TestStatusAndRollback:
             config.write("[state]\ncheckpoint_every = 2\n")
         for text in ("one", "two", "three"):
             shammah("ask", text)
-        done = shammah("rollback", "2")
+        refused = shammah("rollback", "2", stdin="n\n")
+        assert (refused.exit_code, "Nothing was changed." in refused.stdout) == (0, True)
+        assert "no longer used: 1." in refused.stdout
+        assert json.loads(shammah("status", "--json").stdout)["seen"] == 3
+        done = shammah("rollback", "2", "--yes")
         assert done.exit_code == 0
         assert "archived: 1 (from number 3 on)." in done.stdout
         assert json.loads(shammah("status", "--json").stdout)["seen"] == 2
+        undone = shammah("rollback", "--undo")
+        assert "in use again: 1." in undone.stdout
+        assert json.loads(shammah("status", "--json").stdout)["seen"] == 3
+        assert "no rollback to take back" in shammah("rollback", "--undo").stderr
+        for arguments in ((), ("2", "--undo")):
+            assert shammah("rollback", *arguments).exit_code == 2
 
 
 def test_options_may_stand_before_or_after_the_command(shammah: Shammah, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def test_it_shows_the_matches_asks_and_reports_what_it_erased(shammah: Shammah, 
     for part in (
         "Matching interactions: 1",
         "3: where does the Quetzal live?",
+        "To learn again: 3, which takes less than a minute here.",
         "erased: 1",
         "deleted: 4, 6",
         "learn again: 3",

@@ -1,0 +1,148 @@
+"""`shammah good` and `shammah bad`: say whether an answer helped. Slow packages are imported inside the commands."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, one_line, say_waiting
+from shammah_mlx.cli.learn import learn_here
+from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
+from shammah_mlx.cli.screen import Screen
+from shammah_mlx.home.background import start_learning
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shammah_mlx.config import Config
+    from shammah_mlx.events import Interaction
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--wait", is_flag=True, help="Wait until it is learnt.")
+@settings
+@click.pass_context
+def good(ctx: click.Context, /, number: int | None, wait: bool, **options: Any) -> None:
+    """Say that the last answer, or the answer to question NUMBER, was good.
+
+    \b
+    Examples:
+      shammah good
+      shammah good 12
+    """
+    home, config = home_and_config(ctx, options)
+    from shammah_mlx.cli.terminal import this_terminal
+    from shammah_mlx.home.hindsight import give_feedback
+
+    about = give_feedback(home, config, number, good=True, terminal=this_terminal(), on_wait=say_waiting)
+    click.echo(f"Noted: the answer to {_named(about)} was good.")
+    _learn(home, config, merge_options(ctx, options), waits=wait)
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--answer", help="The right answer, in your words; - reads it from standard input.")
+@click.option("--wait", is_flag=True, help="Wait until it is learnt.")
+@click.option("--json", "as_json", is_flag=True, help="Print Claude's new answer as one JSON object.")
+@budget
+@settings
+@click.pass_context
+def bad(
+    ctx: click.Context,
+    /,
+    number: int | None,
+    answer: str | None,
+    wait: bool,
+    as_json: bool,
+    budget: float | None,
+    **options: Any,
+) -> None:
+    """Say that the last answer, or the answer to question NUMBER, was bad, and have Claude answer it anew.
+
+    The bad answer is not given again. With --answer yours takes its place, and Claude is not asked.
+
+    \b
+    Examples:
+      shammah bad
+      shammah bad 12 --answer "It is port 8443."
+    """
+    since = time.perf_counter()
+    home, config = home_and_config(ctx, options, {"budget": {"month": budget}})
+    from shammah_mlx.cli.terminal import this_terminal
+    from shammah_mlx.home.hindsight import give_feedback
+
+    text = None if answer is None else _read_answer(answer, config.max_query_bytes)
+    terminal = this_terminal()
+    about = give_feedback(home, config, number, good=False, answer=text, terminal=terminal, on_wait=say_waiting)
+    chosen = {**merge_options(ctx, options), "budget": budget}
+    if text is not None:
+        click.echo(f"Noted: the answer to {_named(about)} was bad. Yours takes its place.")
+        _learn(home, config, chosen, waits=wait)
+        return
+    with Screen(as_json=as_json) as screen:
+        if not as_json:
+            screen.note(f"Noted: the answer to {_named(about)} was bad. Asking Claude again.")
+        exit_code = _ask_again(about, home, config, chosen, screen, since=since, waits=wait)
+    ctx.exit(exit_code)
+
+
+def _ask_again(
+    about: "Interaction",
+    home: "Path",
+    config: "Config",
+    chosen: dict[str, Any],
+    screen: Screen,
+    *,
+    since: float,
+    waits: bool,
+) -> int:
+    """Have Claude answer a question again, in the place of its conversation that it has; return the exit code.
+
+    Raises:
+        ShammahError: there is no answer.
+    """
+    from shammah_mlx.cli.answering import answer
+    from shammah_mlx.server.protocol import AskRequest
+
+    request = about.request
+    wanted = AskRequest(
+        request.query.text,
+        forced_source="claude",
+        waits=waits,
+        terminal=request.terminal,
+        unhelpful=request.number,
+    )
+    has_settings = any(value is not None for name, value in chosen.items() if name != "home")
+    return answer(home, config, wanted, chosen, screen, since=since, in_process=has_settings)
+
+
+def _read_answer(given: str, limit: int) -> str:
+    """Return the answer that was given, or the text on standard input for `-`.
+
+    Raises:
+        BadInputError: it is too long, or not valid UTF-8.
+    """
+    text = sys.stdin.buffer.read(limit + 1).decode("utf-8", "surrogateescape") if given == "-" else given
+    check_text("the answer", text, limit)
+    return text.strip()
+
+
+def _named(about: "Interaction") -> str:
+    return f"question {about.request.number} ({one_line(about.request.query.text)})"
+
+
+def _learn(home: "Path", config: "Config", chosen: dict[str, Any], *, waits: bool) -> None:
+    """Have it learnt by the home's service, in this process if the command waits, or in the background."""
+    from shammah_mlx.server import client
+
+    if client.is_served(home):
+        return  # it learns by itself
+    try:
+        if waits:
+            learn_here(home, config, wait=True)
+        else:
+            start_learning(home, chosen)
+    except (KeyboardInterrupt, OSError):  # what was said is journalled
+        click.echo(LEARNING_POSTPONED, err=True)

@@ -1,0 +1,67 @@
+"""What the user said of answers, in the journal's file. Learnt in one order with the interactions."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from shammah_mlx.errors import BadStateError
+from shammah_mlx.events import Feedback
+
+
+class FeedbackRows:
+    """The table `feedback`."""
+
+    def __init__(self, database: sqlite3.Connection, path: Path) -> None:
+        self._db, self._path = database, path
+
+    def insert(self, feedback: Feedback) -> None:
+        """Store new feedback; the caller has a transaction."""
+        row = (feedback.number, feedback.about, msgspec.json.encode(feedback).decode())
+        self._db.execute("INSERT INTO feedback (number, about, record) VALUES (?, ?, ?)", row)
+
+    def after(self, number: int) -> Iterator[Feedback]:
+        """Yield the feedback after `number` in order, without what was archived."""
+        rows = self._db.execute(
+            "SELECT record FROM feedback WHERE number > ? AND NOT set_aside ORDER BY number", (number,)
+        ).fetchall()
+        return (self._decoded(record) for (record,) in rows)
+
+    def about(self, number: int) -> Feedback | None:
+        """Return what the user said last of the answer of an interaction."""
+        row = self._db.execute(
+            "SELECT record FROM feedback WHERE about = ? AND NOT set_aside ORDER BY number DESC LIMIT 1", (number,)
+        ).fetchone()
+        return None if row is None else self._decoded(row[0])
+
+    def own_answer(self, number: int) -> str | None:
+        """Return the answer that the user gave in place of an interaction's, if that is his last word on it."""
+        said = self.about(number)
+        return None if said is None else said.answer or None
+
+    def find(self, number: int) -> Feedback | None:
+        """Return the feedback of this number, archived or not, if there is any."""
+        row = self._db.execute("SELECT record FROM feedback WHERE number = ?", (number,)).fetchone()
+        return None if row is None else self._decoded(row[0])
+
+    def every(self) -> Iterator[Feedback]:
+        """Yield all feedback in order, archived or not."""
+        rows = self._db.execute("SELECT record FROM feedback ORDER BY number").fetchall()
+        return (self._decoded(record) for (record,) in rows)
+
+    def count_after(self, number: int) -> int:
+        """Return how much feedback comes after `number`, without what was archived."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM feedback WHERE number > ? AND NOT set_aside", (number,)
+        ).fetchone()
+        return int(count)
+
+    def _decoded(self, record: str) -> Feedback:
+        try:
+            return msgspec.json.decode(record, type=Feedback)
+        except msgspec.DecodeError as error:
+            raise BadStateError(
+                f"{self._path}: what was said of an answer is damaged",
+                "restore the file from a backup, or use another --home",
+            ) from error
