@@ -44,12 +44,13 @@ def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
 
     If another process is learning, wait for it, or else return None.
     """
+    from shammah_mlx.framework.redaction import redaction_by
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home), judge=config.judge, privacy=config.privacy)
+    claude = Claude(config.teacher, find_credential(home), judge=config.judge, redaction=redaction_by(config.privacy))
     opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin, relearning=relearning)
     with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
         return assistant.learn_all(learning, wait=wait)

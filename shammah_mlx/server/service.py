@@ -26,6 +26,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Announce, AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import loop
+from shammah_mlx.framework.redaction import redaction_by
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.home.journal import Journal
@@ -225,7 +226,12 @@ class Service:
             raise AwayError("the home is being changed by another command", "ask again when that is done")
         if self._assistant is None:
             self.config, self._is_warm = self._read_config(), False
-            claude = Claude(self.config.teacher, self._credential, judge=self.config.judge, privacy=self.config.privacy)
+            claude = Claude(
+                self.config.teacher,
+                self._credential,
+                judge=self.config.judge,
+                redaction=redaction_by(self.config.privacy),
+            )
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,

@@ -8,25 +8,37 @@ import functools
 import os
 import re
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
 import msgspec
 
-from shammah_mlx.config import JudgeConfig, PrivacyConfig, TeacherConfig
+from shammah_mlx.config import JudgeConfig, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
 from shammah_mlx.teacher.identity import OUR_VIA, origin
 from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
 from shammah_mlx.teacher.keys import BASE_URL, Credential
 from shammah_mlx.teacher.outages import explained, kind_of, outage, words_of
-from shammah_mlx.teacher.redaction import Redaction
 from shammah_mlx.teacher.reply import ReplyBuilder
 
 if TYPE_CHECKING:
     import httpx2
     from anthropic import APIRequest, APIResponse, CallNext, MiddlewareCallable
     from anthropic.types import MessageParam
+
+
+class Redaction(Protocol):
+    """Hides the secrets of one query."""
+
+    def hide(self, query: Query) -> Query | None:
+        """Return the query with stand-ins; None if something in it still looks like a secret."""
+
+    def restore(self, text: str) -> str:
+        """Return a text with the secrets in their places."""
+
+    def restoring(self, show: Show) -> tuple[Show, Callable[[], None]]:
+        """Return what shows a text's pieces with the secrets in their places, and what shows the rest at the end."""
 
 
 class _Call(NamedTuple):
@@ -60,11 +72,11 @@ class Claude:
         credential: Credential | None,
         base_url: str | None = None,
         judge: JudgeConfig | None = None,
-        privacy: PrivacyConfig | None = None,
+        redaction: Callable[[Query], Redaction] | None = None,
     ) -> None:
         self._config, self._credential, self._base_url = config, credential, base_url
         self._judge = JudgeConfig() if judge is None else judge
-        self._hides_secrets = privacy is not None and privacy.secrets == "redact"
+        self._redaction = redaction
         self.origin = origin(base_url or os.environ.get(BASE_URL, "").strip())
         self._response: httpx2.Response | None = None  # of the latest call for a reply, once it has begun
         self._is_hung_up = False
@@ -74,9 +86,9 @@ class Claude:
 
         An exception of `show` is raised again after the connection is closed.
         """
-        if not self._hides_secrets:
+        if self._redaction is None:
             return self._ask(query, show)
-        redaction = Redaction(query)
+        redaction = self._redaction(query)
         hidden = redaction.hide(query)
         if hidden is None:
             return outage("not_hidden")

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shammah_mlx.events import Exchange, Query
-from shammah_mlx.teacher.redaction import Redaction
+from shammah_mlx.framework.redaction import Redaction
 from shammah_mlx.text.sensitive import holds_secret
 
 KEY = "sk-ant-api03-" + "q7Zt4Lw9Xc2Vb8Nm5Kj3Hg6Fd1Sa0PoIuYtR"

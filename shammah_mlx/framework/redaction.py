@@ -4,10 +4,16 @@ from collections.abc import Callable
 
 import msgspec
 
+from shammah_mlx.config import PrivacyConfig
 from shammah_mlx.events import Exchange, Query, Show
 from shammah_mlx.text.sensitive import found_secrets, holds_secret
 
 STAND_IN = "[SECRET_{}]"  # brackets, so that the rules do not take it for a secret itself
+
+
+def redaction_by(privacy: PrivacyConfig) -> "Callable[[Query], Redaction] | None":
+    """Return what hides the secrets of a query; None if the settings let them be sent, or the query not."""
+    return Redaction if privacy.secrets == "redact" else None
 
 
 class Redaction:
