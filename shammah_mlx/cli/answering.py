@@ -37,7 +37,7 @@ class OpenHome(NamedTuple):
     """A home, open in this process."""
 
     assistant: "Assistant"
-    hang_up: Callable[[], None]  # ends what Claude is saying
+    hang_up: Callable[[], bool]  # ends what Claude is saying; False: he says nothing
 
 
 Opening = Callable[[], AbstractContextManager[OpenHome]]

@@ -72,3 +72,24 @@ def test_what_cannot_be_said_is_refused(shammah: Shammah, claude: Loopback, home
         refused = shammah(*arguments)
         assert (refused.exit_code, reason in refused.stderr) == (1, True), refused.stderr
     assert len(claude.requests) == 1
+
+
+def test_log_and_why_show_what_was_said(shammah: Shammah, claude: Loopback) -> None:
+    shammah("ask", QUESTION)
+    shammah("bad", "--answer", OWN)
+    assert f"(bad) {QUESTION}" in shammah("log").stdout
+    assert f"you said: bad, and answered:\n{OWN}" in shammah("log", "1").stdout
+    shown = shammah("why", "1").stdout
+    assert "you said" in shown
+    assert "bad, and gave your own answer" in shown
+    assert json.loads(shammah("why", "1", "--json").stdout)["feedback"] == "bad"
+
+
+def test_a_chat_goes_on_from_the_corrected_answer(shammah: Shammah, claude: Loopback) -> None:
+    answers = iter((WRONG, RIGHT, "Because.", "Yes."))
+    claude.default_to(reply(lambda _: next(answers)))
+    told = shammah("chat", "--wait", stdin=f"{QUESTION}\n/bad\n/good\nwhy?\n/bad {OWN}\nreally?\n")
+    assert "question 2" in told.stdout  # that `/good` speaks of
+    asked = [[message["content"] for message in request.body["messages"]] for request in claude.requests]
+    assert asked[2] == [QUESTION, RIGHT, "why?"]
+    assert asked[3] == [QUESTION, RIGHT, "why?", OWN, "really?"]

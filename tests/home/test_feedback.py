@@ -9,18 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from shammah_mlx.config import Config, JudgeConfig
+from shammah_mlx.config import Config, JudgeConfig, PrivacyConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, Feedback, ForcedSource, Interaction, Outage, Query, Reply
+from shammah_mlx.events import AskOptions, Exchange, Feedback, ForcedSource, Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
 from shammah_mlx.home.hindsight import give_feedback
+from shammah_mlx.home.importing import KNOWN, sift
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.overview import read_overview
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Scripted
+from shammah_mlx.transcripts.found import Found
 from tests.conftest import with_tiny_decoder
 from tests.fakes import reply
 
@@ -158,7 +160,7 @@ def test_an_answer_newer_than_the_bad_one_stays(opened: Open) -> None:
 def labels(home: Home) -> list[float]:
     home.assistant.save()
     state = home.assistant.roles.state()
-    return [round(float(label), 3) for label in state["validator"]["repeat.labels"].tolist()]  # type: ignore[union-attr]
+    return [round(float(label), 3) for label in state["validator"]["repeat.labels"].tolist()]  # type: ignore[union-attr, arg-type]
 
 
 def test_router_and_validator_are_told_the_truth(opened: Open) -> None:
@@ -321,6 +323,63 @@ def test_the_same_said_twice_is_stored_once(opened: Open) -> None:
         home.say(1, good=True)
     with closing(Journal(home.path / "journal.db")) as journal:
         assert [said.good for said in journal.feedback.every()] == [True]
+
+
+def test_a_conversation_goes_on_from_the_corrected_answer(opened: Open) -> None:
+    home = opened(reply(WRONG), reply(RIGHT))
+    home.ask()
+    home.say(1, good=False)
+    again = home.assistant.ask(home.assistant.asked(1), options=AskOptions("claude", unhelpful=1))
+    assert isinstance(again, Interaction)
+    assert again.request.conversation == 1
+    assert home.assistant.continued("why?").history == (Exchange(QUESTION, RIGHT),)
+    home.say(2, good=False, answer=OWN)
+    assert home.assistant.continued("why?", conversation=1).history == (Exchange(QUESTION, OWN),)
+
+
+def test_last_is_the_last_question_of_this_terminal(opened: Open) -> None:
+    home = opened(reply(WRONG), reply(RIGHT))
+    home.assistant.ask(Query(QUESTION), options=AskOptions(terminal=1))
+    home.assistant.ask(Query("Who painted the night watch?"), options=AskOptions(terminal=2))
+    for terminal, number in ((1, 1), (2, 2), (3, 2)):
+        about = give_feedback(home.path, home.config, None, good=True, terminal=terminal)
+        assert about.request.number == number
+
+
+def test_what_the_settings_keep_here_stays_here(opened: Open) -> None:
+    first = opened(reply(WRONG))
+    first.ask()
+    first.ask(in_person=True)
+    private = msgspec.structs.replace(settings(), privacy=PrivacyConfig(never_forward=("terrace",)))
+    second = opened(config=private)  # a teacher that has nothing to say, and fails if it is asked
+    again = second.assistant.ask(Query(QUESTION), options=AskOptions(in_person=True))
+    assert isinstance(again, Outage)
+    assert again.kind == "stays_here"
+    for answer, reason in ((None, "keep this question on this machine"), ("On a terrace.", "do not let this answer")):
+        with pytest.raises(BadInputError, match=reason):
+            give_feedback(second.path, private, 1, good=False, answer=answer)
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
+def test_an_answer_given_without_the_conversation_is_bad_without_it(opened: Open, learns: bool) -> None:
+    risk = msgspec.structs.replace(settings().risk, max_bad_rate=1.0)
+    text, said = "how do I boil an egg", (Exchange("which moons has Mars?", "Phobos and Deimos."),)
+    home = opened(reply(WRONG), OFFLINE, config=msgspec.structs.replace(settings(), risk=risk))
+    home.ask(text)
+    turn = home.assistant.ask(Query(text, history=said), options=AskOptions(in_chat=True))
+    assert isinstance(turn, Interaction)
+    assert (turn.source, turn.request.alone) == ("repeat", True)
+    home.say(turn.request.number, good=False, learns=learns)
+    assert home.assistant.ask(Query(text)) == OFFLINE
+
+
+def test_an_import_brings_back_nothing_older_than_a_complaint(opened: Open) -> None:
+    home = opened(reply(WRONG))
+    home.ask()
+    home.now += 100.0
+    home.say(1, good=False, answer=OWN)
+    for at, skipped in ((home.now - 50.0, {KNOWN: 1}), (home.now + 50.0, {})):
+        assert sift(home.path, home.config, [("llm", Found(QUESTION, WRONG, at=at))], 2e9).skipped == skipped
 
 
 def test_feedback_has_legal_shapes_only() -> None:
