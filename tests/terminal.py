@@ -1,4 +1,4 @@
-"""A terminal for the program in this process: standard output and standard error lead to it."""
+"""A terminal for the program in this process: all three standard streams lead to it."""
 
 import fcntl
 import os
@@ -34,7 +34,8 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, self._columns, 0, 0))
         self._theirs = theirs
         self._streams = [os.fdopen(os.dup(theirs), "w", encoding="utf-8") for _ in ("stdout", "stderr")]
-        for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
+        self._streams.append(os.fdopen(os.dup(theirs), encoding="utf-8"))
+        for name, stream in zip(("stdout", "stderr", "stdin"), self._streams, strict=True):
             self._patch.setattr(sys, name, stream)
         self._patch.setenv("TERM", "xterm")
         self._patch.delenv("NO_COLOR", raising=False)

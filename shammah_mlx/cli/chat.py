@@ -98,7 +98,8 @@ def chat(
     def run(name: str, words: Sequence[str]) -> None:
         if name != "why":
             kept.close()  # what was learnt may have to change, for which the home must be free
-        _run_command(ctx, name, words, {**chosen, "home": home})
+        waiting = ["--wait"] if wait and name != "why" else []
+        _run_command(ctx, name, [*words, *waiting], {**chosen, "home": home})
         if name == "bad" and talk.conversation.number is not None:
             talk.conversation.add(find_last_turn(home, talk.conversation.number, terminal))  # Claude's new answer
 

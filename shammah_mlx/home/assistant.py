@@ -127,8 +127,8 @@ class Assistant:
 
     def is_budget_spent(self) -> bool:
         """Say whether this month's spending has reached the budget."""
-        budget, now = self.config.budget, self._options.clock()
-        return budget.is_set and self.ledger.spent_since(month_start(now)) >= budget.month
+        budget = self.config.budget
+        return budget.is_set and self.ledger.spent_since(month_start(self._options.clock())) >= budget.month
 
     def ask(
         self,

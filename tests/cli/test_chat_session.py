@@ -129,7 +129,7 @@ def test_feedback_and_why_are_about_the_last_question_of_this_chat() -> None:
     assert fakes.ran == [
         ("good", ["1"]),
         ("bad", ["1"]),
-        ("bad", ["1", "--answer", "it has two"]),
+        ("bad", ["1", "--answer=it has two"]),
         ("why", ["1"]),
         ("why", ["7"]),
     ]

@@ -89,6 +89,7 @@ def test_without_the_journal_the_line_says_less() -> None:
     assert line(served("repeat"), None, NOW) == "from memory"
 
 
+@pytest.mark.settings(BOLD.replace("audits = []", "audits = []\nagain_minutes = 0"))
 def test_a_question_is_counted_each_time_it_was_asked(shammah: Shammah, claude: Loopback) -> None:
     asked = [shammah("ask", "how do I boil an egg").stderr for _ in range(4)]
     assert asked == ["Claude ($0.0002)\n", *(f"from memory, asked {often} today\n" for often in OFTEN)]
@@ -137,7 +138,7 @@ def test_what_claude_says_about_an_error_reaches_the_user_and_nobody_else(
         (("why", "--json"), 1, "nothing was asked yet"),
         (("why", "--json", "0"), 2, "0 is not in the range"),
         (("status", "--json", "--preset", "nonsense"), 1, "no preset 'nonsense'"),
-        (("models", "--json", "--max-bad-rate", "nan"), 2, "nan is not a number"),
+        (("models", "--json", "--max-bad-rate", "nan"), 2, "'nan' is not above 0"),
     ],
 )
 def test_an_error_is_an_object_where_json_is_wanted(

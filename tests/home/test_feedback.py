@@ -333,7 +333,7 @@ def test_a_conversation_goes_on_from_the_corrected_answer(opened: Open) -> None:
     assert isinstance(again, Interaction)
     assert again.request.conversation == 1
     assert home.assistant.continued("why?").history == (Exchange(QUESTION, RIGHT),)
-    home.say(2, good=False, answer=OWN)
+    home.say(again.request.number, good=False, answer=OWN)
     assert home.assistant.continued("why?", conversation=1).history == (Exchange(QUESTION, OWN),)
 
 
