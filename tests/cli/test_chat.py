@@ -42,7 +42,7 @@ def test_the_lines_of_a_pipe_are_the_questions_of_one_conversation(shammah: Sham
         shammah, "which moons has Mars?", "", '"""and', 'Saturn?"""', "/new", "who founded Rome?"
     )
     assert printed == "You asked: which moons has Mars?\nYou asked: and\nSaturn?\nYou asked: who founded Rome?\n"
-    assert (told.count("claude (claude-sonnet-5-5)"), code) == (3, 0)
+    assert (told.count("Claude ($"), code) == (3, 0)
     assert "Continuing after" not in told
     assert questions(claude) == [
         ["which moons has Mars?"],
@@ -59,7 +59,7 @@ def test_a_turn_that_stands_alone_is_answered_from_memory_and_the_next_one_knows
     claude.default_to(reply("That is so."))  # no question, to which the next turn could be the reply
     printed, told, _ = chat(shammah, "/claude which moons has Mars?", LEARNT[0], "and then?")
     assert f"You asked: {LEARNT[0]}\n" in printed
-    assert "repeat (shammah-default)" in told
+    assert "from memory" in told
     asked = questions(claude)[len(LEARNT) :]
     assert asked == [["which moons has Mars?"], ["which moons has Mars?", LEARNT[0], "and then?"]]
     again, _, _ = chat(shammah, "/claude which moons has Mars?", "/claude I am a vegetarian", LEARNT[0])
@@ -194,7 +194,7 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends_the_chat(home: Pa
     with Terminal() as terminal:
         terminal.wait_for(AT_PROMPT)
         terminal.type(b"which moons has Mars?\r")
-        terminal.wait_for(b"Mars has ")
+        terminal.wait_for(b"Mars has")
         terminal.type(CTRL_C)
         terminal.wait_for(b"Stopped.")
         terminal.wait_for(AT_PROMPT)
