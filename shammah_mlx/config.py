@@ -320,7 +320,7 @@ class RiskConfig(_Frozen, frozen=True):
 
     max_bad_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0  # of the answers served locally; 1 promises nothing
     caution: Amount = 0.75  # standard deviations of the fitted curve, added to the rate it gives
-    caution_written: Amount = 1.5  # the same for the decoder's drafts, if more: it learns, so their curve shifts
+    caution_written: Amount = 1.5  # the same for the decoder's drafts: it learns, so their curve shifts
     offset_strength: Strength = 10.0  # of the prior that scores are honest: 1 sd is 0.32 in log-odds
     slope_strength: Strength = 60.0  # of the prior that the slope is 1: 1 sd is 13 %
     known: Amount = 60.0  # measured drafts above a threshold before it counts: fewer can't tell 5 % from 10 %

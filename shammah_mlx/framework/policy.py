@@ -168,8 +168,7 @@ def thresholds(
 
     promised = score_counts if config.risk.promises else {}
     risk = config.risk
-    caution = max(risk.caution, risk.caution_written)
-    written = msgspec.structs.replace(risk, caution=caution, known=risk.known_written)
+    written = msgspec.structs.replace(risk, caution=risk.caution_written, known=risk.known_written)
     return {
         source: choose(
             counts,

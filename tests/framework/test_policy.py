@@ -462,7 +462,7 @@ def test_what_the_decoder_wrote_is_served_with_more_caution() -> None:
     recall, decoder = candidates()
     assert recall < decoder < 1.0
     assert candidates(caution=1.5) == [decoder, decoder]
-    assert candidates(caution_written=0.0) == [recall, recall]
+    assert candidates(caution_written=config.risk.caution) == [recall, recall]
     assert candidates(known_written=1e4) == [recall, 1.0]
 
 
