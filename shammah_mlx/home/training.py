@@ -319,6 +319,7 @@ class Training:
             self.roles.load(arrays, changed, lambda: self._replies_again(manifest.cursor))
         except ValueError as error:
             raise self._misfit(error) from error
+        self.is_remade = self.is_remade and not changed  # other settings may be tried without a trace
         kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
         self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
