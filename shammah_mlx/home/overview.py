@@ -22,6 +22,7 @@ from shammah_mlx.events import (
     Outcome,
     ScoredDraft,
     Source,
+    source_counted,
 )
 from shammah_mlx.framework import policy
 from shammah_mlx.framework.metrics import Tally, usual_doubt
@@ -223,11 +224,13 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
 def _thresholds(config: Config, manifest: Manifest | None, asked_here: int) -> dict[DraftSource, float | None]:
     """Return what the next draft of each source must exceed for `max_bad_rate`; None: nothing is served."""
     known = manifest.score_counts if manifest else {}
-    score_counts = {source: known.get(source, nothing) for source, nothing in no_counts(config).items()}
+    score_counts = {name: known.get(name, nothing) for name, nothing in no_counts(config).items()}
     usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
     audit_rate = band_value(config.policy.audits, asked_here) or 0.0
     found = policy.thresholds(score_counts, audit_rate, usual, config)
-    return {source: threshold.serve if threshold.serve < 1.0 else None for source, threshold in found.items()}
+    return {
+        source_counted(name): threshold.serve if threshold.serve < 1.0 else None for name, threshold in found.items()
+    }
 
 
 def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:
@@ -332,7 +335,7 @@ def _explained(
     interaction: Interaction, scored: ScoredDraft, config: Config, dates: Mapping[int, str | None], *, stood: bool
 ) -> ExplainedDraft:
     by_score = msgspec.structs.replace(config.policy, max_other_answer=1.0)
-    threshold = interaction.request.thresholds.get(scored.draft.source)
+    threshold = interaction.request.thresholds.get(scored.draft.counted_as)
     return ExplainedDraft(
         source=scored.draft.source,
         from_id=scored.draft.from_id,

@@ -214,6 +214,15 @@ class Memory:
         refuted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
         return None if index is None or len(index) < self._config.fewest else index.propose(question, refuted)
 
+    def proposing(self) -> dict[int, int]:
+        """Return the contexts with enough questions to propose something, each with the number of one, largest first.
+
+        Of contexts that are equally large the one that was asked in first comes first.
+        """
+        large = [numbers for numbers in self._numbers.items() if len(numbers[1]) >= self._config.fewest]
+        large.sort(key=lambda numbers: (-len(numbers[1]), numbers[1][0]))
+        return {context: numbers[0] for context, numbers in large}
+
     def leave_each_out(self, give_way: GiveWay = do_nothing) -> tuple[np.ndarray, np.ndarray]:
         """Ask each of the latest questions with itself left out, in pieces that give way.
 

@@ -95,7 +95,7 @@ def test_a_command_that_destroys_must_be_surer() -> None:
 
 
 def test_a_promise_raises_the_minimum_and_never_lowers_it() -> None:
-    def threshold(serve: float) -> dict[DraftSource, Threshold]:
+    def threshold(serve: float) -> dict[str, Threshold]:
         return {"recall": Threshold(candidate=serve, serve=serve, offset=0.0, slope=1.0)}
 
     draft = scored(0.9, source="recall")
@@ -134,7 +134,7 @@ def test_focused_audits_keep_the_schedules_rate_on_average(accepted: list[float]
 
 
 def test_what_was_measured_says_how_doubtful_a_draft_is_not_the_validator() -> None:
-    worse: dict[DraftSource, Threshold] = {"decoder": Threshold(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
+    worse: dict[str, Threshold] = {"decoder": Threshold(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
     taken, plain = (
         make_request(300, audit_rate=0.2, usual_doubt=0.005, thresholds=worse),
         make_request(300, audit_rate=0.2, usual_doubt=0.005),
@@ -453,7 +453,7 @@ def test_what_the_decoder_wrote_is_served_with_more_caution() -> None:
         score = chance.uniform(0.5, 1.0)
         seen = Observation(score, "shadow", float(chance.random() > score), 1.0)
         measured = record(measured, seen, HONEST, config.risk)
-    counted: dict[DraftSource, ScoreCounts] = {"recall": measured, "decoder": measured}
+    counted: dict[str, ScoreCounts] = {"recall": measured, "decoder": measured}
 
     def candidates(**changes: float) -> list[float]:
         changed = msgspec.structs.replace(config, risk=msgspec.structs.replace(config.risk, **changes))

@@ -260,7 +260,7 @@ def test_what_the_router_would_not_try_is_not_counted() -> None:
 def test_where_nothing_is_promised_nothing_is_kept() -> None:
     unbound = msgspec.structs.replace(DEFAULT, risk=RiskConfig())
     forwarded = msgspec.structs.replace(Interaction.forwarded(make_request(), LOCAL, reply()), drafts=scored(BAD))
-    kept: dict[DraftSource, ScoreCounts] = {"recall": fed(ScoreCounts(), honest(8, 20))}
+    kept: dict[str, ScoreCounts] = {"recall": fed(ScoreCounts(), honest(8, 20))}
     assert add_interaction(kept, forwarded, unbound) == kept  # nor lost: the promise may be made again
     assert add_interaction(kept, forwarded, DEFAULT, ["recall"]) == kept  # of other parts
 
@@ -365,7 +365,7 @@ def test_bad_answers_of_claude_himself_are_allowed() -> None:
     assert after.feedback == pytest.approx(0.5 - 0.01 * 0.15 / served.shown)
 
 
-def repeats(count: int, evidence: float, config: RiskConfig) -> dict[DraftSource, ScoreCounts]:
+def repeats(count: int, evidence: float, config: RiskConfig) -> dict[str, ScoreCounts]:
     """Count repeats of which one in ten looks bad."""
     counts = ScoreCounts()
     for index in range(count):
