@@ -125,6 +125,7 @@ class ExplainedDraft(
     other_answer: float  # probability, by the words that changed, that its question has another answer
     max_other_answer: float  # what today's settings allow of it; above, the draft is held back
     from_at: str | None = None  # when the interaction that it came from was asked, ISO 8601
+    from_model: str | None = None  # the model that was asked then; None: it is no matter of that
 
 
 class Explanation(
@@ -251,6 +252,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         questions = journal.questions(near.number for near in interaction.decision_context.nearest)
         dates = {number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()}
+        models = _other_models(interaction, journal)
         learnt, said = _learnt(interaction, journal, home, config), journal.feedback.about(interaction.request.number)
     explanation = Explanation(
         query_id=interaction.request.number,
@@ -266,7 +268,12 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         features=interaction.decision_context.features,
         drafts=tuple(
             _explained(
-                interaction, scored, config, dates, stood=place == 0 and interaction.audit_probability is not None
+                interaction,
+                scored,
+                config,
+                dates,
+                models,
+                stood=place == 0 and interaction.audit_probability is not None,
             )
             for place, scored in enumerate(interaction.drafts)
         ),
@@ -331,8 +338,21 @@ def _mentioned(interaction: Interaction) -> list[int]:
     return nearest + [scored.draft.entry for scored in interaction.drafts if scored.draft.entry]
 
 
+def _other_models(interaction: Interaction, journal: Journal) -> dict[int, str | None]:
+    """Return the model of each interaction that a draft was borrowed from, unless it was erased."""
+    entries = {each.draft.entry for each in interaction.drafts if each.draft.entry and each.draft.pair}
+    found = {entry: journal.find(entry) for entry in entries}
+    return {entry: lender.request.query.model for entry, lender in found.items() if lender is not None}
+
+
 def _explained(
-    interaction: Interaction, scored: ScoredDraft, config: Config, dates: Mapping[int, str | None], *, stood: bool
+    interaction: Interaction,
+    scored: ScoredDraft,
+    config: Config,
+    dates: Mapping[int, str | None],
+    models: Mapping[int, str | None],
+    *,
+    stood: bool,
 ) -> ExplainedDraft:
     by_score = msgspec.structs.replace(config.policy, max_other_answer=1.0)
     threshold = interaction.request.thresholds.get(scored.draft.counted_as)
@@ -351,4 +371,5 @@ def _explained(
         other_answer=scored.draft.features.get(OTHER_ANSWER, 0.0),
         max_other_answer=config.policy.max_other_answer,
         from_at=dates.get(scored.draft.entry or 0),
+        from_model=models.get(scored.draft.entry or 0),
     )

@@ -12,19 +12,26 @@ import numpy as np
 
 from shammah_mlx.config import LogisticConfig
 from shammah_mlx.events import DraftSource, Query, counted_as
+from shammah_mlx.learners.features import NO_PROPOSAL, UNCHANGED
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import Memory
-from shammah_mlx.learners.neighbours import Proposal
+from shammah_mlx.learners.neighbours import Entry
 from shammah_mlx.learners.past import Lookup
 from shammah_mlx.teacher.identity import is_claude
 
 MOST_KIN = 3  # contexts asked for one question: each is held in memory, and takes a millisecond
 
 
+OTHER_TEXT = {"same text": 0.0, "days": 0.0, "agreed": 0.0, "disagreed": 0.0}
+"""Features of an answer to a question in other words: its age is part of the trust in it."""
+SAME_TEXT = {**NO_PROPOSAL, "trust": 0.0, "changed": UNCHANGED, "same text": 1.0}
+"""Features of an answer to the same text, beside those of a repeat: no memory has to be trusted that it fits."""
+
+
 class Borrowed(msgspec.Struct, frozen=True):
     """An answer that a context proposes for a question asked in another one."""
 
-    proposal: Proposal
+    entry: Entry
     features: dict[str, float]
     pair: str  # of the contexts: see `Draft.pair`
 

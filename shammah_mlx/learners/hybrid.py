@@ -161,7 +161,7 @@ class HybridRoles(PersistentRoles):
             borrowed = self._proposals.borrowed(query, source)
             if borrowed is None:
                 return None
-            draft = self._recalled(borrowed.proposal.entry, source, self._with_other_answer(borrowed.features))
+            draft = self._recalled(borrowed.entry, source, self._with_other_answer(borrowed.features))
             return msgspec.structs.replace(draft, pair=borrowed.pair)
         if proposal is None:
             return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from shammah_mlx.config import RecallConfig
 from shammah_mlx.events import BORROWED, DraftSource, Interaction, Query, pair_of
-from shammah_mlx.learners.borrowing import Borrowed, KinContexts
+from shammah_mlx.learners.borrowing import OTHER_TEXT, SAME_TEXT, Borrowed, KinContexts
 from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
@@ -89,20 +89,32 @@ class Proposals:
         return self._propose(query, question)
 
     def _borrow(self, query: Query, source: DraftSource) -> Borrowed | None:
-        """Return the proposal that is trusted most of those that kin contexts make; the first one, if two are equal."""
+        """Return the best answer that a kin context has: one to the same text, or else the one that is trusted most."""
         question = self._question(query)
         if question is None or wants_another_answer(query):
             return None
         found = []
         for context in self._kin.of(query, source):
-            proposal, features = self._propose(query, msgspec.structs.replace(question, context=context))
-            if proposal is not None and self._is_claudes(proposal.entry):
-                found.append(Borrowed(proposal, features, pair_of(context, question.context)))
-        return max(found, key=lambda borrowed: borrowed.features["trust"], default=None)
+            lent = self._lent(query, msgspec.structs.replace(question, context=context))
+            if lent is not None and self._is_claudes(lent[0]):
+                found.append(Borrowed(*lent, pair_of(context, question.context)))
+        return max(found, key=lambda one: (one.features["same text"], one.features["trust"]), default=None)
+
+    def _lent(self, query: Query, question: Question) -> tuple[Entry, Features] | None:
+        """Return what a kin context, that of `question`, has for the query: the answer to the same text before others.
+
+        Trust is learnt by leaving questions out, so it knows nothing of one that is asked again.
+        """
+        if (repeated := self.repeat_of(query, self._memory.same(question))) is not None:
+            return repeated[0], {**SAME_TEXT, **repeated[1]}
+        proposal, features = self._propose(query, question)
+        return proposal and (proposal.entry, {**OTHER_TEXT, **features})
 
     def _is_claudes(self, entry: Entry) -> bool:
-        reply = self._lookup(entry.number).reply
-        return reply is not None and reply.by_user is not True
+        """Say whether Claude gave an answer: the user's own stands for his question in its own context."""
+        known = self._lookup(entry.number)
+        is_by_user = known.reply is None or known.reply.by_user is True
+        return not is_by_user and known.request.forced_source != "local"
 
     def _propose(self, query: Query, question: Question) -> tuple[Proposal | None, Features]:
         """Return what the question's context, the query's own or a kin one, proposes for the query."""

@@ -81,7 +81,7 @@ class ProposalsAhead:
     def borrowed(self, query: Query, source: DraftSource) -> Borrowed | None:
         """Return what kin contexts propose, by the same rule."""
         borrowed = self._learnt.borrowed(query, source)
-        is_bad = borrowed is not None and borrowed.proposal.entry.number in self._unlearnt.bad
+        is_bad = borrowed is not None and borrowed.entry.number in self._unlearnt.bad
         return None if is_bad or self._unlearnt.changes_answer else borrowed
 
     def repeat(self, query: Query) -> tuple[Entry, Features] | None:
