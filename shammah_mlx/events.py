@@ -163,6 +163,12 @@ def pair_of(learnt_in: int, asked_in: int) -> str:
     return f"{learnt_in:x}>{asked_in:x}"
 
 
+def contexts_of(pair: str) -> tuple[int, int]:
+    """Return the context that drafts of a pair were learnt in, and the one they are for."""
+    learnt_in, _, asked_in = pair.partition(">")
+    return int(learnt_in, 16), int(asked_in, 16)
+
+
 def counted_as(source: DraftSource, pair: str | UnsetType) -> str:
     """Return under which name evidence about drafts of a source is counted."""
     return source if pair is UNSET else f"{source} {pair}"

@@ -25,12 +25,20 @@ from shammah_mlx.events import (
     source_counted,
 )
 from shammah_mlx.framework import policy
-from shammah_mlx.framework.metrics import Tally, usual_doubt
-from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.background import is_learning, last_failure
 from shammah_mlx.home.history import iso_date
 from shammah_mlx.home.journal import Journal, Totals
-from shammah_mlx.home.progress import History, Lacking, MoneyOverview, lacking, read_history, read_money
+from shammah_mlx.home.progress import (
+    Borrowing,
+    History,
+    Lacking,
+    MoneyOverview,
+    lacking,
+    read_borrowing,
+    read_history,
+    read_money,
+    required_scores,
+)
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
@@ -93,6 +101,7 @@ class Overview(
     history: History
     service: bool  # whether a service runs in this home
     missing_files: list[str]  # of the models
+    borrowing: list[Borrowing] = []  # one entry a pair of contexts, the one measured most first
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -175,6 +184,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
     snapshots, path = Snapshots(home, config.state), home / "journal.db"
     budget = config.budget
     spent, history = MoneyOverview(budget_usd=budget.month if budget.is_set else None), History()
+    borrowing: list[Borrowing] = []
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
     if path.exists():
@@ -183,6 +193,8 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
             totals = journal.totals(manifest.cursor if manifest else 0)
             accounts = summarise(journal.after(0), config)
             spent, history = read_money(journal, budget), read_history(journal, totals.journalled)
+            asked_here = manifest.tally.queries + totals.pending - totals.imported if manifest else 0
+            borrowing = read_borrowing(journal, config, manifest, asked_here) if manifest else []
     else:
         manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
     trained = manifest.tally.queries if manifest else 0
@@ -219,6 +231,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         history=history,
         service=is_served,
         missing_files=snapshots.missing(manifest) if manifest else [],
+        borrowing=borrowing,
     )
 
 
@@ -226,12 +239,8 @@ def _thresholds(config: Config, manifest: Manifest | None, asked_here: int) -> d
     """Return what the next draft of each source must exceed for `max_bad_rate`; None: nothing is served."""
     known = manifest.score_counts if manifest else {}
     score_counts = {name: known.get(name, nothing) for name, nothing in no_counts(config).items()}
-    usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
-    audit_rate = band_value(config.policy.audits, asked_here) or 0.0
-    found = policy.thresholds(score_counts, audit_rate, usual, config)
-    return {
-        source_counted(name): threshold.serve if threshold.serve < 1.0 else None for name, threshold in found.items()
-    }
+    found = required_scores(config, manifest, score_counts, asked_here)
+    return {source_counted(name): threshold for name, threshold in found.items()}
 
 
 def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:

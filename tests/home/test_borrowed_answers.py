@@ -13,7 +13,7 @@ from shammah_mlx.config import Config, JudgeConfig, RiskConfig
 from shammah_mlx.events import BORROWED, AskOptions, Exchange, ForcedSource, Interaction, Outage, Query
 from shammah_mlx.framework.loop import NOTHING_LOCAL
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
-from shammah_mlx.home.overview import explain
+from shammah_mlx.home.overview import explain, read_overview
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
@@ -180,6 +180,10 @@ def test_a_home_made_again_is_the_same_and_says_where_answers_are_from(home: Pat
     assert recollection.model == A
     _, explanation = explain(home, settings(B), served.request.number)
     assert [(draft.source, draft.from_model) for draft in explanation.drafts] == [("other_model", A)]
+    (pair,) = read_overview(home, settings(B)).borrowing
+    assert (pair.source, pair.from_model, pair.for_model, pair.to_measure) == ("other_model", A, B, ENOUGH)
+    assert pair.measured >= ENOUGH
+    assert pair.threshold is not None
 
 
 def test_a_home_with_one_context_stores_nothing_of_others(opened: Home) -> None:
