@@ -148,6 +148,10 @@ class Memory:
         if (answer := self._answers.get(number)) is not None:
             self._refuted[answer] = self._config.refutations if accepted else self._refuted.get(answer, 0) + 1
 
+    def is_refuted(self, answer: int) -> bool:
+        """Say whether an answer is not proposed until Claude gives it again."""
+        return self._refuted.get(answer, 0) >= self._config.refutations
+
     @property
     def refuted(self) -> list[tuple[int, int]]:
         """Return the answers found wrong since they were last given, each with the number of times."""
@@ -211,7 +215,7 @@ class Memory:
         None if there are too few, or all of these had a refuted answer.
         """
         index = self._index(question.context)
-        refuted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
+        refuted = [answer for answer in self._refuted if self.is_refuted(answer)]
         return None if index is None or len(index) < self._config.fewest else index.propose(question, refuted)
 
     def proposing(self) -> dict[int, int]:

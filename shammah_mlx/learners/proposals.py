@@ -105,10 +105,11 @@ class Proposals:
 
         Trust is learnt by leaving questions out, so it knows nothing of one that is asked again.
         """
-        if (repeated := self.repeat_of(query, self._memory.same(question))) is not None:
+        repeated = self.repeat_of(query, self._memory.same(question))
+        if repeated is not None and not self._memory.is_refuted(repeated[0].answer):
             return repeated[0], {**SAME_TEXT, **repeated[1]}
         proposal, features = self._propose(query, question)
-        return proposal and (proposal.entry, {**OTHER_TEXT, **features})
+        return None if proposal is None else (proposal.entry, {**OTHER_TEXT, **features})
 
     def _is_claudes(self, entry: Entry) -> bool:
         """Say whether Claude gave an answer: the user's own stands for his question in its own context."""

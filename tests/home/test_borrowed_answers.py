@@ -13,6 +13,7 @@ from shammah_mlx.config import Config, JudgeConfig, RiskConfig
 from shammah_mlx.events import BORROWED, AskOptions, Exchange, ForcedSource, Interaction, Outage, Query
 from shammah_mlx.framework.loop import NOTHING_LOCAL
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
+from shammah_mlx.home.hindsight import give_feedback
 from shammah_mlx.home.overview import explain, read_overview
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.home.recovery import rebuild
@@ -42,14 +43,14 @@ def settings(model: str, **risk: Any) -> Config:
 
 
 def answers(says: str) -> Recorded:
-    """Return a teacher who answers everything, in the end the same for the same `says`."""
-    of = {text: text.removeprefix("how do I ").removesuffix("?") for text in QUESTIONS}
-    return Recorded([Row(text, f"To {of[text]}, {says} {hash_word(text)}.") for text in QUESTIONS])
+    """Return a teacher who answers every question; what he says depends on a word."""
+    return Recorded([Row(text, answer_to(text, says)) for text in QUESTIONS])
 
 
-def hash_word(text: str) -> str:
-    """Return a word that no other question's answer has."""
-    return f"the {text.split()[3]}{text.split()[-1].removesuffix('?')} tool"
+def answer_to(text: str, says: str) -> str:
+    """Return an answer that no other question has."""
+    asked = text.removeprefix("how do I ").removesuffix("?")
+    return f"To {asked}, {says} the {asked.replace(' ', '-')} tool."
 
 
 class Home:
@@ -114,7 +115,7 @@ def test_answers_of_another_context_are_served_once_enough_were_measured_in_this
     assert first >= ENOUGH  # each of these was measured, at no call beside Claude's answer
     assert sum(each.called_claude for each in asked) < len(asked) - 5  # from nothing, all of them would
     served = next(each for each in asked if each.source == source and not each.called_claude)
-    assert (served.covered, served.answer) == (True, answers("take").ask(served.request.query).text)
+    assert (served.covered, served.answer) == (True, answer_to(served.request.query.text, "take"))
     assert served.draft is not None
     assert served.draft.pair is not UNSET
     assert served.request.thresholds[served.draft.counted_as].serve < served.drafts[0].p_accept
@@ -179,11 +180,20 @@ def test_a_home_made_again_is_the_same_and_says_where_answers_are_from(home: Pat
     assert recollection is not None
     assert recollection.model == A
     _, explanation = explain(home, settings(B), served.request.number)
-    assert [(draft.source, draft.from_model) for draft in explanation.drafts] == [("other_model", A)]
+    assert [(draft.source, draft.from_model) for draft in explanation.drafts][0] == ("other_model", A)
     (pair,) = read_overview(home, settings(B)).borrowing
     assert (pair.source, pair.from_model, pair.for_model, pair.to_measure) == ("other_model", A, B, ENOUGH)
     assert pair.measured >= ENOUGH
     assert pair.threshold is not None
+
+
+def test_a_borrowed_answer_that_the_user_calls_bad_is_not_given_again(home: Path, opened: Home) -> None:
+    opened.teach()
+    served = next(each for each in opened.ask_all(B) if each.source == "other_model")
+    give_feedback(home, settings(B), served.request.number, good=False)
+    again = opened.ask_all(B, texts=[*QUESTIONS[:1], served.request.query.text])[-1]  # the first has it learnt
+    assert again.source == "claude"
+    assert served.answer not in {scored.draft.text for scored in again.drafts}
 
 
 def test_a_home_with_one_context_stores_nothing_of_others(opened: Home) -> None:
