@@ -180,7 +180,8 @@ def test_a_home_made_again_is_the_same_and_says_where_answers_are_from(home: Pat
     assert recollection is not None
     assert recollection.model == A
     _, explanation = explain(home, settings(B), served.request.number)
-    assert [(draft.source, draft.from_model) for draft in explanation.drafts][0] == ("other_model", A)
+    first = explanation.drafts[0]
+    assert (first.source, first.from_model) == ("other_model", A)
     (pair,) = read_overview(home, settings(B)).borrowing
     assert (pair.source, pair.from_model, pair.for_model, pair.to_measure) == ("other_model", A, B, ENOUGH)
     assert pair.measured >= ENOUGH
