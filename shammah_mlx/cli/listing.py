@@ -72,7 +72,7 @@ def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
         yield f"  {count:,} answered by {one_line(name)}"
     others = sum(count for name, count in sifted.models.items() if name != model)
     if others:
-        yield f"  Answers of other models than {one_line(model)} are given again to questions for these only (--model)."
+        yield f"  Answers of other models than {one_line(model)} stay apart until they are measured (--model)."
     if sifted.skipped:
         yield f"{sum(sifted.skipped.values()):,} skipped:"
         yield from (f"  {count:,}: {reason}" for reason, count in sifted.skipped.items())

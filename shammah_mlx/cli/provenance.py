@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import cost_note
-from shammah_mlx.events import Interaction, Source
+from shammah_mlx.events import BORROWED, Interaction, Source
 from shammah_mlx.home.recollection import Recollection
 from shammah_mlx.teacher.identity import local_model
 
@@ -93,12 +93,23 @@ def _remembered(answered: Interaction, recollection: Recollection | None, now: f
     if recollection is None:
         return "from memory"
     since = _day(recollection.since, now)
-    if answered.source == "recall":
-        known = f'from memory of "{one_line(recollection.question, LONGEST_QUESTION)}"'
+    if answered.source in ("recall", *BORROWED):
+        is_same = answered.source in BORROWED and recollection.question == answered.request.query.text
+        of = "" if is_same else f' of "{one_line(recollection.question, LONGEST_QUESTION)}"'
+        known = f"from memory{of}{learnt_elsewhere(answered.source, recollection.model)}"
         return f"{known} ({since})" if since else known
     often = {1: "once", 2: "twice"}.get(recollection.times, f"{recollection.times:,} times")
     when = "today" if since == "today" else f"since {since}"
     return f"from memory, asked {often}" + (f" {when}" if since else "")
+
+
+def learnt_elsewhere(source: Source, model: str | None) -> str:
+    """Say in which other context an answer was learnt, after a comma; nothing if it was none."""
+    if source == "other_prompt":
+        return ", learnt under another system prompt"
+    if source == "other_model":
+        return f", learnt from {one_line(model or 'another model', LONGEST_QUESTION)}"
+    return ""
 
 
 def _day(at: float, now: float) -> str:

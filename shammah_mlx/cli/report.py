@@ -8,6 +8,7 @@ from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.dates import local_time
+from shammah_mlx.cli.provenance import learnt_elsewhere
 from shammah_mlx.events import ClaudeOnly, Outcome
 from shammah_mlx.home.overview import ExplainedDraft, Explanation, Overview
 from shammah_mlx.home.prequential import Band, Result
@@ -96,6 +97,7 @@ def _left_out(explanation: Explanation) -> str:
 def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:
     origin = f" from #{draft.entry}" if draft.entry else ""
     origin += f" of {local_time(draft.from_at)}" if draft.from_at else ""
+    origin += learnt_elsewhere(draft.source, draft.from_model)
     needs = _why_it_stood(draft, is_forced=is_forced) if draft.stood else _needs(draft)
     if draft.bad_rate is not None:
         needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"

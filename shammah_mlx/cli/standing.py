@@ -9,7 +9,9 @@ from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, score
 from shammah_mlx.events import DraftSource
 from shammah_mlx.home.overview import JudgeOverview, Overview
+from shammah_mlx.home.progress import Borrowing
 
+MOST_PAIRS = 3  # of contexts that are shown; `status --json` has all
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -44,6 +46,19 @@ def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
         yield "Claude called", f"{sparkline(block.calls / block.queries for block in overview.history.blocks)}  {each}"
         yield "answered here", f"{sparkline(block.local / block.queries for block in overview.history.blocks)}  {each}"
     yield "local threshold", _threshold(overview.accept_threshold, overview.thresholds)
+    for pair in overview.borrowing[:MOST_PAIRS]:
+        yield "learnt elsewhere", _borrowing(pair)
+
+
+def _borrowing(pair: Borrowing) -> str:
+    """Say what is missing before answers of another context are given in this one."""
+    asked = pair.for_model or "a model"
+    learnt_in = (pair.from_model or "another model") if pair.source == "other_model" else "another system prompt"
+    if pair.threshold is not None:
+        return f"{learnt_in}, for {asked}: p_accept above {score(pair.threshold)}"
+    if pair.measured < pair.to_measure:
+        return f"{learnt_in}, for {asked}: {pair.measured} of {pair.to_measure} measured"
+    return f"{learnt_in}, for {asked}: {pair.measured} measured, and no score is enough yet"
 
 
 def _memory(overview: Overview) -> str:

@@ -8,10 +8,19 @@ from the Validator's decisions.
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import DraftSource, Feedback, Interaction, Query, Role, ScoredDraft
+from shammah_mlx.events import (
+    DecisionContext,
+    Draft,
+    DraftSource,
+    Feedback,
+    Interaction,
+    Query,
+    Role,
+    ScoredDraft,
+)
 from shammah_mlx.framework import screening
 from shammah_mlx.risk.badness import judge_error, p_bad
 
@@ -32,6 +41,7 @@ class Target(msgspec.Struct, frozen=True):
     refuted: int | None = None  # the interaction whose answer was recalled, and which this reply shows to be wrong here
     refuted_was_accepted: bool = False  # whether the Validator had accepted that draft
     by_user: bool = False  # the user says so, who speaks where he likes: no fair sample of anything
+    pair: str | UnsetType = UNSET  # of a borrowed draft: its contexts
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
@@ -53,11 +63,15 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
         draft, good = scored.draft, _label(scored, interaction, config)
         label = _router_label(interaction, good, config) if scored is interaction.drafts[0] else good
         if label is not None:
-            details = (decision_context.features, draft.source, decision_context.versions)
-            targets.append(Target("router", request.number, request.local_query, draft.text, label, *details))
+            details = (_routed_by(draft, decision_context), draft.source, decision_context.versions)
+            targets.append(
+                Target("router", request.number, request.local_query, draft.text, label, *details, pair=draft.pair)
+            )
         if good is not None:
             details = (draft.features, draft.source, decision_context.versions)
-            targets.append(Target("validator", request.number, request.local_query, draft.text, good, *details))
+            targets.append(
+                Target("validator", request.number, request.local_query, draft.text, good, *details, pair=draft.pair)
+            )
     may_teach = reply is not None and reply.teaches and not request.claude_only
     if reply is not None and may_teach and not screening.is_secret(request.query, reply):
         wrong = [
@@ -66,6 +80,7 @@ def make_targets(interaction: Interaction, config: Config) -> tuple[Target, ...]
             if interaction.measures_drafts
             and scored.draft.entry
             and scored.draft.by_user is not True
+            and scored.draft.pair is UNSET  # it may be right where it was learnt
             and (label := _label(scored, interaction, config)) is not None
             and label < DOUBT
         ]
@@ -104,7 +119,8 @@ def make_feedback_targets(feedback: Feedback, about: Interaction) -> tuple[Targe
     targets: list[Target] = []
     if about.draft is not None and about.served_local and not about.is_by_user:
         draft, label, versions = about.draft, float(feedback.good), decision_context.versions
-        features: dict[Role, Mapping[str, float]] = {"router": decision_context.features, "validator": draft.features}
+        by_router = _routed_by(draft, decision_context)
+        features: dict[Role, Mapping[str, float]] = {"router": by_router, "validator": draft.features}
         targets += [
             Target(
                 role,
@@ -116,6 +132,7 @@ def make_feedback_targets(feedback: Feedback, about: Interaction) -> tuple[Targe
                 draft.source,
                 versions,
                 by_user=True,
+                pair=draft.pair,
             )
             for role, seen in features.items()
         ]
@@ -123,6 +140,11 @@ def make_feedback_targets(feedback: Feedback, about: Interaction) -> tuple[Targe
         said = msgspec.structs.replace(about.request.query, at=feedback.at)
         targets.append(Target("generator", feedback.number, said, feedback.answer, label=None, by_user=True))
     return tuple(targets)
+
+
+def _routed_by(draft: Draft, decision_context: DecisionContext) -> Mapping[str, float]:
+    """Return the features that the Router weighed: of a borrowed draft its own, which show it nothing less."""
+    return decision_context.features if draft.pair is UNSET else draft.features
 
 
 def _label(scored: ScoredDraft, interaction: Interaction, config: Config) -> float | None:

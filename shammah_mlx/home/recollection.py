@@ -15,6 +15,7 @@ class Recollection(msgspec.Struct, frozen=True):
     question: str
     times: int  # it was asked in these words, this time included
     since: float  # Unix time, seconds; 0: unknown
+    model: str | None = None  # that was asked then
 
 
 def recollect(home: Path, answered: Interaction) -> Recollection | None:
@@ -31,8 +32,8 @@ def recollect(home: Path, answered: Interaction) -> Recollection | None:
         row = database.execute(_ASKED, {"entry": draft.entry}).fetchone()
     if row is None:  # it was erased meanwhile
         return None
-    question, times, since = row
-    return Recollection(question, times + (not answered.request.stored), since or 0.0)
+    question, times, since, model = row
+    return Recollection(question, times + (not answered.request.stored), since or 0.0, model)
 
 
 _ASKED = """
@@ -49,6 +50,7 @@ _ASKED = """
             AND record ->> '$.drafts[0].draft.source' = 'repeat' AND record ->> '$.served_local'
             AND record ->> '$.late_for' IS NULL AND NOT set_aside
         ),
-        (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same))
+        (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same)),
+        (SELECT record ->> '$.turn.query.model' FROM interactions WHERE number = :entry)
     WHERE EXISTS (SELECT 1 FROM interactions WHERE number = :entry)
 """

@@ -17,7 +17,7 @@ import msgspec
 
 from shammah_mlx.config import StateConfig
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import ROLES, DraftSource
+from shammah_mlx.events import ROLES
 from shammah_mlx.files import is_intact, link_all, sha256, sync, write_synced
 from shammah_mlx.framework.metrics import Tally
 from shammah_mlx.risk.threshold import ScoreCounts
@@ -47,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     tally: Tally
     sha256: dict[str, str]  # by file name, to find damage before learning from it
     versions: dict[str, str] = {}  # of the parts that its features and labels depend on
-    score_counts: dict[DraftSource, ScoreCounts] = {}  # the thresholds are computed from these
+    score_counts: dict[str, ScoreCounts] = {}  # by `Draft.counted_as`; the thresholds are computed from these
     format: int = FORMAT
 
     @property

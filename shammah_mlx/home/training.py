@@ -14,7 +14,7 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import DraftSource, Event, Feedback, Interaction, Query
+from shammah_mlx.events import BORROWED, DraftSource, Event, Feedback, Interaction, Query, source_counted
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
@@ -320,10 +320,16 @@ class Training:
         except ValueError as error:
             raise self._misfit(error) from error
         self.is_remade = self.is_remade and not changed  # other settings may be tried without a trace
-        kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
-        self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
+        self.score_counts = self._kept(manifest.score_counts, changed)
         self._saved = manifest
+
+    def _kept(self, score_counts: CountsBySource, changed: set[str]) -> CountsBySource:
+        """Return the saved counts that still hold; new ones where they do not, or this generator had none."""
+        kept = {name: counts for name, counts in score_counts.items() if not DEPENDS_ON[source_counted(name)] & changed}
+        own = {source: kept.get(source, new) for source, new in self.score_counts.items()}
+        pairs = {name: counts for name, counts in kept.items() if source_counted(name) in BORROWED}
+        return {**own, **(pairs if "recall" in own else {})}
 
     def _misfit(self, error: Exception) -> BadStateError:
         return BadStateError(

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET
 
-from shammah_mlx.events import Event, Interaction, Query
+from shammah_mlx.events import DraftSource, Event, Interaction, Query
 from shammah_mlx.framework import screening
+from shammah_mlx.learners.borrowing import Borrowed
 from shammah_mlx.learners.features import NO_PROPOSAL
 from shammah_mlx.learners.neighbours import Entry, Proposal
 from shammah_mlx.learners.past import Lookup
@@ -76,6 +77,12 @@ class ProposalsAhead:
         proposal, features = self._learnt.proposal(query)
         is_bad = proposal is not None and proposal.entry.number in self._unlearnt.bad
         return (None, NO_PROPOSAL) if is_bad or self._unlearnt.changes_answer else (proposal, features)
+
+    def borrowed(self, query: Query, source: DraftSource) -> Borrowed | None:
+        """Return what kin contexts propose, by the same rule."""
+        borrowed = self._learnt.borrowed(query, source)
+        is_bad = borrowed is not None and borrowed.entry.number in self._unlearnt.bad
+        return None if is_bad or self._unlearnt.changes_answer else borrowed
 
     def repeat(self, query: Query) -> tuple[Entry, Features] | None:
         """Return the newest answer to the same text."""

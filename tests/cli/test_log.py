@@ -117,7 +117,7 @@ def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_
         "2 to import of 2026-01-01 to 2026-01-02.",
         "  1 answered by claude-sonnet-5-5",
         "  1 answered by claude-3-5-haiku-20241022",
-        "  Answers of other models than claude-sonnet-5-5 are given again to questions for these only (--model).",
+        "  Answers of other models than claude-sonnet-5-5 stay apart until they are measured (--model).",
         "1 skipped:",
         "  1: another model than Claude answered",
         "This was a dry run: nothing was changed.",

@@ -25,7 +25,7 @@ ROUTE = Route({"repeat": 0.9}, 0.5, ("repeat",))
 REPLY = Reply("Boil it.", "claude-sonnet-5-5", "end_turn", 10, 20, 0.0006)
 CHECK = Verdict(good=True, model="claude-haiku-5-5", rubric="1", with_reply=False, cost_usd=0.0012)
 REFUSAL = msgspec.structs.replace(CHECK, good=False, cost_usd=0.00001)
-KNOWN = Recollection("how do I boil eggs", 3, datetime(2026, 5, 2).timestamp())
+KNOWN = Recollection("how do I boil eggs", 3, datetime(2026, 5, 2).timestamp(), "claude-haiku-4-5")
 
 
 def scored(source: str, *verdicts: Verdict, divergence: float | None = None) -> ScoredDraft:
@@ -55,6 +55,14 @@ CUT = msgspec.structs.replace(REPLY, stop_reason=None, estimated=True)
         ),
         (served("repeat"), "from memory, asked 3 times since May 2"),
         (served("recall"), 'from memory of "how do I boil eggs" (May 2)'),
+        (
+            served("other_model"),
+            'from memory of "how do I boil eggs", learnt from claude-haiku-4-5 (May 2)',
+        ),
+        (
+            served("other_prompt"),
+            'from memory of "how do I boil eggs", learnt under another system prompt (May 2)',
+        ),
         (served("decoder"), "written on this machine"),
         (
             served("repeat", CHECK),
@@ -70,6 +78,11 @@ CUT = msgspec.structs.replace(REPLY, stop_reason=None, estimated=True)
 )
 def test_the_line_says_in_plain_words_what_happened(answered: Interaction, shown: str) -> None:
     assert line(answered, KNOWN, NOW) == shown
+
+
+def test_the_same_question_to_another_model_is_not_told_again() -> None:
+    same = msgspec.structs.replace(KNOWN, question=REQUEST.query.text)
+    assert line(served("other_model"), same, NOW) == "from memory, learnt from claude-haiku-4-5 (May 2)"
 
 
 @pytest.mark.parametrize(
