@@ -80,6 +80,7 @@ class Training:
     is_remade: bool  # the memory was made again from the journal, and is not saved yet
     base: Progress  # the state that was saved last, by any process
     _torn: bool  # a step was interrupted, so memory differs from any saved state
+    _is_checkpoint: bool  # the last thing learnt was the query after which a checkpoint is made
     _count: int  # interactions learnt since `base`
     _learning_s: float  # seconds spent on them
     _lines: list[dict[str, object]]  # their lines of metrics, not written yet
@@ -152,7 +153,8 @@ class Training:
         self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
         self.cursor = interaction.request.number
-        self.tally = metrics.count(self.tally, interaction, steps, self._config)
+        before, self.tally = self.tally, metrics.count(self.tally, interaction, steps, self._config)
+        self._is_checkpoint = self.tally.queries > before.queries and self._snapshots.is_due(self.tally.queries)
         self.score_counts = threshold.add_interaction(
             self.score_counts, interaction, self._config, self._void(interaction)
         )
@@ -184,7 +186,7 @@ class Training:
         started, about = time.perf_counter(), self._journal.read(feedback.about)
         loop.learn_feedback(feedback, about, self.roles, self._config, give_way)
         self.score_counts = self._with_feedback(self.score_counts, feedback)
-        self.cursor = feedback.number
+        self.cursor, self._is_checkpoint = feedback.number, False
         self._count += 1
         self._learning_s += time.perf_counter() - started
 
@@ -242,8 +244,7 @@ class Training:
     def is_save_due(self) -> bool:
         """Say whether a checkpoint is due, or a save is cheap beside the time spent on learning."""
         state = self._config.state
-        is_checkpoint = self.tally.queries % state.checkpoint_every == 0
-        return not self._afresh and (is_checkpoint or self._save_s <= state.save_share * self._learning_s)
+        return not self._afresh and (self._is_checkpoint or self._save_s <= state.save_share * self._learning_s)
 
     def save(self) -> str:
         """Save everything that was learnt as one state; return its name."""
@@ -262,7 +263,8 @@ class Training:
         if self._afresh:
             self._snapshots.drop_undo()
         self._snapshots.publish(manifest)
-        if not self._snapshots.can_undo() and not self._journal.count_after(self.cursor):
+        rolled_back = self._journal.rollbacks.before()
+        if not (rolled_back and self._snapshots.can_undo(rolled_back[1])) and not self._journal.count_after(self.cursor):
             self._journal.drop_undo()
         self._is_published = True
         self._save_s = time.perf_counter() - started
@@ -271,8 +273,8 @@ class Training:
 
     def keep_checkpoint(self) -> None:
         """Make a checkpoint if one is due, during a rebuild, which saves only at its end."""
-        if self.tally.queries % self._config.state.checkpoint_every == 0:
-            self._snapshots.keep_checkpoint(self._write())
+        if self._is_checkpoint:
+            self._snapshots.make_checkpoint(self._write())
 
     def _write(self) -> Manifest:
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.roles.state().items()}
@@ -294,6 +296,7 @@ class Training:
         self._journal.unstage()
         self._torn, self._count, self._learning_s, self.is_remade = False, 0, 0.0, False
         self._lines, self._saved, self._is_published = [], None, False
+        self._is_checkpoint = False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
         self.roles = self._make_roles()
         if self._afresh:
