@@ -1,6 +1,7 @@
 """Everything that training produces in a home: the roles, the counts and the score counts, in memory and saved.
 
-The result is a function of the journal, bit for bit, whichever processes learnt it and wherever they stopped.
+The result is a function of the journal, bit for bit, whichever processes learnt it and wherever they stopped; but for
+a decoder that had learnt a text before the user called it bad: made again, it never learns that text.
 """
 
 import time
@@ -20,6 +21,7 @@ from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.policy import HomeCounts
 from shammah_mlx.framework.targets import Target, Withdrawal
+from shammah_mlx.home.bad_texts import BadTexts
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.replies import replies_until
 from shammah_mlx.home.snapshots import Manifest, Snapshots
@@ -101,6 +103,7 @@ class Training:
         self._relearning = relearning
         self._home, self._config, self._weights = home, config, weights
         self._journal, self._snapshots, self._afresh = journal, snapshots, afresh
+        self._bad_texts = BadTexts(journal)
         embedder = find_embedder(config.embedder, weights)
         self.versions = versions(config, embedder)
         self._embed = LazyEmbedder(embedder)
@@ -149,7 +152,8 @@ class Training:
         if interaction != pending and metrics.can_afford_verdicts(self.tally, self._config.judge):
             interaction = loop.run_consultation(loop.judge_shadows(interaction, self._config), teacher)
         stepping = time.perf_counter()
-        steps = loop.learn(interaction, self.roles, self._config, give_way)
+        withdrawn = self._bad_texts.hold(interaction.request.query, interaction.request.number)
+        steps = loop.learn(interaction, self.roles, self._config, give_way, withdrawn=withdrawn)
         self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
         self.cursor = interaction.request.number
@@ -184,7 +188,8 @@ class Training:
 
     def _learn_feedback(self, feedback: Feedback, give_way: Callable[[], None]) -> None:
         started, about = time.perf_counter(), self._journal.read(feedback.about)
-        loop.learn_feedback(feedback, about, self.roles, self._config, give_way)
+        withdrawn = self._bad_texts.hold(about.request.query, feedback.number)
+        loop.learn_feedback(feedback, about, self.roles, self._config, give_way, withdrawn=withdrawn)
         self.score_counts = self._with_feedback(self.score_counts, feedback)
         self.cursor, self._is_checkpoint = feedback.number, False
         self._count += 1
@@ -192,7 +197,7 @@ class Training:
 
     def _with_feedback(self, score_counts: CountsBySource, feedback: Feedback) -> CountsBySource:
         about = self._journal.read(feedback.about)
-        if feedback.good or (about.draft and about.draft.source in self._void(about)):
+        if feedback.good or feedback.complained is True or (about.draft and about.draft.source in self._void(about)):
             return score_counts
         return threshold.add_complaint(score_counts, about, self._config)
 
@@ -264,7 +269,9 @@ class Training:
             self._snapshots.drop_undo()
         self._snapshots.publish(manifest)
         rolled_back = self._journal.rollbacks.before()
-        if not (rolled_back and self._snapshots.can_undo(rolled_back[1])) and not self._journal.count_after(self.cursor):
+        if not (rolled_back and self._snapshots.can_undo(rolled_back[1])) and not self._journal.count_after(
+            self.cursor
+        ):
             self._journal.drop_undo()
         self._is_published = True
         self._save_s = time.perf_counter() - started
