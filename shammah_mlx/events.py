@@ -321,7 +321,7 @@ class AskOptions(_Event, frozen=True):
     own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in, for its next `-c`
     in_chat: bool = False  # True: its conversation goes on by itself, so it may have nothing to do with what was said
-    in_person: bool = False  # True: from the command line, where the same question again means that no answer helped
+    in_person: bool = False  # True: typed at a terminal, where the same question again means that no answer helped
     unhelpful: int | None = None  # number of the interaction whose answer was bad, so that Claude is asked instead
 
 
@@ -353,6 +353,7 @@ class Request(
     private: bool | UnsetType = UNSET  # True: the user's settings let nothing of it be stored
     stays: bool | UnsetType = UNSET  # True: nor do they let it be sent to Claude
     claude_only: ClaudeOnly | UnsetType = UNSET  # why nothing is drafted for it, nor learnt of it
+    not_asked: str | UnsetType = UNSET  # asked again, and answered as before: the kind of outage Claude had
     imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
     terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
     alone: bool | UnsetType = UNSET  # True: a turn that means the same without the conversation, as far as words tell
@@ -627,6 +628,9 @@ class Feedback(_Event, frozen=True):
     good: bool
     at: float  # when it was said, Unix time
     answer: str | UnsetType = UNSET  # the right answer in the user's words; without it Claude is asked
+    own: int | UnsetType = UNSET  # number of the user's own answer that stood until then: that is what was bad
+    repeated: bool | UnsetType = UNSET  # True: his last word on this answer was the same
+    complained: bool | UnsetType = UNSET  # True: he had called it bad before
 
     def __post_init__(self) -> None:
         """Check that these fields make sense together.

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import UNSET
+
 from shammah_mlx.cli import provenance
 from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, one_line, relearning, say_waiting
 from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
@@ -22,6 +24,7 @@ from shammah_mlx.home.locks import progress_of_another
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import Answered, AskRequest, Awaiting, Away, Unanswered
+from shammah_mlx.teacher.outages import outage
 from shammah_mlx.text.destructive import destroys
 
 if TYPE_CHECKING:
@@ -236,6 +239,10 @@ def _show_answer(answered: Interaction, preset: str, screen: Screen, home: Path)
     else:
         screen.finish(answered.answer)
         screen.note(_what_happened(answered, home))
+        if answered.request.not_asked is not UNSET:
+            kept = "By the settings in [privacy] Claude is not to see it."
+            why = kept if answered.request.stays is True else outage(answered.request.not_asked).message
+            screen.note(f"You asked the same again, and this is the answer you had before. {why}")
     if answered.served_local and destroys(answered.answer):
         warning = "Careful: this answer has a command that deletes or overwrites. Read it before you run it."
         screen.warn(warning, is_danger=True)

@@ -65,7 +65,7 @@ def line(answered: Interaction, recollection: Recollection | None, now: float) -
     if answered.source == "claude":
         return f"Claude{cost}{_why_claude(answered)}"
     if answered.is_by_user:
-        return "your own answer, from memory"
+        return f"your own answer, {_remembered(answered, recollection, now)}"
     origin = "written on this machine" if answered.source == "decoder" else _remembered(answered, recollection, now)
     if answered.outcome == "audited" and answered.reply is not None:
         return f"{origin}; compared with Claude's answer, which agreed{cost}"

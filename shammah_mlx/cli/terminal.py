@@ -1,7 +1,8 @@
-"""Tell one terminal from another, so that `-c` continues what was said in this one."""
+"""Tell one terminal from another, so that `-c` continues what was said in this one, and a person from a program."""
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from shammah_mlx.events import hash_63
@@ -18,6 +19,11 @@ def this_terminal() -> int:
     """
     leader = os.getsid(0)
     return hash_63(f"{leader} {_started(leader)}".encode())
+
+
+def is_in_person() -> bool:
+    """Say whether a person asks and reads: both standard input and standard output are terminals."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _started(pid: int) -> str:

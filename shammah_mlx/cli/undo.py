@@ -84,7 +84,7 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
     if rebuilt.before == rebuilt.after:
         click.echo(f"The models are unchanged, bit for bit ({rebuilt.after}).")
     else:
-        why = "settings changed since the first question, or some questions were not learnt yet"
+        why = "settings changed, questions were not learnt yet, or the decoder had learnt an answer that was bad"
         click.echo(f"The models changed from {rebuilt.before or 'none'} to {rebuilt.after}: {why}.")
 
 

@@ -338,7 +338,7 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     these words, so the worse of the two estimates counts); it is never checked if it has a destructive command. In both
     cases the verdict must cost little beside what it is expected to save.
     """
-    if not drafts or not request.judging or request.forced_source is not None:
+    if not drafts or not request.judging or request.forced_source is not None or request.not_asked is not UNSET:
         return False
     best = drafts[0]
     threshold = threshold_for(best.draft, request)

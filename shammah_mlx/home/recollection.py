@@ -37,13 +37,16 @@ def recollect(home: Path, answered: Interaction) -> Recollection | None:
 
 
 _ASKED = """
-    WITH same AS (                              -- Claude's answers to this text in this context
+    WITH given AS (                             -- the answer, and what it is about if the user gave it himself
         SELECT :entry AS number UNION
+        SELECT about FROM feedback WHERE number = :entry
+    ), same AS (                                -- answers to this text in this context
+        SELECT number FROM given UNION
         SELECT other.number FROM memory AS asked JOIN memory AS other USING (context, text)
-        WHERE asked.number = :entry AND asked.text != 0
+        WHERE asked.number IN (SELECT number FROM given) AND asked.text != 0
     )
     SELECT
-        (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number = :entry),
+        (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number IN (SELECT number FROM given)),
         (SELECT count(*) FROM interactions WHERE number IN (SELECT number FROM same)) + (
             SELECT count(*) FROM interactions
             WHERE json_extract(record, '$.drafts[0].draft.entry') IN (SELECT number FROM same)
@@ -52,5 +55,5 @@ _ASKED = """
         ),
         (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same)),
         (SELECT record ->> '$.turn.query.model' FROM interactions WHERE number = :entry)
-    WHERE EXISTS (SELECT 1 FROM interactions WHERE number = :entry)
+    WHERE EXISTS (SELECT 1 FROM interactions WHERE number IN (SELECT number FROM given))
 """

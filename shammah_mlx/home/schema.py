@@ -15,6 +15,13 @@ def _texts(row: str = "") -> str:
     return f"{row}record ->> '$.turn.query.text', {answer} ELSE {row}record ->> '$.reply.text' END"
 
 
+def _own_texts(row: str) -> str:
+    """Return SQL for what can be searched of an answer that the user gave, a row of feedback: it and its question."""
+    tables = "interactions AS about" + (", feedback AS said" if row == "said" else "")
+    texts = f"about.record ->> '$.turn.query.text', {row}.record ->> '$.answer'"
+    return f"{texts} FROM {tables} WHERE about.number = {row}.about"
+
+
 _ADD = f"INSERT INTO words (rowid, question, answer) SELECT new.number, {_texts('new.')}"
 _REMOVE = f"INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_texts('old.')}"
 _HAS_CHANGED = f"({_texts('new.')}) IS NOT ({_texts('old.')})"
@@ -195,6 +202,24 @@ MIGRATIONS = (
     )
     """,
     "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
+    "CREATE INDEX feedback_about ON feedback (about)",
+    "DROP VIEW texts",
+    f"""
+    CREATE VIEW texts (number, question, answer) AS
+        SELECT number, {_texts()} FROM interactions
+        UNION ALL SELECT said.number, {_own_texts("said")} AND said.record ->> '$.answer' IS NOT NULL
+    """,
+    f"""
+    CREATE TRIGGER own_words_added AFTER INSERT ON feedback WHEN new.record ->> '$.answer' IS NOT NULL BEGIN
+        INSERT INTO words (rowid, question, answer) SELECT new.number, {_own_texts("new")};
+    END
+    """,
+    f"""
+    CREATE TRIGGER own_words_removed AFTER DELETE ON feedback WHEN old.record ->> '$.answer' IS NOT NULL BEGIN
+        INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_own_texts("old")};
+    END
+    """,
+    "INSERT INTO words (words) VALUES ('rebuild')",
 )
 
 

@@ -7,7 +7,10 @@ import sqlite3
 from typing import NamedTuple
 
 _QUERIES = "interactions WHERE record ->> '$.late_for' IS NULL"
-_MATCHING = f"{_QUERIES} AND number IN (SELECT rowid FROM words WHERE words MATCH :words)"
+_MATCHING = f"""{_QUERIES} AND number IN (
+    SELECT coalesce((SELECT about FROM feedback WHERE number = words.rowid), words.rowid)
+    FROM words WHERE words MATCH :words
+)"""  # an answer that the user gave is found as one to the question that it is about
 
 
 class Found(NamedTuple):

@@ -328,7 +328,7 @@ class HybridRoles(PersistentRoles):
 
     def _learn_reply(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
-        if self._written and writes(query):
+        if self._written and writes(query) and not target.withdrawn:
             step = self._written.step(target, rate, give_way)
         self._remember(target, give_way)
         return step
