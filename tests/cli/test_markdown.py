@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,14 @@ def test_blocks_have_their_looks() -> None:
         "Title\n\n• one\n• two\n  1. three\n│ said\n\n" + "─" * 39 + "\nls *.py # **not bold**\nend\n"
     )
     assert "\x1b[36mls *.py # **not bold**\x1b[0m" in render(text)
+
+
+@pytest.mark.parametrize("begun", [" " * 20_000, "- " * 10_000, "#" * 20_000, "1." + " " * 20_000, "-" + " " * 20_000])
+def test_a_line_that_begins_oddly_takes_no_time(begun: str) -> None:
+    since = time.process_time()
+    render(begun, "x")
+    render(begun + "x")
+    assert time.process_time() - since < 1.0
 
 
 def test_without_colour_there_is_no_escape_code_and_no_mark_is_lost() -> None:
