@@ -5,12 +5,15 @@ from pathlib import Path
 
 from rich.table import Table
 
+from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, score
 from shammah_mlx.events import DraftSource
+from shammah_mlx.home.ledger import Money
 from shammah_mlx.home.overview import JudgeOverview, Overview
 
 BARS = "▁▂▃▄▅▆▇█"
+MONTHS = 3  # the latest, whose money is listed by model; the page of `report` has all
 
 
 def status_table(home: Path, overview: Overview, checkpoints: Sequence[int], encoding: str) -> Table:
@@ -109,6 +112,7 @@ def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     else:
         passed_on = f", {sums.passed_on} requests passed on among it" if sums.passed_on else ""
         yield "spent", f"{spent}, {in_dollars(sums.this_month_usd)} this month{passed_on}{unknown}"
+        yield from _by_month(sums.months)
     if sums.saved_calls:
         would = "would have saved" if sums.recorded else "saved"
         amount = "an unknown amount" if sums.saved_usd is None else f"about {in_dollars(sums.saved_usd)}"
@@ -117,6 +121,20 @@ def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     if sums.budget_usd is not None and not sums.recorded:
         state = "spent: Claude is not asked until next month" if sums.is_budget_spent else "not reached"
         yield "budget", f"{in_dollars(sums.budget_usd)} a month (UTC), {state}"
+
+
+def _by_month(months: Sequence[Money]) -> Iterator[tuple[str, str]]:
+    """Yield what was spent and saved by month and model, of the latest months; nothing where there is but one line."""
+    if len(months) < 2:
+        return
+    latest = sorted({line.month for line in months})[-MONTHS:]
+    for line in months:
+        if line.month in latest:
+            spent = in_dollars(line.spent_usd) if line.spent_usd or not line.unpriced else "unpriced"
+            saved = f", saved about {in_dollars(line.saved_usd)}" if line.saved_usd else ""
+            yield f"  {line.month}", f"{spent}{saved}: {one_line(line.model) or 'model not known'}"
+    if latest[0] > months[0].month:
+        yield "  before", "see `shammah report`"
 
 
 def _state(overview: Overview) -> str:
@@ -149,12 +167,14 @@ def _spread(overview: Overview) -> str:
 
 
 def _judge(judge: JudgeOverview) -> str:
-    if not judge.verdicts:
+    if not judge.verdicts and not judge.unreadable:
         return "not asked yet"
     compared = "none compared yet"
     if judge.compared:  # what passed is compared only if an audit buys a reply as well
         compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
-    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}; {compared}"
+    calls = "1 more call" if judge.unreadable == 1 else f"{judge.unreadable} more calls"
+    without = f" with {calls} that brought none" if judge.unreadable else ""
+    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}{without}; {compared}"
 
 
 def _share(share: float | None) -> str:

@@ -25,6 +25,7 @@ ROUTE = Route({"repeat": 0.9}, 0.5, ("repeat",))
 REPLY = Reply("Boil it.", "claude-sonnet-5-5", "end_turn", 10, 20, 0.0006)
 CHECK = Verdict(good=True, model="claude-haiku-5-5", rubric="1", with_reply=False, cost_usd=0.0012)
 REFUSAL = msgspec.structs.replace(CHECK, good=False, cost_usd=0.00001)
+UNSAID = msgspec.structs.replace(CHECK, good=None)
 KNOWN = Recollection("how do I boil eggs", 3, datetime(2026, 5, 2).timestamp())
 
 
@@ -65,6 +66,14 @@ CUT = msgspec.structs.replace(REPLY, stop_reason=None, estimated=True)
         (
             Interaction.rejected(REQUEST, ROUTE, (scored("repeat", REFUSAL),), REPLY),
             "Claude ($0.0006); a check refused the answer on this machine",
+        ),
+        (
+            Interaction.rejected(REQUEST, ROUTE, (scored("repeat", UNSAID),), REPLY),
+            "Claude ($0.0018); a check of the answer on this machine gave no verdict",
+        ),
+        (
+            served("decoder", UNSAID),
+            "written on this machine; Claude was asked to check and gave no verdict ($0.0012)",
         ),
     ],
 )
