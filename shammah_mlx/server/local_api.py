@@ -60,6 +60,7 @@ class LocalApi:
             Route(f"{OWN}ask", self._ask, methods=["POST"]),
             Route(f"{OWN}away", self._away, methods=["POST"]),
             Route(f"{OWN}decode-rate", self._decode_rate),
+            Route(f"{OWN}pending", self._pending),
         ]
 
     async def audit_late(self) -> None:
@@ -175,6 +176,12 @@ class LocalApi:
             return JSONResponse({"tokens_per_s": await self._service.decode_rate()})
         except ShammahError:
             return JSONResponse({"tokens_per_s": None})
+
+    async def _pending(self, _: Request) -> Response:
+        try:
+            return JSONResponse({"pending": await self._service.count_pending()})
+        except ShammahError:
+            return JSONResponse({"pending": None})
 
     async def _away(self, _: Request) -> Response:
         """Keep the service out of the home until the client disconnects."""

@@ -174,6 +174,14 @@ class Service:
             tell(count - pending, count)
             await asyncio.sleep(PENDING_POLL_S)
 
+    async def count_pending(self) -> int | None:
+        """Return how much is not learnt yet, with what other processes stored; None if learning has stopped.
+
+        Raises:
+            ShammahError: the home cannot be used.
+        """
+        return None if self.failure is not None else await self._on_worker(self._count_pending)
+
     async def decode_rate(self) -> float | None:
         """Return how many tokens per second the decoder writes on this machine; None if there is no decoder."""
         with self._worker.reserved():

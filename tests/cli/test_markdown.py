@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shammah_mlx.cli.inline import Look, Span, read_spans
 from shammah_mlx.cli.markdown import Renderer, text_width
 
-MARKS = "*_`[]()\\#>|~-+1.: \n"
+MARKS = "!*_`[]()\\#>|~-+1.: \n"
 TEXTS = st.text(st.sampled_from(f"{MARKS}ab日é"), max_size=60)
 ANSI = re.compile(r"\x1b\[[\d;]*m")
 
@@ -33,6 +33,13 @@ def plain(*pieces: str, columns: int = 40) -> str:
         ("**a `b` c**", [Span("a ", ("bold",)), Span("b", ("bold", "code")), Span(" c", ("bold",))]),
         ("`a * b` `` ` ``", [Span("a * b", ("code",)), Span(" "), Span("`", ("code",))]),
         ("[text](http://x) [y](y)", [Span("text", ("link",)), Span(" (http://x)"), Span(" "), Span("y", ("link",))]),
+        (
+            "see ![a cat](http://x) ![](y)!",
+            [
+                *(Span("see "), Span("image: a cat", ("link",)), Span(" (http://x)"), Span(" ")),
+                *(Span("image", ("link",)), Span(" (y)"), Span("!")),
+            ],
+        ),
         (r"\*a\*", [Span("*"), Span("a"), Span("*")]),
     ],
 )

@@ -148,6 +148,9 @@ def test_what_claude_says_about_an_error_reaches_the_user_and_nobody_else(
         (("why", "--json", "0"), 2, "0 is not in the range"),
         (("status", "--json", "--preset", "nonsense"), 1, "no preset 'nonsense'"),
         (("models", "--json", "--max-bad-rate", "nan"), 2, "'nan' is not above 0"),
+        (("statu", "--json"), 2, "There is no command 'statu'"),
+        (("--nope", "status", "--json"), 2, "No such option"),
+        (("--max-bad-rate", "nan", "ask", "hm", "--json"), 2, "'nan' is not above 0"),
     ],
 )
 def test_an_error_is_an_object_where_json_is_wanted(
@@ -160,6 +163,17 @@ def test_an_error_is_an_object_where_json_is_wanted(
     assert shown["hint"]
     assert shown["exit_code"] == code
     assert failed.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--nope", "status", "--", "--json"), ("--nope", "replay", "s.jsonl", "--json", "out.json")]
+)
+def test_an_error_before_the_command_is_text_where_json_is_not_wanted(
+    shammah: Shammah, arguments: tuple[str, ...]
+) -> None:
+    failed = shammah(*arguments)
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert "Error: " in failed.stderr
 
 
 def test_a_question_that_names_the_option_is_no_option(shammah: Shammah) -> None:
