@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
+from shammah_mlx import INTERRUPTED
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
-INTERRUPTED = 130  # exit code, by the convention of shells
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
 LEARNING_POSTPONED = "Learning is postponed until the next question."
 LONGEST = 1000  # characters shown of an error, which may repeat the input

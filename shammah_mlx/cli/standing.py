@@ -8,6 +8,7 @@ from rich.table import Table
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, score
+from shammah_mlx.cli.streams import can_show
 from shammah_mlx.events import DraftSource
 from shammah_mlx.home.ledger import Money
 from shammah_mlx.home.overview import JudgeOverview, Overview
@@ -42,7 +43,7 @@ def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
     yield "memory", _memory(overview)
     forwarded = "-" if overview.forward_rate is None else f"{overview.forward_rate:.1%} of all queries"
     yield "to Claude", forwarded
-    if len(overview.history.blocks) > 1 and _can_show(BARS, encoding):
+    if len(overview.history.blocks) > 1 and can_show(BARS, encoding):
         each = f"of each {overview.history.block} questions"
         yield "Claude called", f"{sparkline(block.calls / block.queries for block in overview.history.blocks)}  {each}"
         yield "answered here", f"{sparkline(block.local / block.queries for block in overview.history.blocks)}  {each}"
@@ -184,11 +185,3 @@ def _share(share: float | None) -> str:
 def sparkline(shares: Iterable[float]) -> str:
     """Return shares from 0 to 1 as a row of bars."""
     return "".join(BARS[min(int(share * len(BARS)), len(BARS) - 1)] for share in shares)
-
-
-def _can_show(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -155,8 +155,9 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
 def wait_until_learnt(home: Path) -> bool:
     """Wait until the home's service has learnt everything; return False if it does not, or does not answer."""
     while told := get_json(home, "/own/pending", STEP_S):
-        if not told["pending"]:
-            return told["pending"] == 0
+        pending: int | None = told["pending"]
+        if not pending:
+            return pending == 0
         time.sleep(POLL_S)
     return False
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from shammah_mlx.errors import ShammahError, as_user_error
 from shammah_mlx.events import Awaited, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
-from shammah_mlx.framework.redaction import redaction_by
+from shammah_mlx.framework.our_claude import our_claude
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
 from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
@@ -75,8 +75,7 @@ class LocalApi:
         return await self._consult(self._claude(), lambda _: None, call)
 
     def _claude(self) -> Claude:
-        config = self._service.config
-        return Claude(config.teacher, self._credential, judge=config.judge, redaction=redaction_by(config.privacy))
+        return our_claude(self._service.config, self._credential)
 
     async def _consult(self, claude: Claude, show: Show, call: Call) -> Reply | Verdict | Outage:
         """Ask Claude or the judge; `show` receives an answer as it arrives."""
