@@ -123,13 +123,12 @@ def open_home(home: Path, config: Config, on_wait: Callable[[], None]) -> Iterat
     Raises:
         ShammahError: it cannot be opened.
     """
-    from shammah_mlx.framework.redaction import redaction_by
+    from shammah_mlx.framework.our_claude import our_claude
     from shammah_mlx.home.assistant import Assistant, AssistantOptions  # loads MLX: needless where a service answers
     from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home), judge=config.judge, redaction=redaction_by(config.privacy))
+    claude = our_claude(config, find_credential(home))
     opened = AssistantOptions(on_wait=on_wait, secret_audits=True, origin=claude.origin, relearning=relearning)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         yield OpenHome(assistant, claude.hang_up)

@@ -145,10 +145,11 @@ def _learn(home: "Path", config: "Config", chosen: dict[str, Any], *, waits: boo
     """Have it learnt by the home's service, in this process if the command waits, or in the background."""
     from shammah_mlx.server import client
 
-    if client.is_served(home):
-        return  # it learns by itself
     try:
-        if waits:
+        if client.is_served(home):  # it learns by itself
+            if waits and not client.wait_until_learnt(home):
+                click.echo("The service has not learnt it yet; see `shammah service logs`.", err=True)
+        elif waits:
             learn_here(home, config, wait=True)
         else:
             start_learning(home, chosen)

@@ -71,6 +71,8 @@ def line(answered: Interaction, recollection: Recollection | None, now: float) -
         return f"{origin}; compared with Claude's answer, which agreed{cost}"
     if _passed(answered):
         return f"{origin}; checked with Claude, which agreed{cost}"
+    if _is_unsaid(answered):
+        return f"{origin}; Claude was asked to check and gave no verdict{cost}"
     return origin + cost
 
 
@@ -80,7 +82,14 @@ def _why_claude(answered: Interaction) -> str:
         return "; the answer on this machine was compared with it, and differed"
     if answered.request.unhelpful is not UNSET and answered.request.forced_source is None:
         return "; you asked the same again"
-    return "; a check refused the answer on this machine" if _passed(answered) is False else ""
+    if _passed(answered) is False:
+        return "; a check refused the answer on this machine"
+    return "; a check of the answer on this machine gave no verdict" if _is_unsaid(answered) else ""
+
+
+def _is_unsaid(answered: Interaction) -> bool:
+    """Say whether the judge was paid for a check before there was a reply, and what it said was no verdict."""
+    return any(verdict.good is None and not verdict.with_reply for verdict in answered.verdicts)
 
 
 def _passed(answered: Interaction) -> bool | None:

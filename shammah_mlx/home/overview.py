@@ -40,7 +40,7 @@ from shammah_mlx.home.progress import (
     required_scores,
 )
 from shammah_mlx.home.snapshots import Manifest, Snapshots
-from shammah_mlx.risk.accounts import summarise
+from shammah_mlx.risk.accounts import JudgeRecord, summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
 
 SURELY_READ = 400  # characters of a question that the embedder reads to its end, but for rare scripts
@@ -62,6 +62,7 @@ class JudgeOverview(msgspec.Struct, frozen=True):
     compared: int  # verdicts with a whole reply beside them, where the meter was sure
     wrong: int  # among these
     spent_usd: float
+    unreadable: int = 0  # calls that were paid for and brought no verdict
 
 
 class Overview(
@@ -224,7 +225,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         learning_failed=last_failure(home) if totals.pending and not learns else None,
         spread=accounts.spread.rate,
         repeats=accounts.spread.repeats,
-        judge=JudgeOverview(accounts.judge.verdicts, accounts.judge.decisive, accounts.judge.wrong, accounts.judge.usd),
+        judge=_judge(accounts.judge),
         imported=totals.imported,
         money=spent,
         lacking=lacking(config, manifest, seen),
@@ -233,6 +234,10 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         missing_files=snapshots.missing(manifest) if manifest else [],
         borrowing=borrowing,
     )
+
+
+def _judge(record: JudgeRecord) -> JudgeOverview:
+    return JudgeOverview(record.verdicts, record.decisive, record.wrong, record.usd, record.unreadable)
 
 
 def _thresholds(config: Config, manifest: Manifest | None, asked_here: int) -> dict[DraftSource, float | None]:

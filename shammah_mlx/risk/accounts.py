@@ -31,6 +31,7 @@ class JudgeRecord(NamedTuple):
     decisive: int  # among these, by a meter that was sure
     wrong: int  # among these, by that meter
     usd: float  # what they cost, and replies that were none, as far as they are priced
+    unreadable: int  # replies that were none
 
 
 class JournalSummary(NamedTuple):
@@ -118,6 +119,7 @@ def _judge_record(interactions: Sequence[Interaction], divergence: DivergenceCon
         decisive=len(decisive),
         wrong=sum(good == (bad >= DECISIVE) for good, bad in decisive),
         usd=sum(verdict.cost_usd or 0.0 for verdict in bought),
+        unreadable=sum(verdict.good is None for verdict in bought),
     )
 
 
