@@ -21,6 +21,10 @@ def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
     """Learn from all stored questions that are not learnt yet, and make the audits that are due.
 
     Every question starts this in the background. Run it yourself if that was interrupted.
+
+    \b
+    Examples:
+      shammah learn
     """
     home, config = home_and_config(ctx, options, {"budget": {"month": budget}})
     if not (home / "journal.db").exists():

@@ -22,6 +22,7 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
 
     \b
     Examples:
+      mkdir -p ~/.shammah/templates
       echo 'Translate to $language:' > ~/.shammah/templates/translate.txt
       shammah ask -t translate -p language French good morning
       shammah templates
