@@ -312,6 +312,10 @@ class TestBadInput:
         assert "holds other files" in failed.stderr
         assert [path.name for path in (tmp_path / "docs").iterdir()] == ["thesis.tex"]
 
+    def test_a_home_may_begin_with_its_templates(self, shammah: Shammah, tmp_path: Path) -> None:
+        (tmp_path / "new" / "templates").mkdir(parents=True)
+        assert shammah("config", "set", "--home", str(tmp_path / "new"), "seed", "3").exit_code == 0
+
     def test_a_damaged_journal_is_reported_without_a_traceback(
         self, shammah: Shammah, claude: Loopback, home: Path
     ) -> None:
