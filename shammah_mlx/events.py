@@ -315,6 +315,7 @@ class Request(
     imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
     terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
     alone: bool | UnsetType = UNSET  # True: a turn that means the same without the conversation, as far as words tell
+    unhelpful: int | UnsetType = UNSET  # the interaction whose answer did not help: Claude answers, as no random audit
 
     @property
     def local_query(self) -> Query:
@@ -325,8 +326,6 @@ class Request(
     def conversation(self) -> int:
         """Return the conversation that it belongs to: the number of that conversation's first question."""
         return self.query.conversation or self.number
-
-    unhelpful: int | UnsetType = UNSET  # the interaction whose answer did not help: Claude answers, as no random audit
 
     @property
     def waits(self) -> bool:
