@@ -105,7 +105,7 @@ def ask(
         home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
         from shammah_mlx.cli.answering import answer
         from shammah_mlx.cli.question import Asked, read_question, warning_of_length
-        from shammah_mlx.cli.terminal import this_terminal
+        from shammah_mlx.cli.terminal import is_in_person, this_terminal
         from shammah_mlx.server.protocol import AskRequest
         from shammah_mlx.teacher.context import request_bytes
 
@@ -124,6 +124,7 @@ def ask(
             attachments=query.attachments or (),
             conversation=conversation,
             terminal=this_terminal(),
+            in_person=is_in_person(),
         )
         chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
         given = {**chosen, "timeout": timeout}

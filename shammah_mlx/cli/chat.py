@@ -70,7 +70,7 @@ def chat(
         check_text(name, value or "", config.max_query_bytes)
     from shammah_mlx.cli.answering import answer, open_home
     from shammah_mlx.cli.chat_session import Chat, Conversation, Manner
-    from shammah_mlx.cli.terminal import this_terminal
+    from shammah_mlx.cli.terminal import is_in_person, this_terminal
     from shammah_mlx.home.conversations import find_last_turn
     from shammah_mlx.server import client
 
@@ -104,7 +104,7 @@ def chat(
             talk.conversation.add(find_last_turn(home, talk.conversation.number, terminal))  # Claude's new answer
 
     terminal = this_terminal()
-    manner = Manner(forced_source, model, system, strict, wait, terminal)
+    manner = Manner(forced_source, model, system, strict, wait, terminal, is_in_person())
     with closing(kept):
         talk = Chat(answer_turn, run, lambda number, path: _save(home, number, path), manner, config.max_query_bytes)
         if continues or conversation is not None:

@@ -42,6 +42,7 @@ class Manner(msgspec.Struct, frozen=True):
     strict: bool = False
     waits: bool = False  # after each answer, until it is learnt
     terminal: int | UnsetType = UNSET
+    in_person: bool = False  # somebody reads the answers on a terminal
 
 
 class Conversation:
@@ -72,6 +73,7 @@ class Conversation:
             conversation=self.number,
             terminal=manner.terminal,
             in_chat=True,
+            in_person=manner.in_person,
         )
 
 

@@ -66,6 +66,8 @@ def line(answered: Interaction, recollection: Recollection | None, now: float) -
         return f"Claude{cost}{_why_claude(answered)}"
     if answered.is_by_user:
         return "your own answer, from memory"
+    if answered.request.given_again is not UNSET:
+        cost += "; you asked the same again, and Claude could not be asked"
     origin = "written on this machine" if answered.source == "decoder" else _remembered(answered, recollection, now)
     if answered.outcome == "audited" and answered.reply is not None:
         return f"{origin}; compared with Claude's answer, which agreed{cost}"

@@ -59,6 +59,10 @@ def why_table(question: str, explanation: Explanation) -> Table:
         table.add_row("asked for", explanation.forced_source)
     if explanation.unhelpful:
         table.add_row("asked again", f"since the answer to #{explanation.unhelpful} did not help")
+    if explanation.given_again:
+        table.add_row(
+            "asked again", f"the answer to #{explanation.given_again} did not help, and Claude could not be asked"
+        )
     for name in explanation.files:
         table.add_row("file", f"{one_line(name)} (not kept)")
     if explanation.conversation != explanation.query_id:

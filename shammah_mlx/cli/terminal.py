@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from shammah_mlx.events import hash_63
@@ -18,6 +19,11 @@ def this_terminal() -> int:
     """
     leader = os.getsid(0)
     return hash_63(f"{leader} {_started(leader)}".encode())
+
+
+def is_in_person() -> bool:
+    """Say whether somebody reads the answer on a terminal: a program may ask the same again for its own reasons."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _started(pid: int) -> str:

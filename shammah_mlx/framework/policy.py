@@ -92,6 +92,14 @@ def make_request(
     )
 
 
+def given_again(request: Request) -> Request:
+    """Return the request for a question that was asked again, if Claude cannot be asked: as if it came the first time.
+
+    The random number stays, so what is served may still have to be audited later.
+    """
+    return msgspec.structs.replace(request, unhelpful=UNSET, given_again=request.unhelpful)
+
+
 def make_imported_request(undecided: Request, counts: HomeCounts, config: Config) -> Request:
     """Look up the rates of an imported query whose turn to be learnt has come; what it was written with stays.
 

@@ -159,6 +159,7 @@ class Explanation(
     feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
     own_answer: bool = False  # whether the user gave another one in its place
     unhelpful: int | None = None  # the question whose answer did not help, for which Claude was asked
+    given_again: int | None = None  # likewise, but Claude could not be asked
 
 
 def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
@@ -281,6 +282,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         feedback=None if said is None else said.word,
         own_answer=said is not None and said.answer is not UNSET,
         unhelpful=interaction.request.unhelpful or None,
+        given_again=interaction.request.given_again or None,
         conversation=interaction.request.conversation,
         alone=interaction.request.alone is True,
     )
@@ -293,6 +295,8 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
         return "no: set aside by a rollback"
     if interaction.reply is not None and interaction.reply.secret is True:
         return "not Claude's reply: it looks like it holds a secret"
+    if interaction.reply is not None and interaction.reply.private is True:
+        return "not Claude's reply: the settings in [privacy] do not let it be stored"
     if interaction.request.claude_only:
         return (
             "nothing: "

@@ -32,6 +32,7 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in
     in_chat: bool = False  # a turn that leans on none before it may be answered without them
     unhelpful: int | None = None  # number of the interaction whose question is asked again, since its answer was bad
+    in_person: bool = False  # somebody reads the answer on a terminal
 
     @property
     def options(self) -> AskOptions:
@@ -42,7 +43,7 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
             self.strict,
             terminal=self.terminal,
             in_chat=self.in_chat,
-            in_person=True,
+            in_person=self.in_person,
             unhelpful=self.unhelpful,
         )
 

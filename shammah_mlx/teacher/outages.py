@@ -14,6 +14,7 @@ from shammah_mlx.events import Outage
 from shammah_mlx.teacher.identity import ITSELF, SOURCE
 
 BUDGET_SPENT = "budget_spent"  # the kind of outage that the user chose
+NOT_AWAY = ("interrupted", "no_key")  # kinds that end at once if the user wants: he stopped it, or another has a key
 _OUTAGES = {
     "no_key": (
         "There is no Anthropic API key.",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from shammah_mlx.cli.provenance import line
 from shammah_mlx.config import Config, JudgeConfig, PrivacyConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Feedback, ForcedSource, Interaction, Outage, Query, Reply
@@ -17,10 +18,11 @@ from shammah_mlx.home.forgetting import forget
 from shammah_mlx.home.hindsight import give_feedback
 from shammah_mlx.home.importing import KNOWN, sift
 from shammah_mlx.home.journal import Journal
-from shammah_mlx.home.overview import read_overview
+from shammah_mlx.home.overview import explain, read_overview
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
+from shammah_mlx.teacher.outages import BUDGET_SPENT, outage
 from shammah_mlx.teacher.recordings import Scripted
 from shammah_mlx.transcripts.found import Found
 from tests.conftest import with_tiny_decoder
@@ -226,6 +228,42 @@ def test_the_same_question_again_within_minutes_goes_to_claude(opened: Open) -> 
     assert home.ask(in_person=True).source == "repeat"
 
 
+@pytest.mark.parametrize("away", [OFFLINE, outage(BUDGET_SPENT)], ids=["offline", "budget"])
+def test_an_answer_that_did_not_help_is_given_again_if_claude_cannot_be_asked(opened: Open, away: Outage) -> None:
+    home = opened(reply(RIGHT), away, reply(RIGHT))  # Claude is asked once, not twice
+    home.ask()
+    home.now += 3600.0
+    first = home.ask(in_person=True)
+    home.now += 60.0
+    again = home.ask(in_person=True)
+    assert (again.source, again.answer, again.covered) == ("repeat", RIGHT, True)
+    assert (again.request.unhelpful, again.request.given_again) == (msgspec.UNSET, first.request.number)
+    assert line(again, None, home.now) == "from memory; you asked the same again, and Claude could not be asked"
+    assert explain(home.path, home.config, again.request.number)[1].given_again == first.request.number
+    home.now += 60.0
+    assert home.ask(in_person=True).source == "claude"
+
+
+@pytest.mark.parametrize("kind", ["interrupted", "no_key"])
+def test_nothing_is_given_again_if_the_user_stopped_claude_or_another_process_may_have_a_key(
+    opened: Open, kind: str
+) -> None:
+    home = opened(reply(RIGHT), outage(kind))
+    home.ask()
+    home.ask(in_person=True)
+    home.now += 60.0
+    assert home.assistant.ask(Query(QUESTION), options=AskOptions(in_person=True)) == outage(kind)
+
+
+def test_an_answer_that_is_given_again_may_still_have_to_be_audited(opened: Open) -> None:
+    home = opened(reply(RIGHT), OFFLINE, OFFLINE, config=settings(audit_rate=1.0))
+    home.ask()
+    assert home.ask(in_person=True).audit_open
+    home.now += 60.0
+    again = home.ask(in_person=True)
+    assert (again.source, again.audit_open, again.covered) == ("repeat", True, False)
+
+
 @pytest.mark.parametrize("how", ["by a program", "forced", "good", "own answer", "switched off", "other context"])
 def test_where_the_same_question_again_says_nothing(opened: Open, how: str) -> None:
     policy = msgspec.structs.replace(settings().policy, again_minutes=0.0 if how == "switched off" else 5.0)
@@ -352,9 +390,11 @@ def test_what_the_settings_keep_here_stays_here(opened: Open) -> None:
     first.ask(in_person=True)
     private = msgspec.structs.replace(settings(), privacy=PrivacyConfig(never_forward=("terrace",)))
     second = opened(config=private)  # a teacher that has nothing to say, and fails if it is asked
-    again = second.assistant.ask(Query(QUESTION), options=AskOptions(in_person=True))
-    assert isinstance(again, Outage)
-    assert again.kind == "stays_here"
+    again = second.ask(in_person=True)
+    assert (again.answer, again.request.given_again, again.request.stored) == (WRONG, 2, False)
+    asked = second.assistant.ask(Query(QUESTION), options=AskOptions("claude", in_person=True))
+    assert isinstance(asked, Outage)
+    assert asked.kind == "stays_here"
     for answer, reason in ((None, "keep this question on this machine"), ("On a terrace.", "do not let this answer")):
         with pytest.raises(BadInputError, match=reason):
             give_feedback(second.path, private, 1, good=False, answer=answer)
