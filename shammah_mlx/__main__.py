@@ -5,7 +5,7 @@ import signal
 import sys
 from contextlib import suppress
 
-INTERRUPTED = 130  # exit code, by the convention of shells
+from shammah_mlx import INTERRUPTED
 
 
 def run() -> None:

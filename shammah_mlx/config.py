@@ -156,6 +156,15 @@ RECALL_PRIOR = LogisticConfig(  # fitted on covid_faq and commands: trust holds 
     prior={"constant": 0.19, "trust": 1.06, "sure": -0.57, "concord": 0.64, "sure concord": 0.56, "unread": -1.0},
     strength=10.0,  # at 40 a home whose labels are in doubt learns in 1,000 questions what it now learns in 300
 )
+BORROWED_PRIOR = LogisticConfig(
+    prior={
+        **RECALL_PRIOR.prior,
+        "constant": -0.31,  # half less than for recall: another model or prompt may say something else; a guess
+        "same text": 3.31,  # from there on half less than for a repeat
+        **{name: weight for name, weight in REPEAT_PRIOR.prior.items() if name not in RECALL_PRIOR.prior},
+    },
+    strength=10.0,  # as for recall, for each pair of contexts
+)
 DECODER_ROUTER_PRIOR = LogisticConfig(  # the record starts at the specification's bias, so it starts by forwarding
     prior={"constant": 0.0, "record": 1.0, "query logit": 0.0}, strength=1.0
 )
@@ -176,14 +185,23 @@ DECODER_VALIDATOR_PRIOR = LogisticConfig(  # weak: a few labels outweigh it
 )
 
 
+Judged = Literal["repeat", "recall", "other_model", "other_prompt", "decoder"]
+RECALLED_PRIORS: dict[Judged, LogisticConfig] = {
+    "repeat": REPEAT_PRIOR,
+    "recall": RECALL_PRIOR,
+    "other_model": BORROWED_PRIOR,
+    "other_prompt": BORROWED_PRIOR,
+}
+
+
 class LogisticModelsConfig(_Frozen, frozen=True):
     """The logistic models of Router and Validator, by source of the drafts. In files this section is `evidence`."""
 
-    router: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(  # initial weights by feature
-        default_factory=lambda: {"repeat": REPEAT_PRIOR, "recall": RECALL_PRIOR, "decoder": DECODER_ROUTER_PRIOR}
+    router: dict[Judged, LogisticConfig] = msgspec.field(  # initial weights by feature
+        default_factory=lambda: {**RECALLED_PRIORS, "decoder": DECODER_ROUTER_PRIOR}
     )
-    validator: dict[Literal["repeat", "recall", "decoder"], LogisticConfig] = msgspec.field(  # likewise
-        default_factory=lambda: {"repeat": REPEAT_PRIOR, "recall": RECALL_PRIOR, "decoder": DECODER_VALIDATOR_PRIOR}
+    validator: dict[Judged, LogisticConfig] = msgspec.field(  # likewise
+        default_factory=lambda: {**RECALLED_PRIORS, "decoder": DECODER_VALIDATOR_PRIOR}
     )
 
     def __post_init__(self) -> None:
@@ -192,7 +210,7 @@ class LogisticModelsConfig(_Frozen, frozen=True):
         Raises:
             ValueError: one does not exist.
         """
-        of_router = RECALL_PRIOR.prior.keys() | REPEAT_PRIOR.prior.keys() | DECODER_ROUTER_PRIOR.prior.keys()
+        of_router = BORROWED_PRIOR.prior.keys() | DECODER_ROUTER_PRIOR.prior.keys()
         of_validator = of_router | DECODER_VALIDATOR_PRIOR.prior.keys()
         for role, models, features in (
             ("router", self.router, of_router),

@@ -6,14 +6,17 @@ An Interaction can only be built in a shape that the loop can produce.
 
 import hashlib
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-DraftSource = Literal["repeat", "recall", "decoder"]
-"""`repeat`: Claude's own answer to the same text; `recall`: its answer to a similar question; `decoder`: a new text."""
-Source = Literal["claude", "repeat", "recall", "decoder"]
+DraftSource = Literal["repeat", "recall", "other_model", "other_prompt", "decoder"]
+"""`repeat`: Claude's own answer to the same text; `recall`: its answer to a similar question; `other_model` and
+`other_prompt`: the same, of another Claude model or under another system prompt; `decoder`: a new text."""
+Source = Literal["claude", "repeat", "recall", "other_model", "other_prompt", "decoder"]
+BORROWED: tuple[DraftSource, ...] = ("other_model", "other_prompt")
+"""Sources whose drafts were learnt in another context. Their evidence is counted for each pair of contexts alone."""
 ForcedSource = Literal["claude", "local"]
 Outcome = Literal["forwarded", "rejected", "approved", "audited", "late"]
 ClaudeOnly = Literal["files", "length"]
@@ -97,6 +100,12 @@ class Query(_Event, frozen=True):
             parts.append({"attachments": [attached.digest for attached in self.attachments]})
         return hash_63(msgspec.json.encode(parts))
 
+    def kin(self, source: DraftSource) -> int:
+        """Return a hash of the context without the part in which a borrowed draft's may differ, and of nothing less."""
+        whole = {"other_model": (self.system, None), "other_prompt": (None, self.model)}
+        system, model = whole.get(source, (self.system, self.model))
+        return msgspec.structs.replace(self, system=system, model=model).context
+
     @property
     def texts(self) -> tuple[str, ...]:
         """Return all text that the user or the client chose, the question first."""
@@ -149,6 +158,32 @@ OTHER_ANSWER = "other answer"
 """Feature of a draft: the probability, by the words that changed, that the question has another answer."""
 
 
+def pair_of(learnt_in: int, asked_in: int) -> str:
+    """Return the name of a pair of contexts."""
+    return f"{learnt_in:x}>{asked_in:x}"
+
+
+def contexts_of(pair: str) -> tuple[int, int]:
+    """Return the context that drafts of a pair were learnt in, and the one they are for."""
+    learnt_in, _, asked_in = pair.partition(">")
+    return int(learnt_in, 16), int(asked_in, 16)
+
+
+def counted_as(source: DraftSource, pair: str | UnsetType) -> str:
+    """Return under which name evidence about drafts of a source is counted."""
+    return source if pair is UNSET else f"{source} {pair}"
+
+
+def source_counted(name: str) -> DraftSource:
+    """Return the source of the drafts whose evidence is counted under a name."""
+    return cast("DraftSource", name.partition(" ")[0])
+
+
+def is_counted_in(name: str, context: int) -> bool:
+    """Say whether evidence counted under a name speaks of questions of this context: a pair's speaks of one alone."""
+    return source_counted(name) not in BORROWED or name.endswith(f">{context:x}")
+
+
 class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     """A local answer proposed by the Generator."""
 
@@ -160,6 +195,12 @@ class Draft(_Event, frozen=True, rename={"features": "evidence"}):
     stop_sequence: str | None = None  # the stop sequence that ended the text
     is_cut: bool | UnsetType = UNSET  # it reached the limit on its length
     by_user: bool | UnsetType = UNSET  # it repeats the user's own answer to this question, given with `shammah bad`
+    pair: str | UnsetType = UNSET  # of a borrowed one: the context that it was learnt in, and the one it is for
+
+    @property
+    def counted_as(self) -> str:
+        """Return under which name its evidence is counted: by source, or of a borrowed one by pair of contexts."""
+        return counted_as(self.source, self.pair)
 
     @property
     def stop_reason(self) -> str:
@@ -286,7 +327,7 @@ class AskOptions(_Event, frozen=True):
     own_account: bool = False  # True: with its own credential, so nobody else may send its question to Claude
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in, for its next `-c`
     in_chat: bool = False  # True: its conversation goes on by itself, so it may have nothing to do with what was said
-    in_person: bool = False  # True: from the command line, where the same question again means that no answer helped
+    in_person: bool = False  # True: typed at a terminal, where the same question again means that no answer helped
     unhelpful: int | None = None  # number of the interaction whose answer was bad, so that Claude is asked instead
 
 
@@ -305,7 +346,7 @@ class Request(
     audit_rate: float  # probability of an audit for a draft of the usual doubt
     shadow_rates: dict[DraftSource, float]  # probability of a shadow draft if the query is forwarded
     usual_doubt: float = 1.0  # mean doubt of the drafts that stood so far; see policy.audit_probability
-    thresholds: dict[DraftSource, Threshold] = {}  # empty if max_bad_rate promises nothing
+    thresholds: dict[str, Threshold] = {}  # by `counted_as` of drafts; empty if max_bad_rate promises nothing
     open_audits: int = 0  # audits that are still due because Claude could not be reached
     secret: bool = False  # the query looks like it holds a secret
     stored: bool = True  # False: the query is answered, and neither stored nor learnt, so never audited
@@ -318,11 +359,11 @@ class Request(
     private: bool | UnsetType = UNSET  # True: the user's settings let nothing of it be stored
     stays: bool | UnsetType = UNSET  # True: nor do they let it be sent to Claude
     claude_only: ClaudeOnly | UnsetType = UNSET  # why nothing is drafted for it, nor learnt of it
+    not_asked: str | UnsetType = UNSET  # asked again, and answered as before: the kind of outage Claude had
     imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
     terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
     alone: bool | UnsetType = UNSET  # True: a turn that means the same without the conversation, as far as words tell
     unhelpful: int | UnsetType = UNSET  # the interaction whose answer did not help: Claude answers, as no random audit
-    given_again: int | UnsetType = UNSET  # likewise, but Claude could not be asked
 
     @property
     def local_query(self) -> Query:
@@ -346,7 +387,7 @@ class Request(
 
     def shadow_rate(self, source: DraftSource, p_local: float) -> float:
         """Return the probability that this source makes a shadow draft if the query is forwarded."""
-        rate = self.shadow_rates.get(source, 0.0)
+        rate = self.shadow_rates.get("recall" if source in BORROWED else source, 0.0)
         return max(rate, p_local) if rate and self.shadows_follow else rate
 
     def shadows(self, source: DraftSource, p_local: float = 0.0) -> bool:
@@ -605,6 +646,9 @@ class Feedback(_Event, frozen=True):
     good: bool
     at: float  # when it was said, Unix time
     answer: str | UnsetType = UNSET  # the right answer in the user's words; without it Claude is asked
+    own: int | UnsetType = UNSET  # number of the user's own answer that stood until then: that is what was bad
+    repeated: bool | UnsetType = UNSET  # True: his last word on this answer was the same
+    complained: bool | UnsetType = UNSET  # True: he had called it bad before
 
     def __post_init__(self) -> None:
         """Check that these fields make sense together.

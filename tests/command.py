@@ -12,5 +12,7 @@ Shammah = Callable[..., Result]
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
     """Run `shammah` with these arguments; add `--wait` to a command that learns."""
-    waiting = [part for argument in arguments for part in ((argument, "--wait") if argument in WAIT else (argument,))]
+    waiting = list(arguments)
+    if name := next((argument for argument in arguments if argument in WAIT), None):
+        waiting.insert(waiting.index(name) + 1, "--wait")
     return CliRunner().invoke(main, waiting, input=stdin)

@@ -121,6 +121,9 @@ OUT_OF_CREDIT = "Your credit balance is too low to access the Anthropic API. Ple
 OVER_LIMIT = "You have reached your specified API usage limits. You will regain access on 2027-01-01 at 00:00 UTC."
 
 
+UNPRICED = ("/v1/messages/batches", "/v1/messages/count_tokens", "/v1/complete")  # they answer without a usage
+
+
 def fail(
     status: int, message: Text = "Something.", *, code: str | None = None, retry_after: float | None = None
 ) -> Behaviour:
@@ -300,6 +303,8 @@ class _Server(ThreadingHTTPServer):
             self.requests.append(request)
             if request.path.partition("?")[0] == "/v1/models":
                 return lambda wire, _: wire.json(200, MODELS)
+            if request.path.partition("?")[0] in UNPRICED:
+                return lambda wire, _: wire.json(200, {"id": "batch_or_completion"})
             if request.path.partition("?")[0] != "/v1/messages":
                 return fail(404, f"there is no {request.path}")
             return next(self._script, self.default)

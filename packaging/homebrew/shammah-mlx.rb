@@ -1,4 +1,5 @@
-# A Homebrew formula for a tap of your own: put the address of your copy for OWNER, then brew install YOU/tap/shammah-mlx
+# A Homebrew formula for a tap of your own: put the address of your copy for OWNER, then
+# brew install --HEAD YOU/tap/shammah-mlx (it follows the branch main; there is no release to name yet)
 #
 # It installs the package and its dependencies into one virtual environment, with wheels only, since MLX cannot be built
 # from source in a minute. homebrew-core wants every dependency as a resource of its own; a tap does not.

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import UNSET
+
 from shammah_mlx.cli import provenance
 from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, one_line, relearning, say_waiting
 from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
@@ -22,6 +24,7 @@ from shammah_mlx.home.locks import progress_of_another
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import Answered, AskRequest, Awaiting, Away, Unanswered
+from shammah_mlx.teacher.outages import outage
 from shammah_mlx.text.destructive import destroys
 
 if TYPE_CHECKING:
@@ -120,13 +123,12 @@ def open_home(home: Path, config: Config, on_wait: Callable[[], None]) -> Iterat
     Raises:
         ShammahError: it cannot be opened.
     """
-    from shammah_mlx.framework.redaction import redaction_by
+    from shammah_mlx.framework.our_claude import our_claude
     from shammah_mlx.home.assistant import Assistant, AssistantOptions  # loads MLX: needless where a service answers
     from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home), judge=config.judge, redaction=redaction_by(config.privacy))
+    claude = our_claude(config, find_credential(home))
     opened = AssistantOptions(on_wait=on_wait, secret_audits=True, origin=claude.origin, relearning=relearning)
     with Assistant(make_home(home), config, claude, Weights(weights_folder()), options=opened) as assistant:
         yield OpenHome(assistant, claude.hang_up)
@@ -236,6 +238,10 @@ def _show_answer(answered: Interaction, preset: str, screen: Screen, home: Path)
     else:
         screen.finish(answered.answer)
         screen.note(_what_happened(answered, home))
+        if answered.request.not_asked is not UNSET:
+            kept = "By the settings in [privacy] Claude is not to see it."
+            why = kept if answered.request.stays is True else outage(answered.request.not_asked).message
+            screen.note(f"You asked the same again, and this is the answer you had before. {why}")
     if answered.served_local and destroys(answered.answer):
         warning = "Careful: this answer has a command that deletes or overwrites. Read it before you run it."
         screen.warn(warning, is_danger=True)

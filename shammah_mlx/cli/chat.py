@@ -63,6 +63,11 @@ def chat(
 
     /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat. Standard input that is no terminal is read
     line by line, each line a question.
+
+    \b
+    Examples:
+      shammah chat
+      shammah chat -c
     """
     forced_source = forced_source_of(claude=claude, local=local, strict=strict)
     home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}})

@@ -42,7 +42,7 @@ class Manner(msgspec.Struct, frozen=True):
     strict: bool = False
     waits: bool = False  # after each answer, until it is learnt
     terminal: int | UnsetType = UNSET
-    in_person: bool = False  # somebody reads the answers on a terminal
+    in_person: bool = False  # a person types and reads
 
 
 class Conversation:

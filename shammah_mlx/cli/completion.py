@@ -13,9 +13,10 @@ def completion(ctx: click.Context, /, shell: str) -> None:
     """Print what makes SHELL complete commands and options.
 
     \b
-    bash, in ~/.bashrc:  eval "$(shammah completion bash)"
-    zsh, in ~/.zshrc:    eval "$(shammah completion zsh)"
-    fish, once:          shammah completion fish > ~/.config/fish/completions/shammah.fish
+    Examples:
+      eval "$(shammah completion bash)"   # in ~/.bashrc
+      eval "$(shammah completion zsh)"    # in ~/.zshrc
+      shammah completion fish > ~/.config/fish/completions/shammah.fish   # once
     """
     made_by = get_completion_class(shell)
     assert made_by is not None  # click knows all of SHELLS

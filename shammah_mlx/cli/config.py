@@ -12,10 +12,13 @@ def config() -> None:
     """Show and change settings.
 
     \b
-    shammah config list --changed
-    shammah config get teacher.model
-    shammah config set teacher.model claude-haiku-5-5
-    shammah config set risk.max_bad_rate 2%
+    Examples:
+      shammah config path
+      shammah config list --changed
+      shammah config get teacher.model
+      shammah config set teacher.model claude-haiku-5-5
+      shammah config set risk.max_bad_rate 2%
+      shammah config unset risk.max_bad_rate
     """
 
 

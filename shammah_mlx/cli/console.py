@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
+from shammah_mlx import INTERRUPTED
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
-INTERRUPTED = 130  # exit code, by the convention of shells
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
 LEARNING_POSTPONED = "Learning is postponed until the next question."
 LONGEST = 1000  # characters shown of an error, which may repeat the input
@@ -62,9 +62,27 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and note whether it is to print JSON: an error may come before its options are read."""
+        ctx.meta[JSON] = self._may_want_json(args)  # while there is no command
         name, command, rest = super().resolve_command(ctx, args)
         ctx.meta[JSON] = command is not None and _wants_json(command, rest)
         return name, command, rest
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments before the command's name; an error in them is JSON too if that was wanted."""
+        given = list(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            if parent is not None or not self._may_want_json(given):
+                raise
+            raise _as_json(error) from error
+
+    def _may_want_json(self, arguments: list[str]) -> bool:
+        """Say whether JSON is wanted where no command was found yet: its `--json` may stand before a file's name."""
+        named = next((self.commands[argument] for argument in arguments if argument in self.commands), None)
+        return _wants_json(named, arguments) if named else "--json" in _options(arguments)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and convert its errors."""
@@ -73,9 +91,7 @@ class Group(click.Group):
         except click.ClickException as error:
             if not ctx.meta.get(JSON):
                 raise
-            where = getattr(getattr(error, "ctx", None), "command_path", "shammah")
-            hint = getattr(error, "hint", f"see {where} --help")
-            raise _JsonFailure(error.format_message(), hint, error.exit_code) from error
+            raise _as_json(error) from error
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
@@ -94,14 +110,24 @@ class Group(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def _as_json(error: click.ClickException) -> _JsonFailure:
+    where = getattr(getattr(error, "ctx", None), "command_path", "shammah")
+    hint = getattr(error, "hint", f"see {where} --help")
+    return _JsonFailure(error.format_message(), hint, error.exit_code)
+
+
+def _options(arguments: list[str]) -> list[str]:
+    """Return the arguments among which options may be."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
 def _wants_json(command: click.Command, arguments: list[str]) -> bool:
     """Say whether the command has a flag `--json`, and is given it."""
     if isinstance(command, click.Group):
         named = (command.commands[name] for name in arguments if name in command.commands)
         command = next(named, command)
     has_flag = any("--json" in option.opts and getattr(option, "is_flag", False) for option in command.params)
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return has_flag and "--json" in options
+    return has_flag and "--json" in _options(arguments)
 
 
 @contextmanager

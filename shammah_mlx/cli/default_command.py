@@ -41,7 +41,7 @@ class DefaultGroup(Group):
             name = error.ctx.info_name if error.ctx and error.ctx.parent is ctx else None
             if name in (None, ASK) or not has_words:
                 raise
-            message = f"{error.message}\nTo ask a question that begins with {name!r}: shammah ask {name} …"
+            message = f"{error.format_message()}\nTo ask a question that begins with {name!r}: shammah ask {name} …"
             raise click.UsageError(message, error.ctx) from error
 
 

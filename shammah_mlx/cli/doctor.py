@@ -36,6 +36,10 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     """Look for problems, and say how to fix them. Exits with code 1 if there is one.
 
     Doctor changes nothing and sends nothing to other machines, so it does not find out whether Claude accepts the key.
+
+    \b
+    Examples:
+      shammah doctor
     """
     failures = 0
     for check in _checks(ctx, options):

@@ -61,7 +61,8 @@ def bad(
 ) -> None:
     """Say that the last answer, or the answer to question NUMBER, was bad, and have Claude answer it anew.
 
-    The bad answer is not given again. With --answer yours takes its place, and Claude is not asked.
+    The bad answer is not given again. With --answer yours takes its place, and Claude is not asked. Nor is he about a
+    question that you keep from him.
 
     \b
     Examples:
@@ -71,7 +72,7 @@ def bad(
     since = time.perf_counter()
     home, config = home_and_config(ctx, options, {"budget": {"month": budget}})
     from shammah_mlx.cli.terminal import this_terminal
-    from shammah_mlx.home.hindsight import give_feedback
+    from shammah_mlx.home.hindsight import give_feedback, why_kept_from_claude
 
     text = None if answer is None else _read_answer(answer, config.max_query_bytes)
     terminal = this_terminal()
@@ -82,6 +83,13 @@ def bad(
         _learn(home, config, chosen, waits=wait)
         return
     with Screen(as_json=as_json) as screen:
+        if (kept := why_kept_from_claude(about, config)) is not None:
+            screen.note(f"Noted: the answer to {_named(about)} was bad, and is not given again.")
+            _learn(home, config, chosen, waits=wait)
+            if as_json:
+                raise kept
+            screen.warn(f"Claude is not asked: {kept.message}; {kept.hint}.")
+            return
         if not as_json:
             screen.note(f"Noted: the answer to {_named(about)} was bad. Asking Claude again.")
         exit_code = _ask_again(about, home, config, chosen, screen, since=since, waits=wait)
@@ -137,10 +145,11 @@ def _learn(home: "Path", config: "Config", chosen: dict[str, Any], *, waits: boo
     """Have it learnt by the home's service, in this process if the command waits, or in the background."""
     from shammah_mlx.server import client
 
-    if client.is_served(home):
-        return  # it learns by itself
     try:
-        if waits:
+        if client.is_served(home):  # it learns by itself
+            if waits and not client.wait_until_learnt(home):
+                click.echo("The service has not learnt it yet; see `shammah service logs`.", err=True)
+        elif waits:
             learn_here(home, config, wait=True)
         else:
             start_learning(home, chosen)

@@ -8,8 +8,9 @@ import re
 from typing import NamedTuple
 
 LONGEST = 240  # characters between two marks that belong together: what is held back must end soon
-_SPECIAL = re.compile(r"[\\`*_\[]")
+_SPECIAL = re.compile(r"[\\`*_\[]|!(?=\[|$)")
 _LINK = re.compile(r"\[([^\[\]\n]+)\]\(([^()\s]+)\)")
+_IMAGE = re.compile(r"!\[([^\[\]\n]*)\]\(([^()\s]+)\)")
 _PART_OF_LINK = re.compile(r"\[[^\[\]\n]*(\](\([^()\s]*)?)?$")
 _STYLES = {1: ("italic",), 2: ("bold",), 3: ("bold", "italic")}  # by the number of asterisks
 
@@ -58,7 +59,7 @@ def read_spans(line: str, start: int = 0, *, is_whole: bool = True) -> tuple[lis
 
 def _read_mark(line: str, start: int, *, is_whole: bool) -> _Mark | None:
     """Read what begins with a special character; None if the rest of the line decides what it is."""
-    read = {"\\": _read_escape, "`": _read_code, "[": _read_link}.get(line[start], _read_emphasis)
+    read = {"\\": _read_escape, "`": _read_code, "[": _read_link, "!": _read_image}.get(line[start], _read_emphasis)
     is_open = not is_whole and len(line) - start <= LONGEST
     return read(line, start, is_open)
 
@@ -99,6 +100,15 @@ def _read_link(line: str, start: int, is_open: bool) -> _Mark | None:
             shown.append(Span(f" ({address})"))
         return _Mark(shown, link.end())
     if is_open and _PART_OF_LINK.match(line, start):
+        return None
+    return _literally(line, start, start + 1)
+
+
+def _read_image(line: str, start: int, is_open: bool) -> _Mark | None:
+    if (image := _IMAGE.match(line, start, start + LONGEST)) is not None:
+        name = f"image: {image[1]}" if image[1] else "image"
+        return _Mark([Span(name, ("link",)), Span(f" ({image[2]})")], image.end())
+    if is_open and (start + 1 == len(line) or _PART_OF_LINK.match(line, start + 1)):
         return None
     return _literally(line, start, start + 1)
 

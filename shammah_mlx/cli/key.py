@@ -17,7 +17,13 @@ RESTART = "The running service still uses the key it read when it started. Run `
 
 @click.group()
 def key() -> None:
-    """Manage the API key for Claude: in the Keychain, or in a file that only you can read."""
+    """Manage the API key for Claude: in the Keychain, or in a file that only you can read.
+
+    \b
+    Examples:
+      shammah key set
+      shammah key status
+    """
 
 
 @key.command("set")

@@ -21,6 +21,10 @@ def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
     """Learn from all stored questions that are not learnt yet, and make the audits that are due.
 
     Every question starts this in the background. Run it yourself if that was interrupted.
+
+    \b
+    Examples:
+      shammah learn
     """
     home, config = home_and_config(ctx, options, {"budget": {"month": budget}})
     if not (home / "journal.db").exists():
@@ -44,13 +48,12 @@ def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
 
     If another process is learning, wait for it, or else return None.
     """
-    from shammah_mlx.framework.redaction import redaction_by
+    from shammah_mlx.framework.our_claude import our_claude
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.claude import Claude
     from shammah_mlx.teacher.keys import find_credential
 
-    claude = Claude(config.teacher, find_credential(home), judge=config.judge, redaction=redaction_by(config.privacy))
+    claude = our_claude(config, find_credential(home))
     opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin, relearning=relearning)
     with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
         return assistant.learn_all(learning, wait=wait)

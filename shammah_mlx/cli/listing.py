@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.dates import local_date, local_time
+from shammah_mlx.cli.markdown import text_width
 from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.home.importing import Sifted
 from shammah_mlx.home.prequential import Result
@@ -24,7 +25,21 @@ def log_lines(lines: Sequence[Line], width: int) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line, row in zip(lines, cells, strict=True):
         start = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-        yield f"{start}  {one_line(_query(line), max(width - len(start) - 2, NARROWEST))}"
+        yield f"{start}  {_fit(_query(line), max(width - len(start) - 2, NARROWEST))}"
+
+
+def _fit(text: str, columns: int) -> str:
+    """Return the beginning of a text on one line of so many columns; a wide character takes two."""
+    plain = one_line(text, columns)
+    if text_width(plain) <= columns:
+        return plain
+    kept, room = "", columns - 1
+    for character in plain:
+        room -= text_width(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + "…"
 
 
 def exchange(line: Line) -> str:
@@ -72,7 +87,7 @@ def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
         yield f"  {count:,} answered by {one_line(name)}"
     others = sum(count for name, count in sifted.models.items() if name != model)
     if others:
-        yield f"  Answers of other models than {one_line(model)} are given again to questions for these only (--model)."
+        yield f"  Answers of other models than {one_line(model)} stay apart until they are measured (--model)."
     if sifted.skipped:
         yield f"{sum(sifted.skipped.values()):,} skipped:"
         yield from (f"  {count:,}: {reason}" for reason, count in sifted.skipped.items())

@@ -9,7 +9,9 @@ import click
 
 from shammah_mlx.cli.console import check_text, progress, write
 from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.errors import BadInputError
 
+FORMATS = ("csv", "json", "jsonl", "tsv", "md", "html")  # what somebody may mean who gives such a word for a file
 LISTED = 3  # questions; as many as `llm logs` shows
 
 
@@ -66,9 +68,10 @@ def log(
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--replies", is_flag=True, help="Only what Claude answered in full: a stream for `replay` and `import`.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @settings
 @click.pass_context
-def export(ctx: click.Context, /, file: Path | None, replies: bool, **options: Any) -> None:
+def export(ctx: click.Context, /, file: Path | None, replies: bool, overwrite: bool, **options: Any) -> None:
     """Write all questions and answers as JSON Lines to FILE, or to standard output.
 
     \b
@@ -77,6 +80,8 @@ def export(ctx: click.Context, /, file: Path | None, replies: bool, **options: A
       shammah export | jq -r .query
     """
     home, _ = home_and_config(ctx, options)
+    if file is not None:
+        _check_file(file, overwrites=overwrite)
     import msgspec
 
     from shammah_mlx.files import replacing
@@ -97,3 +102,15 @@ def export(ctx: click.Context, /, file: Path | None, replies: bool, **options: A
             out.write(msgspec.json.encode(line) + b"\n")
             count += 1
     click.echo(f"{count:,} questions written to {file}.", err=True)
+
+
+def _check_file(file: Path, *, overwrites: bool) -> None:
+    """Check that all questions may be written to this file.
+
+    Raises:
+        BadInputError: it exists, or it is the name of a format.
+    """
+    if str(file).lower() in FORMATS:
+        raise BadInputError(f"{file} is no name for a file", "an export is JSON Lines: shammah export questions.jsonl")
+    if file.is_file() and not overwrites:
+        raise BadInputError(f"{file} exists", "give another name, or --overwrite to replace it")

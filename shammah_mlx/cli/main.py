@@ -40,6 +40,13 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     Without the name of a command, the words are a question: `shammah how do I list files` is `shammah ask how do I
     list files`.
 
+    \b
+    Examples:
+      shammah how do I list files by size
+      git diff | shammah ask "write a commit message"
+      shammah chat
+      shammah status
+
     Exit codes: 0 answered, 1 bad input or state, 2 wrong usage, 3 answered locally but not covered by
     max_bad_rate, 4 Claude unavailable or its reply incomplete, 130 interrupted.
     """

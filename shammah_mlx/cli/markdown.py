@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from shammah_mlx.cli.inline import Look, Span, read_spans
 
 _CODES = {"bold": "1", "italic": "3", "code": "36", "link": "4", "heading": "1", "title": "1;4", "dim": "2"}
-_UNDECIDED = re.compile(r"\s*([`~]{0,2}|#{0,6}|[-*_+\s]*|\d{0,9}[.)]?)\s*")  # what may still become another block
+_UNDECIDED = re.compile(r"[`~]{0,2}|#{0,6}|[-*_+\s]*|\d{0,9}[.)]?")  # what may, stripped, still become another block
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})(.*)")
 _RULE = re.compile(r"\s{0,3}([-*_])(\s*\1){2,}\s*")
 _HEADING = re.compile(r"(#{1,6})\s+")
@@ -74,7 +74,7 @@ class Renderer:
                 if is_whole:
                     self._table.append(line)
                 return ""
-            if not is_whole and (_UNDECIDED.fullmatch(line) or _FENCE.match(line)):
+            if not is_whole and (_UNDECIDED.fullmatch(line.strip()) or _FENCE.match(line)):
                 return ""
         before = "" if self._has_begun else self._end_table() + self._begin(line, is_whole)
         if self._fence or not self._has_begun:

@@ -24,6 +24,10 @@ def models(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 
     Memory is estimated from the files of the decoder that is set. Nothing is loaded, and nothing is sent to other
     machines.
+
+    \b
+    Examples:
+      shammah models
     """
     _, config = home_and_config(ctx, options)
     from shammah_mlx.models.machine import look, this_machine

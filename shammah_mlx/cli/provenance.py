@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import cost_note
-from shammah_mlx.events import Interaction, Source
+from shammah_mlx.events import BORROWED, Interaction, Source
 from shammah_mlx.home.recollection import Recollection
 from shammah_mlx.teacher.identity import local_model
 
@@ -65,14 +65,14 @@ def line(answered: Interaction, recollection: Recollection | None, now: float) -
     if answered.source == "claude":
         return f"Claude{cost}{_why_claude(answered)}"
     if answered.is_by_user:
-        return "your own answer, from memory"
-    if answered.request.given_again is not UNSET:
-        cost += "; you asked the same again, and Claude could not be asked"
+        return f"your own answer, {_remembered(answered, recollection, now)}"
     origin = "written on this machine" if answered.source == "decoder" else _remembered(answered, recollection, now)
     if answered.outcome == "audited" and answered.reply is not None:
         return f"{origin}; compared with Claude's answer, which agreed{cost}"
     if _passed(answered):
         return f"{origin}; checked with Claude, which agreed{cost}"
+    if _is_unsaid(answered):
+        return f"{origin}; Claude was asked to check and gave no verdict{cost}"
     return origin + cost
 
 
@@ -82,7 +82,14 @@ def _why_claude(answered: Interaction) -> str:
         return "; the answer on this machine was compared with it, and differed"
     if answered.request.unhelpful is not UNSET and answered.request.forced_source is None:
         return "; you asked the same again"
-    return "; a check refused the answer on this machine" if _passed(answered) is False else ""
+    if _passed(answered) is False:
+        return "; a check refused the answer on this machine"
+    return "; a check of the answer on this machine gave no verdict" if _is_unsaid(answered) else ""
+
+
+def _is_unsaid(answered: Interaction) -> bool:
+    """Say whether the judge was paid for a check before there was a reply, and what it said was no verdict."""
+    return any(verdict.good is None and not verdict.with_reply for verdict in answered.verdicts)
 
 
 def _passed(answered: Interaction) -> bool | None:
@@ -95,12 +102,23 @@ def _remembered(answered: Interaction, recollection: Recollection | None, now: f
     if recollection is None:
         return "from memory"
     since = _day(recollection.since, now)
-    if answered.source == "recall":
-        known = f'from memory of "{one_line(recollection.question, LONGEST_QUESTION)}"'
+    if answered.source in ("recall", *BORROWED):
+        is_same = answered.source in BORROWED and recollection.question == answered.request.query.text
+        of = "" if is_same else f' of "{one_line(recollection.question, LONGEST_QUESTION)}"'
+        known = f"from memory{of}{learnt_elsewhere(answered.source, recollection.model)}"
         return f"{known} ({since})" if since else known
     often = {1: "once", 2: "twice"}.get(recollection.times, f"{recollection.times:,} times")
     when = "today" if since == "today" else f"since {since}"
     return f"from memory, asked {often}" + (f" {when}" if since else "")
+
+
+def learnt_elsewhere(source: Source, model: str | None) -> str:
+    """Say in which other context an answer was learnt, after a comma; nothing if it was none."""
+    if source == "other_prompt":
+        return ", learnt under another system prompt"
+    if source == "other_model":
+        return f", learnt from {one_line(model or 'another model', LONGEST_QUESTION)}"
+    return ""
 
 
 def _day(at: float, now: float) -> str:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.dates import local_time
+from shammah_mlx.cli.provenance import learnt_elsewhere
 from shammah_mlx.events import ClaudeOnly, Outcome
 from shammah_mlx.home.overview import ExplainedDraft, Explanation, Overview
 from shammah_mlx.home.prequential import Band, Result
@@ -59,10 +60,6 @@ def why_table(question: str, explanation: Explanation) -> Table:
         table.add_row("asked for", explanation.forced_source)
     if explanation.unhelpful:
         table.add_row("asked again", f"since the answer to #{explanation.unhelpful} did not help")
-    if explanation.given_again:
-        table.add_row(
-            "asked again", f"the answer to #{explanation.given_again} did not help, and Claude could not be asked"
-        )
     for name in explanation.files:
         table.add_row("file", f"{one_line(name)} (not kept)")
     if explanation.conversation != explanation.query_id:
@@ -100,6 +97,7 @@ def _left_out(explanation: Explanation) -> str:
 def _draft(draft: ExplainedDraft, *, is_forced: bool) -> str:
     origin = f" from #{draft.entry}" if draft.entry else ""
     origin += f" of {local_time(draft.from_at)}" if draft.from_at else ""
+    origin += learnt_elsewhere(draft.source, draft.from_model)
     needs = _why_it_stood(draft, is_forced=is_forced) if draft.stood else _needs(draft)
     if draft.bad_rate is not None:
         needs += f"; {draft.bad_rate:.0%} of drafts with this score are bad, by what is known in this home"

@@ -11,11 +11,11 @@ from shammah_mlx.cli.console import LONGEST, one_line, put, say, without_control
 from shammah_mlx.cli.inline import Look
 from shammah_mlx.cli.markdown import Renderer
 from shammah_mlx.cli.spinner import Spinner, Text, can_spin
+from shammah_mlx.cli.streams import can_show, columns_of
 
 if TYPE_CHECKING:
     from shammah_mlx.events import Awaited  # msgspec, which `--help` does not load
 
-USUAL_COLUMNS = 80  # where the terminal does not say
 AWAITED: "dict[Awaited, str]" = {
     "memory": "looking in memory",
     "draft": "writing a draft",
@@ -125,16 +125,5 @@ def _has_no_color() -> bool:
 
 
 def _make_renderer() -> Renderer:
-    try:
-        "•│─".encode(sys.stdout.encoding or "ascii")
-        has_unicode = True
-    except (UnicodeEncodeError, LookupError):
-        has_unicode = False
-    return Renderer(_columns, Look(has_styles=not _has_no_color(), has_unicode=has_unicode))
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_COLUMNS
-    except (OSError, ValueError):
-        return USUAL_COLUMNS
+    look = Look(has_styles=not _has_no_color(), has_unicode=can_show("•│─", sys.stdout.encoding))
+    return Renderer(lambda: columns_of(sys.stdout), look)

@@ -31,6 +31,11 @@ def serve(
 
     Started on several machines by mlx.launch, the first one serves. The others follow: they hold and compute their
     part of the decoder, until the first one ends.
+
+    \b
+    Examples:
+      shammah serve
+      shammah serve --tcp 8317
     """
     _leave_a_core()
     import asyncio  # imported here: it takes longer than all other imports of a command together

@@ -33,7 +33,14 @@ VARIABLES = (  # the service gets no others
 
 @click.group()
 def service() -> None:
-    """Let the system keep shammah running with loaded models: launchd on macOS, systemd on Linux."""
+    """Let the system keep shammah running with loaded models: launchd on macOS, systemd on Linux.
+
+    \b
+    Examples:
+      shammah service install
+      shammah service status
+      shammah service logs -n 20
+    """
 
 
 @service.command()

@@ -8,6 +8,10 @@ def setup() -> None:
     """Download and check the pretrained weights.
 
     They are stored in the platform's cache folder, or in the folder that SHAMMAH_WEIGHTS names.
+
+    \b
+    Examples:
+      shammah setup
     """
     from shammah_mlx.models.weights import fetch_weights, weights_folder
 

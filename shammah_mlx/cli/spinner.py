@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from shammah_mlx.cli.streams import can_show, columns_of
+
 DELAY_S = 0.05  # an answer that comes sooner needs no spinner, which would only flicker
 FRAME_S = 0.08  # between two frames
 BRAILLE, ASCII = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"  # frames; the latter where the encoding lacks the former
@@ -87,25 +89,10 @@ class Spinner:
 
     def _draw(self, frame: int) -> None:
         text = self._text if isinstance(self._text, str) else self._text() if self._text else ""
-        frames = BRAILLE if _encodes(BRAILLE) else ASCII
+        frames = BRAILLE if can_show(BRAILLE, sys.stderr.encoding) else ASCII
         line = f"{frames[frame % len(frames)]} {text}"
-        room = max(1, _columns() - 1)  # a longer line would wrap, and could not be erased
+        room = max(1, columns_of(sys.stderr) - 1)  # a longer line would wrap, and could not be erased
         _write(f"\r{line[:room]}\x1b[K")  # over the frame before, which is not erased first: that would flicker
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode(sys.stderr.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _write(text: str) -> None:

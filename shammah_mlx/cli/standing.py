@@ -5,12 +5,18 @@ from pathlib import Path
 
 from rich.table import Table
 
+from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, score
+from shammah_mlx.cli.streams import can_show
 from shammah_mlx.events import DraftSource
+from shammah_mlx.home.ledger import Money
 from shammah_mlx.home.overview import JudgeOverview, Overview
+from shammah_mlx.home.progress import Borrowing
 
+MOST_PAIRS = 3  # of contexts that are shown; `status --json` has all
 BARS = "▁▂▃▄▅▆▇█"
+MONTHS = 3  # the latest, whose money is listed by model; the page of `report` has all
 
 
 def status_table(home: Path, overview: Overview, checkpoints: Sequence[int], encoding: str) -> Table:
@@ -39,11 +45,24 @@ def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
     yield "memory", _memory(overview)
     forwarded = "-" if overview.forward_rate is None else f"{overview.forward_rate:.1%} of all queries"
     yield "to Claude", forwarded
-    if len(overview.history.blocks) > 1 and _can_show(BARS, encoding):
+    if len(overview.history.blocks) > 1 and can_show(BARS, encoding):
         each = f"of each {overview.history.block} questions"
         yield "Claude called", f"{sparkline(block.calls / block.queries for block in overview.history.blocks)}  {each}"
         yield "answered here", f"{sparkline(block.local / block.queries for block in overview.history.blocks)}  {each}"
     yield "local threshold", _threshold(overview.accept_threshold, overview.thresholds)
+    for pair in overview.borrowing[:MOST_PAIRS]:
+        yield "learnt elsewhere", _borrowing(pair)
+
+
+def _borrowing(pair: Borrowing) -> str:
+    """Say what is missing before answers of another context are given in this one."""
+    asked = pair.for_model or "a model"
+    learnt_in = (pair.from_model or "another model") if pair.source == "other_model" else "another system prompt"
+    if pair.threshold is not None:
+        return f"{learnt_in}, for {asked}: p_accept above {score(pair.threshold)}"
+    if pair.measured < pair.to_measure:
+        return f"{learnt_in}, for {asked}: {pair.measured} of {pair.to_measure} measured"
+    return f"{learnt_in}, for {asked}: {pair.measured} measured, and no score is enough yet"
 
 
 def _memory(overview: Overview) -> str:
@@ -109,6 +128,7 @@ def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     else:
         passed_on = f", {sums.passed_on} requests passed on among it" if sums.passed_on else ""
         yield "spent", f"{spent}, {in_dollars(sums.this_month_usd)} this month{passed_on}{unknown}"
+        yield from _by_month(sums.months)
     if sums.saved_calls:
         would = "would have saved" if sums.recorded else "saved"
         amount = "an unknown amount" if sums.saved_usd is None else f"about {in_dollars(sums.saved_usd)}"
@@ -117,6 +137,20 @@ def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     if sums.budget_usd is not None and not sums.recorded:
         state = "spent: Claude is not asked until next month" if sums.is_budget_spent else "not reached"
         yield "budget", f"{in_dollars(sums.budget_usd)} a month (UTC), {state}"
+
+
+def _by_month(months: Sequence[Money]) -> Iterator[tuple[str, str]]:
+    """Yield what was spent and saved by month and model, of the latest months; nothing where there is but one line."""
+    if len(months) < 2:
+        return
+    latest = sorted({line.month for line in months})[-MONTHS:]
+    for line in months:
+        if line.month in latest:
+            spent = in_dollars(line.spent_usd) if line.spent_usd or not line.unpriced else "unpriced"
+            saved = f", saved about {in_dollars(line.saved_usd)}" if line.saved_usd else ""
+            yield f"  {line.month}", f"{spent}{saved}: {one_line(line.model) or 'model not known'}"
+    if latest[0] > months[0].month:
+        yield "  before", "see `shammah report`"
 
 
 def _state(overview: Overview) -> str:
@@ -149,12 +183,14 @@ def _spread(overview: Overview) -> str:
 
 
 def _judge(judge: JudgeOverview) -> str:
-    if not judge.verdicts:
+    if not judge.verdicts and not judge.unreadable:
         return "not asked yet"
     compared = "none compared yet"
     if judge.compared:  # what passed is compared only if an audit buys a reply as well
         compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
-    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}; {compared}"
+    calls = "1 more call" if judge.unreadable == 1 else f"{judge.unreadable} more calls"
+    without = f" with {calls} that brought none" if judge.unreadable else ""
+    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}{without}; {compared}"
 
 
 def _share(share: float | None) -> str:
@@ -164,11 +200,3 @@ def _share(share: float | None) -> str:
 def sparkline(shares: Iterable[float]) -> str:
     """Return shares from 0 to 1 as a row of bars."""
     return "".join(BARS[min(int(share * len(BARS)), len(BARS) - 1)] for share in shares)
-
-
-def _can_show(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -15,7 +15,13 @@ from shammah_mlx.errors import BadInputError
 @settings
 @click.pass_context
 def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Show what is still missing, how much was asked, learnt, spent and saved, and how many local answers were bad."""
+    """Show what is still missing, how much was asked, learnt, spent and saved, and how many local answers were bad.
+
+    \b
+    Examples:
+      shammah status
+      shammah status --json
+    """
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
@@ -39,7 +45,13 @@ def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @settings
 @click.pass_context
 def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any) -> None:
-    """Explain the last answer, or the answer to question NUMBER: where it came from, and why."""
+    """Explain the last answer, or the answer to question NUMBER: where it came from, and why.
+
+    \b
+    Examples:
+      shammah why
+      shammah why 17
+    """
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
@@ -67,6 +79,11 @@ def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: A
     """Write a page with curves: who answered, bad answers, learning, money.
 
     The page is one HTML file. It loads nothing from the network and holds no question and no answer.
+
+    \b
+    Examples:
+      shammah report --open
+      shammah report --output report.html
     """
     home, config = home_and_config(ctx, options)
     if not (home / "journal.db").exists():

@@ -22,17 +22,20 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
 
     \b
     Examples:
+      mkdir -p ~/.shammah/templates
       echo 'Translate to $language:' > ~/.shammah/templates/translate.txt
       shammah ask -t translate -p language French good morning
       shammah templates
     """
     home = home_of(ctx, options)
-    from shammah_mlx.cli.console import one_line
+    from shammah_mlx.cli.console import one_line, print_error
     from shammah_mlx.home import templates as stored
 
-    found = [stored.find(home, name)] if name else [stored.read(path) for path in stored.paths(home).values()]
+    listed = [stored.find(home, name)] if name else stored.read_all(home)
+    found = [one for one in listed if isinstance(one, stored.Template)]
+    broken = [one for one in listed if isinstance(one, stored.Broken)]
     if as_json:
-        shown = [
+        shown: list[dict[str, Any]] = [
             {
                 "name": template.name,
                 "prompt": template.prompt,
@@ -43,6 +46,7 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
             }
             for template in found
         ]
+        shown += [{"name": one.name, "error": one.error.message} for one in broken]
         click.echo(json.dumps(shown[0] if name else shown, ensure_ascii=False))
     elif name:
         for part, text in (("system: ", found[0].system), ("model: ", found[0].model), ("", found[0].prompt)):
@@ -54,5 +58,8 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
             variables = "".join(f"${variable} " for variable in template.variables)
             text = template.prompt or template.system or ""
             click.echo(one_line(f"{template.name:{width}}  {variables}{text}", 100))
-    else:
+    elif not broken:
         click.echo(f"There are no templates in {home / stored.FOLDER}.", err=True)
+    if not as_json:
+        for one in broken:
+            print_error(one.error)

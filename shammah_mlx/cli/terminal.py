@@ -1,4 +1,4 @@
-"""Tell one terminal from another, so that `-c` continues what was said in this one."""
+"""Tell one terminal from another, so that `-c` continues what was said in this one, and a person from a program."""
 
 import os
 import subprocess
@@ -22,8 +22,8 @@ def this_terminal() -> int:
 
 
 def is_in_person() -> bool:
-    """Say whether somebody reads the answer on a terminal: a program may ask the same again for its own reasons."""
-    return sys.stdout is not None and sys.stdout.isatty()
+    """Say whether a person asks and reads: both standard input and standard output are terminals."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _started(pid: int) -> str:

@@ -31,7 +31,7 @@ def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, 
 
     \b
     Examples:
-      shammah rollback 400
+      shammah rollback 100
       shammah rollback --undo
     """
     home, config = home_and_config(ctx, options)
@@ -70,7 +70,12 @@ def _rollback_question(queries: int, later: int) -> str:
 @settings
 @click.pass_context
 def rebuild(ctx: click.Context, /, **options: Any) -> None:
-    """Learn all models again from the journal, and replace the current ones."""
+    """Learn all models again from the journal, and replace the current ones.
+
+    \b
+    Examples:
+      shammah rebuild
+    """
     home, config = home_and_config(ctx, options)
     if not (home / "journal.db").exists():
         raise BadInputError(f"there is no journal in {home}", "ask a question first, or name another --home")
@@ -84,7 +89,7 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
     if rebuilt.before == rebuilt.after:
         click.echo(f"The models are unchanged, bit for bit ({rebuilt.after}).")
     else:
-        why = "settings changed since the first question, or some questions were not learnt yet"
+        why = "settings changed, questions were not learnt yet, or the decoder had learnt an answer that was bad"
         click.echo(f"The models changed from {rebuilt.before or 'none'} to {rebuilt.after}: {why}.")
 
 
@@ -98,6 +103,10 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
 
     PATTERN is plain text; upper and lower case are the same. It is searched for in questions, system prompts, earlier
     messages of a conversation, answers and drafts. The matching questions are shown before anything is erased.
+
+    \b
+    Examples:
+      shammah forget "Project Quetzal"
     """
     home, config = home_and_config(ctx, options)
     check_text("PATTERN", pattern, config.max_query_bytes)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.events import (
@@ -43,7 +44,7 @@ from shammah_mlx.framework.targets import (
     make_withdrawal,
 )
 from shammah_mlx.risk.badness import judge_error, p_bad
-from shammah_mlx.teacher.outages import BUDGET_SPENT
+from shammah_mlx.teacher.outages import BUDGET_SPENT, INTERRUPTED
 from shammah_mlx.text.divergence import Meter
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
@@ -131,8 +132,21 @@ def answer(
     """Decide who answers, and get the answer; change nothing.
 
     `show` receives a draft's text as it is written, where that is sure to be the answer; `announce` is told what is
-    awaited. Return an Outage if Claude was needed and could not answer; the query then counts as not handled.
+    awaited. Return an Outage if Claude was needed and could not answer; the query then counts as not handled. If he was
+    needed only because the same was asked again, it is answered as it was before.
     """
+    answered = yield from _answer(request, roles, meter, config, show, announce)
+    is_again = request.unhelpful is not UNSET and request.forced_source is None
+    if not isinstance(answered, Outage) or not is_again or answered.kind == INTERRUPTED:
+        return answered
+    as_before = msgspec.structs.replace(request, unhelpful=UNSET, not_asked=answered.kind)
+    known = yield from _answer(as_before, roles, meter, config, show, announce)
+    return answered if isinstance(known, Outage) else known
+
+
+def _answer(
+    request: Request, roles: Roles, meter: Meter, config: Config, show: Show | None, announce: Announce
+) -> Consultation[Interaction | Outage]:
     query = request.query  # Claude and the judge get the whole conversation, whatever this machine was given of it
     if request.claude_only:
         return (yield from _ask_claude_only(request))
@@ -149,6 +163,8 @@ def answer(
     if not (is_accepted and policy.may_stand(drafts, request)):
         if request.stays is True:
             return STAYS_HERE
+        if request.not_asked is not UNSET:
+            return NOTHING_LOCAL
         announce("claude")
         reply = yield from ask_claude(query, is_answer=True)
         if isinstance(reply, Outage):
@@ -161,6 +177,8 @@ def answer(
     stands = Interaction.approved(request, route, drafts, audit_probability)
     if not stands.audit:
         return stands
+    if request.not_asked is not UNSET:
+        return _audit_failed(stands, drafts, Outage(request.not_asked, "", ""))
     announce("verdict")
     return (yield from _audit(stands, roles, meter, config))
 
@@ -172,21 +190,38 @@ def decide_imported(undecided: Interaction, roles: Roles, counts: policy.HomeCou
     return msgspec.structs.replace(undecided, request=request, route=route)
 
 
-def learn(interaction: Interaction, roles: Roles, config: Config, give_way: GiveWay = do_nothing) -> tuple[Step, ...]:
+def learn(
+    interaction: Interaction,
+    roles: Roles,
+    config: Config,
+    give_way: GiveWay = do_nothing,
+    *,
+    withdrawn: bool = False,
+) -> tuple[Step, ...]:
     """Train each model on what the interaction shows, one step per example.
 
-    `give_way` is called before each step and while a long one goes on.
+    `give_way` is called before each step and while a long one goes on. `withdrawn` says that the user has called the
+    reply bad, in words that are learnt later.
     """
-    return _train(make_targets(interaction, config), interaction, roles, config, give_way)
+    return _train(make_targets(interaction, config, withdrawn=withdrawn), interaction, roles, config, give_way)
 
 
 def learn_feedback(
-    feedback: Feedback, about: Interaction, roles: Roles, config: Config, give_way: GiveWay = do_nothing
+    feedback: Feedback,
+    about: Interaction,
+    roles: Roles,
+    config: Config,
+    give_way: GiveWay = do_nothing,
+    *,
+    withdrawn: bool = False,
 ) -> tuple[Step, ...]:
-    """Train each model on what the user said of an answer, after taking back one that was bad."""
+    """Train each model on what the user said of an answer, after taking back one that was bad.
+
+    `withdrawn` says that he has called his own answer bad too, in words that are learnt later.
+    """
     if (withdrawal := make_withdrawal(feedback, about)) is not None:
         roles.withdraw(withdrawal)
-    return _train(make_feedback_targets(feedback, about), about, roles, config, give_way)
+    return _train(make_feedback_targets(feedback, about, withdrawn=withdrawn), about, roles, config, give_way)
 
 
 def _train(
@@ -253,16 +288,6 @@ def run_consultation(consultation: Consultation[Result], teacher: Teacher, show:
                 call = consultation.send(teacher.judge(call.query, call.draft, call.reply))
             else:
                 call = consultation.send(teacher.ask(call.query, show if call.is_answer else None))
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # StopIteration does not carry the generator's type
-
-
-def run_without_claude(consultation: Consultation[Result], known: Outage) -> Result:
-    """Run a consultation to its end while Claude is `known` not to answer, so nobody waits for him again."""
-    try:
-        next(consultation)
-        while True:
-            consultation.send(known)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]  # StopIteration does not carry the generator's type
 

@@ -13,8 +13,10 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, JudgeConfig, PolicyConfig
 from shammah_mlx.events import (
+    BORROWED,
     OTHER_ANSWER,
     AskOptions,
+    Draft,
     DraftSource,
     Interaction,
     Judging,
@@ -23,13 +25,23 @@ from shammah_mlx.events import (
     Route,
     ScoredDraft,
     Threshold,
+    source_counted,
 )
 from shammah_mlx.framework import screening
 from shammah_mlx.framework.claude_only import why_claude_only
 from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.framework.sources import SOURCE_RULES
 from shammah_mlx.numerics import log_odds, sigmoid
-from shammah_mlx.risk.threshold import CountsBySource, bad_rate, choose, repeat_rate, spread, with_feedback
+from shammah_mlx.risk.threshold import (
+    SERVE_NOTHING,
+    CountsBySource,
+    asked_in,
+    bad_rate,
+    choose,
+    repeat_rate,
+    spread,
+    with_feedback,
+)
 from shammah_mlx.teacher.judge import expected_cost
 from shammah_mlx.text.destructive import destroys
 from shammah_mlx.text.self_contained import is_self_contained
@@ -62,7 +74,7 @@ def make_request(
     asked_here = counts.seen - counts.imported
     audit_rate = (band_value(config.policy.audits, asked_here) or 0.0) if stored else 0.0
     shadows = config.policy.shadows.items()
-    required = thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config)
+    required = thresholds(asked_in(counts.score_counts, query.context), audit_rate, counts.usual_doubt, config)
     return Request(
         number=number,
         seen=counts.seen,
@@ -92,14 +104,6 @@ def make_request(
     )
 
 
-def given_again(request: Request) -> Request:
-    """Return the request for a question that was asked again, if Claude cannot be asked: as if it came the first time.
-
-    The random number stays, so what is served may still have to be audited later.
-    """
-    return msgspec.structs.replace(request, unhelpful=UNSET, given_again=request.unhelpful)
-
-
 def make_imported_request(undecided: Request, counts: HomeCounts, config: Config) -> Request:
     """Look up the rates of an imported query whose turn to be learnt has come; what it was written with stays.
 
@@ -107,13 +111,14 @@ def make_imported_request(undecided: Request, counts: HomeCounts, config: Config
     little time as a replay.
     """
     audit_rate = band_value(config.policy.audits, counts.seen - counts.imported) or 0.0
+    score_counts = asked_in(counts.score_counts, undecided.query.context)
     return msgspec.structs.replace(
         undecided,
         seen=counts.seen,
         shadow_rates={source: band_value(bands, counts.seen) or 0.0 for source, bands in config.policy.shadows.items()},
         shadows_follow=(config.policy.shadows_follow and counts.seen >= config.policy.forward_only) or UNSET,
         usual_doubt=counts.usual_doubt,
-        thresholds=thresholds(counts.score_counts, audit_rate, counts.usual_doubt, config),
+        thresholds=thresholds(score_counts, audit_rate, counts.usual_doubt, config),
         spread=spread(counts.score_counts, config.risk) or UNSET,
     )
 
@@ -129,7 +134,7 @@ def did_not_help(earlier: Interaction, now: float, config: PolicyConfig) -> bool
     return is_recent and earlier.served_local and not was_chosen and not earlier.called_claude
 
 
-def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, config: Config) -> Judging | UnsetType:
+def _judging(required: Mapping[str, Threshold], counts: HomeCounts, config: Config) -> Judging | UnsetType:
     """Return when the judge may be asked; UNSET if it is off, has spent its share, or nothing is promised."""
     judge = config.judge
     if not can_afford_verdicts(counts.replies_usd, counts.verdicts_usd, judge) or not required:
@@ -137,8 +142,9 @@ def _judging(required: Mapping[DraftSource, Threshold], counts: HomeCounts, conf
     return Judging(
         error=judge.error,
         thresholds={
-            source: _check_threshold(threshold, counts.score_counts[source].feedback, config)
-            for source, threshold in required.items()
+            source: _check_threshold(threshold, counts.score_counts[name].feedback, config)
+            for name, threshold in required.items()
+            if SOURCE_RULES[source := source_counted(name)].passes_checks
         },
         both=judge.both,
         repeat_rate=repeat_rate(counts.score_counts),
@@ -168,8 +174,8 @@ def _most_bad_before_check(config: Config) -> float:
 
 def thresholds(
     score_counts: CountsBySource, audit_rate: float, usual_doubt: float, config: Config
-) -> dict[DraftSource, Threshold]:
-    """Return what `max_bad_rate` requires of the drafts of each source; nothing if it makes no promise."""
+) -> dict[str, Threshold]:
+    """Return what `max_bad_rate` requires of drafts, by `counted_as`; nothing if it makes no promise."""
 
     def audited(bad_rate: float) -> float:
         return _audit_probability_at(bad_rate**config.policy.audit_focus, audit_rate, usual_doubt, config.policy)
@@ -178,15 +184,24 @@ def thresholds(
     risk = config.risk
     written = msgspec.structs.replace(risk, caution=risk.caution_written, known=risk.known_written)
     return {
-        source: choose(
+        name: choose(
             counts,
-            written if SOURCE_RULES[source].is_written else risk,
+            written if SOURCE_RULES[source_counted(name)].is_written else risk,
             audited,
             spread=spread(score_counts, config.risk),
-            is_trusted=not SOURCE_RULES[source].needs_counts,
+            is_trusted=not SOURCE_RULES[source_counted(name)].needs_counts,
         )
-        for source, counts in promised.items()
+        for name, counts in promised.items()
     }
+
+
+def threshold_for(draft: Draft, request: Request) -> Threshold | None:
+    """Return what `max_bad_rate` requires of a draft; None if nothing is promised for its source.
+
+    A borrowed draft is never served on no promise: as long as nothing was measured of its contexts, no score is enough.
+    """
+    found = request.thresholds.get(draft.counted_as)
+    return SERVE_NOTHING if found is None and draft.source in BORROWED else found
 
 
 def audit_draw(seed: int | str, number: int, text: str) -> float:
@@ -200,6 +215,7 @@ def audit_draw(seed: int | str, number: int, text: str) -> float:
 def route(p_locals: Mapping[DraftSource, float], request: Request, config: Config) -> Route:
     """Choose the sources to try: those whose p_local exceeds the minimum; none means Claude."""
     min_p_local = route_threshold(request.seen, config.policy)
+    p_locals = {source: p for source, p in p_locals.items() if source not in BORROWED or may_borrow(request)}
     tried: Iterable[DraftSource] = p_locals
     if request.forced_source == "local":
         tried = sorted(p_locals, key=lambda source: -p_locals[source])
@@ -214,13 +230,22 @@ def route(p_locals: Mapping[DraftSource, float], request: Request, config: Confi
     return Route(dict(p_locals), min_p_local, tuple(tried))
 
 
+def may_borrow(request: Request) -> bool:
+    """Return whether drafts from other contexts are looked at: where a bound is promised for what they are.
+
+    Nothing is promised for what the user insists on having from here, and a turn of a chat that stands alone already
+    has its answer from another context.
+    """
+    return bool(request.thresholds) and request.forced_source != "local" and not request.alone
+
+
 def _min_p_local(source: DraftSource, scheduled: float | None, request: Request, config: Config) -> float | None:
     """Return what p_local of a source must exceed; less than scheduled where the judge can be asked about a draft."""
     if not SOURCE_RULES[source].is_scheduled:
         return 0.0
     if scheduled is not None and SOURCE_RULES[source].is_written:
         scheduled = min(config.policy.write_threshold, scheduled)
-    if request.judging:
+    if request.judging and SOURCE_RULES[source].passes_checks:
         return min(config.judge.route_threshold, 1.0 if scheduled is None else scheduled)
     return scheduled
 
@@ -270,7 +295,7 @@ def required_p_accept(scored: ScoredDraft, request: Request, config: PolicyConfi
     minimum = accept_threshold(request.seen, config) if is_scheduled else 0.0
     if minimum is None:
         return None
-    if (threshold := request.thresholds.get(scored.draft.source)) is not None:
+    if (threshold := threshold_for(scored.draft, request)) is not None:
         minimum = max(minimum, threshold.serve)
     if (
         is_scheduled and scored.p_accept > minimum and destroys(scored.draft.text)
@@ -313,10 +338,10 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     these words, so the worse of the two estimates counts); it is never checked if it has a destructive command. In both
     cases the verdict must cost little beside what it is expected to save.
     """
-    if not drafts or not request.judging or request.forced_source is not None:
+    if not drafts or not request.judging or request.forced_source is not None or request.not_asked is not UNSET:
         return False
     best = drafts[0]
-    threshold = request.thresholds.get(best.draft.source)
+    threshold = threshold_for(best.draft, request)
     is_settled = best.draft.is_cut is True or best.draft.by_user is True
     if threshold is None or is_settled or (request.strict and not request.can_be_covered):
         return False
@@ -325,6 +350,8 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     if is_accepted:
         least = min(rate, request.judging.repeat_rate) if SOURCE_RULES[best.draft.source].ends_checks else rate
         in_doubt = least > config.judge.doubt or bool(request.alone)
+    elif not SOURCE_RULES[best.draft.source].passes_checks:
+        return False
     else:
         is_likely = best.p_accept > request.judging.thresholds[best.draft.source]
         in_doubt = is_likely and other_answer <= _most_bad_before_check(config) and not destroys(best.draft.text)
@@ -355,8 +382,13 @@ def audit_buys_both(stood: Interaction) -> bool:
 
 
 def best_first(drafts: Iterable[ScoredDraft], request: Request, config: PolicyConfig) -> tuple[ScoredDraft, ...]:
-    """Sort drafts: accepted ones first, then by p_accept, highest first."""
-    return tuple(sorted(drafts, key=lambda scored: (accepts(scored, request, config), scored.p_accept), reverse=True))
+    """Sort drafts: accepted ones first, then those that the judge may let pass, then by p_accept, highest first."""
+
+    def rank(scored: ScoredDraft) -> tuple[bool, bool, float]:
+        is_accepted = accepts(scored, request, config)
+        return is_accepted, is_accepted or SOURCE_RULES[scored.draft.source].passes_checks, scored.p_accept
+
+    return tuple(sorted(drafts, key=rank, reverse=True))
 
 
 def doubt(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float:
@@ -365,7 +397,7 @@ def doubt(scored: ScoredDraft, request: Request, config: PolicyConfig) -> float:
     The rate comes from the curve of measured scores; where nothing is promised there is none, and 1 - p_accept is used.
     A draft that the judge let pass is bad less often.
     """
-    threshold = request.thresholds.get(scored.draft.source)
+    threshold = threshold_for(scored.draft, request)
     rate = 1.0 - scored.p_accept if threshold is None else bad_rate(scored.p_accept, threshold)
     if scored.passed and request.judging:
         rate = sigmoid(log_odds(rate) + log_odds(request.judging.error))

@@ -26,7 +26,6 @@ from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Begin, Spent, Training, shown_to_nobody
 from shammah_mlx.learners.roles import PersistentRoles
 from shammah_mlx.models.weights import Weights
-from shammah_mlx.teacher.outages import NOT_AWAY
 from shammah_mlx.text.divergence import Meter
 
 
@@ -172,19 +171,15 @@ class Assistant:
             at=self._options.clock(),
             origin=self._options.origin,
         )
-        meant = hindsight.with_unhelpful(options, asked, self._journal, self.config.policy)
+        options = hindsight.with_unhelpful(options, asked, self._journal, self.config.policy)
         seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
         pending = training.pending_events()
         request = policy.make_request(
-            asked, self._journal.next_number(), self._counts(pending), meant, self.config, seed
+            asked, self._journal.next_number(), self._counts(pending), options, self.config, seed
         )
         roles = training.roles if request.claude_only else training.roles_for(request.local_query, pending)
         del pending  # there may be much of it, and Claude may take long
         answered = yield from loop.answer(request, roles, self.meter, self.config, show, announce)
-        is_away = isinstance(answered, Outage) and answered.kind not in NOT_AWAY
-        if isinstance(answered, Outage) and is_away and meant is not options:  # a doubtful answer is better than none
-            again = loop.answer(policy.given_again(request), roles, self.meter, self.config, show, announce)
-            answered = loop.run_without_claude(again, answered)
         if isinstance(answered, Outage):
             return answered
         known = DecisionContext() if request.claude_only else roles.decision_context(request.local_query)

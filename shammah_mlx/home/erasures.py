@@ -38,7 +38,8 @@ class Erasures:
                 f" WHERE {among}",
                 chosen,
             )
-            for table in ("interactions", "feedback", "memory", "memory_before", "missed_audits"):
+            # Feedback goes first: to leave the index of words it needs its question.
+            for table in ("feedback", "interactions", "memory", "memory_before", "missed_audits"):
                 self._db.execute(f"DELETE FROM {table} WHERE {among}", chosen)
 
     def unfinished_from(self) -> int | None:

@@ -26,14 +26,25 @@ class FeedbackRows:
         rows = self._db.execute(
             "SELECT record FROM feedback WHERE number > ? AND NOT set_aside ORDER BY number", (number,)
         ).fetchall()
-        return (self._decoded(record) for (record,) in rows)
+        return (self.decoded(record) for (record,) in rows)
 
     def about(self, number: int) -> Feedback | None:
         """Return what the user said last of the answer of an interaction."""
-        row = self._db.execute(
-            "SELECT record FROM feedback WHERE about = ? AND NOT set_aside ORDER BY number DESC LIMIT 1", (number,)
+        return next(reversed(self.all_about(number)), None)
+
+    def all_about(self, number: int) -> list[Feedback]:
+        """Return all that the user said of the answer of an interaction, in order, without what was archived."""
+        rows = self._db.execute(
+            "SELECT record FROM feedback WHERE about = ? AND NOT set_aside ORDER BY number", (number,)
+        ).fetchall()
+        return [self.decoded(record) for (record,) in rows]
+
+    def version(self) -> tuple[int, int]:
+        """Return what changes whenever feedback is said, archived, brought back or erased."""
+        row: tuple[int, int] = self._db.execute(
+            "SELECT count(*), coalesce(max(number), 0) FROM feedback WHERE NOT set_aside"
         ).fetchone()
-        return None if row is None else self._decoded(row[0])
+        return row
 
     def own_answer(self, number: int) -> str | None:
         """Return the answer that the user gave in place of an interaction's, if that is his last word on it."""
@@ -43,12 +54,12 @@ class FeedbackRows:
     def find(self, number: int) -> Feedback | None:
         """Return the feedback of this number, archived or not, if there is any."""
         row = self._db.execute("SELECT record FROM feedback WHERE number = ?", (number,)).fetchone()
-        return None if row is None else self._decoded(row[0])
+        return None if row is None else self.decoded(row[0])
 
     def every(self) -> Iterator[Feedback]:
         """Yield all feedback in order, archived or not."""
         rows = self._db.execute("SELECT record FROM feedback ORDER BY number").fetchall()
-        return (self._decoded(record) for (record,) in rows)
+        return (self.decoded(record) for (record,) in rows)
 
     def count_after(self, number: int) -> int:
         """Return how much feedback comes after `number`, without what was archived."""
@@ -57,7 +68,12 @@ class FeedbackRows:
         ).fetchone()
         return int(count)
 
-    def _decoded(self, record: str) -> Feedback:
+    def decoded(self, record: str) -> Feedback:
+        """Return feedback from its row.
+
+        Raises:
+            BadStateError: it is damaged.
+        """
         try:
             return msgspec.json.decode(record, type=Feedback)
         except msgspec.DecodeError as error:

@@ -15,7 +15,7 @@ def make_home(path: Path) -> Path:
     if path.exists() and not path.is_dir():
         raise BadInputError(f"{path} is not a folder", "give --home the path of a folder")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    markers = ("journal.db", "config.toml", "models", "lock", "key", "serving")
+    markers = ("journal.db", "config.toml", "models", "lock", "key", "serving", "templates")
     is_home = any((path / name).exists() for name in markers)
     if any(path.iterdir()) and not is_home:
         raise BadInputError(f"{path} holds other files", "give --home the path of a new or empty folder")

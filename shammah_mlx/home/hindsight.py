@@ -1,7 +1,7 @@
 """What the user says of an answer once he has it: that it was good, or bad, in words or by asking again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, ClaudeOnly, Interaction, Query
+from shammah_mlx.events import AskOptions, ClaudeOnly, Feedback, Interaction, Query
 from shammah_mlx.framework import policy, screening
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
@@ -56,26 +56,48 @@ def give_feedback(
     """Journal what the user says of the answer of interaction `number`, the last one he asked if it is None.
 
     That is the last one of this terminal, or of any if nothing was asked in this one. Return that interaction. If it is
-    bad, and he gives no better answer, Claude is to be asked anew.
+    bad, and he gives no better answer, Claude is to be asked anew unless `why_kept_from_claude` says why not.
 
     Raises:
-        BadInputError: there is no such interaction, it may not be sent to Claude, or the answer given is not usable.
+        BadInputError: there is no such interaction, the answer given is not usable, or the good one was replaced.
         BadStateError: the home is in use, or damaged.
     """
     path = home / "journal.db"
     if not path.exists():
         raise BadInputError(*NOTHING_ASKED)
-    with closing(Journal(path)) as journal, HomeLock(home, config.state, on_wait).shared():
+    text = UNSET if answer is None else answer
+    with closing(Journal(path)) as journal, HomeLock(home, config.state, on_wait).shared(), journal.writing():
         about = _find(journal, number, terminal)
         if answer is not None:
             _check_answer(about, answer, config)
-        elif not good:
-            _check_may_be_sent(about, config)
-        said = journal.feedback.about(about.request.number)
-        if answer is not None or said is None or said.good != good:
-            text = UNSET if answer is None else answer
-            journal.write_feedback(about.request.number, good=good, at=clock(), answer=text)
+        before = journal.feedback.all_about(about.request.number)
+        said = Feedback(journal.next_number(), about.request.number, good, clock(), text)
+        if (new := _after(before, said)) is not None:
+            journal.feedback.insert(new)
     return about
+
+
+def _after(before: Sequence[Feedback], said: Feedback) -> Feedback | None:
+    """Return what the user says of an answer as it is stored after his earlier words on it; None if it is not new.
+
+    Raises:
+        BadInputError: he calls an answer good that his own has replaced.
+    """
+    if not before:
+        return said
+    last = before[-1]
+    if said.good and last.answer is not UNSET:
+        message = f"your own answer has replaced the one to question {said.about}, and is given from then on"
+        raise BadInputError(message, f"if yours was wrong, say `shammah bad {said.about}`")
+    is_same = said.good == last.good
+    if is_same and said.answer == last.answer:
+        return None
+    return msgspec.structs.replace(
+        said,
+        own=last.number if last.answer is not UNSET else UNSET,
+        repeated=True if is_same else UNSET,
+        complained=True if any(not earlier.good for earlier in before) else UNSET,
+    )
 
 
 def _find(journal: Journal, number: int | None, terminal: int | UnsetType) -> Interaction:
@@ -117,21 +139,21 @@ def _check_answer(about: Interaction, answer: str, config: Config) -> None:
         )
 
 
-def _check_may_be_sent(about: Interaction, config: Config) -> None:
-    """Check that Claude can be asked the question again, with our key.
+def why_kept_from_claude(about: Interaction, config: Config) -> BadInputError | None:
+    """Return why Claude can't be asked the question again with our key, or None if he can.
 
-    Raises:
-        BadInputError: the user or his settings keep it from him, a client asked with its own account, or it had a file.
+    The user or his settings keep it from him, a client asked with an account of its own, or the question had a file.
     """
     if screening.stays_here(about.request.query.texts, config.privacy):
         message = "the settings in [privacy] keep this question on this machine, so Claude is not to see it"
-        raise BadInputError(message, "give the right answer yourself with --answer")
+        return BadInputError(message, "give the right answer yourself with --answer")
     if about.request.query.attachments:
         message = f"the question had the file {about.request.query.attachments[0].name}, which is not kept"
-        raise BadInputError(message, "ask again with `shammah ask`, and give the file again with -f")
+        return BadInputError(message, "ask again with `shammah ask`, and give the file again with -f")
     if about.request.forced_source == "local":
         message = "this question was asked with --local, so Claude is not to see it"
-        raise BadInputError(message, "give the right answer yourself with --answer")
+        return BadInputError(message, "give the right answer yourself with --answer")
     if about.request.own_account:
         message = "a client asked this with an account of its own, so it is not asked again with your key"
-        raise BadInputError(message, "give the right answer yourself with --answer")
+        return BadInputError(message, "give the right answer yourself with --answer")
+    return None

@@ -10,7 +10,9 @@ from msgspec import UNSET
 
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Feedback, Interaction
+from shammah_mlx.home.bad_texts import BadTexts
 from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.search_index import Found
 from shammah_mlx.transcripts.jsonl import Line, Turn
 
 
@@ -30,11 +32,8 @@ def read_log(home: Path, count: int, words: str | None = None) -> Listed:
     if not (home / "journal.db").exists():
         return Listed([], 0)
     with closing(Journal(home / "journal.db")) as journal, journal.reading():
-        found = journal.index.latest(count, words)
-        lines = [
-            line(journal.read(each.number), journal.feedback.about(each.number), is_archived=each.is_archived)
-            for each in found
-        ]
+        found, bad_texts = journal.index.latest(count, words), BadTexts(journal)
+        lines = [_read_line(journal, journal.read(each.number), bad_texts, each) for each in found]
         return Listed(lines, journal.index.count(words))
 
 
@@ -49,7 +48,8 @@ def read_one(home: Path, number: int) -> Line:
         with closing(Journal(home / "journal.db")) as journal:
             found = journal.find(number)
             if found is not None:
-                return line(found, journal.feedback.about(number), is_archived=journal.is_archived(number))
+                listed = Found(number, journal.is_archived(number))
+                return _read_line(journal, found, BadTexts(journal), listed)
     raise BadInputError("there is no such question", "`shammah log -n 0` lists all of them")
 
 
@@ -66,15 +66,21 @@ def read_all(
     if not (home / "journal.db").exists():
         return
     with closing(Journal(home / "journal.db")) as journal:
-        found = journal.index.latest(0)
+        found, bad_texts = journal.index.latest(0), BadTexts(journal)
         advance = begin(len(found))
         for each in reversed(found):
             read = journal.find(each.number)
             if read is not None:  # else it was erased meanwhile
-                shown = line(read, journal.feedback.about(each.number), is_archived=each.is_archived)
+                shown = _read_line(journal, read, bad_texts, each)
                 if shown.reply is not None or not with_reply:
                     yield shown
             advance()
+
+
+def _read_line(journal: Journal, read: Interaction, bad_texts: BadTexts, listed: Found) -> Line:
+    shown = line(read, journal.feedback.about(listed.number), is_archived=listed.is_archived)
+    is_bad = shown.reply is not None and bad_texts.hold(read.request.query, listed.number)
+    return msgspec.structs.replace(shown, withdrawn=is_bad)
 
 
 def line(interaction: Interaction, said: Feedback | None = None, *, is_archived: bool = False) -> Line:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Event, Feedback, Interaction
+from shammah_mlx.events import Event, Interaction
 from shammah_mlx.home.conversation_rows import ConversationRows
 from shammah_mlx.home.erasures import Erasures
 from shammah_mlx.home.feedback_rows import FeedbackRows
@@ -189,13 +189,12 @@ class Journal:
                 self._insert(late)
         return is_open
 
-    def write_feedback(self, about: int, *, good: bool, at: float, answer: str | UnsetType = UNSET) -> Feedback:
-        """Store durably what the user said of the answer of interaction `about`; return it as stored."""
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Read and write in one transaction, durably, while no other process writes."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            feedback = Feedback(self.next_number(), about, good, at, answer)
-            self.feedback.insert(feedback)
-        return feedback
+            yield
 
     def _insert(self, interaction: Interaction) -> Interaction:
         number = self.next_number()
@@ -286,11 +285,12 @@ class Journal:
         Raises:
             BadStateError: one is damaged.
         """
-        by_number = {said.number: said for said in self.feedback.after(number)}
-        for interaction in self.after(number):
-            yield from (by_number.pop(n) for n in sorted(by_number) if n < interaction.request.number)
-            yield interaction
-        yield from (by_number[n] for n in sorted(by_number))
+        rows = self._db.execute(  # in one statement: between two, others may write what the first would have to yield
+            "SELECT number, record, 0 FROM interactions WHERE number > ?1 AND NOT set_aside UNION ALL"
+            " SELECT number, record, 1 FROM feedback WHERE number > ?1 AND NOT set_aside ORDER BY number",
+            (number,),
+        ).fetchall()
+        return (self.feedback.decoded(record) if said else self._decoded(n, record) for n, record, said in rows)
 
     def _decoded(self, number: int, record: str) -> Interaction:
         try:

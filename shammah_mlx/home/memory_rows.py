@@ -56,6 +56,11 @@ class MemoryRows:
         """Say whether there is an entry of this interaction, or was one, whatever made it."""
         return self._db.execute("SELECT 1 FROM memory WHERE number = ?", (number,)).fetchone() is not None
 
+    def first_in(self, context: int) -> int | None:
+        """Return the number of the first entry of a context, whatever made it."""
+        row = self._db.execute("SELECT min(number) FROM memory WHERE context = ?", (context,)).fetchone()
+        return None if row is None else row[0]
+
     def made_before(self, versions: str, number: int) -> Entry | None:
         """Return the entry as it was before a rollback or `forget` took it back, with what it was compared with.
 

@@ -22,16 +22,25 @@ from shammah_mlx.events import (
     Outcome,
     ScoredDraft,
     Source,
+    source_counted,
 )
 from shammah_mlx.framework import policy
-from shammah_mlx.framework.metrics import Tally, usual_doubt
-from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.background import is_learning, last_failure
 from shammah_mlx.home.history import iso_date
 from shammah_mlx.home.journal import Journal, Totals
-from shammah_mlx.home.progress import History, Lacking, MoneyOverview, lacking, read_history, read_money
+from shammah_mlx.home.progress import (
+    Borrowing,
+    History,
+    Lacking,
+    MoneyOverview,
+    lacking,
+    read_borrowing,
+    read_history,
+    read_money,
+    required_scores,
+)
 from shammah_mlx.home.snapshots import Manifest, Snapshots
-from shammah_mlx.risk.accounts import summarise
+from shammah_mlx.risk.accounts import JudgeRecord, summarise
 from shammah_mlx.risk.threshold import bad_rate, no_counts
 
 SURELY_READ = 400  # characters of a question that the embedder reads to its end, but for rare scripts
@@ -53,6 +62,7 @@ class JudgeOverview(msgspec.Struct, frozen=True):
     compared: int  # verdicts with a whole reply beside them, where the meter was sure
     wrong: int  # among these
     spent_usd: float
+    unreadable: int = 0  # calls that were paid for and brought no verdict
 
 
 class Overview(
@@ -92,6 +102,7 @@ class Overview(
     history: History
     service: bool  # whether a service runs in this home
     missing_files: list[str]  # of the models
+    borrowing: list[Borrowing] = []  # one entry a pair of contexts, the one measured most first
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -124,6 +135,7 @@ class ExplainedDraft(
     other_answer: float  # probability, by the words that changed, that its question has another answer
     max_other_answer: float  # what today's settings allow of it; above, the draft is held back
     from_at: str | None = None  # when the interaction that it came from was asked, ISO 8601
+    from_model: str | None = None  # the model that was asked then; None: it is no matter of that
 
 
 class Explanation(
@@ -159,7 +171,6 @@ class Explanation(
     feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
     own_answer: bool = False  # whether the user gave another one in its place
     unhelpful: int | None = None  # the question whose answer did not help, for which Claude was asked
-    given_again: int | None = None  # likewise, but Claude could not be asked
 
 
 def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
@@ -174,6 +185,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
     snapshots, path = Snapshots(home, config.state), home / "journal.db"
     budget = config.budget
     spent, history = MoneyOverview(budget_usd=budget.month if budget.is_set else None), History()
+    borrowing: list[Borrowing] = []
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
     if path.exists():
@@ -182,6 +194,8 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
             totals = journal.totals(manifest.cursor if manifest else 0)
             accounts = summarise(journal.after(0), config)
             spent, history = read_money(journal, budget), read_history(journal, totals.journalled)
+            asked_here = manifest.tally.queries + totals.pending - totals.imported if manifest else 0
+            borrowing = read_borrowing(journal, config, manifest, asked_here) if manifest else []
     else:
         manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
     trained = manifest.tally.queries if manifest else 0
@@ -211,24 +225,27 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         learning_failed=last_failure(home) if totals.pending and not learns else None,
         spread=accounts.spread.rate,
         repeats=accounts.spread.repeats,
-        judge=JudgeOverview(accounts.judge.verdicts, accounts.judge.decisive, accounts.judge.wrong, accounts.judge.usd),
+        judge=_judge(accounts.judge),
         imported=totals.imported,
         money=spent,
         lacking=lacking(config, manifest, seen),
         history=history,
         service=is_served,
         missing_files=snapshots.missing(manifest) if manifest else [],
+        borrowing=borrowing,
     )
+
+
+def _judge(record: JudgeRecord) -> JudgeOverview:
+    return JudgeOverview(record.verdicts, record.decisive, record.wrong, record.usd, record.unreadable)
 
 
 def _thresholds(config: Config, manifest: Manifest | None, asked_here: int) -> dict[DraftSource, float | None]:
     """Return what the next draft of each source must exceed for `max_bad_rate`; None: nothing is served."""
     known = manifest.score_counts if manifest else {}
-    score_counts = {source: known.get(source, nothing) for source, nothing in no_counts(config).items()}
-    usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
-    audit_rate = band_value(config.policy.audits, asked_here) or 0.0
-    found = policy.thresholds(score_counts, audit_rate, usual, config)
-    return {source: threshold.serve if threshold.serve < 1.0 else None for source, threshold in found.items()}
+    score_counts = {name: known.get(name, nothing) for name, nothing in no_counts(config).items()}
+    found = required_scores(config, manifest, score_counts, asked_here)
+    return {source_counted(name): threshold for name, threshold in found.items()}
 
 
 def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:
@@ -249,6 +266,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         questions = journal.questions(near.number for near in interaction.decision_context.nearest)
         dates = {number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()}
+        models = _other_models(interaction, journal)
         learnt, said = _learnt(interaction, journal, home, config), journal.feedback.about(interaction.request.number)
     explanation = Explanation(
         query_id=interaction.request.number,
@@ -264,7 +282,12 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         features=interaction.decision_context.features,
         drafts=tuple(
             _explained(
-                interaction, scored, config, dates, stood=place == 0 and interaction.audit_probability is not None
+                interaction,
+                scored,
+                config,
+                dates,
+                models,
+                stood=place == 0 and interaction.audit_probability is not None,
             )
             for place, scored in enumerate(interaction.drafts)
         ),
@@ -282,7 +305,6 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         feedback=None if said is None else said.word,
         own_answer=said is not None and said.answer is not UNSET,
         unhelpful=interaction.request.unhelpful or None,
-        given_again=interaction.request.given_again or None,
         conversation=interaction.request.conversation,
         alone=interaction.request.alone is True,
     )
@@ -332,11 +354,24 @@ def _mentioned(interaction: Interaction) -> list[int]:
     return nearest + [scored.draft.entry for scored in interaction.drafts if scored.draft.entry]
 
 
+def _other_models(interaction: Interaction, journal: Journal) -> dict[int, str | None]:
+    """Return the model of each interaction that a draft was borrowed from, unless it was erased."""
+    entries = {each.draft.entry for each in interaction.drafts if each.draft.entry and each.draft.pair}
+    found = {entry: journal.find(entry) for entry in entries}
+    return {entry: lender.request.query.model for entry, lender in found.items() if lender is not None}
+
+
 def _explained(
-    interaction: Interaction, scored: ScoredDraft, config: Config, dates: Mapping[int, str | None], *, stood: bool
+    interaction: Interaction,
+    scored: ScoredDraft,
+    config: Config,
+    dates: Mapping[int, str | None],
+    models: Mapping[int, str | None],
+    *,
+    stood: bool,
 ) -> ExplainedDraft:
     by_score = msgspec.structs.replace(config.policy, max_other_answer=1.0)
-    threshold = interaction.request.thresholds.get(scored.draft.source)
+    threshold = interaction.request.thresholds.get(scored.draft.counted_as)
     return ExplainedDraft(
         source=scored.draft.source,
         from_id=scored.draft.from_id,
@@ -352,4 +387,5 @@ def _explained(
         other_answer=scored.draft.features.get(OTHER_ANSWER, 0.0),
         max_other_answer=config.policy.max_other_answer,
         from_at=dates.get(scored.draft.entry or 0),
+        from_model=models.get(scored.draft.entry or 0),
     )

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 import msgspec
 
 from shammah_mlx.config import BudgetConfig, Config
-from shammah_mlx.events import DraftSource
+from shammah_mlx.events import BORROWED, DraftSource, contexts_of, source_counted
+from shammah_mlx.framework import policy
+from shammah_mlx.framework.metrics import Tally, usual_doubt
+from shammah_mlx.framework.schedules import band_value
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block, Money, month_start
 from shammah_mlx.home.snapshots import Manifest
-from shammah_mlx.risk.threshold import no_counts
+from shammah_mlx.risk.threshold import CountsBySource, no_counts
 
 LEAST_BLOCK, MOST_BLOCKS = 10, 24  # questions in a block, so that shares mean something; blocks, to fit one line
 
@@ -44,6 +47,17 @@ class Lacking(msgspec.Struct, frozen=True):
     to_measure: int  # how many there must be; 0: nothing is promised, so none
 
 
+class Borrowing(msgspec.Struct, frozen=True):
+    """What was measured of the answers that one context borrows from another."""
+
+    source: DraftSource
+    from_model: str | None  # None: that is not known any more
+    for_model: str | None
+    measured: int
+    to_measure: int
+    threshold: float | None  # what p_accept must exceed; None: nothing is served
+
+
 class History(msgspec.Struct, frozen=True):
     """Who answered, in blocks of questions."""
 
@@ -75,6 +89,35 @@ def lacking(config: Config, manifest: Manifest | None, seen: int) -> Lacking:
     source: DraftSource = "recall" if "recall" in no_counts(config) else "decoder"
     counts = manifest.score_counts.get(source) if manifest else None
     return Lacking(questions, int(sum(counts.measured)) if counts else 0, int(config.risk.known))
+
+
+def read_borrowing(journal: Journal, config: Config, manifest: Manifest, asked_here: int) -> list[Borrowing]:
+    """Return what was measured of each pair of contexts, the one measured most first."""
+
+    def model_in(context: int) -> str | None:
+        number = journal.memory.first_in(context)
+        known = None if number is None else journal.find(number)
+        return known.request.query.model if known else None
+
+    def described(name: str, threshold: float | None) -> Borrowing:
+        learnt_in, asked_in = contexts_of(name.partition(" ")[2])
+        measured, to_measure = int(sum(manifest.score_counts[name].measured)), int(config.risk.known)
+        models = model_in(learnt_in), model_in(asked_in)
+        return Borrowing(source_counted(name), *models, measured, to_measure, threshold)
+
+    found = required_scores(config, manifest, manifest.score_counts, asked_here)
+    pairs = [described(name, found[name]) for name in found if source_counted(name) in BORROWED]
+    return sorted(pairs, key=lambda pair: -pair.measured)
+
+
+def required_scores(
+    config: Config, manifest: Manifest | None, score_counts: CountsBySource, asked_here: int
+) -> dict[str, float | None]:
+    """Return what the next draft must exceed for `max_bad_rate`, by `counted_as`; None: nothing is served."""
+    usual = usual_doubt(manifest.tally if manifest else Tally(), config.policy)
+    audit_rate = band_value(config.policy.audits, asked_here) or 0.0
+    found = policy.thresholds(score_counts, audit_rate, usual, config)
+    return {name: threshold.serve if threshold.serve < 1.0 else None for name, threshold in found.items()}
 
 
 def read_history(journal: Journal, queries: int) -> History:

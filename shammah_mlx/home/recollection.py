@@ -15,6 +15,7 @@ class Recollection(msgspec.Struct, frozen=True):
     question: str
     times: int  # it was asked in these words, this time included
     since: float  # Unix time, seconds; 0: unknown
+    model: str | None = None  # that was asked then
 
 
 def recollect(home: Path, answered: Interaction) -> Recollection | None:
@@ -31,24 +32,28 @@ def recollect(home: Path, answered: Interaction) -> Recollection | None:
         row = database.execute(_ASKED, {"entry": draft.entry}).fetchone()
     if row is None:  # it was erased meanwhile
         return None
-    question, times, since = row
-    return Recollection(question, times + (not answered.request.stored), since or 0.0)
+    question, times, since, model = row
+    return Recollection(question, times + (not answered.request.stored), since or 0.0, model)
 
 
 _ASKED = """
-    WITH same AS (                              -- Claude's answers to this text in this context
+    WITH given AS (                             -- the answer, and what it is about if the user gave it himself
         SELECT :entry AS number UNION
+        SELECT about FROM feedback WHERE number = :entry
+    ), same AS (                                -- answers to this text in this context
+        SELECT number FROM given UNION
         SELECT other.number FROM memory AS asked JOIN memory AS other USING (context, text)
-        WHERE asked.number = :entry AND asked.text != 0
+        WHERE asked.number IN (SELECT number FROM given) AND asked.text != 0
     )
     SELECT
-        (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number = :entry),
+        (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number IN (SELECT number FROM given)),
         (SELECT count(*) FROM interactions WHERE number IN (SELECT number FROM same)) + (
             SELECT count(*) FROM interactions
             WHERE json_extract(record, '$.drafts[0].draft.entry') IN (SELECT number FROM same)
             AND record ->> '$.drafts[0].draft.source' = 'repeat' AND record ->> '$.served_local'
             AND record ->> '$.late_for' IS NULL AND NOT set_aside
         ),
-        (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same))
-    WHERE EXISTS (SELECT 1 FROM interactions WHERE number = :entry)
+        (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same)),
+        (SELECT record ->> '$.turn.query.model' FROM interactions WHERE number = :entry)
+    WHERE EXISTS (SELECT 1 FROM interactions WHERE number IN (SELECT number FROM given))
 """

@@ -1,6 +1,5 @@
 """Roll back to a checkpoint, or rebuild all models from the journal."""
 
-import shutil
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -18,8 +17,6 @@ from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.home.training import Begin
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.teacher.recordings import Recorded
-
-KEPT_LINES = Path("undo", "training.jsonl")  # in the home: the lines of metrics before the last rollback
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -49,13 +46,13 @@ def roll_back(home: Path, config: Config, queries: int, on_wait: Callable[[], No
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
         manifest = snapshots.restore(queries)
-        snapshots.keep_for_undo(journal.progress().state, queries)
-        if (lines := metrics.metrics_path(home)).exists() and snapshots.can_undo():
-            shutil.copyfile(lines, home / KEPT_LINES)
+        left, lines = journal.progress().state, metrics.metrics_path(home)
+        snapshots.keep_for_undo(left, queries, lines)
         archived = journal.go_back(Progress(manifest.cursor, manifest.name), archive=True)
+        snapshots.drop_undo(but=left)
         snapshots.drop_checkpoints(lambda other, _: other > queries)
         snapshots.publish(manifest)
-        metrics.trim(metrics.metrics_path(home), manifest.tally.queries)
+        metrics.trim(lines, manifest.tally.queries)
         return archived
 
 
@@ -76,12 +73,11 @@ def undo_rollback(home: Path, config: Config, on_wait: Callable[[], None] = lamb
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
         before = journal.rollbacks.before()
-        if before is None or not snapshots.can_undo():
+        if before is None or not snapshots.can_undo(before[1]):
             raise nothing
-        manifest, lines = snapshots.undo(), metrics.metrics_path(home)
-        if (home / KEPT_LINES).exists():
-            shutil.copyfile(home / KEPT_LINES, lines)
-            metrics.trim(lines, manifest.tally.queries)
+        lines = metrics.metrics_path(home)
+        manifest = snapshots.undo(before[1], lines)
+        metrics.trim(lines, manifest.tally.queries)
         back = journal.undo_rollback(Progress(*before))
         snapshots.publish(manifest)
         snapshots.drop_undo()

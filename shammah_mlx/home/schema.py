@@ -15,6 +15,13 @@ def _texts(row: str = "") -> str:
     return f"{row}record ->> '$.turn.query.text', {answer} ELSE {row}record ->> '$.reply.text' END"
 
 
+def _own_texts(row: str) -> str:
+    """Return SQL for what can be searched of an answer that the user gave, a row of feedback: it and its question."""
+    tables = "interactions AS about" + (", feedback AS said" if row == "said" else "")
+    texts = f"about.record ->> '$.turn.query.text', {row}.record ->> '$.answer'"
+    return f"{texts} FROM {tables} WHERE about.number = {row}.about"
+
+
 _ADD = f"INSERT INTO words (rowid, question, answer) SELECT new.number, {_texts('new.')}"
 _REMOVE = f"INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_texts('old.')}"
 _HAS_CHANGED = f"({_texts('new.')}) IS NOT ({_texts('old.')})"
@@ -219,6 +226,24 @@ MIGRATIONS = (
     f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format(source='interactions', more=_MORE)}",
     "CREATE INDEX ledger_judged ON ledger (judged_at) WHERE verdicts",
     "CREATE INDEX ledger_asked ON ledger (number) WHERE asked AND NOT set_aside",
+    "CREATE INDEX feedback_about ON feedback (about)",
+    "DROP VIEW texts",
+    f"""
+    CREATE VIEW texts (number, question, answer) AS
+        SELECT number, {_texts()} FROM interactions
+        UNION ALL SELECT said.number, {_own_texts("said")} AND said.record ->> '$.answer' IS NOT NULL
+    """,
+    f"""
+    CREATE TRIGGER own_words_added AFTER INSERT ON feedback WHEN new.record ->> '$.answer' IS NOT NULL BEGIN
+        INSERT INTO words (rowid, question, answer) SELECT new.number, {_own_texts("new")};
+    END
+    """,
+    f"""
+    CREATE TRIGGER own_words_removed AFTER DELETE ON feedback WHEN old.record ->> '$.answer' IS NOT NULL BEGIN
+        INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_own_texts("old")};
+    END
+    """,
+    "INSERT INTO words (words) VALUES ('rebuild')",
 )
 
 

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 _ALL = "ledger WHERE asked OR imported"  # it is narrow: counting there reads no JSON
 _QUERIES = "interactions WHERE record ->> '$.late_for' IS NULL"
-_MATCHING = f"{_QUERIES} AND number IN (SELECT rowid FROM words WHERE words MATCH :words)"
+_MATCHING = f"""{_QUERIES} AND number IN (
+    SELECT coalesce((SELECT about FROM feedback WHERE number = words.rowid), words.rowid)
+    FROM words WHERE words MATCH :words
+)"""  # an answer that the user gave is found as one to the question that it is about
 
 
 class Found(NamedTuple):

@@ -17,7 +17,7 @@ import msgspec
 
 from shammah_mlx.config import StateConfig
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import ROLES, DraftSource
+from shammah_mlx.events import ROLES
 from shammah_mlx.files import is_intact, link_all, sha256, sync, write_synced
 from shammah_mlx.framework.metrics import Tally
 from shammah_mlx.risk.threshold import ScoreCounts
@@ -28,7 +28,8 @@ ADAPTER_CONFIG, ADAPTERS = (
     "adapters.safetensors",
 )  # the files that mlx-lm loads
 MANIFEST = "manifest.json"
-UNDONE = "state"  # folder of the state that a rollback left
+UNDONE = "state"  # folder of the state that a rollback left, in one that has the state's name
+KEPT_LINES = "training.jsonl"  # beside it: the lines of metrics of that time
 FORMAT = 3  # 1: before drafts had sources and features; 2: while the link `models` named the current state
 _SHOWN = 16  # characters of a snapshot's name that name its folder
 
@@ -47,7 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     tally: Tally
     sha256: dict[str, str]  # by file name, to find damage before learning from it
     versions: dict[str, str] = {}  # of the parts that its features and labels depend on
-    score_counts: dict[DraftSource, ScoreCounts] = {}  # the thresholds are computed from these
+    score_counts: dict[str, ScoreCounts] = {}  # by `Draft.counted_as`; the thresholds are computed from these
     format: int = FORMAT
 
     @property
@@ -150,17 +151,25 @@ class Snapshots:
             self._point_at(self._folder(manifest.name))
         self.sweep(manifest.name if manifest else None)
 
+    def is_due(self, queries: int) -> bool:
+        """Say whether a checkpoint is made after that many queries."""
+        return queries > 0 and queries % self._config.checkpoint_every == 0
+
     def keep_checkpoint(self, manifest: Manifest) -> None:
-        """Make a checkpoint of a snapshot if one is due, and delete expired ones."""
+        """Make a checkpoint of a snapshot if one is due and its query count has none, and delete expired ones.
+
+        What else is learnt before the next query leaves the checkpoint as it is, and the last rollback can be undone.
+        """
         queries = manifest.tally.queries
-        if queries == 0 or queries % self._config.checkpoint_every:
-            return
-        target = self._checkpoints / f"query_{queries}"
-        if not _is_whole(target, manifest):
-            self._copy(self._folder(manifest.name), target)
+        if self.is_due(queries) and not self._is_good(self._checkpoints / f"query_{queries}"):
+            self.make_checkpoint(manifest)
             self.drop_undo()
-            for old in expired(self.checkpoints(), self._config):
-                shutil.rmtree(self._checkpoints / f"query_{old}")
+
+    def make_checkpoint(self, manifest: Manifest) -> None:
+        """Make a checkpoint of a snapshot, in place of one of the same query count, and delete expired ones."""
+        self._copy(self._folder(manifest.name), self._checkpoints / f"query_{manifest.tally.queries}")
+        for old in expired(self.checkpoints(), self._config):
+            shutil.rmtree(self._checkpoints / f"query_{old}")
 
     def sweep(self, current: str | None) -> None:
         """Delete snapshots that are not current, and folders that a dead process left unfinished."""
@@ -218,34 +227,53 @@ class Snapshots:
         self.check_is_checkpoint(queries)
         return self._take_in(self._checkpoints / f"query_{queries}")
 
-    def keep_for_undo(self, name: str | None, queries: int) -> None:
-        """Keep the snapshot of that name, and the checkpoints after `queries`, until a checkpoint is made."""
-        self.drop_undo()
+    def keep_for_undo(self, name: str | None, queries: int, lines: Path) -> None:
+        """Keep the snapshot of that name, the checkpoints after `queries`, and the file `lines`, for an undo.
+
+        What an earlier rollback took away stays until the journal has the new one: see `drop_undo`.
+        """
         if self.find(name) is None or name is None:
             return
+        folder = self._undo_folder(name)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         for later in self.checkpoints():
             if later > queries:
-                self._copy(self._checkpoints / f"query_{later}", self._undo / f"query_{later}")
-        self._copy(self._folder(name), self._undo / UNDONE)  # last: with it the folder is complete
+                self._copy(self._checkpoints / f"query_{later}", folder / f"query_{later}")
+        if lines.exists():
+            shutil.copyfile(lines, folder / KEPT_LINES)
+        self._copy(self._folder(name), folder / UNDONE)  # last: with it the folder is complete
 
-    def can_undo(self) -> bool:
-        """Say whether what the last rollback took away is still here."""
-        return _read(self._undo / UNDONE / MANIFEST) is not None
+    def can_undo(self, name: str | None) -> bool:
+        """Say whether the snapshot of that name, which a rollback took away, is still here."""
+        kept = None if name is None else _read(self._undo_folder(name) / UNDONE / MANIFEST)
+        return kept is not None and kept.name == name
 
-    def undo(self) -> Manifest:
-        """Take in the snapshot and the checkpoints that were kept, for the journal to name; they stay kept meanwhile.
+    def undo(self, name: str, lines: Path) -> Manifest:
+        """Take in the snapshot of that name and what was kept with it; it stays kept until the journal names it.
 
         Raises:
             BadStateError: the snapshot is damaged.
         """
-        manifest = self._take_in(self._undo / UNDONE)
-        for kept in self._undo.glob("query_*"):
+        folder = self._undo_folder(name)
+        manifest = self._take_in(folder / UNDONE)
+        for kept in folder.glob("query_*"):
             self._copy(kept, self._checkpoints / kept.name)
+        if (folder / KEPT_LINES).exists():
+            shutil.copyfile(folder / KEPT_LINES, lines)
         return manifest
 
-    def drop_undo(self) -> None:
-        """Delete what was kept: the last rollback can't be undone any more."""
-        shutil.rmtree(self._undo, ignore_errors=True)
+    def drop_undo(self, but: str | None = None) -> None:
+        """Delete what rollbacks took away, so that they can't be undone any more, `but` what has the name given."""
+        if but is None:
+            shutil.rmtree(self._undo, ignore_errors=True)
+            return
+        for kept in self._undo.glob("*"):
+            if kept != self._undo_folder(but) and kept.is_dir():
+                shutil.rmtree(kept)
+
+    def _undo_folder(self, name: str) -> Path:
+        return self._undo / name[:_SHOWN]
 
     def _take_in(self, source: Path) -> Manifest:
         """Make a snapshot of a folder of links to one.

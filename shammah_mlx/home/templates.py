@@ -54,6 +54,25 @@ class Filled(msgspec.Struct, frozen=True):
     model: str | None
 
 
+class Broken(msgspec.Struct, frozen=True):
+    """A file that should be a template, and is none."""
+
+    name: str
+    error: BadInputError
+
+
+def read_all(home: Path) -> list[Template | Broken]:
+    """Return all templates, and in the place of each that cannot be read the reason."""
+    return [_read_or_tell(path) for path in paths(home).values()]
+
+
+def _read_or_tell(path: Path) -> Template | Broken:
+    try:
+        return read(path)
+    except BadInputError as error:
+        return Broken(path.stem, error)
+
+
 def paths(home: Path) -> dict[str, Path]:
     """Return the files of all templates, by name; none if there is no folder."""
     folder = home / FOLDER

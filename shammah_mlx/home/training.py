@@ -1,6 +1,7 @@
 """Everything that training produces in a home: the roles, the counts and the score counts, in memory and saved.
 
-The result is a function of the journal, bit for bit, whichever processes learnt it and wherever they stopped.
+The result is a function of the journal, bit for bit, whichever processes learnt it and wherever they stopped; but for
+a decoder that had learnt a text before the user called it bad: made again, it never learns that text.
 """
 
 import time
@@ -14,12 +15,13 @@ import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError, BadStateError
-from shammah_mlx.events import DraftSource, Event, Feedback, Interaction, Query
+from shammah_mlx.events import BORROWED, DraftSource, Event, Feedback, Interaction, Query, source_counted
 from shammah_mlx.framework import loop, metrics
 from shammah_mlx.framework.loop import Teacher
 from shammah_mlx.framework.metrics import Tally, metrics_path
 from shammah_mlx.framework.policy import HomeCounts
 from shammah_mlx.framework.targets import Target, Withdrawal
+from shammah_mlx.home.bad_texts import BadTexts
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.replies import replies_until
 from shammah_mlx.home.snapshots import Manifest, Snapshots
@@ -80,6 +82,7 @@ class Training:
     is_remade: bool  # the memory was made again from the journal, and is not saved yet
     base: Progress  # the state that was saved last, by any process
     _torn: bool  # a step was interrupted, so memory differs from any saved state
+    _is_checkpoint: bool  # the last thing learnt was the query after which a checkpoint is made
     _count: int  # interactions learnt since `base`
     _learning_s: float  # seconds spent on them
     _lines: list[dict[str, object]]  # their lines of metrics, not written yet
@@ -101,6 +104,7 @@ class Training:
         self._relearning, self._clock = relearning, clock
         self._home, self._config, self._weights = home, config, weights
         self._journal, self._snapshots, self._afresh = journal, snapshots, afresh
+        self._bad_texts = BadTexts(journal)
         embedder = find_embedder(config.embedder, weights)
         self.versions = versions(config, embedder)
         self._embed = LazyEmbedder(embedder)
@@ -151,11 +155,13 @@ class Training:
             if judged != interaction:
                 interaction = msgspec.structs.replace(judged, judged_at=self._clock())
         stepping = time.perf_counter()
-        steps = loop.learn(interaction, self.roles, self._config, give_way)
+        withdrawn = self._bad_texts.hold(interaction.request.query, interaction.request.number)
+        steps = loop.learn(interaction, self.roles, self._config, give_way, withdrawn=withdrawn)
         self.spent.steps_s += time.perf_counter() - stepping
         self._journal.complete(interaction)
         self.cursor = interaction.request.number
-        self.tally = metrics.count(self.tally, interaction, steps, self._config)
+        before, self.tally = self.tally, metrics.count(self.tally, interaction, steps, self._config)
+        self._is_checkpoint = self.tally.queries > before.queries and self._snapshots.is_due(self.tally.queries)
         self.score_counts = threshold.add_interaction(
             self.score_counts, interaction, self._config, self._void(interaction)
         )
@@ -185,15 +191,16 @@ class Training:
 
     def _learn_feedback(self, feedback: Feedback, give_way: Callable[[], None]) -> None:
         started, about = time.perf_counter(), self._journal.read(feedback.about)
-        loop.learn_feedback(feedback, about, self.roles, self._config, give_way)
+        withdrawn = self._bad_texts.hold(about.request.query, feedback.number)
+        loop.learn_feedback(feedback, about, self.roles, self._config, give_way, withdrawn=withdrawn)
         self.score_counts = self._with_feedback(self.score_counts, feedback)
-        self.cursor = feedback.number
+        self.cursor, self._is_checkpoint = feedback.number, False
         self._count += 1
         self._learning_s += time.perf_counter() - started
 
     def _with_feedback(self, score_counts: CountsBySource, feedback: Feedback) -> CountsBySource:
         about = self._journal.read(feedback.about)
-        if feedback.good or (about.draft and about.draft.source in self._void(about)):
+        if feedback.good or feedback.complained is True or (about.draft and about.draft.source in self._void(about)):
             return score_counts
         return threshold.add_complaint(score_counts, about, self._config)
 
@@ -250,8 +257,7 @@ class Training:
     def is_save_due(self) -> bool:
         """Say whether a checkpoint is due, or a save is cheap beside the time spent on learning."""
         state = self._config.state
-        is_checkpoint = self.tally.queries % state.checkpoint_every == 0
-        return not self._afresh and (is_checkpoint or self._save_s <= state.save_share * self._learning_s)
+        return not self._afresh and (self._is_checkpoint or self._save_s <= state.save_share * self._learning_s)
 
     def save(self) -> str:
         """Save everything that was learnt as one state; return its name."""
@@ -270,7 +276,10 @@ class Training:
         if self._afresh:
             self._snapshots.drop_undo()
         self._snapshots.publish(manifest)
-        if not self._snapshots.can_undo() and not self._journal.count_after(self.cursor):
+        rolled_back = self._journal.rollbacks.before()
+        if not (rolled_back and self._snapshots.can_undo(rolled_back[1])) and not self._journal.count_after(
+            self.cursor
+        ):
             self._journal.drop_undo()
         self._is_published = True
         self._save_s = time.perf_counter() - started
@@ -279,8 +288,8 @@ class Training:
 
     def keep_checkpoint(self) -> None:
         """Make a checkpoint if one is due, during a rebuild, which saves only at its end."""
-        if self.tally.queries % self._config.state.checkpoint_every == 0:
-            self._snapshots.keep_checkpoint(self._write())
+        if self._is_checkpoint:
+            self._snapshots.make_checkpoint(self._write())
 
     def _write(self) -> Manifest:
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.roles.state().items()}
@@ -302,6 +311,7 @@ class Training:
         self._journal.unstage()
         self._torn, self._count, self._learning_s, self.is_remade = False, 0, 0.0, False
         self._lines, self._saved, self._is_published = [], None, False
+        self._is_checkpoint = False
         self.cursor, self.tally, self.score_counts = 0, Tally(), threshold.no_counts(self._config)
         self.roles = self._make_roles()
         if self._afresh:
@@ -328,10 +338,16 @@ class Training:
         except ValueError as error:
             raise self._misfit(error) from error
         self.is_remade = self.is_remade and not changed  # other settings may be tried without a trace
-        kept = {source: found for source, found in manifest.score_counts.items() if not DEPENDS_ON[source] & changed}
         self.cursor, self.tally = manifest.cursor, manifest.tally
-        self.score_counts = {source: kept.get(source, new) for source, new in self.score_counts.items()}
+        self.score_counts = self._kept(manifest.score_counts, changed)
         self._saved = manifest
+
+    def _kept(self, score_counts: CountsBySource, changed: set[str]) -> CountsBySource:
+        """Return the saved counts that still hold; new ones where they do not, or this generator had none."""
+        kept = {name: counts for name, counts in score_counts.items() if not DEPENDS_ON[source_counted(name)] & changed}
+        own = {source: kept.get(source, new) for source, new in self.score_counts.items()}
+        pairs = {name: counts for name, counts in kept.items() if source_counted(name) in BORROWED}
+        return {**own, **(pairs if "recall" in own else {})}
 
     def _misfit(self, error: Exception) -> BadStateError:
         return BadStateError(

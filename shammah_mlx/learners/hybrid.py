@@ -18,6 +18,7 @@ from msgspec import UNSET
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import (
+    BORROWED,
     OTHER_ANSWER,
     ROLES,
     DecisionContext,
@@ -32,6 +33,7 @@ from shammah_mlx.events import (
 )
 from shammah_mlx.framework.loop import GiveWay, do_nothing
 from shammah_mlx.framework.targets import Target, Withdrawal
+from shammah_mlx.learners.borrowing import PairModels
 from shammah_mlx.learners.changed_questions import ChangedQuestions
 from shammah_mlx.learners.logistic import LogisticModel
 from shammah_mlx.learners.memory import EntryStore, Memory
@@ -62,6 +64,8 @@ MADE_BY = (*MEMORY_DEPENDS_ON, "questions")  # versions whose change has the mem
 DEPENDS_ON: dict[DraftSource, set[str]] = {  # versions whose change makes a source's labels void
     "repeat": {*MEMORY_DEPENDS_ON, "evidence"},
     "recall": {*MEMORY_DEPENDS_ON, "evidence", "reader"},
+    "other_model": {*MEMORY_DEPENDS_ON, "evidence"},
+    "other_prompt": {*MEMORY_DEPENDS_ON, "evidence"},
     "decoder": {*MEMORY_DEPENDS_ON, "evidence", "prompt", "decoder", "written"},
 }
 
@@ -99,6 +103,10 @@ class HybridRoles(PersistentRoles):
         self._written = WrittenDrafts(config, decoder, embed, meter, self._near, lookup) if decoder else None
         self._read = functools.lru_cache(RECENT)(functools.partial(read_draft, reader)) if reader else None
         self._logistic_models = _new_logistic_models(config, SOURCES[config.generator])
+        self._pair_models: dict[Role, PairModels] = {
+            "router": PairModels(config.logistic_models.router),
+            "validator": PairModels(config.logistic_models.validator),
+        }
         self._changed_questions = ChangedQuestions()
 
     def _begin_memory(self) -> None:
@@ -126,6 +134,10 @@ class HybridRoles(PersistentRoles):
         if (repeated := self._proposals.repeat(query)) is not None:
             del p_locals["recall"]
             p_locals = {"repeat": self._logistic_models["router"]["repeat"].probability(repeated[1]), **p_locals}
+        else:
+            for source in BORROWED:
+                if (borrowed := self._proposals.borrowed(query, source)) is not None:
+                    p_locals[source] = self._pair_models["router"].probability(source, borrowed.pair, borrowed.features)
         if self._written:
             classifier = self._logistic_models["router"]["decoder"]
             p_locals["decoder"] = (
@@ -145,11 +157,18 @@ class HybridRoles(PersistentRoles):
         if source == "repeat":
             repeated = self._proposals.repeat(query)
             return None if repeated is None else self._recalled(repeated[0], "repeat", repeated[1])
+        if source in BORROWED:
+            borrowed = self._proposals.borrowed(query, source)
+            if borrowed is None:
+                return None
+            draft = self._recalled(borrowed.entry, source, self._with_other_answer(borrowed.features))
+            return msgspec.structs.replace(draft, pair=borrowed.pair)
         if proposal is None:
             return None
-        other_answer = self._changed_questions.p_other_answer(features)
-        recalled = self._recalled(proposal.entry, "recall", {**features, OTHER_ANSWER: other_answer})
-        return self._with_opinion(query, recalled)
+        return self._with_opinion(query, self._recalled(proposal.entry, "recall", self._with_other_answer(features)))
+
+    def _with_other_answer(self, features: dict[str, float]) -> dict[str, float]:
+        return {**features, OTHER_ANSWER: self._changed_questions.p_other_answer(features)}
 
     def _recalled(self, entry: Entry, source: DraftSource, features: dict[str, float]) -> Draft:
         number = entry.number
@@ -174,6 +193,8 @@ class HybridRoles(PersistentRoles):
 
     def p_accept(self, query: Query, draft: Draft) -> float:  # noqa: ARG002  the draft has the query's features
         """Return the Validator's probability that the draft is good."""
+        if draft.pair:
+            return self._pair_models["validator"].probability(draft.source, draft.pair, draft.features)
         return self._logistic_models["validator"][draft.source].probability(draft.features)
 
     def decision_context(self, query: Query) -> DecisionContext:
@@ -194,6 +215,9 @@ class HybridRoles(PersistentRoles):
         source = target.source or "recall"
         classifier = self._logistic_models[target.role].get(source)
         is_void = any(target.versions.get(name) != self._versions.get(name) for name in DEPENDS_ON[source])
+        if target.pair and target.label is not None and target.features and not is_void:
+            loss = self._pair_models[target.role].step(source, target.pair, target.features, target.label)
+            return Step(target.role, loss, applied=True)
         if classifier is None or target.label is None or not target.features or is_void:
             return Step(target.role, None, applied=False)  # made by other versions
         if (target.role, source) == ("validator", "recall") and not target.by_user:
@@ -213,6 +237,8 @@ class HybridRoles(PersistentRoles):
             }
             for role, by_source in self._logistic_models.items()
         }
+        for role, models in self._pair_models.items():
+            classifiers[role] |= {name: mx.array(array) for name, array in models.state().items()}
         remembered = {"remembered": mx.array(len(self._memory)), "refuted": mx.array(self._memory.refuted, mx.int64)}
         fits = {
             f"regression.{name}": mx.array(array)
@@ -248,6 +274,10 @@ class HybridRoles(PersistentRoles):
             for source, classifier in by_source.items():
                 if not DEPENDS_ON[source] & set(changed):
                     classifier.load(_under(f"{source}.", state[role]))
+        for role, models in self._pair_models.items():
+            for source in BORROWED:
+                if not DEPENDS_ON[source] & set(changed):
+                    models.load(source, _under("", state[role]))
         if not DEPENDS_ON["recall"] & set(changed):
             self._changed_questions.load(_under("changed.", state["validator"]))
         if self._written and "decoder" not in changed:
@@ -274,7 +304,7 @@ class HybridRoles(PersistentRoles):
 
         def distance(now: Arrays, before: Mapping[str, mx.array]) -> float:
             kinds = ("weights", "lora_a", "lora_b", "head.weight", "remembered")  # other arrays grow, or hold counts
-            pairs = [(array, before[name]) for name, array in now.items() if name.endswith(kinds)]
+            pairs = [(array, before[name]) for name, array in now.items() if name.endswith(kinds) and name in before]
             return math.sqrt(sum(scalar(mx.square(a - b).sum()) for a, b in pairs))
 
         now = self.state()
@@ -298,7 +328,7 @@ class HybridRoles(PersistentRoles):
 
     def _learn_reply(self, target: Target, rate: float, give_way: GiveWay) -> Step:
         query, step = target.query, Step("generator", None, applied=True)
-        if self._written and writes(query):
+        if self._written and writes(query) and not target.withdrawn:
             step = self._written.step(target, rate, give_way)
         self._remember(target, give_way)
         return step

@@ -148,6 +148,10 @@ class Memory:
         if (answer := self._answers.get(number)) is not None:
             self._refuted[answer] = self._config.refutations if accepted else self._refuted.get(answer, 0) + 1
 
+    def is_refuted(self, answer: int) -> bool:
+        """Say whether an answer is not proposed until Claude gives it again."""
+        return self._refuted.get(answer, 0) >= self._config.refutations
+
     @property
     def refuted(self) -> list[tuple[int, int]]:
         """Return the answers found wrong since they were last given, each with the number of times."""
@@ -211,8 +215,17 @@ class Memory:
         None if there are too few, or all of these had a refuted answer.
         """
         index = self._index(question.context)
-        refuted = [answer for answer, times in self._refuted.items() if times >= self._config.refutations]
+        refuted = [answer for answer in self._refuted if self.is_refuted(answer)]
         return None if index is None or len(index) < self._config.fewest else index.propose(question, refuted)
+
+    def proposing(self) -> dict[int, int]:
+        """Return the contexts with enough questions to propose something, each with the number of one, largest first.
+
+        Of contexts that are equally large the one that was asked in first comes first.
+        """
+        large = [numbers for numbers in self._numbers.items() if len(numbers[1]) >= self._config.fewest]
+        large.sort(key=lambda numbers: (-len(numbers[1]), numbers[1][0]))
+        return {context: numbers[0] for context, numbers in large}
 
     def leave_each_out(self, give_way: GiveWay = do_nothing) -> tuple[np.ndarray, np.ndarray]:
         """Ask each of the latest questions with itself left out, in pieces that give way.

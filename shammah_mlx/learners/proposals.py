@@ -9,10 +9,12 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from shammah_mlx.config import RecallConfig
-from shammah_mlx.events import Interaction, Query
+from shammah_mlx.events import BORROWED, DraftSource, Interaction, Query, pair_of
+from shammah_mlx.learners.borrowing import OTHER_TEXT, SAME_TEXT, Borrowed, KinContexts
 from shammah_mlx.learners.features import MAX_TRUST_IF_UNLIKE, NO_PROPOSAL, agreement_features, change_features
 from shammah_mlx.learners.memory import Memory
 from shammah_mlx.learners.neighbours import FEATURES, Entry, Proposal, Question
@@ -45,11 +47,14 @@ class Proposals:
     ) -> None:
         self._config, self._memory, self._trust = config, memory, trust
         self._question, self._lookup = question, lookup
+        self._kin = KinContexts(memory, lookup)
         self.proposal = functools.lru_cache(RECENT)(self._make_proposal)
+        self.borrowed = functools.lru_cache(len(BORROWED) * RECENT)(self._borrow)
 
     def clear(self) -> None:
         """Forget what was proposed before the memory changed."""
         self.proposal.cache_clear()
+        self.borrowed.cache_clear()
 
     def repeat(self, query: Query) -> tuple[Entry, Features] | None:
         """Return the latest entry with the same text, and features of a repeat; None if its answer may have changed."""
@@ -81,6 +86,39 @@ class Proposals:
         question = self._question(query)  # first: of a text that is too long nothing more needs to be known
         if question is None or wants_another_answer(query):
             return None, NO_PROPOSAL
+        return self._propose(query, question)
+
+    def _borrow(self, query: Query, source: DraftSource) -> Borrowed | None:
+        """Return the best answer that a kin context has: one to the same text, or else the one that is trusted most."""
+        question = self._question(query)
+        if question is None or wants_another_answer(query):
+            return None
+        found = []
+        for context in self._kin.of(query, source):
+            lent = self._lent(query, msgspec.structs.replace(question, context=context))
+            if lent is not None and self._is_claudes(lent[0]):
+                found.append(Borrowed(*lent, pair_of(context, question.context)))
+        return max(found, key=lambda one: (one.features["same text"], one.features["trust"]), default=None)
+
+    def _lent(self, query: Query, question: Question) -> tuple[Entry, Features] | None:
+        """Return what a kin context, that of `question`, has for the query: the answer to the same text before others.
+
+        Trust is learnt by leaving questions out, so it knows nothing of one that is asked again.
+        """
+        repeated = self.repeat_of(query, self._memory.same(question))
+        if repeated is not None and not self._memory.is_refuted(repeated[0].answer):
+            return repeated[0], {**SAME_TEXT, **repeated[1]}
+        proposal, features = self._propose(query, question)
+        return None if proposal is None else (proposal.entry, {**OTHER_TEXT, **features})
+
+    def _is_claudes(self, entry: Entry) -> bool:
+        """Say whether Claude gave an answer: the user's own stands for his question in its own context."""
+        known = self._lookup(entry.number)
+        is_by_user = known.reply is None or known.reply.by_user is True
+        return not is_by_user and known.request.forced_source != "local"
+
+    def _propose(self, query: Query, question: Question) -> tuple[Proposal | None, Features]:
+        """Return what the question's context, the query's own or a kin one, proposes for the query."""
         proposal = self._memory.propose(question)
         if proposal is None or not is_fresh(proposal.entry, query, self._config):
             return None, NO_PROPOSAL

@@ -56,6 +56,8 @@ class ScratchRoles(PersistentRoles):
 
     def step(self, target: Target, rate: float, give_way: GiveWay = do_nothing) -> Step:  # noqa: ARG002  steps are short
         """Train one model on one example."""
+        if target.withdrawn:
+            return Step(target.role, None, applied=False)
         return self._learners[target.role].step([self._batch(target)], rate)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET
 
-from shammah_mlx.events import Event, Interaction, Query
+from shammah_mlx.events import DraftSource, Event, Interaction, Query
 from shammah_mlx.framework import screening
+from shammah_mlx.framework.targets import make_withdrawal
+from shammah_mlx.learners.borrowing import Borrowed
 from shammah_mlx.learners.features import NO_PROPOSAL
 from shammah_mlx.learners.neighbours import Entry, Proposal
 from shammah_mlx.learners.past import Lookup
@@ -46,15 +48,13 @@ def find_unlearnt(query: Query, pending: Iterable[Event], lookup: Lookup) -> Unl
             if teaches and reply is not None and is_same(asked) and not screening.is_secret(asked, reply):
                 newest = event
             continue
-        if event.good:
-            continue
         about = lookup(event.about)
-        bad.add(event.about)
-        if about.served_local and about.draft is not None and about.draft.entry is not None:
-            bad.add(about.draft.entry)
-        if is_same(about.answered_query):
-            last_bad = max(last_bad, event.about)
-            if newest is not None and newest.request.number <= event.about:
+        if (withdrawal := make_withdrawal(event, about)) is None:
+            continue
+        bad |= {withdrawal.number, withdrawal.refuted}
+        if is_same(withdrawal.query):
+            last_bad = max(last_bad, withdrawal.number)
+            if newest is not None and newest.request.number <= withdrawal.number:
                 newest = None
         if event.answer is not UNSET and is_same(about.request.query) and not about.request.claude_only:
             newest = event.corrected(about)
@@ -76,6 +76,12 @@ class ProposalsAhead:
         proposal, features = self._learnt.proposal(query)
         is_bad = proposal is not None and proposal.entry.number in self._unlearnt.bad
         return (None, NO_PROPOSAL) if is_bad or self._unlearnt.changes_answer else (proposal, features)
+
+    def borrowed(self, query: Query, source: DraftSource) -> Borrowed | None:
+        """Return what kin contexts propose, by the same rule."""
+        borrowed = self._learnt.borrowed(query, source)
+        is_bad = borrowed is not None and borrowed.entry.number in self._unlearnt.bad
+        return None if is_bad or self._unlearnt.changes_answer else borrowed
 
     def repeat(self, query: Query) -> tuple[Entry, Features] | None:
         """Return the newest answer to the same text."""

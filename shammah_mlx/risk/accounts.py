@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from shammah_mlx.config import Config, DivergenceConfig, RiskConfig
-from shammah_mlx.events import Interaction, ScoredDraft
+from shammah_mlx.events import BORROWED, Interaction, ScoredDraft
 from shammah_mlx.risk import audits, curve
 from shammah_mlx.risk.audits import AcceptedDraft, AuditResult, Estimate
 from shammah_mlx.risk.badness import evidence, judge_error, label, most_label, p_bad, shown
@@ -31,6 +31,7 @@ class JudgeRecord(NamedTuple):
     decisive: int  # among these, by a meter that was sure
     wrong: int  # among these, by that meter
     usd: float  # what they cost, and replies that were none, as far as they are priced
+    unreadable: int  # replies that were none
 
 
 class JournalSummary(NamedTuple):
@@ -69,18 +70,21 @@ def estimates(interactions: Iterable[Interaction], config: Config, ends: Iterabl
 def _slack(interactions: Iterable[Interaction], config: RiskConfig, shown: float) -> float:
     """Return the slack so far: it grows with the candidates that were not accepted."""
     least, left_out = 1.0, 0
+    borrowed: set[str] = set()
     for interaction in interactions:
         if interaction.audit_probability:
-            least = min(least, interaction.p_found(interaction.drafts[0].draft.source))
+            source = interaction.drafts[0].draft.source
+            least = min(least, interaction.p_found(source))
+            borrowed |= {source} & set(BORROWED)
         elif interaction.audit_probability is None and interaction.measures_drafts and not interaction.is_imported:
             thresholds = interaction.request.thresholds
             left_out += sum(
-                scored.draft.source in thresholds
+                scored.draft.counted_as in thresholds
                 and scored.passed is not False
-                and scored.p_accept >= thresholds[scored.draft.source].candidate
+                and scored.p_accept >= thresholds[scored.draft.counted_as].candidate
                 for scored in counted_drafts(interaction)
             )
-    return slack(left_out, least, config, shown)
+    return slack(left_out, least, config, shown, borrowed=len(borrowed))
 
 
 def _spread(interactions: Iterable[Interaction], config: Config) -> Spread:
@@ -115,6 +119,7 @@ def _judge_record(interactions: Sequence[Interaction], divergence: DivergenceCon
         decisive=len(decisive),
         wrong=sum(good == (bad >= DECISIVE) for good, bad in decisive),
         usd=sum(verdict.cost_usd or 0.0 for verdict in bought),
+        unreadable=sum(verdict.good is None for verdict in bought),
     )
 
 
@@ -162,7 +167,7 @@ def _result(interaction: Interaction) -> AuditResult:
 
 def _bad(scored: ScoredDraft, interaction: Interaction, config: Config) -> float:
     """Return how probable it is that a draft was bad, starting from the curve that it was accepted by."""
-    threshold = interaction.request.thresholds.get(scored.draft.source, SERVE_NOTHING)
+    threshold = interaction.request.thresholds.get(scored.draft.counted_as, SERVE_NOTHING)
     prior = bad_rate(scored.p_accept, threshold)
     return p_bad(scored, config.divergence, judge_error(interaction.request, config), prior) or 0.0
 

@@ -41,7 +41,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, RiskConfig
-from shammah_mlx.events import DraftSource, Interaction, Threshold
+from shammah_mlx.events import Draft, DraftSource, Interaction, Threshold, is_counted_in, source_counted
 from shammah_mlx.numerics import log_odds, sigmoid
 from shammah_mlx.risk import curve
 from shammah_mlx.risk.badness import NEUTRAL, posterior
@@ -76,23 +76,56 @@ class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 SERVE_NOTHING = Threshold(candidate=1.0, serve=1.0, offset=0.0, slope=1.0)  # the curve is the prior: honest scores
 
 
-def slack(candidates: float, least_probability: float, config: RiskConfig, shown: float = 1.0) -> float:
+def slack(
+    candidates: float, least_probability: float, config: RiskConfig, shown: float = 1.0, *, borrowed: int = 0
+) -> float:
     """Return how many bad answers may be served, in expectation, beyond `max_bad_rate` of the answers served.
 
     `candidates` is the number of candidates not accepted, `least_probability` the smallest probability with which a
     bad one of the accepted drafts would have been found, `shown` the share of a difference in rates that the meter
-    shows.
+    shows, `borrowed` the number of sources of borrowed drafts that were served: each has feedback of its own.
     """
-    return config.max_bad_rate * candidates + 1.0 / config.feedback + 1.0 / (least_probability * shown)
+    of_feedback = (1 + borrowed) * (1.0 / config.feedback + 1.0 / (least_probability * shown))
+    return config.max_bad_rate * candidates + of_feedback
 
 
-CountsBySource = Mapping[DraftSource, ScoreCounts]
-"""What was measured, by source of the drafts."""
+CountsBySource = Mapping[str, ScoreCounts]
+"""What was measured, by source of the drafts; of borrowed drafts by pair of contexts, as `Draft.counted_as` says."""
 
 
 def no_counts(config: Config) -> CountsBySource:
     """Return the counts of a new home."""
     return {source: ScoreCounts() for source in SOURCES[config.generator]}
+
+
+def asked_in(score_counts: CountsBySource, context: int) -> CountsBySource:
+    """Return what speaks of questions of one context."""
+    return {name: counts for name, counts in score_counts.items() if is_counted_in(name, context)}
+
+
+def _counts_of(score_counts: CountsBySource, draft: Draft) -> ScoreCounts | None:
+    """Return the counts that a draft belongs to; None if none are kept. Those of a new pair of contexts are empty."""
+    known = score_counts.get(draft.counted_as)
+    if known is not None or draft.pair is UNSET or "recall" not in score_counts:
+        return known
+    return ScoreCounts(feedback=max((score_counts[name].feedback for name in _pairs(score_counts, draft)), default=0.0))
+
+
+def _with_counts(score_counts: CountsBySource, draft: Draft, counts: ScoreCounts) -> CountsBySource:
+    """Return the counts with those that a draft belongs to replaced.
+
+    All pairs of contexts share the feedback of their source: with one for each, each would add to the slack.
+    """
+    shared = {
+        name: msgspec.structs.replace(score_counts[name], feedback=counts.feedback)
+        for name in _pairs(score_counts, draft)
+    }
+    return {**score_counts, **shared, draft.counted_as: counts}
+
+
+def _pairs(score_counts: CountsBySource, draft: Draft) -> list[str]:
+    """Return the names of all pairs of contexts that were measured for the source of a borrowed draft."""
+    return [name for name in score_counts if draft.pair is not UNSET and source_counted(name) == draft.source]
 
 
 def add_interaction(
@@ -108,14 +141,15 @@ def add_interaction(
     is_void = interaction.request.forced_source == "local" or not interaction.measures_drafts
     if is_void or not config.risk.promises:
         return score_counts
-    updated = dict(score_counts)
     for scored in counted_drafts(interaction):
-        source = scored.draft.source
-        if source not in updated or source in void or (source == "repeat" and interaction.request.alone):
+        draft, source = scored.draft, scored.draft.source
+        counts = _counts_of(score_counts, draft)
+        if counts is None or source in void or (source == "repeat" and interaction.request.alone):
             continue
-        threshold = interaction.request.thresholds.get(source, SERVE_NOTHING)
-        updated[source] = record(updated[source], observe(scored, interaction, config), threshold, config.risk)
-    return updated
+        threshold = interaction.request.thresholds.get(draft.counted_as, SERVE_NOTHING)
+        counts = record(counts, observe(scored, interaction, config), threshold, config.risk)
+        score_counts = _with_counts(score_counts, draft, counts)
+    return score_counts
 
 
 def add_complaint(score_counts: CountsBySource, about: Interaction, config: Config) -> CountsBySource:
@@ -125,14 +159,13 @@ def add_complaint(score_counts: CountsBySource, about: Interaction, config: Conf
     any estimate, and it only tightens, which no step of the argument above forbids. A draft that Claude's reply was
     compared with has its measurement, and an answer that the user forced or wrote was not chosen by the program.
     """
-    source = about.draft.source if about.draft else None
+    counts = _counts_of(score_counts, about.draft) if about.draft else None
     was_chosen = about.request.forced_source == "local" or about.is_by_user
     is_counted = about.served_local and about.divergence is None and not was_chosen and config.risk.promises
-    if source is None or source not in score_counts or not is_counted:
+    if about.draft is None or counts is None or not is_counted:
         return score_counts
-    counts = score_counts[source]
     feedback = min(counts.feedback + config.risk.feedback, max(counts.feedback, 1.0))
-    return {**score_counts, source: msgspec.structs.replace(counts, feedback=feedback)}
+    return _with_counts(score_counts, about.draft, msgspec.structs.replace(counts, feedback=feedback))
 
 
 def spread(score_counts: CountsBySource, config: RiskConfig) -> float:

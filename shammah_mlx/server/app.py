@@ -24,7 +24,7 @@ from shammah_mlx.framework.loop import STAYS_HERE, Call, VerdictCall
 from shammah_mlx.framework.screening import stays_here
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
-from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage
+from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage, unpriced
 from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
 from shammah_mlx.server.prometheus import Counters
@@ -160,18 +160,20 @@ class _Exchange:
                 return outage_response(refused)
         self._gateway.counters.passed_on.inc()
         usage: UsageReader | None = None
+        says_usage = reports_usage(method, path)
 
         async def send_back(piece: bytes) -> None:
             nonlocal usage
-            if self._is_ok and self._response_start is not None and reports_usage(method, path):
+            if self._is_ok and self._response_start is not None and says_usage:
                 usage = usage or UsageReader(self._response_start[1])
                 usage.feed(piece)
             if not self._is_key_refused:
                 await self._send_piece(piece)
 
         headers = self._request.headers.raw
-        await self._call_claude(_readable(headers) if reports_usage(method, path) else headers, send_back)
-        self._count_passed_on(usage)
+        await self._call_claude(_readable(headers) if says_usage else headers, send_back)
+        if usage is not None or (self._is_ok and is_charged(method, path) and not says_usage):
+            self._count_passed_on(usage)
         return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
 
     async def _stays_here(self) -> bool:
@@ -182,12 +184,17 @@ class _Exchange:
         return await anyio.to_thread.run_sync(lambda: stays_here(messages_api.texts_of(self._body), privacy))
 
     def _count_passed_on(self, usage: UsageReader | None) -> None:
-        """Record what Claude charged for a request that was passed on, also if the client hung up meanwhile."""
-        if usage is not None:
-            service, is_own = self._gateway.service, bool(self.signed_in)
-            passed = usage.passed_on(time.time(), service.config.teacher.prices, own_account=is_own)
-            service.note_passed_on(passed)
-            self._gateway.counters.count_passed_on(passed.usd)
+        """Record what Claude charged for a request that was passed on, also if the client hung up meanwhile.
+
+        Without `usage` the response does not say it, as that of a batch.
+        """
+        service, is_own, now = self._gateway.service, bool(self.signed_in), time.time()
+        if usage is None:
+            passed = unpriced(now, own_account=is_own)
+        else:
+            passed = usage.passed_on(now, service.config.teacher.prices, own_account=is_own)
+        service.note_passed_on(passed)
+        self._gateway.counters.count_passed_on(passed.usd)
 
     async def _consult(self, call: Call) -> Reply | Verdict | Outage:
         """Send the client's request to Claude; stream the reply to the client if it is the answer."""

@@ -43,6 +43,11 @@ def reports_usage(method: str, path: str) -> bool:
     return method == "POST" and path == "/v1/messages"
 
 
+def unpriced(at: float, *, own_account: bool) -> PassedOn:
+    """Return a request that was charged for, where the response does not say how much."""
+    return PassedOn(at=at, model="", read=None, written=None, usd=None, own_account=own_account)
+
+
 class UsageReader:
     """Reads the usage of one response from its bytes while they are passed on; of its text it keeps nothing."""
 
@@ -109,4 +114,8 @@ class UsageReader:
         self._count(message.usage)
 
     def _count(self, usage: msgspec.Raw) -> None:
-        self._tokens |= usage_tokens(json.loads(bytes(usage), object_hook=lambda found: SimpleNamespace(**found)))
+        try:
+            read = json.loads(bytes(usage), object_hook=lambda found: SimpleNamespace(**found))
+        except (ValueError, RecursionError):  # a number of thousands of digits, for example: nothing is counted by it
+            return
+        self._tokens |= usage_tokens(read)

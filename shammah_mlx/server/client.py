@@ -1,6 +1,7 @@
 """The commands' side of the conversation with the service of their home; `local_api` is the other side."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 CONNECT_S = 2.0  # the service is on this machine
+STEP_S, POLL_S = 60.0, 0.1  # the longest that the service may be busy with one step of learning; between two looks
 BASE_URL = "http://shammah"  # HTTP needs a host; the socket decides who is reached
 
 
@@ -148,6 +150,16 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
             return client.get(path).raise_for_status().json()
     except (httpx2.HTTPError, ValueError):
         return None
+
+
+def wait_until_learnt(home: Path) -> bool:
+    """Wait until the home's service has learnt everything; return False if it does not, or does not answer."""
+    while told := get_json(home, "/own/pending", STEP_S):
+        pending: int | None = told["pending"]
+        if not pending:
+            return pending == 0
+        time.sleep(POLL_S)
+    return False
 
 
 @contextmanager

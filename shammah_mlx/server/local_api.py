@@ -15,7 +15,7 @@ from starlette.routing import Route
 from shammah_mlx.errors import ShammahError, as_user_error
 from shammah_mlx.events import Awaited, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework.loop import Call, VerdictCall
-from shammah_mlx.framework.redaction import redaction_by
+from shammah_mlx.framework.our_claude import our_claude
 from shammah_mlx.home.assistant import Assistant
 from shammah_mlx.server.auth import OWN, error_response
 from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
@@ -60,6 +60,7 @@ class LocalApi:
             Route(f"{OWN}ask", self._ask, methods=["POST"]),
             Route(f"{OWN}away", self._away, methods=["POST"]),
             Route(f"{OWN}decode-rate", self._decode_rate),
+            Route(f"{OWN}pending", self._pending),
         ]
 
     async def audit_late(self) -> None:
@@ -74,8 +75,7 @@ class LocalApi:
         return await self._consult(self._claude(), lambda _: None, call)
 
     def _claude(self) -> Claude:
-        config = self._service.config
-        return Claude(config.teacher, self._credential, judge=config.judge, redaction=redaction_by(config.privacy))
+        return our_claude(self._service.config, self._credential)
 
     async def _consult(self, claude: Claude, show: Show, call: Call) -> Reply | Verdict | Outage:
         """Ask Claude or the judge; `show` receives an answer as it arrives."""
@@ -175,6 +175,12 @@ class LocalApi:
             return JSONResponse({"tokens_per_s": await self._service.decode_rate()})
         except ShammahError:
             return JSONResponse({"tokens_per_s": None})
+
+    async def _pending(self, _: Request) -> Response:
+        try:
+            return JSONResponse({"pending": await self._service.count_pending()})
+        except ShammahError:
+            return JSONResponse({"pending": None})
 
     async def _away(self, _: Request) -> Response:
         """Keep the service out of the home until the client disconnects."""

@@ -31,8 +31,8 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     conversation: int | None = None  # number of a question in the conversation that it continues
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in
     in_chat: bool = False  # a turn that leans on none before it may be answered without them
+    in_person: bool = False  # a person asks at a terminal: the same again means that the answer did not help
     unhelpful: int | None = None  # number of the interaction whose question is asked again, since its answer was bad
-    in_person: bool = False  # somebody reads the answer on a terminal
 
     @property
     def options(self) -> AskOptions:

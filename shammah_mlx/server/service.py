@@ -26,7 +26,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Announce, AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import loop
-from shammah_mlx.framework.redaction import redaction_by
+from shammah_mlx.framework.our_claude import our_claude
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.home.journal import Journal
@@ -36,7 +36,6 @@ from shammah_mlx.models.weights import Weights, weights_folder
 from shammah_mlx.presets import load_config
 from shammah_mlx.server.background_judge import BackgroundJudge
 from shammah_mlx.server.worker import Worker
-from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import Credential
 from shammah_mlx.teacher.outages import BUDGET_SPENT, outage
 
@@ -174,6 +173,14 @@ class Service:
             tell(count - pending, count)
             await asyncio.sleep(PENDING_POLL_S)
 
+    async def count_pending(self) -> int | None:
+        """Return how much is not learnt yet, with what other processes stored; None if learning has stopped.
+
+        Raises:
+            ShammahError: the home cannot be used.
+        """
+        return None if self.failure is not None else await self._on_worker(self._count_pending)
+
     async def decode_rate(self) -> float | None:
         """Return how many tokens per second the decoder writes on this machine; None if there is no decoder."""
         with self._worker.reserved():
@@ -226,12 +233,7 @@ class Service:
             raise AwayError("the home is being changed by another command", "ask again when that is done")
         if self._assistant is None:
             self.config, self._is_warm = self._read_config(), False
-            claude = Claude(
-                self.config.teacher,
-                self._credential,
-                judge=self.config.judge,
-                redaction=redaction_by(self.config.privacy),
-            )
+            claude = our_claude(self.config, self._credential)
             self._assistant = Assistant(
                 make_home(self._home),
                 self.config,

@@ -14,7 +14,7 @@ from shammah_mlx.events import Outage
 from shammah_mlx.teacher.identity import ITSELF, SOURCE
 
 BUDGET_SPENT = "budget_spent"  # the kind of outage that the user chose
-NOT_AWAY = ("interrupted", "no_key")  # kinds that end at once if the user wants: he stopped it, or another has a key
+INTERRUPTED = "interrupted"  # the kind that is his wish
 _OUTAGES = {
     "no_key": (
         "There is no Anthropic API key.",
@@ -51,7 +51,7 @@ _OUTAGES = {
         "The question holds a secret that could not be replaced by a stand-in, so it was not sent.",
         "leave it out, or send it as it is: shammah config set privacy.secrets send",
     ),
-    "interrupted": ("Interrupted.", "ask again"),
+    INTERRUPTED: ("Interrupted.", "ask again"),
     "no_verdict": (
         "Claude did not say in one word whether the stored answer serves.",
         "if that happens often, choose another judge.model in config.toml, or judge.share = 0",

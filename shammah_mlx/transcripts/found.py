@@ -15,6 +15,7 @@ CUT = "the answer is not whole"
 LOCAL = "Claude did not answer it"
 INJECTED = "a program wrote the question, or an earlier one"
 ARCHIVED = "a rollback set it aside"
+BAD = "the user called it bad"
 SPECIAL = "it was asked with special options"
 UNREADABLE = "the entry cannot be read"
 

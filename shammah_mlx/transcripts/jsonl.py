@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from shammah_mlx.events import Exchange
-from shammah_mlx.transcripts.found import ARCHIVED, LOCAL, UNREADABLE, Finds, Found, Skipped, unix_time
+from shammah_mlx.transcripts.found import ARCHIVED, BAD, LOCAL, UNREADABLE, Finds, Found, Skipped, unix_time
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -38,6 +38,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     imported_from: str | None = None
     archived: bool = False  # a rollback went back to before it
     feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
+    withdrawn: bool = False  # the reply, given then or another time, was called bad
     own_answer: str | None = None  # that the user gave in place of a bad one
 
 
@@ -59,6 +60,8 @@ def _found(line: Line) -> Found | Skipped:
         return Skipped(ARCHIVED)
     if line.reply is None or line.other_host:
         return Skipped(LOCAL)
+    if line.withdrawn or (line.feedback == "bad" and line.answer is None):
+        return Skipped(BAD)
     return Found(
         question=line.query,
         answer=line.reply,

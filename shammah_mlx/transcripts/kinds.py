@@ -3,7 +3,9 @@
 import json
 import os
 import sqlite3
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -45,7 +47,7 @@ def read(path: Path) -> Iterator[tuple[Kind, Found | Skipped]]:
             yield from _read_file(path)
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror or error}", _KINDS) from error
-    except (sqlite3.DatabaseError, zipfile.BadZipFile) as error:
+    except sqlite3.DatabaseError as error:
         raise BadInputError(f"cannot read {path}: {error}", _KINDS) from error
 
 
@@ -57,15 +59,30 @@ def _read_file(path: Path) -> Iterator[tuple[Kind, Found | Skipped]]:
             database.text_factory = lambda content: content.decode("utf-8", "replace")
             yield from _read_llm(database, path)
     elif start.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(path) as archive:
-            inner = [name for name in archive.namelist() if Path(name).name == "conversations.json"]
-            if not inner:
-                raise BadInputError(f"{path} has no conversations.json", _KINDS)
-            yield from _read_conversations(archive.read(inner[0]), path)
+        yield from _read_conversations(_unzip(path), path)
     elif start.removeprefix(_BOM).lstrip()[:1] == b"[":
         yield from _read_conversations(path.read_bytes(), path)
     else:
         yield from _read_lines(path, is_one_of_many=False)
+
+
+def _unzip(path: Path) -> bytes:
+    """Return the conversations.json of an archive.
+
+    Raises:
+        BadInputError: there is none, or it is damaged, encrypted, or packed as no export is.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inner = [one for one in archive.infolist() if Path(one.filename).name == "conversations.json"]
+            if not inner:
+                raise BadInputError(f"{path} has no conversations.json", _KINDS)
+            if inner[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError("its compression is not known here")
+            return archive.read(inner[0])
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError) as error:
+        hint = "unpack it with another program and give its conversations.json, or export it again"
+        raise BadInputError(f"cannot read {path}: {error or 'it is cut short'}", hint) from error
 
 
 def _read_llm(database: sqlite3.Connection, path: Path) -> Iterator[tuple[Kind, Found | Skipped]]:

@@ -238,6 +238,17 @@ class TestTemplates:
         assert (refused.exit_code, claude.requests) == (1, [])
         assert message in refused.stderr
 
+    def test_a_broken_one_does_not_hide_the_others(self, shammah: Shammah, folder: Path) -> None:
+        (folder / "broken.toml").write_text("promt = 'x'")
+        listed = shammah("templates")
+        assert listed.exit_code == 0
+        assert [line.split()[0] for line in listed.stdout.splitlines()] == ["review", "translate"]
+        assert "broken.toml is not a template" in listed.stderr
+        found = {one["name"]: one for one in json.loads(shammah("templates", "--json").stdout)}
+        assert found.keys() == {"broken", "review", "translate"}
+        assert "is not a template" in found["broken"]["error"]
+        assert shammah("templates", "broken").exit_code == 1
+
     def test_they_can_be_listed_and_shown(self, shammah: Shammah, folder: Path) -> None:
         listed = shammah("templates").stdout.splitlines()
         assert listed == [

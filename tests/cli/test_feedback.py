@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from shammah_mlx.cli.main import main
 from tests.command import Shammah
-from tests.loopback import Loopback, reply
+from tests.loopback import Loopback, fail, reply
+from tests.terminal import Terminal
 
 QUESTION = "on which port does our gateway listen?"
 WRONG, RIGHT, OWN = "It listens on port 8080.", "It listens on port 8443.", "On port 9443, behind the proxy."
@@ -51,13 +53,56 @@ def test_good_is_noted_and_asks_nobody(shammah: Shammah, claude: Loopback) -> No
     assert len(claude.requests) == 1
 
 
-def test_the_same_question_again_within_minutes_goes_to_claude(shammah: Shammah, claude: Loopback) -> None:
+def typed(*arguments: str) -> str:
+    """Ask at a terminal; return what is seen there."""
+    with Terminal(columns=200) as terminal:
+        with pytest.raises(SystemExit) as ended:
+            main(["ask", "--wait", *arguments, QUESTION])
+        assert ended.value.code == 0
+    return "\n".join(terminal.lines)
+
+
+@pytest.mark.usefixtures("shammah")
+def test_the_same_question_again_within_minutes_goes_to_claude(claude: Loopback) -> None:
     claude.default_to(reply(WRONG))
-    assert [answer(shammah)["source"] for _ in range(2)] == ["claude", "repeat"]
+    for told in ("Claude ($", "from memory"):
+        assert told in typed()
     claude.default_to(reply(RIGHT))
-    again = [answer(shammah) for _ in range(2)]
-    assert [each["source"] for each in again] == ["claude", "repeat"]
-    assert [each["answer"] for each in again] == [RIGHT, RIGHT]
+    shown = typed()
+    assert RIGHT in shown
+    assert "you asked the same again" in shown
+    assert RIGHT in typed()
+    assert len(claude.requests) == 2
+
+
+def test_a_script_that_asks_the_same_again_is_given_what_is_known(shammah: Shammah, claude: Loopback) -> None:
+    assert [answer(shammah)["source"] for _ in range(4)] == ["claude", "repeat", "repeat", "repeat"]
+    assert len(claude.requests) == 1
+
+
+@pytest.mark.usefixtures("shammah")
+def test_asked_again_in_vain_the_known_answer_is_given_and_a_line_says_so(claude: Loopback) -> None:
+    claude.default_to(reply(RIGHT))
+    for _ in range(2):
+        typed()
+    claude.default_to(fail(401))
+    shown = typed()
+    assert RIGHT in shown
+    assert "You asked the same again, and this is the answer you had before. Anthropic refused the API key." in shown
+
+
+def test_bad_takes_an_answer_back_that_claude_is_not_to_see(shammah: Shammah, claude: Loopback) -> None:
+    claude.default_to(reply(WRONG))
+    shammah("ask", QUESTION)
+    shammah("ask", "--local", QUESTION)
+    told = shammah("bad")
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert "was bad, and is not given again" in told.stderr
+    assert "Claude is not asked: this question was asked with --local" in told.stderr
+    failed = json.loads(shammah("bad", "--json").stdout)
+    assert "--local" in failed["error"]
+    assert len(claude.requests) == 1
+    assert shammah("ask", "--local", QUESTION).exit_code == 4
 
 
 def test_what_cannot_be_said_is_refused(shammah: Shammah, claude: Loopback, home: Path) -> None:

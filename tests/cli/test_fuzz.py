@@ -106,7 +106,7 @@ class TestQueries:
             part for name, value in (("--system", system), ("--model", model)) if value for part in (name, value)
         ]
         result = check(run("ask", "--no-store", *options, "--", query, stdin=""))
-        assert result.exit_code in (0, 1)
+        assert result.exit_code in (0, 1) or "could not be replaced by a stand-in" in result.stderr
         check(run("ask", "--no-store", query, stdin=""))  # without `--`: it may be read as an option
 
     @settings(SLOW, max_examples=10)

@@ -8,6 +8,7 @@ import pytest
 
 from shammah_mlx.cli.dates import local_time
 from shammah_mlx.cli.listing import log_lines
+from shammah_mlx.cli.markdown import text_width
 from shammah_mlx.transcripts.jsonl import Line
 from tests.command import Shammah
 from tests.loopback import Loopback
@@ -85,6 +86,30 @@ def test_what_is_not_there_is_said(shammah: Shammah) -> None:
     assert shammah("log", "1", "-q", "x").exit_code == 2
 
 
+@pytest.mark.taught("what is a monad?")
+def test_an_export_overwrites_nothing_unasked(
+    shammah: Shammah, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = shammah("export", "csv")
+    assert (refused.exit_code, (tmp_path / "csv").exists()) == (1, False)
+    assert "JSON Lines" in refused.stderr
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    refused = shammah("export", str(path))
+    assert (refused.exit_code, path.read_text()) == (1, "mine")
+    assert "--overwrite" in refused.stderr
+    assert shammah("export", "--overwrite", str(path)).exit_code == 0
+    assert json.loads(path.read_text())["query"] == "what is a monad?"
+
+
+def test_a_line_of_wide_characters_fits_the_terminal() -> None:
+    line = Line(query="如何在不使用编译器的情况下编写一个可以运行的程序呢", source="claude", number=7, at=None)
+    (shown,) = log_lines([line], 60)
+    assert 59 <= text_width(shown) <= 60
+    assert shown.endswith("…")
+
+
 @pytest.mark.taught("how do I boil an egg?", "what is a monad?")
 def test_an_export_is_imported_elsewhere_and_can_be_replayed(shammah: Shammah, tmp_path: Path) -> None:
     shammah("ask", "what is a monad?")  # answered here
@@ -117,7 +142,7 @@ def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_
         "2 to import of 2026-01-01 to 2026-01-02.",
         "  1 answered by claude-sonnet-5-5",
         "  1 answered by claude-3-5-haiku-20241022",
-        "  Answers of other models than claude-sonnet-5-5 are given again to questions for these only (--model).",
+        "  Answers of other models than claude-sonnet-5-5 stay apart until they are measured (--model).",
         "1 skipped:",
         "  1: another model than Claude answered",
         "This was a dry run: nothing was changed.",

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from shammah_mlx.cli.inline import Look, Span, read_spans
 from shammah_mlx.cli.markdown import Renderer, text_width
 
-MARKS = "*_`[]()\\#>|~-+1.: \n"
+MARKS = "!*_`[]()\\#>|~-+1.: \n"
 TEXTS = st.text(st.sampled_from(f"{MARKS}ab日é"), max_size=60)
 ANSI = re.compile(r"\x1b\[[\d;]*m")
 
@@ -32,6 +33,13 @@ def plain(*pieces: str, columns: int = 40) -> str:
         ("**a `b` c**", [Span("a ", ("bold",)), Span("b", ("bold", "code")), Span(" c", ("bold",))]),
         ("`a * b` `` ` ``", [Span("a * b", ("code",)), Span(" "), Span("`", ("code",))]),
         ("[text](http://x) [y](y)", [Span("text", ("link",)), Span(" (http://x)"), Span(" "), Span("y", ("link",))]),
+        (
+            "see ![a cat](http://x) ![](y)!",
+            [
+                *(Span("see "), Span("image: a cat", ("link",)), Span(" (http://x)"), Span(" ")),
+                *(Span("image", ("link",)), Span(" (y)"), Span("!")),
+            ],
+        ),
         (r"\*a\*", [Span("*"), Span("a"), Span("*")]),
     ],
 )
@@ -53,6 +61,14 @@ def test_blocks_have_their_looks() -> None:
         "Title\n\n• one\n• two\n  1. three\n│ said\n\n" + "─" * 39 + "\nls *.py # **not bold**\nend\n"
     )
     assert "\x1b[36mls *.py # **not bold**\x1b[0m" in render(text)
+
+
+@pytest.mark.parametrize("begun", [" " * 20_000, "- " * 10_000, "#" * 20_000, "1." + " " * 20_000, "-" + " " * 20_000])
+def test_a_line_that_begins_oddly_takes_no_time(begun: str) -> None:
+    since = time.process_time()
+    render(begun, "x")
+    render(begun + "x")
+    assert time.process_time() - since < 1.0
 
 
 def test_without_colour_there_is_no_escape_code_and_no_mark_is_lost() -> None:

@@ -17,8 +17,8 @@ from shammah_mlx.cli.standing import sparkline, status_table
 from shammah_mlx.events import Draft, Interaction, Query, Reply, Request, Route, ScoredDraft
 from shammah_mlx.home.curves import Curves, read_curves
 from shammah_mlx.home.journal import Journal
-from shammah_mlx.home.ledger import Block
-from shammah_mlx.home.overview import BadRate, Overview, read_overview
+from shammah_mlx.home.ledger import Block, Money
+from shammah_mlx.home.overview import BadRate, JudgeOverview, Overview, read_overview
 from shammah_mlx.home.progress import History, Lacking, MoneyOverview, block_size
 from shammah_mlx.presets import PRESETS
 from tests.cli.test_default import LEARNT, learn_all
@@ -90,6 +90,26 @@ def test_a_recorded_stream_is_not_said_to_have_cost_money(empty: Overview) -> No
     assert "would have cost $0.3000" in found
     assert "would have saved about $0.1000" in found
     assert not re.search(r"^(spent|saved)", found, re.MULTILINE)
+
+
+def test_a_paid_call_without_a_verdict_is_counted(empty: Overview) -> None:
+    assert "judge not asked yet" in shown(empty)
+    found = shown(empty, judge=JudgeOverview(0, 0, 0, 0.0012, 1))
+    assert "judge 0 verdicts, $0.0012 with 1 more call that brought none; none compared yet" in found
+
+
+def test_money_is_listed_by_month_and_model_where_there_is_more_than_one(empty: Overview) -> None:
+    def line(month: str, model: str, spent: float, unpriced: int = 0, saved: float | None = None) -> Money:
+        return Money(month, model, 1, 0, 0, spent, unpriced, 0, int(saved is not None), saved)
+
+    one = line("2026-11", "claude-haiku-4-5", 0.5, saved=0.25)
+    assert "claude-haiku" not in shown(empty, money=MoneyOverview(months=[one]))
+    months = [line(f"2026-{month:02}", "claude-sonnet-5-5", 1.5) for month in (7, 8, 9, 10)]
+    found = shown(empty, money=MoneyOverview(months=[*months, one, line("2026-11", "", 0.0, 1)]))
+    assert "2026-11 $0.5000, saved about $0.2500: claude-haiku-4-5\n2026-11 unpriced: model not known" in found
+    assert "2026-09 $1.50: claude-sonnet-5-5" in found
+    assert "2026-08" not in found
+    assert "before see `shammah report`" in found
 
 
 def test_what_is_missing_of_the_models_is_named(empty: Overview) -> None:

@@ -25,7 +25,8 @@ ROUTE = Route({"repeat": 0.9}, 0.5, ("repeat",))
 REPLY = Reply("Boil it.", "claude-sonnet-5-5", "end_turn", 10, 20, 0.0006)
 CHECK = Verdict(good=True, model="claude-haiku-5-5", rubric="1", with_reply=False, cost_usd=0.0012)
 REFUSAL = msgspec.structs.replace(CHECK, good=False, cost_usd=0.00001)
-KNOWN = Recollection("how do I boil eggs", 3, datetime(2026, 5, 2).timestamp())
+KNOWN = Recollection("how do I boil eggs", 3, datetime(2026, 5, 2).timestamp(), "claude-haiku-4-5")
+UNSAID = msgspec.structs.replace(CHECK, good=None)
 
 
 def scored(source: str, *verdicts: Verdict, divergence: float | None = None) -> ScoredDraft:
@@ -55,6 +56,14 @@ CUT = msgspec.structs.replace(REPLY, stop_reason=None, estimated=True)
         ),
         (served("repeat"), "from memory, asked 3 times since May 2"),
         (served("recall"), 'from memory of "how do I boil eggs" (May 2)'),
+        (
+            served("other_model"),
+            'from memory of "how do I boil eggs", learnt from claude-haiku-4-5 (May 2)',
+        ),
+        (
+            served("other_prompt"),
+            'from memory of "how do I boil eggs", learnt under another system prompt (May 2)',
+        ),
         (served("decoder"), "written on this machine"),
         (
             served("repeat", CHECK),
@@ -66,10 +75,23 @@ CUT = msgspec.structs.replace(REPLY, stop_reason=None, estimated=True)
             Interaction.rejected(REQUEST, ROUTE, (scored("repeat", REFUSAL),), REPLY),
             "Claude ($0.0006); a check refused the answer on this machine",
         ),
+        (
+            Interaction.rejected(REQUEST, ROUTE, (scored("repeat", UNSAID),), REPLY),
+            "Claude ($0.0018); a check of the answer on this machine gave no verdict",
+        ),
+        (
+            served("decoder", UNSAID),
+            "written on this machine; Claude was asked to check and gave no verdict ($0.0012)",
+        ),
     ],
 )
 def test_the_line_says_in_plain_words_what_happened(answered: Interaction, shown: str) -> None:
     assert line(answered, KNOWN, NOW) == shown
+
+
+def test_the_same_question_to_another_model_is_not_told_again() -> None:
+    same = msgspec.structs.replace(KNOWN, question=REQUEST.query.text)
+    assert line(served("other_model"), same, NOW) == "from memory, learnt from claude-haiku-4-5 (May 2)"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +160,9 @@ def test_what_claude_says_about_an_error_reaches_the_user_and_nobody_else(
         (("why", "--json", "0"), 2, "0 is not in the range"),
         (("status", "--json", "--preset", "nonsense"), 1, "no preset 'nonsense'"),
         (("models", "--json", "--max-bad-rate", "nan"), 2, "'nan' is not above 0"),
+        (("statu", "--json"), 2, "There is no command 'statu'"),
+        (("--nope", "status", "--json"), 2, "No such option"),
+        (("--max-bad-rate", "nan", "ask", "hm", "--json"), 2, "'nan' is not above 0"),
     ],
 )
 def test_an_error_is_an_object_where_json_is_wanted(
@@ -150,6 +175,17 @@ def test_an_error_is_an_object_where_json_is_wanted(
     assert shown["hint"]
     assert shown["exit_code"] == code
     assert failed.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--nope", "status", "--", "--json"), ("--nope", "replay", "s.jsonl", "--json", "out.json")]
+)
+def test_an_error_before_the_command_is_text_where_json_is_not_wanted(
+    shammah: Shammah, arguments: tuple[str, ...]
+) -> None:
+    failed = shammah(*arguments)
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert "Error: " in failed.stderr
 
 
 def test_a_question_that_names_the_option_is_no_option(shammah: Shammah) -> None:

@@ -23,11 +23,13 @@ from shammah_mlx.events import (
     ScoredDraft,
     Threshold,
     Verdict,
+    counted_as,
+    pair_of,
 )
 from shammah_mlx.framework import policy
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.observations import Observation
-from shammah_mlx.risk.threshold import ScoreCounts, bad_rate, no_counts, record
+from shammah_mlx.risk.threshold import SERVE_NOTHING, ScoreCounts, bad_rate, no_counts, record
 
 CONFIG, DEFAULT = PolicyConfig(), PRESETS["default"].policy
 LITERAL = PRESETS["literal"]
@@ -95,7 +97,7 @@ def test_a_command_that_destroys_must_be_surer() -> None:
 
 
 def test_a_promise_raises_the_minimum_and_never_lowers_it() -> None:
-    def threshold(serve: float) -> dict[DraftSource, Threshold]:
+    def threshold(serve: float) -> dict[str, Threshold]:
         return {"recall": Threshold(candidate=serve, serve=serve, offset=0.0, slope=1.0)}
 
     draft = scored(0.9, source="recall")
@@ -134,7 +136,7 @@ def test_focused_audits_keep_the_schedules_rate_on_average(accepted: list[float]
 
 
 def test_what_was_measured_says_how_doubtful_a_draft_is_not_the_validator() -> None:
-    worse: dict[DraftSource, Threshold] = {"decoder": Threshold(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
+    worse: dict[str, Threshold] = {"decoder": Threshold(candidate=0.9, serve=0.9, offset=-1.0, slope=1.0)}
     taken, plain = (
         make_request(300, audit_rate=0.2, usual_doubt=0.005, thresholds=worse),
         make_request(300, audit_rate=0.2, usual_doubt=0.005),
@@ -453,7 +455,7 @@ def test_what_the_decoder_wrote_is_served_with_more_caution() -> None:
         score = chance.uniform(0.5, 1.0)
         seen = Observation(score, "shadow", float(chance.random() > score), 1.0)
         measured = record(measured, seen, HONEST, config.risk)
-    counted: dict[DraftSource, ScoreCounts] = {"recall": measured, "decoder": measured}
+    counted: dict[str, ScoreCounts] = {"recall": measured, "decoder": measured}
 
     def candidates(**changes: float) -> list[float]:
         changed = msgspec.structs.replace(config, risk=msgspec.structs.replace(config.risk, **changes))
@@ -478,3 +480,33 @@ def test_shadows_follow_p_local_in_the_default_preset_alone() -> None:
         Reply("r", "m", "end_turn"),
     )
     assert forwarded.p_found("decoder") == pytest.approx(0.4)
+
+
+PAIR = pair_of(1, Query("q").context)
+BORROWED_DRAFT = ScoredDraft(Draft(20 * "word ", "other_model", pair=PAIR), 0.97)
+
+
+def test_a_borrowed_draft_needs_what_was_measured_of_its_two_contexts() -> None:
+    opened = Threshold(candidate=0.9, serve=0.9, offset=0.0, slope=1.0)
+    elsewhere = counted_as("other_model", pair_of(2, Query("q").context))
+
+    def is_accepted(thresholds: dict[str, Threshold]) -> bool:
+        return policy.accepts(BORROWED_DRAFT, make_request(300, thresholds=thresholds), DEFAULT)
+
+    assert is_accepted({BORROWED_DRAFT.draft.counted_as: opened})
+    assert not is_accepted({"recall": opened, elsewhere: opened})
+    assert not is_accepted({})  # where nothing is promised
+
+
+def test_no_verdict_serves_a_borrowed_draft_and_none_hides_one_that_a_verdict_may_serve() -> None:
+    request = judged(thresholds={**judged().thresholds, BORROWED_DRAFT.draft.counted_as: SERVE_NOTHING})
+    assert not is_worth_a_check(BORROWED_DRAFT, request)
+    own = scored(0.9, source="recall")
+    assert policy.best_first([BORROWED_DRAFT, own], request, STRICT.policy) == (own, BORROWED_DRAFT)
+
+
+def test_a_request_knows_the_thresholds_of_its_own_context_alone() -> None:
+    counts = {counted_as("other_model", pair): ScoreCounts() for pair in (PAIR, pair_of(1, 3))}
+    given = policy.HomeCounts(300, score_counts={**no_counts(STRICT), **counts})
+    thresholds = policy.make_request(Query("q"), 301, given, AskOptions(), STRICT, 0).thresholds
+    assert set(thresholds) == {*no_counts(STRICT), BORROWED_DRAFT.draft.counted_as}

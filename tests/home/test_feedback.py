@@ -2,29 +2,35 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
-from shammah_mlx.cli.provenance import line
+from shammah_mlx.cli import provenance
 from shammah_mlx.config import Config, JudgeConfig, PrivacyConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Feedback, ForcedSource, Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
-from shammah_mlx.home.hindsight import give_feedback
+from shammah_mlx.home.hindsight import give_feedback, why_kept_from_claude
+from shammah_mlx.home.history import read_all, read_log
 from shammah_mlx.home.importing import KNOWN, sift
 from shammah_mlx.home.journal import Journal
-from shammah_mlx.home.overview import explain, read_overview
+from shammah_mlx.home.overview import read_overview
+from shammah_mlx.home.recollection import Recollection, recollect
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.teacher.outages import BUDGET_SPENT, outage
+from shammah_mlx.teacher.outages import BUDGET_SPENT, INTERRUPTED, outage
 from shammah_mlx.teacher.recordings import Scripted
-from shammah_mlx.transcripts.found import Found
+from shammah_mlx.transcripts import jsonl
+from shammah_mlx.transcripts.found import BAD, Found
+from shammah_mlx.transcripts.jsonl import Line
 from tests.conftest import with_tiny_decoder
 from tests.fakes import reply
 
@@ -228,40 +234,29 @@ def test_the_same_question_again_within_minutes_goes_to_claude(opened: Open) -> 
     assert home.ask(in_person=True).source == "repeat"
 
 
-@pytest.mark.parametrize("away", [OFFLINE, outage(BUDGET_SPENT)], ids=["offline", "budget"])
-def test_an_answer_that_did_not_help_is_given_again_if_claude_cannot_be_asked(opened: Open, away: Outage) -> None:
-    home = opened(reply(RIGHT), away, reply(RIGHT))  # Claude is asked once, not twice
+@pytest.mark.parametrize("kind", ["unreachable", BUDGET_SPENT])
+@pytest.mark.parametrize("audit_rate", [0.0, 1.0])
+def test_asked_again_in_vain_the_known_answer_is_given_as_before(opened: Open, kind: str, audit_rate: float) -> None:
+    home = opened(reply(WRONG), outage(kind), outage(kind), config=settings(audit_rate))
     home.ask()
     home.now += 3600.0
-    first = home.ask(in_person=True)
-    home.now += 60.0
-    again = home.ask(in_person=True)
-    assert (again.source, again.answer, again.covered) == ("repeat", RIGHT, True)
-    assert (again.request.unhelpful, again.request.given_again) == (msgspec.UNSET, first.request.number)
-    assert line(again, None, home.now) == "from memory; you asked the same again, and Claude could not be asked"
-    assert explain(home.path, home.config, again.request.number)[1].given_again == first.request.number
-    home.now += 60.0
-    assert home.ask(in_person=True).source == "claude"
+    home.ask(in_person=True)
+    for _ in range(2 if audit_rate == 0.0 else 1):
+        home.now += 60.0
+        again = home.ask(in_person=True)
+        assert (again.source, again.answer, again.request.not_asked) == ("repeat", WRONG, kind)
+        assert (again.audit_open, again.unpaid is True) == (
+            audit_rate == 1.0,
+            audit_rate == 1.0 and kind == BUDGET_SPENT,
+        )
 
 
-@pytest.mark.parametrize("kind", ["interrupted", "no_key"])
-def test_nothing_is_given_again_if_the_user_stopped_claude_or_another_process_may_have_a_key(
-    opened: Open, kind: str
-) -> None:
-    home = opened(reply(RIGHT), outage(kind))
+def test_who_stops_the_answer_gets_none(opened: Open) -> None:
+    home = opened(reply(WRONG), outage(INTERRUPTED))
     home.ask()
     home.ask(in_person=True)
-    home.now += 60.0
-    assert home.assistant.ask(Query(QUESTION), options=AskOptions(in_person=True)) == outage(kind)
-
-
-def test_an_answer_that_is_given_again_may_still_have_to_be_audited(opened: Open) -> None:
-    home = opened(reply(RIGHT), OFFLINE, OFFLINE, config=settings(audit_rate=1.0))
-    home.ask()
-    assert home.ask(in_person=True).audit_open
-    home.now += 60.0
-    again = home.ask(in_person=True)
-    assert (again.source, again.audit_open, again.covered) == ("repeat", True, False)
+    again = home.assistant.ask(Query(QUESTION), options=AskOptions(in_person=True))
+    assert again == outage(INTERRUPTED)
 
 
 @pytest.mark.parametrize("how", ["by a program", "forced", "good", "own answer", "switched off", "other context"])
@@ -282,26 +277,72 @@ def test_where_the_same_question_again_says_nothing(opened: Open, how: str) -> N
     assert (again.source, again.request.unhelpful) == ("repeat", msgspec.UNSET)
 
 
-@pytest.mark.parametrize("generator", ["recall", "recall+decoder"])
+@pytest.mark.parametrize(("generator", "learns"), [("recall", True), ("recall+decoder", False)])
 def test_a_rebuild_makes_the_same_models_bit_for_bit(
-    opened: Open, home: Path, weights: Weights, tiny_folder: Path, generator: str
+    opened: Open, home: Path, weights: Weights, tiny_folder: Path, generator: str, learns: bool
 ) -> None:
+    """A decoder that had learnt a bad text before is the exception."""
     shadows = {"repeat": ((0, 1.0),), "recall": ((0, 1.0),), "decoder": ((0, 1.0),)}
     policy = msgspec.structs.replace(settings().policy, shadows=shadows)
     config = msgspec.structs.replace(with_tiny_decoder(settings(), tiny_folder), generator=generator, policy=policy)
     asked = [f"how do I {verb} a {thing}" for verb in ("boil", "paint") for thing in ("egg", "car", "door", "fence")]
     one = opened(*(reply(f"This is how: {text.removeprefix('how do I ')}.") for text in asked), config=config)
     for place, text in enumerate(asked):
-        number = one.ask(text, forced_source="claude").request.number
+        number = one.ask(text, forced_source="claude", learns=learns).request.number
         if place in (2, 4):
-            one.say(number, good=False, answer=f"{OWN} {place}")
+            one.say(number, good=False, answer=f"{OWN} {place}", learns=learns)
+        if place == 4:
+            one.say(number, good=False, learns=learns)
+            one.say(number, good=False, answer=OWN, learns=learns)
         if place == 5:
-            one.say(number, good=True)
-            one.say(number, good=False)
+            one.say(number, good=True, learns=learns)
+            one.say(number, good=False, learns=learns)
+        one.assistant.learn_pending()
     one.ask(asked[1])
     one.assistant.__exit__(None, None, None)
     rebuilt = rebuild(home, config, weights)
     assert rebuilt.before == rebuilt.after
+
+
+def decoder(assistant: Assistant) -> dict[str, list[float]]:
+    state = assistant.roles.state()["optimizer_state"]
+    found = {name: np.array(array).ravel().tolist() for name, array in state.items() if name.startswith("trained.")}
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["learnt, and made again", "not learnt yet"])
+def test_the_decoder_is_never_trained_on_a_text_that_was_called_bad_before(
+    opened: Open, tmp_path: Path, weights: Weights, tiny_folder: Path, learns: bool
+) -> None:
+    """So it is the same, bit for bit, whatever that text was."""
+    config = msgspec.structs.replace(with_tiny_decoder(settings(), tiny_folder), generator="recall+decoder")
+    trained = []
+    for bad in (WRONG, "Nobody knows who painted it."):
+        path = tmp_path / str(len(trained))
+        path.mkdir()
+        one = Home(path, config, weights, reply("Rembrandt."), reply(bad), reply("Vermeer."))
+        with one.assistant:
+            one.ask("Who painted the night watch?")
+            one.ask(learns=learns)
+            one.say(2, good=False, learns=learns)
+            one.ask("Who painted the girl with the pearl earring?")
+            trained.append(decoder(one.assistant))
+        if learns:
+            assert trained.pop()
+            rebuild(path, config, weights)
+            with Assistant(path, config, Scripted(), weights) as assistant:
+                trained.append(decoder(assistant))
+    assert trained[0] == trained[1]
+
+
+def test_the_literal_preset_is_not_trained_on_it_either(home: Path, weights: Weights, tiny: Config) -> None:
+    one = Home(home, tiny, weights, reply(WRONG))
+    with one.assistant:
+        before = np.array(one.assistant.roles.state()["generator"]["words.weight"]).tolist()
+        one.ask(learns=False)
+        one.say(1, good=False)
+        assert np.array(one.assistant.roles.state()["generator"]["words.weight"]).tolist() == before
 
 
 def test_feedback_is_learnt_by_the_next_process_too(home: Path, opened: Open, weights: Weights) -> None:
@@ -344,7 +385,6 @@ def test_what_cannot_be_said_is_refused_with_a_reason(opened: Open) -> None:
         "was given": {"number": 1, "answer": f" {WRONG}\n"},
         "is empty": {"number": 1, "answer": " "},
         "secret": {"number": 1, "answer": "my password is hunter2hunter2"},
-        "--local": {"number": 2},
         "no such question": {"number": 9},
     }
     for reason, said in refused.items():
@@ -354,13 +394,82 @@ def test_what_cannot_be_said_is_refused_with_a_reason(opened: Open) -> None:
         assert list(journal.feedback.every()) == []
 
 
+@pytest.mark.parametrize("how", ["--local", "own account", "never_forward"])
+def test_what_is_kept_from_claude_can_be_taken_back_all_the_same(opened: Open, how: str) -> None:
+    home = opened(reply(WRONG), OFFLINE)
+    options = AskOptions(own_account=how == "own account")
+    number = home.assistant.ask(Query(QUESTION), options=options).request.number  # type: ignore[union-attr]
+    if how == "--local":
+        number = home.ask(forced_source="local").request.number
+    patterns = ("terrace",) if how == "never_forward" else ()
+    config = msgspec.structs.replace(home.config, privacy=PrivacyConfig(never_forward=patterns))
+    about = give_feedback(home.path, config, number, good=False)
+    assert why_kept_from_claude(about, config) is not None
+    home.assistant.learn_pending()
+    assert home.assistant.ask(Query(QUESTION)) == OFFLINE
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
+def test_the_users_own_answer_can_be_bad_too(opened: Open, learns: bool) -> None:
+    home = opened(reply(WRONG), OFFLINE)
+    home.ask()
+    home.say(1, good=False, answer=OWN, learns=learns)
+    home.say(1, good=False, learns=learns)
+    assert home.assistant.ask(Query(QUESTION)) == OFFLINE
+    home.say(1, good=False, answer=RIGHT, learns=learns)
+    assert home.ask(learns=learns).answer == RIGHT
+
+
+def test_an_answer_that_the_user_replaced_is_not_called_good(opened: Open) -> None:
+    home = opened(reply(WRONG))
+    home.ask()
+    home.say(1, good=False, answer=OWN)
+    with pytest.raises(BadInputError, match="your own answer has replaced"):
+        home.say(1, good=True)
+    assert home.ask().answer == OWN
+    assert home.assistant.continued("why?", conversation=1).history == (Exchange(QUESTION, OWN),)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((("bad", None), ("bad", OWN)), [0.0]),
+        ((("bad", OWN), ("bad", None), ("bad", RIGHT)), [0.0]),
+        ((("bad", None), ("good", None), ("bad", None)), [0.0, 1.0, 0.0]),
+    ],
+)
+def test_one_bad_answer_is_one_complaint(
+    opened: Open, words: tuple[tuple[str, str | None], ...], told: list[float]
+) -> None:
+    home = opened(reply(WRONG))
+    home.ask()
+    home.ask()
+    before = home.assistant._training.score_counts["repeat"].feedback
+    for word, answer in words:
+        home.say(2, good=word == "good", answer=answer)
+    now = home.assistant._training.score_counts["repeat"].feedback
+    assert now == pytest.approx(before + home.config.risk.feedback)
+    assert labels(home) == told
+
+
 def test_the_same_said_twice_is_stored_once(opened: Open) -> None:
     home = opened(reply(WRONG))
     home.ask()
     for _ in range(2):
         home.say(1, good=True)
+    for _ in range(2):
+        home.say(1, good=False, answer=OWN)
     with closing(Journal(home.path / "journal.db")) as journal:
-        assert [said.good for said in journal.feedback.every()] == [True]
+        assert [said.good for said in journal.feedback.every()] == [True, False]
+
+
+def test_the_same_said_at_once_by_two_processes_is_stored_once(opened: Open) -> None:
+    home = opened(reply(WRONG))
+    home.ask()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: give_feedback(home.path, home.config, 1, good=False), range(8)))
+    with closing(Journal(home.path / "journal.db")) as journal:
+        assert [said.number for said in journal.feedback.every()] == [2]
 
 
 def test_a_conversation_goes_on_from_the_corrected_answer(opened: Open) -> None:
@@ -390,14 +499,11 @@ def test_what_the_settings_keep_here_stays_here(opened: Open) -> None:
     first.ask(in_person=True)
     private = msgspec.structs.replace(settings(), privacy=PrivacyConfig(never_forward=("terrace",)))
     second = opened(config=private)  # a teacher that has nothing to say, and fails if it is asked
-    again = second.ask(in_person=True)
-    assert (again.answer, again.request.given_again, again.request.stored) == (WRONG, 2, False)
-    asked = second.assistant.ask(Query(QUESTION), options=AskOptions("claude", in_person=True))
-    assert isinstance(asked, Outage)
-    assert asked.kind == "stays_here"
-    for answer, reason in ((None, "keep this question on this machine"), ("On a terrace.", "do not let this answer")):
-        with pytest.raises(BadInputError, match=reason):
-            give_feedback(second.path, private, 1, good=False, answer=answer)
+    again = second.assistant.ask(Query(QUESTION), options=AskOptions(in_person=True))
+    assert isinstance(again, Interaction)
+    assert (again.answer, again.request.not_asked) == (WRONG, "stays_here")
+    with pytest.raises(BadInputError, match="do not let this answer"):
+        give_feedback(second.path, private, 1, good=False, answer="On a terrace.")
 
 
 @pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
@@ -411,6 +517,55 @@ def test_an_answer_given_without_the_conversation_is_bad_without_it(opened: Open
     assert (turn.source, turn.request.alone) == ("repeat", True)
     home.say(turn.request.number, good=False, learns=learns)
     assert home.assistant.ask(Query(text)) == OFFLINE
+
+
+def test_an_export_brings_no_bad_answer_into_another_home(opened: Open, tmp_path: Path) -> None:
+    home = opened(*map(reply, (WRONG, WRONG, "Rembrandt.", RIGHT)), OFFLINE)
+    home.ask()
+    home.ask(forced_source="claude")
+    home.ask("Who painted the night watch?")
+    home.say(2, good=False)
+    home.ask(unhelpful=2, forced_source="claude")
+    home.assistant.save()
+    lines = list(read_all(home.path, with_reply=False))
+    assert [(line.feedback, line.withdrawn) for line in lines] == [
+        (None, True),
+        ("bad", True),
+        (None, False),
+        (None, False),
+    ]
+    found = list(jsonl.read(map(msgspec.json.encode, lines)))
+    new = sift(tmp_path / "other", home.config, [("jsonl", each) for each in found], 2e9)
+    assert [each.reply.text for each in new.interactions if each.reply] == ["Rembrandt.", RIGHT]
+    assert new.skipped == {BAD: 2}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_taken"),
+    [
+        (Line(QUESTION, WRONG, feedback="bad"), False),
+        (Line(QUESTION, WRONG, feedback="good"), True),
+        (Line(QUESTION, RIGHT, answer=WRONG, source="repeat", feedback="bad"), True),
+    ],
+)
+def test_what_was_bad_is_the_answer_that_was_given(line: Line, is_taken: bool) -> None:
+    (found,) = jsonl.read([msgspec.json.encode(line)])
+    assert isinstance(found, Found) is is_taken
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
+def test_the_users_own_answer_is_found_and_its_question_known(opened: Open, learns: bool) -> None:
+    home = opened(reply(WRONG))
+    home.ask()
+    home.now += 86_400.0
+    home.say(1, good=False, answer=OWN, learns=learns)
+    assert [line.number for line in read_log(home.path, 10, "painted Otterlo").lines] == [1]
+    again = home.ask(learns=learns)
+    known = recollect(home.path, again)
+    assert known == Recollection(QUESTION, 2, 1e9)
+    shown = provenance.line(again, known, 1e9 + 1e6)
+    assert shown.startswith("your own answer, from memory, asked twice since Sep ")
+    assert read_log(home.path, 10, "Otterlo").total == 2
 
 
 def test_an_import_brings_back_nothing_older_than_a_complaint(opened: Open) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from shammah_mlx.errors import BadStateError
-from shammah_mlx.events import Draft, Interaction, Route, ScoredDraft
+from shammah_mlx.events import Draft, Feedback, Interaction, Route, ScoredDraft
 from shammah_mlx.home.journal import Journal, Progress, Totals
 from tests.fakes import make_request, reply
 
@@ -87,6 +87,26 @@ def test_reading_starts_over_when_the_state_is_replaced_meanwhile(journal: Journ
 
     assert journal.of_current(of) == "new"
     assert read == ["old", "new"]
+
+
+def test_events_that_are_written_while_others_are_read_leave_no_gap(journal: Journal, tmp_path: Path) -> None:
+    journal.write(numbered(1))
+    statements: list[str] = []
+    with closing(Journal(tmp_path / "journal.db")) as other:
+
+        def write_before_the_second(statement: str) -> None:
+            statements.append(statement)
+            if len(statements) == 2:
+                with other.writing():
+                    other.feedback.insert(Feedback(2, 1, good=False, at=1e9))
+                other.write(numbered(3))
+
+        journal._db.set_trace_callback(write_before_the_second)
+        found = list(journal.events_after(0))
+        journal._db.set_trace_callback(None)
+    numbers = [each.number if isinstance(each, Feedback) else each.request.number for each in found]
+    assert statements
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_totals_add_up_calls_and_money(journal: Journal) -> None:

@@ -14,6 +14,7 @@ from shammah_mlx.events import AskOptions, Interaction, Query
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.forgetting import forget
 from shammah_mlx.home.hindsight import give_feedback
+from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import count_later, rebuild, roll_back, undo_rollback
 from shammah_mlx.home.snapshots import Snapshots
 from shammah_mlx.models.weights import Weights
@@ -147,6 +148,45 @@ def test_it_cannot_be_taken_back_once_something_was_forgotten(taught: Path) -> N
     assert not (taught / "undo").exists()
     holding = [path for path in taught.rglob("*") if path.is_file() and b"who bought" in path.read_bytes()]
     assert holding == []
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_what_is_said_of_an_answer_makes_no_checkpoint(taught: Path, weights: Weights, good: bool) -> None:
+    """So the rollback can still be taken back, and the checkpoint is what it was."""
+    before = named(taught)
+    roll_back(taught, CONFIG, 3)
+    checkpoint = Snapshots(taught, CONFIG.state).restore(3).name
+    give_feedback(taught, CONFIG, 2, good=good)
+    with Assistant(taught, CONFIG, Scripted(), weights) as assistant:
+        assistant.learn_pending()
+    assert Snapshots(taught, CONFIG.state).restore(3).name == checkpoint
+    assert undo_rollback(taught, CONFIG) == 4
+    assert named(taught) == before
+    with closing(Journal(taught / "journal.db")) as journal:
+        assert [said.about for said in journal.feedback.after(journal.progress().cursor)] == [2]
+    assert opened(taught, weights) == []
+
+
+def test_a_checkpoint_is_the_state_after_its_query_in_a_rebuild_too(taught: Path, weights: Weights) -> None:
+    give_feedback(taught, CONFIG, 2, good=False)
+    assert rebuild(taught, CONFIG, weights).interactions == len(ASKED)
+    last = ask(taught, weights, "who wants it?", "who gets it?", at=1e9 + 9000.0)
+    give_feedback(taught, CONFIG, 3, good=False)
+    assert last == opened(taught, weights) == []
+    first = {n: Snapshots(taught, CONFIG.state).restore(n).name for n in (3, 6, 9)}
+    rebuild(taught, CONFIG, weights)
+    assert {n: Snapshots(taught, CONFIG.state).restore(n).name for n in (3, 6, 9)} == first
+
+
+def test_a_second_one_that_died_half_way_leaves_the_first_to_be_taken_back(taught: Path, weights: Weights) -> None:
+    before, lines = named(taught), taught / "metrics" / "training.jsonl"
+    roll_back(taught, CONFIG, 6)
+    ask(taught, weights, "who burnt it?", at=1e9 + 9000.0)
+    Snapshots(taught, CONFIG.state).keep_for_undo(named(taught), 3, lines)  # then it is killed
+    assert undo_rollback(taught, CONFIG) == 1
+    assert named(taught) == before
+    with Assistant(taught, CONFIG, Scripted(), weights) as assistant:
+        assert [each.request.number for each in assistant.learn_pending()] == [8]
 
 
 def test_only_the_last_one_can_be_taken_back(taught: Path) -> None:

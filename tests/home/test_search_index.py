@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.events import Draft, Interaction, Query, Route, ScoredDraft
+from shammah_mlx.events import Draft, Feedback, Interaction, Query, Route, ScoredDraft
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.schema import MIGRATIONS, open_database
 from tests.fakes import make_request, reply
@@ -101,3 +101,21 @@ def test_a_journal_of_an_earlier_version_is_indexed_when_it_is_opened(tmp_path: 
     open_database(path).close()
     with closing(Journal(path)) as journal:
         assert numbers(journal, "files") == [1]
+
+
+def test_an_answer_of_the_users_own_is_found_with_its_question_and_erased_with_it(
+    journal: Journal, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.db"
+    for answer in ("Use ls.", "Use quetzal."):
+        journal.write(asked("list files", answer))
+    with journal.writing():
+        journal.feedback.insert(Feedback(3, 1, good=False, at=1e9, answer="Use zebrafinch."))
+    assert numbers(journal, "files zebrafinch") == [1]
+    assert numbers(journal, "zebrafinch quetzal") == []
+    journal.erasures.erase([1])
+    assert numbers(journal, "zebrafinch") == []
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
+    journal.erasures.scrub()
+    assert terms(path).isdisjoint({"zebrafinch"})

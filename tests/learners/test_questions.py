@@ -7,7 +7,7 @@ from shammah_mlx import text
 from shammah_mlx.learners.questions import QUESTION_RULES
 
 RULES = ("freshness", "open_ended", "followups", "sensitive", "revealing")
-READ_BY = {"1": "7530ee0e2724b7d4"}  # the beginning of the sha256 of their code, by version
+READ_BY = {"1": "9eeb792ab2f4c3fe"}  # the beginning of the sha256 of their code, by version
 
 
 def code(path: Path) -> str:

@@ -38,6 +38,7 @@ def test_a_verdict_alone_finds_nothing() -> None:
     assert told.validator == 1.0
     assert (told.judge.verdicts, told.judge.compared) == (3, 0)
     assert told.judge.usd == pytest.approx(0.003)
+    assert told.judge.unreadable == 0
 
 
 def test_what_was_found_counts_by_its_label() -> None:

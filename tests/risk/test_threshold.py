@@ -19,6 +19,8 @@ from shammah_mlx.events import (
     ScoredDraft,
     Threshold,
     Verdict,
+    counted_as,
+    pair_of,
 )
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.observations import Observation, observe
@@ -27,6 +29,7 @@ from shammah_mlx.risk.threshold import (
     CountsBySource,
     ScoreCounts,
     add_interaction,
+    asked_in,
     bad_rate,
     choose,
     no_counts,
@@ -260,7 +263,7 @@ def test_what_the_router_would_not_try_is_not_counted() -> None:
 def test_where_nothing_is_promised_nothing_is_kept() -> None:
     unbound = msgspec.structs.replace(DEFAULT, risk=RiskConfig())
     forwarded = msgspec.structs.replace(Interaction.forwarded(make_request(), LOCAL, reply()), drafts=scored(BAD))
-    kept: dict[DraftSource, ScoreCounts] = {"recall": fed(ScoreCounts(), honest(8, 20))}
+    kept: dict[str, ScoreCounts] = {"recall": fed(ScoreCounts(), honest(8, 20))}
     assert add_interaction(kept, forwarded, unbound) == kept  # nor lost: the promise may be made again
     assert add_interaction(kept, forwarded, DEFAULT, ["recall"]) == kept  # of other parts
 
@@ -365,7 +368,7 @@ def test_bad_answers_of_claude_himself_are_allowed() -> None:
     assert after.feedback == pytest.approx(0.5 - 0.01 * 0.15 / served.shown)
 
 
-def repeats(count: int, evidence: float, config: RiskConfig) -> dict[DraftSource, ScoreCounts]:
+def repeats(count: int, evidence: float, config: RiskConfig) -> dict[str, ScoreCounts]:
     """Count repeats of which one in ten looks bad."""
     counts = ScoreCounts()
     for index in range(count):
@@ -440,3 +443,30 @@ def test_imported_repeats_are_no_part_of_the_spread() -> None:
     alone = spread(asked_here(no_counts(config)), risk)
     assert 0.0 < alone < risk.max_bad_rate * 2
     assert spread(asked_here(from_elsewhere), risk) == pytest.approx(alone, rel=0.05)
+
+
+def borrowed(divergence: float, learnt_in: int) -> Interaction:
+    """Return a forwarded question with a draft that was learnt in another context."""
+    draft = Draft("a draft", "other_model", pair=pair_of(learnt_in, 9))
+    low = {draft.counted_as: Threshold(0.5, 0.5, 0.0, 1.0)}
+    request = msgspec.structs.replace(make_request(), thresholds=low)
+    forwarded = Interaction.forwarded(request, Route({"other_model": 0.9}, 0.5), reply())
+    return msgspec.structs.replace(forwarded, drafts=(ScoredDraft(draft, 0.99, divergence),))
+
+
+def test_each_pair_of_contexts_is_counted_apart_and_all_share_their_feedback() -> None:
+    config = msgspec.structs.replace(PRESETS["default"], generator="recall")
+    counts = no_counts(config)
+    for learnt_in, divergence in ((1, 0.0), (1, 0.0), (2, 1.0), (3, 0.0)):
+        counts = add_interaction(counts, borrowed(divergence, learnt_in), config)
+    one, other, last = (counts[counted_as("other_model", pair_of(n, 9))] for n in (1, 2, 3))
+    assert [sum(each.measured) for each in (one, other, last)] == [pytest.approx(n, abs=0.01) for n in (2, 1, 1)]
+    assert (sum(one.bad), sum(last.bad)) == (0.0, 0.0)
+    assert one.feedback == other.feedback == last.feedback > 0.0
+    assert (counts["recall"], counts["repeat"]) == (ScoreCounts(), ScoreCounts())
+    assert slack(0, 1.0, config.risk, borrowed=1) == 2 * slack(0, 1.0, config.risk)
+    assert asked_in(counts, 8) == no_counts(config)
+
+
+def test_where_nothing_is_recalled_nothing_is_borrowed() -> None:
+    assert add_interaction({"decoder": ScoreCounts()}, borrowed(0.0, 1), DEFAULT) == {"decoder": ScoreCounts()}

@@ -77,6 +77,7 @@ def test_what_is_too_long_or_no_message_of_claudes_is_unpriced() -> None:
         b'{"usage": ' + b"[" * 9_999,
         b"\xff",
         b'{"usage": {"input_tokens": true}}',
+        b'{"usage": {"input_tokens": ' + b"9" * 5_000 + b"}}",
     ):
         assert read(JSON, content) == nothing
         assert read(STREAM, b"data: " + content + b' "message_start"\n\n') == nothing

@@ -77,6 +77,23 @@ def test_requests_passed_on_are_counted_by_their_usage_and_without_their_text(
         assert "shammah_spent_usd_total 0.00022" in own.get("/metrics").text
 
 
+def test_batches_and_old_completions_are_calls_without_a_price(
+    served: Served, http: httpx2.Client, upstream: Loopback
+) -> None:
+    before = [line for line in lines(served.home) if not line.model]
+    assert before == []
+    batch = {"requests": [{"custom_id": "a", "params": tools()}]}
+    assert http.post("/v1/messages/batches", json=batch).status_code == 200
+    assert http.post("/v1/complete", json={"prompt": "hm"}, headers=MINE).status_code == 200
+    assert http.post("/v1/messages/count_tokens", json=tools()).status_code == 200
+    until = time.monotonic() + WITHIN_S
+    while not (found := [line for line in lines(served.home) if not line.model]) or found[0].passed_on < 2:
+        assert time.monotonic() < until, "what was passed on is not counted"
+        time.sleep(0.05)
+    (line,) = found
+    assert (line.passed_on, line.unpriced, line.own_account, line.spent_usd) == (2, 2, 1, 0.0)
+
+
 def test_a_spent_budget_is_a_billing_error_and_other_accounts_are_not_stopped(
     served: Served, http: httpx2.Client, upstream: Loopback
 ) -> None:

@@ -28,7 +28,7 @@ from shammah_mlx.server.protocol import SOCKET
 from shammah_mlx.server.service import Service
 from tests.command import run
 from tests.loopback import Loopback, fail, reply, stall
-from tests.served import BOLD, Served
+from tests.served import BOLD, WITHIN_S, Served
 
 TAUGHT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 
@@ -107,6 +107,24 @@ def test_conversations_forced_sources_and_wait_work_through_the_service(home: Pa
         secret = ask("my password is hunter2hunter2, is that safe?")
         assert "looks like it holds a secret" in secret.stderr
         assert not was_asked_through_service(home, "my password is hunter2hunter2, is that safe?")
+
+
+def test_feedback_that_waits_does_so_until_the_service_has_learnt_it(home: Path, claude: Loopback) -> None:
+    with Served(home, {}) as served:
+        assert ask("--wait", "--claude", TAUGHT[0]).returncode == 0
+        served.process.send_signal(signal.SIGSTOP)  # it learns nothing meanwhile
+        command = [sys.executable, "-m", "shammah_mlx", "bad", "--answer", "In a pan.", "--wait"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiting:
+            try:
+                assert waiting.stdout is not None
+                assert "Yours takes its place" in waiting.stdout.readline()
+                with pytest.raises(subprocess.TimeoutExpired):
+                    waiting.wait(1.0)
+            finally:
+                served.process.send_signal(signal.SIGCONT)
+            assert waiting.wait(WITHIN_S) == 0
+        pending = client.get_json(home, "/own/pending", WITHIN_S)
+        assert pending == {"pending": 0}
 
 
 def test_a_continuation_skips_the_questions_of_clients(home: Path, claude: Loopback) -> None:

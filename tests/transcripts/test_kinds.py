@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,41 @@ def test_an_export_of_claude_ai(tmp_path: Path, *, zipped: bool) -> None:
         1771063201.0,
     )
     assert reasons(path) == [FILES]
+
+
+def zip_bytes(path: Path) -> bytearray:
+    """Return an archive with a conversations.json that begins at byte 30 + 18, behind its name."""
+    content = json.dumps([claude_ai(("human", "what is a monad?"), ("assistant", "A monoid."))])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("conversations.json", content)
+    return bytearray(path.read_bytes())
+
+
+ENTRY = b"PK\x01\x02"  # where the archive's list of files begins: flags 8 bytes behind it, the compression 10
+DAMAGES: dict[str, Callable[[bytearray], bytes]] = {
+    "content": lambda content: content[:60] + b"\xff" * 20 + content[80:],
+    "cut": lambda content: content[:100],
+    "encrypted": lambda content: _with(content, 8, 1),
+    "compression": lambda content: _with(content, 10, 12),
+    "unknown compression": lambda content: _with(content, 10, 97),
+    "offset": lambda content: _with(content, 44, 255),
+}
+
+
+def _with(content: bytearray, place: int, value: int) -> bytearray:
+    content[content.index(ENTRY) + place] = value
+    if place < 12:
+        content[place - 2] = value  # the file's own header says it too
+    return content
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_or_locked_archive_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "data.zip"
+    path.write_bytes(DAMAGES[damage](zip_bytes(path)))
+    with pytest.raises(BadInputError) as refused:
+        list(read(path))
+    assert str(path) in refused.value.message
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"[1, 2]", b"[", b"{}\n", b"PK\x03\x04", b"SQLite format 3\0"])
