@@ -450,7 +450,7 @@ class PrivacyConfig(_Frozen, frozen=True):
 
     secrets: Literal["redact", "refuse", "send"] = "redact"  # keys and passwords: a stand-in is sent, nothing, or all
     never_forward: tuple[str, ...] = ()  # regular expressions: a question in which one is found is not sent to Claude
-    never_store: tuple[str, ...] = ()  # likewise: answered, and neither stored nor learnt
+    never_store: tuple[str, ...] = ()  # likewise: answered, and neither stored nor learnt; in Claude's reply, too
 
     @property
     def keeps_some_here(self) -> bool:

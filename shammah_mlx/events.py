@@ -263,6 +263,12 @@ class Reply(_Event, frozen=True):
     secret: bool | UnsetType = UNSET  # it looks like it holds a secret, so its text is not stored
     estimated: bool | UnsetType = UNSET  # it was cut before its tokens were counted, so `cost_usd` is an estimate
     by_user: bool | UnsetType = UNSET  # it is no reply of Claude's but the user's own answer
+    private: bool | UnsetType = UNSET  # the user's settings do not let its text be stored
+
+    @property
+    def is_withheld(self) -> bool:
+        """Say whether its text is not stored."""
+        return self.secret is True or self.private is True
 
     @property
     def complete(self) -> bool:
@@ -357,6 +363,7 @@ class Request(
     imported_from: str | UnsetType = UNSET  # kind of the record that another program kept of it; unset: asked here
     terminal: int | UnsetType = UNSET  # hash of the terminal it was asked in: `-c` continues what was said there
     alone: bool | UnsetType = UNSET  # True: a turn that means the same without the conversation, as far as words tell
+    unhelpful: int | UnsetType = UNSET  # the interaction whose answer did not help: Claude answers, as no random audit
 
     @property
     def local_query(self) -> Query:
@@ -367,8 +374,6 @@ class Request(
     def conversation(self) -> int:
         """Return the conversation that it belongs to: the number of that conversation's first question."""
         return self.query.conversation or self.number
-
-    unhelpful: int | UnsetType = UNSET  # the interaction whose answer did not help: Claude answers, as no random audit
 
     @property
     def waits(self) -> bool:
@@ -410,6 +415,8 @@ class Interaction(
     late_for: int | None = None  # late audits: number of the interaction they measure
     by_check: bool | UnsetType = UNSET  # True: the judge let the best draft pass before it was served
     unpaid: bool | UnsetType = UNSET  # True: its audit was due, and the month's budget was spent
+    late_at: float | UnsetType = UNSET  # late audits: when they were made, Unix time
+    judged_at: float | UnsetType = UNSET  # when verdicts were bought after the answer, Unix time
 
     @classmethod
     def forwarded(cls, request: Request, route: Route, reply: Reply) -> Self:
@@ -456,8 +463,18 @@ class Interaction(
         return msgspec.structs.replace(stood, outcome="audited", served_local=good, drafts=drafts, reply=reply)
 
     @classmethod
-    def late(cls, request: Request, served: Self, drafts: tuple[ScoredDraft, ...], reply: Reply | None) -> Self:
-        """Record the late audit of a draft that was served unmeasured; without a `reply` the audit was given up."""
+    def late(
+        cls,
+        request: Request,
+        served: Self,
+        drafts: tuple[ScoredDraft, ...],
+        reply: Reply | None,
+        at: float | UnsetType = UNSET,
+    ) -> Self:
+        """Record the late audit of a draft that was served unmeasured, made `at` a Unix time.
+
+        Without a `reply` the audit was given up.
+        """
         return cls(
             request,
             served.route,
@@ -470,6 +487,7 @@ class Interaction(
             decision_context=served.decision_context,
             late_for=served.request.number,
             by_check=served.by_check,
+            late_at=at,
         )
 
     def __post_init__(self) -> None:
@@ -488,7 +506,7 @@ class Interaction(
             "late": stood and self.accepted and self.late_for is not None and (self.reply is None or teaches),
         }[self.outcome]
         measured = any(scored.divergence is not None for scored in self.drafts)
-        has_text = teaches or (self.reply is not None and self.reply.secret is True)  # it had, when it was compared
+        has_text = teaches or (self.reply is not None and self.reply.is_withheld)  # it had, when it was compared
         if not legal or (measured and not has_text):
             raise ValueError(f"an interaction that was {self.outcome} cannot look like this")
 

@@ -247,7 +247,9 @@ def _show_answer(answered: Interaction, preset: str, screen: Screen, home: Path)
         screen.warn(warning, is_danger=True)
     if answered.request.secret:
         screen.note("The question looks like it holds a secret, so it is neither stored nor learnt.")
-    if answered.reply is not None and answered.reply.secret is True:
+    if answered.reply is not None and answered.reply.private is True:
+        screen.note("By the settings in [privacy] Claude's reply is neither stored nor learnt.")
+    elif answered.reply is not None and answered.reply.secret is True:
         screen.note("Claude's reply looks like it holds a secret, so it is neither stored nor learnt.")
     return _show_shortcomings(answered, screen)
 

@@ -32,7 +32,7 @@ from shammah_mlx.events import (
     Step,
     Verdict,
 )
-from shammah_mlx.framework import policy
+from shammah_mlx.framework import policy, screening
 from shammah_mlx.framework.claude_only import NOT_HERE
 from shammah_mlx.framework.schedules import learning_rate
 from shammah_mlx.framework.sources import SOURCE_RULES
@@ -158,7 +158,7 @@ def _answer(
 
     if policy.is_worth_a_check(drafts, request, config, is_accepted=is_accepted):
         announce("verdict")
-        drafts = yield from _checked(query, drafts)
+        drafts = yield from _checked(query, drafts, config)
         is_accepted = is_accepted if drafts[0].passed is None else drafts[0].passed
     if not (is_accepted and policy.may_stand(drafts, request)):
         if request.stays is True:
@@ -264,9 +264,13 @@ def judge_shadows(interaction: Interaction, config: Config) -> Consultation[Inte
     """Ask the judge about the shadows that the meter leaves in doubt, beside Claude's reply; nobody waits for it."""
     drafts = []
     for scored in interaction.drafts:
-        judged = scored
-        if interaction.reply and policy.is_shadow_in_doubt(scored, interaction, config):
-            came = yield VerdictCall(interaction.request.query, scored.draft.text, interaction.reply.text)
+        judged, query = scored, interaction.request.query
+        if (
+            interaction.reply
+            and policy.is_shadow_in_doubt(scored, interaction, config)
+            and screening.may_be_judged(query, scored.draft.text, config.privacy)
+        ):
+            came = yield VerdictCall(query, scored.draft.text, interaction.reply.text)
             judged = scored.judged(came) if isinstance(came, Verdict) else scored
         drafts.append(judged)
     return msgspec.structs.replace(interaction, drafts=tuple(drafts))
@@ -330,9 +334,11 @@ def ask_claude(query: Query, *, is_answer: bool) -> Consultation[Reply | Outage]
     return came
 
 
-def _checked(query: Query, drafts: tuple[ScoredDraft, ...]) -> Consultation[tuple[ScoredDraft, ...]]:
+def _checked(query: Query, drafts: tuple[ScoredDraft, ...], config: Config) -> Consultation[tuple[ScoredDraft, ...]]:
     """Ask the judge about the best draft, before there is a reply; without a verdict the drafts stay as they are."""
     best, *others = drafts
+    if not screening.may_be_judged(query, best.draft.text, config.privacy):
+        return drafts
     verdict = yield VerdictCall(query, best.draft.text)
     return (best.judged(verdict), *others) if isinstance(verdict, Verdict) else drafts
 
@@ -341,7 +347,7 @@ def _audit(stands: Interaction, roles: Roles, meter: Meter, config: Config) -> C
     """Measure a draft that was accepted: by a verdict where that may do, or else by Claude's reply."""
     request, drafts = stands.request, stands.drafts
     if request.judging and not stands.by_check:
-        drafts = yield from _checked(request.query, drafts)
+        drafts = yield from _checked(request.query, drafts, config)
         if drafts[0].passed and not policy.audit_buys_both(stands):
             return Interaction.audited(stands, drafts, None, good=True)
     reply = yield from ask_claude(request.query, is_answer=False)

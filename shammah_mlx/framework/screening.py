@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import UNSET
 
 from shammah_mlx.config import PrivacyConfig
 from shammah_mlx.events import Interaction, Query, Reply
@@ -41,6 +42,16 @@ def would_reveal(query: Query, answer: str) -> bool:
     return holds_secret(answer) or reveals_secret(query.text, answer)
 
 
+def is_never_stored(reply: str, privacy: PrivacyConfig) -> bool:
+    """Return whether by the settings a reply of Claude's may not be stored; to him it is no news."""
+    return _matches(reply, privacy.never_store)
+
+
+def may_be_judged(query: Query, draft: str, privacy: PrivacyConfig) -> bool:
+    """Return whether a question and a draft may be sent to the judge; they may be older than today's settings."""
+    return not stays_here((*query.texts, draft), privacy)
+
+
 def is_not_to_be_kept(answer: str, privacy: PrivacyConfig) -> bool:
     """Return whether by the settings an answer that the user gives may not be stored, or not be shown to the judge."""
     return _matches(answer, privacy.never_store) or stays_here((answer,), privacy)
@@ -51,23 +62,27 @@ def is_secret(query: Query, reply: Reply) -> bool:
     return asks_with_secret(query) or reveals(query, reply)
 
 
-def screened(answered: Interaction) -> Interaction:
-    """Mark a reply that looks like it reveals a secret; nothing of its interaction is stored then.
+def screened(answered: Interaction, privacy: PrivacyConfig) -> Interaction:
+    """Mark a reply that reveals a secret, as it looks, or may not be stored; nothing of its interaction is stored then.
 
     An audit is stored without the reply's text: the bound would seem to hold if bad drafts could lose their audits.
     """
     request, reply = answered.request, answered.reply
-    if reply is None or not request.stored or not reveals(request.query, reply):
+    if reply is None or not request.stored:
         return answered
-    marked = msgspec.structs.replace(answered, reply=msgspec.structs.replace(reply, secret=True))
+    secret, private = reveals(request.query, reply), is_never_stored(reply.text, privacy)
+    if not (secret or private):
+        return answered
+    withheld = msgspec.structs.replace(reply, secret=secret or UNSET, private=private or UNSET)
+    marked = msgspec.structs.replace(answered, reply=withheld)
     if answered.audit_probability is not None:
         return marked
     return msgspec.structs.replace(marked, request=msgspec.structs.replace(request, stored=False))
 
 
 def without_secret(answered: Interaction) -> Interaction:
-    """Return an interaction as it may be written: without the text of a reply that reveals a secret."""
+    """Return an interaction as it may be written: without the text of a reply that may not be stored."""
     reply = answered.reply
-    if reply is None or reply.secret is not True:
+    if reply is None or not reply.is_withheld:
         return answered
     return msgspec.structs.replace(answered, reply=msgspec.structs.replace(reply, text=""))

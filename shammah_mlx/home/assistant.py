@@ -12,12 +12,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import Announce, AskOptions, DecisionContext, Interaction, Outage, Query, Show
+from shammah_mlx.events import Announce, AskOptions, DecisionContext, Event, Interaction, Outage, Query, Show
 from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.budget import WithinBudget
 from shammah_mlx.framework.claude_only import without_data
 from shammah_mlx.framework.loop import Teacher
-from shammah_mlx.home import forgetting, hindsight
+from shammah_mlx.home import forgetting, hindsight, importing
 from shammah_mlx.home.conversations import continued
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.ledger import Ledger, month_start
@@ -73,7 +73,14 @@ class Assistant:
             elif self._journal.progress().state is None and snapshots.adopt():
                 self._adopt(snapshots)
             self._training = Training(
-                home, config, weights, self._journal, snapshots, afresh=options.afresh, relearning=options.relearning
+                home,
+                config,
+                weights,
+                self._journal,
+                snapshots,
+                afresh=options.afresh,
+                relearning=options.relearning,
+                clock=options.clock,
             )
             self._opened = opened.pop_all()
 
@@ -166,8 +173,12 @@ class Assistant:
         )
         options = hindsight.with_unhelpful(options, asked, self._journal, self.config.policy)
         seed = self._journal.audit_seed() if self._options.secret_audits else self.config.seed
-        request = policy.make_request(asked, self._journal.next_number(), self._counts(), options, self.config, seed)
-        roles = training.roles if request.claude_only else training.roles_for(request.local_query)
+        pending = training.pending_events()
+        request = policy.make_request(
+            asked, self._journal.next_number(), self._counts(pending), options, self.config, seed
+        )
+        roles = training.roles if request.claude_only else training.roles_for(request.local_query, pending)
+        del pending  # there may be much of it, and Claude may take long
         answered = yield from loop.answer(request, roles, self.meter, self.config, show, announce)
         if isinstance(answered, Outage):
             return answered
@@ -175,16 +186,16 @@ class Assistant:
         decision_context = msgspec.structs.replace(known, versions=training.versions)
         ms = 1000.0 * (time.perf_counter() - since)
         interaction = msgspec.structs.replace(without_data(answered), decision_context=decision_context, ms=ms)
-        screened = screening.screened(interaction)
+        screened = screening.screened(interaction, self.config.privacy)
         return self._write(screened) if screened.request.stored else screened
 
-    def _counts(self) -> policy.HomeCounts:
+    def _counts(self, pending: Sequence[Event]) -> policy.HomeCounts:
         training, spent = self._training, self._training.tally.spent or metrics.Spent()
         return policy.HomeCounts(
             seen=training.tally.queries + self._journal.queries_after(training.cursor),
             imported=training.tally.imported or 0,
             usual_doubt=metrics.usual_doubt(training.tally, self.config.policy),
-            score_counts=training.score_counts_now(),
+            score_counts=training.score_counts_with(pending),
             open_audits=len(self._journal.open_audits()),
             replies_usd=spent.replies,
             verdicts_usd=spent.verdicts,
@@ -197,9 +208,14 @@ class Assistant:
         return msgspec.structs.replace(interaction, request=written.request)
 
     def write_imported(self, interactions: Sequence[Interaction]) -> int:
-        """Journal what another program had Claude answer, all of it or nothing; return how many were journalled."""
+        """Journal what another program had Claude answer, all of it or nothing; return how many were journalled.
+
+        What another import has journalled since these were chosen is left out.
+        """
         self._training.check_home()
-        return self._journal.write_all(map(screening.without_secret, interactions))
+        return self._journal.write_all(
+            lambda: map(screening.without_secret, importing.still_new(interactions, self._journal))
+        )
 
     def has_reached_claude(self) -> bool:
         """Say whether Claude replied in full to the last query."""
@@ -214,14 +230,17 @@ class Assistant:
         """Make the audits that are due since Claude could not be reached; return how many were journalled.
 
         Claude is asked only if it was `reached` again. An audit that is too old, whose draft was scored under other
-        versions, that needs a client's own credential, or whose reply reveals a secret, is given up and counts as bad.
+        versions, that needs a client's own credential, that today's settings keep here, or whose reply may not be
+        stored, is given up and counts as bad.
         """
+        privacy = self.config.privacy
         made = 0
         for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
             served = self._journal.read(number)
             is_late = self._options.clock() > at + self.config.risk.audit_wait_s
             has_changed = served.decision_context.versions != self._training.versions
-            if is_late or has_changed or served.request.own_account:
+            stays = served.request.own_account or screening.stays_here(served.request.query.texts, privacy)
+            if is_late or has_changed or stays:
                 reply = None
             elif reached and served.request.query.origin == self._options.origin:
                 reply = yield from loop.ask_claude(served.request.query, is_answer=False)
@@ -231,9 +250,12 @@ class Assistant:
                 break
             if reply is not None and not reply.teaches:
                 continue
-            if reply is not None and screening.reveals(served.request.query, reply):
+            if reply is not None and (
+                screening.reveals(served.request.query, reply) or screening.is_never_stored(reply.text, privacy)
+            ):
                 reply = None
-            made += self._journal.write_late(Interaction.late(served.request, served, served.drafts, reply))
+            late = Interaction.late(served.request, served, served.drafts, reply, self._options.clock())
+            made += self._journal.write_late(late)
         return made
 
     def continued(

@@ -18,7 +18,7 @@ _ASKED = """
     WHERE NOT set_aside AND record ->> '$.late_for' IS NULL AND record ->> '$.turn.by_client' IS NULL
 """
 _HERE = "AND json_extract(record, '$.turn.terminal') = ?"
-_NOT_IMPORTED = "AND record ->> '$.turn.imported_from' IS NULL"
+_LAST = "AND number = (SELECT max(number) FROM ledger WHERE asked AND NOT by_client AND NOT set_aside)"
 _IN_CONVERSATION = "AND (number = ?1 OR json_extract(record, '$.turn.query.conversation') = ?1)"
 
 
@@ -31,7 +31,7 @@ class ConversationRows:
     def last_asked(self, terminal: int | UnsetType = UNSET) -> Interaction | None:
         """Return the latest question of this terminal, or of any."""
         if terminal is UNSET:
-            return next(self._latest(_NOT_IMPORTED, (), 1), None)
+            return next(self._latest(_LAST, (), 1), None)
         return next(self._latest(_HERE, (terminal,), 1), None)
 
     def turns_of(self, conversation: int, count: int = -1) -> list[Interaction]:

@@ -89,9 +89,15 @@ def continued(
         system or before.system,
         model or before.model,
         before.max_tokens,
-        history=(*before.history, *said)[-config.max_history :],
+        history=(*before.history, *said),
         conversation=last.request.conversation,
     )
-    while len(query.history) > 1 and not is_likely_to_fit(query, config.teacher):  # without the oldest turns
+    return with_latest_turns(query, config)
+
+
+def with_latest_turns(query: Query, config: Config) -> Query:
+    """Return a query without its oldest turns: with as many as the settings allow and as Claude is likely to read."""
+    query = msgspec.structs.replace(query, history=query.history[-config.max_history :])
+    while len(query.history) > 1 and not is_likely_to_fit(query, config.teacher):
         query = msgspec.structs.replace(query, history=query.history[1:])
     return query

@@ -1,6 +1,6 @@
 """Read how a home changed from question to question: what `report` draws. It reads numbers, and no text of a query."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class BadPoint(msgspec.Struct, frozen=True):
 
 
 class Curves(msgspec.Struct, frozen=True):
-    """A home's history, in blocks of questions."""
+    """A home's history, in blocks of the questions that were asked here; imported ones are not drawn."""
 
     block: int  # questions in each block; the last may be shorter
     history: list[Block]
@@ -43,7 +43,8 @@ class Curves(msgspec.Struct, frozen=True):
 class _Line(msgspec.Struct, frozen=True):
     """The parts of a line of metrics that are drawn."""
 
-    query_count: int
+    query_count: int  # of all, imported ones too
+    query_id: int = 0  # number of the interaction
     divergence: float | None = None
     losses: dict[Role, float] = {}
     router_lr: float | None = None
@@ -66,12 +67,13 @@ def read_curves(home: Path, config: Config) -> Curves:
         return Curves(1, [], [], [], {}, {})
     with closing(Journal(path)) as journal, journal.reading():
         interactions = list(journal.after(0))
-        numbers = [each.request.number for each in interactions if each.late_for is None]
+        numbers = [each.request.number for each in interactions if each.late_for is None and not each.is_imported]
         block = block_size(len(numbers), MOST_POINTS)
         history = journal.ledger.history(block)
     ends = sorted({*range(block, len(numbers), block), len(numbers)} - {0})
     found = estimates(interactions, config, [numbers[end - 1] for end in ends])
-    lines = list(_lines(metrics_path(home)))
+    imported = [each.request.number for each in interactions if each.is_imported]
+    lines = list(_asked_here(_lines(metrics_path(home)), set(imported)))
     return Curves(
         block=block,
         history=history,
@@ -93,6 +95,16 @@ def _lines(path: Path) -> Iterable[_Line]:
             yield msgspec.json.decode(line, type=_Line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
+
+
+def _asked_here(lines: Iterable[_Line], imported: Set[int]) -> Iterable[_Line]:
+    """Yield the lines of questions asked here, counted without the `imported` ones that were learnt before."""
+    learnt_before = 0
+    for line in lines:
+        if line.query_id in imported:
+            learnt_before += 1
+        else:
+            yield msgspec.structs.replace(line, query_count=line.query_count - learnt_before)
 
 
 def _by_role(values: Mapping[Role, Iterable[tuple[int, float | None]]], block: int) -> dict[Role, list[Point]]:

@@ -5,9 +5,10 @@ comes, it is drafted and measured like any other before its reply is learnt, as 
 nothing, and it is no part of what was asked, served or spent here.
 """
 
+import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,16 +16,19 @@ import msgspec
 from msgspec import UNSET
 
 from shammah_mlx.config import Config
-from shammah_mlx.events import COMPLETE, Exchange, Feedback, Interaction, Query, Reply, Request, Route
+from shammah_mlx.events import COMPLETE, Event, Feedback, Interaction, Query, Reply, Request, Route
 from shammah_mlx.framework import policy, screening
+from shammah_mlx.framework.claude_only import why_claude_only
+from shammah_mlx.home.conversations import with_latest_turns
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.teacher.identity import bare_name, is_claude, is_model
 from shammah_mlx.transcripts.found import CUT, UNANSWERED, UNREADABLE, Found, Skipped
 from shammah_mlx.transcripts.kinds import Kind
 
 OTHER_MODEL = "another model than Claude answered"
-LONG = "the question is longer than max_query_bytes"
+LONG = "the question with its earlier turns is longer than max_query_bytes"
 SECRET = "it looks like it holds a secret"
+PRIVATE = "the settings in [privacy] do not let it be stored"
 KNOWN = "this answer is here already, or a newer one"
 
 _Question = tuple[int, str]
@@ -80,13 +84,14 @@ def sift(
     for kind, item in record:
         advance()
         found[kind] += 1
-        taken = item if isinstance(item, Skipped) else _query(item, config, now, unnamed_model or config.teacher.model)
-        if isinstance(item, Skipped) or isinstance(taken, Skipped):
-            assert isinstance(taken, Skipped)
-            skipped[taken.reason] += 1
+        if isinstance(item, Skipped):
+            skipped[item.reason] += 1
+            continue
+        query = _query(item, config, now, unnamed_model or config.teacher.model)
+        if (reason := _why_not(item, query, unnamed_model or config.teacher.model, config)) is not None:
+            skipped[reason] += 1
         else:
-            assert isinstance(taken, Query)
-            chosen.append((kind, item, taken))
+            chosen.append((kind, item, query))
     known = _known(home)
     interactions = []
     for kind, item, query in sorted(chosen, key=lambda each: each[2].at):
@@ -98,40 +103,60 @@ def sift(
     return Sifted(interactions, dict(found), dict(models.most_common()), dict(skipped.most_common()))
 
 
-def _query(item: Found, config: Config, now: float, unnamed_model: str) -> Query | Skipped:
-    """Return the query that would be asked here for this, or why it is not to be learnt."""
+def still_new(interactions: Sequence[Interaction], journal: Journal) -> list[Interaction]:
+    """Return those of an import's `interactions` that no other import has journalled since they were chosen.
+
+    Call it within the transaction that writes them.
+    """
+    if not interactions:
+        return []
+    meanwhile = _nothing_known()
+    for event in journal.events_after(interactions[0].request.number - 1):
+        _note_event(meanwhile, event, journal)
+    return [each for each in interactions if not _has_come(each, meanwhile)]
+
+
+def _has_come(interaction: Interaction, meanwhile: _Known) -> bool:
+    question = _question(interaction.request.query)
+    is_newer = interaction.request.query.at > meanwhile.latest.get(question, -math.inf)
+    return not is_newer or (question, interaction.answer) in meanwhile.answers  # without a date it seems newer
+
+
+def _query(item: Found, config: Config, now: float, unnamed_model: str) -> Query:
+    """Return the query that would be asked here for this."""
     named = item.model
     asked = unnamed_model if named is None else config.teacher.model
-    history = _history(item.history, config)
     query = Query(
         item.question.strip(),
         system=item.system or None,
         model=asked if named is None or is_model(asked, named) else bare_name(named),
         max_tokens=item.max_tokens or config.teacher.max_tokens,
-        history=history,
+        history=item.history,
         at=now if item.at is None else item.at,
         stop_sequences=item.stop_sequences,
         scope=UNSET if item.scope is None else item.scope,
     )
+    return with_latest_turns(query, config)
+
+
+def _why_not(item: Found, query: Query, unnamed_model: str, config: Config) -> str | None:
+    """Return why this is not to be learnt; None if it is."""
+    reply = _reply(item, query)
     if not _is_text((*query.texts, item.answer)):
-        return Skipped(UNREADABLE)
+        return UNREADABLE
     if not query.text or not item.answer.strip():
-        return Skipped(UNANSWERED)
-    if not is_claude(named or unnamed_model):
-        return Skipped(OTHER_MODEL)
+        return UNANSWERED
+    if not is_claude(item.model or unnamed_model):
+        return OTHER_MODEL
     if item.stop_reason is not None and item.stop_reason not in COMPLETE:
-        return Skipped(CUT)
-    if len(query.text.encode()) > config.max_query_bytes:
-        return Skipped(LONG)
-    return Skipped(SECRET) if screening.is_secret(query, _reply(item, query)) else query
-
-
-def _history(history: tuple[Exchange, ...], config: Config) -> tuple[Exchange, ...]:
-    """Return the earlier turns that would be sent along here; see `Assistant.continued`."""
-    kept = history[-config.max_history :]
-    while kept and sum(len(turn.question) + len(turn.answer) for turn in kept) > config.max_query_bytes:
-        kept = kept[1:]
-    return kept
+        return CUT
+    if why_claude_only(query, config.max_query_bytes) is not None:
+        return LONG
+    if screening.is_secret(query, reply):
+        return SECRET
+    if screening.is_private(query, config.privacy) or screening.is_never_stored(item.answer, config.privacy):
+        return PRIVATE
+    return None
 
 
 def _is_text(texts: Iterable[str]) -> bool:
@@ -149,20 +174,28 @@ def _reply(item: Found, query: Query) -> Reply:
     return Reply(item.answer, model, stop_reason, cost_usd=0.0)
 
 
+def _nothing_known() -> _Known:
+    return _Known({}, set(), set(), set(), 1, "")
+
+
 def _known(home: Path) -> _Known:
-    known = _Known({}, set(), set(), set(), 1, "")
+    known = _nothing_known()
     if (home / "journal.db").exists():
         with closing(Journal(home / "journal.db")) as journal:
             known.number, known.seed = journal.next_number(), journal.audit_seed()
             for event in journal.events_after(0):
-                if isinstance(event, Feedback):
-                    if not event.good:  # an older answer from elsewhere may be the one that was bad
-                        query = journal.read(event.about).answered_query
-                        _note(known, msgspec.structs.replace(query, at=event.at), event.answer or "")
-                elif event.reply is not None and event.reply.teaches:
-                    _note(known, event.request.query, event.reply.text)
+                _note_event(known, event, journal)
     known.from_before = set(known.latest)
     return known
+
+
+def _note_event(known: _Known, event: Event, journal: Journal) -> None:
+    if isinstance(event, Feedback):
+        if not event.good:  # an older answer from elsewhere may be the one that was bad
+            query = journal.read(event.about).answered_query
+            _note(known, msgspec.structs.replace(query, at=event.at), event.answer or "")
+    elif event.reply is not None and event.reply.teaches:
+        _note(known, event.request.query, event.reply.text)
 
 
 def _note(known: _Known, query: Query, answer: str) -> None:

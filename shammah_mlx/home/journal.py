@@ -5,10 +5,9 @@ the memory) is staged and committed in one transaction with the name of the stat
 of it or none.
 """
 
-import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +25,7 @@ from shammah_mlx.home.rollbacks import Rollbacks
 from shammah_mlx.home.schema import open_database
 from shammah_mlx.home.search_index import SearchIndex
 
-_ASKED_HERE = "record ->> '$.late_for' IS NULL AND record ->> '$.turn.imported_from' IS NULL"
+_ASKED_HERE = "FROM ledger WHERE asked AND NOT set_aside"  # the ledger is narrow: finding rows there reads no JSON
 _OPEN_AUDITS = """
     FROM missed_audits JOIN interactions AS served USING (number)
     WHERE NOT served.set_aside AND NOT EXISTS (
@@ -152,9 +151,7 @@ class Journal:
 
     def queries_after(self, number: int) -> int:
         """Return how many queries come after `number`, without archived ones, late audits and imported ones."""
-        (count,) = self._db.execute(
-            f"SELECT count(*) FROM interactions WHERE number > ? AND NOT set_aside AND {_ASKED_HERE}", (number,)
-        ).fetchone()
+        (count,) = self._db.execute(f"SELECT count(*) {_ASKED_HERE} AND number > ?", (number,)).fetchone()
         return int(count)
 
     def open_audits(self) -> list[tuple[int, float]]:
@@ -174,11 +171,14 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             return self._insert(interaction)
 
-    def write_all(self, interactions: Iterable[Interaction]) -> int:
-        """Store new interactions durably, all of them or none; return how many."""
+    def write_all(self, choose: Callable[[], Iterable[Interaction]]) -> int:
+        """Store new interactions durably, all of them or none; return how many.
+
+        What `choose` reads of this journal to choose them stays true until they are written.
+        """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            return sum(1 for _ in map(self._insert, interactions))
+            return sum(1 for _ in map(self._insert, choose()))
 
     def write_late(self, late: Interaction) -> bool:
         """Store the late audit of an interaction unless another process has; say whether it was stored."""
@@ -355,22 +355,20 @@ class Journal:
     def latest(self, count: int) -> Iterator[Interaction]:
         """Yield the latest queries asked here, the last one first, without archived ones and late audits."""
         rows = self._db.execute(
-            f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_ASKED_HERE}"
-            " ORDER BY number DESC LIMIT ?",
+            f"SELECT number, record FROM interactions WHERE number IN (SELECT number {_ASKED_HERE}"
+            " ORDER BY number DESC LIMIT ?) ORDER BY number DESC",
             (count,),
         ).fetchall()
         return (self._decoded(*row) for row in rows)
 
     def asked_since(self, at: float) -> Iterator[Interaction]:
         """Yield the queries since this Unix time that no client asked, the last one first, without archived ones."""
-        with closing(self._db.cursor()) as cursor:  # read backwards, no further than needed
-            rows = cursor.execute(
-                f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_ASKED_HERE}"
-                " AND record ->> '$.turn.by_client' IS NULL ORDER BY number DESC"
-            )
-            decoded = (self._decoded(*row) for row in rows)
-            recent = list(itertools.takewhile(lambda asked: asked.request.query.at >= at, decoded))
-        return iter(recent)
+        rows = self._db.execute(
+            "SELECT number, record FROM interactions"
+            f" WHERE number IN (SELECT number {_ASKED_HERE} AND NOT by_client AND at >= ?) ORDER BY number DESC",
+            (at,),
+        ).fetchall()
+        return (self._decoded(*row) for row in rows)
 
     def every(self) -> Iterator[Interaction]:
         """Yield all interactions in order, archived ones too.

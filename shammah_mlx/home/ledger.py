@@ -12,19 +12,19 @@ import msgspec
 
 _LINES = """
     WITH usual AS (
-        SELECT model, avg(usd) AS usd FROM ledger WHERE usd IS NOT NULL AND NOT own_account GROUP BY model
+        SELECT model, avg(usd) AS usd FROM ledger WHERE called AND usd IS NOT NULL AND NOT own_account GROUP BY model
     ), lines AS (
         SELECT at, model, called AS calls, 0 AS verdicts, 0 AS passed_on, coalesce(usd, 0.0) AS spent,
             usd IS NULL AS unpriced, own_account, 0 AS saved_calls, NULL AS saved
         FROM ledger WHERE called
         UNION ALL
-        SELECT at, coalesce(judge, ''), 0, verdicts, 0, verdicts_usd, unpriced_verdicts, 0, 0, NULL
+        SELECT judged_at, coalesce(judge, ''), 0, verdicts, 0, verdicts_usd, unpriced_verdicts, 0, 0, NULL
         FROM ledger WHERE verdicts
         UNION ALL
         SELECT at, model, 1, 0, 1, coalesce(usd, 0.0), usd IS NULL, own_account, 0, NULL FROM passed_on
         UNION ALL
         SELECT served.at, served.model, 0, 0, 0, 0.0, 0, 0, 1,
-            coalesce(given.usd, usual.usd, (SELECT avg(usd) FROM ledger WHERE NOT own_account))
+            coalesce(given.usd, usual.usd, (SELECT avg(usd) FROM ledger WHERE called AND NOT own_account))
         FROM ledger AS served
         LEFT JOIN ledger AS given ON given.number = served.entry AND given.called
         LEFT JOIN usual ON usual.model = served.model
@@ -84,7 +84,8 @@ class Ledger:
     def spent_since(self, at: float) -> float:
         """Return what was spent on replies, verdicts and requests passed on since then, as far as it is priced."""
         (spent,) = self._db.execute(
-            "SELECT coalesce((SELECT sum(coalesce(usd, 0.0) + verdicts_usd) FROM ledger WHERE at >= :at), 0.0)"
+            "SELECT coalesce((SELECT sum(usd) FROM ledger WHERE at >= :at), 0.0)"
+            " + coalesce((SELECT sum(verdicts_usd) FROM ledger WHERE verdicts AND judged_at >= :at), 0.0)"
             " + coalesce((SELECT sum(usd) FROM passed_on WHERE at >= :at), 0.0)",
             {"at": at},
         ).fetchone()

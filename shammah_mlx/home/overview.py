@@ -317,6 +317,8 @@ def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Conf
         return "no: set aside by a rollback"
     if interaction.reply is not None and interaction.reply.secret is True:
         return "not Claude's reply: it looks like it holds a secret"
+    if interaction.reply is not None and interaction.reply.private is True:
+        return "not Claude's reply: the settings in [privacy] do not let it be stored"
     if interaction.request.claude_only:
         return (
             "nothing: "

@@ -33,7 +33,7 @@ _VERDICTS = """
 _TO_LEDGER = f"""
     SELECT
         number,
-        coalesce(record ->> '$.turn.query.at', 0.0),
+        coalesce(record ->> '$.late_at', record ->> '$.turn.query.at', 0.0),
         coalesce(record ->> '$.turn.query.model', record ->> '$.reply.model', ''),
         record ->> '$.late_for' IS NULL AND record ->> '$.turn.imported_from' IS NULL,
         record ->> '$.late_for' IS NULL AND record ->> '$.turn.imported_from' IS NULL
@@ -48,10 +48,16 @@ _TO_LEDGER = f"""
         coalesce(record ->> '$.turn.own_account', 0),
         record ->> '$.turn.query.row' IS NOT NULL,
         record ->> '$.turn.imported_from' IS NOT NULL,
-        set_aside
-    FROM {{}} AS source WHERE json_valid(record)
+        set_aside{{more}}
+    FROM {{source}} AS source WHERE json_valid(record)
 """  # what the record of an interaction says of money
-_NEW_TO_LEDGER = _TO_LEDGER.format("(SELECT NEW.number AS number, NEW.record AS record, NEW.set_aside AS set_aside)")
+_MORE = """,
+        coalesce(record ->> '$.turn.by_client', 0),
+        coalesce(record ->> '$.judged_at', record ->> '$.late_at', record ->> '$.turn.query.at', 0.0)
+"""  # columns that were added later
+_NEW = "(SELECT NEW.number AS number, NEW.record AS record, NEW.set_aside AS set_aside)"
+_NEW_TO_LEDGER = _TO_LEDGER.format(source=_NEW, more="")
+_NEW_TO_LONGER_LEDGER = _TO_LEDGER.format(source=_NEW, more=_MORE)
 MIGRATIONS = (
     """
     CREATE TABLE interactions (
@@ -119,7 +125,7 @@ MIGRATIONS = (
     """
     CREATE TABLE ledger (                       -- one line for each interaction, kept by triggers: sums need no JSON
         number INTEGER PRIMARY KEY,             -- of the interaction
-        at REAL NOT NULL,                       -- when it was asked, Unix time
+        at REAL NOT NULL,                       -- when it was asked, or its late audit made; Unix time
         model TEXT NOT NULL,                    -- of Claude's that was asked, or would have been
         asked INTEGER NOT NULL,                 -- 0: a late audit, which nobody asked for, or imported
         local INTEGER NOT NULL,                 -- 1: a local answer was served
@@ -153,7 +159,7 @@ MIGRATIONS = (
         DELETE FROM ledger WHERE number = OLD.number;
     END
     """,
-    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format('interactions')}",
+    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format(source='interactions', more='')}",
     """
     CREATE TABLE passed_on (                    -- requests that Claude answered and this program did not read
         at REAL NOT NULL,                       -- Unix time
@@ -202,6 +208,24 @@ MIGRATIONS = (
     )
     """,
     "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
+    "ALTER TABLE ledger ADD COLUMN by_client INTEGER NOT NULL DEFAULT 0",  # 1: it came through the Messages API
+    "ALTER TABLE ledger ADD COLUMN judged_at REAL NOT NULL DEFAULT 0.0",  # when its last verdict was bought, Unix time
+    "DROP TRIGGER interaction_written",
+    "DROP TRIGGER interaction_changed",
+    f"""
+    CREATE TRIGGER interaction_written AFTER INSERT ON interactions BEGIN
+        INSERT INTO ledger {_NEW_TO_LONGER_LEDGER};
+    END
+    """,
+    f"""
+    CREATE TRIGGER interaction_changed AFTER UPDATE ON interactions BEGIN
+        DELETE FROM ledger WHERE number = OLD.number;
+        INSERT INTO ledger {_NEW_TO_LONGER_LEDGER};
+    END
+    """,
+    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format(source='interactions', more=_MORE)}",
+    "CREATE INDEX ledger_judged ON ledger (judged_at) WHERE verdicts",
+    "CREATE INDEX ledger_asked ON ledger (number) WHERE asked AND NOT set_aside",
     "CREATE INDEX feedback_about ON feedback (about)",
     "DROP VIEW texts",
     f"""

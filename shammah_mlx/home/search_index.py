@@ -6,6 +6,7 @@ The index stands beside the journal's rows, and triggers keep it as they are. It
 import sqlite3
 from typing import NamedTuple
 
+_ALL = "ledger WHERE asked OR imported"  # it is narrow: counting there reads no JSON
 _QUERIES = "interactions WHERE record ->> '$.late_for' IS NULL"
 _MATCHING = f"""{_QUERIES} AND number IN (
     SELECT coalesce((SELECT about FROM feedback WHERE number = words.rowid), words.rowid)
@@ -43,7 +44,7 @@ class SearchIndex:
         """Return how many questions there are, or hold all the `words`."""
         sought = match(words or "")
         (count,) = self._db.execute(
-            f"SELECT count(*) FROM {_MATCHING if sought else _QUERIES}", {"words": sought}
+            f"SELECT count(*) FROM {_MATCHING if sought else _ALL}", {"words": sought}
         ).fetchone()
         return int(count)
 

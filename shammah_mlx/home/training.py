@@ -5,7 +5,7 @@ a decoder that had learnt a text before the user called it bad: made again, it n
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -99,8 +99,9 @@ class Training:
         *,
         afresh: bool,
         relearning: Begin = shown_to_nobody,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._relearning = relearning
+        self._relearning, self._clock = relearning, clock
         self._home, self._config, self._weights = home, config, weights
         self._journal, self._snapshots, self._afresh = journal, snapshots, afresh
         self._bad_texts = BadTexts(journal)
@@ -150,7 +151,9 @@ class Training:
         pending = self._decided(pending) if pending.is_undecided else pending
         interaction = loop.observe(pending, self.roles, self.meter, self._config, give_way)
         if interaction != pending and metrics.can_afford_verdicts(self.tally, self._config.judge):
-            interaction = loop.run_consultation(loop.judge_shadows(interaction, self._config), teacher)
+            judged = loop.run_consultation(loop.judge_shadows(interaction, self._config), teacher)
+            if judged != interaction:
+                interaction = msgspec.structs.replace(judged, judged_at=self._clock())
         stepping = time.perf_counter()
         withdrawn = self._bad_texts.hold(interaction.request.query, interaction.request.number)
         steps = loop.learn(interaction, self.roles, self._config, give_way, withdrawn=withdrawn)
@@ -201,10 +204,15 @@ class Training:
             return score_counts
         return threshold.add_complaint(score_counts, about, self._config)
 
-    def roles_for(self, query: Query) -> PersistentRoles:
-        """Return the roles as they answer this query, with what is journalled about it and not learnt yet."""
-        unlearnt = find_unlearnt(query, self._journal.events_after(self.cursor), self._journal.read)
-        return self.roles.ahead(unlearnt)
+    def pending_events(self) -> list[Event]:
+        """Return what is journalled and not learnt yet: decoding it is slow, so read it once for each question."""
+        return list(self._journal.events_after(self.cursor))
+
+    def roles_for(self, query: Query, pending: Iterable[Event]) -> PersistentRoles:
+        """Return the roles as they answer this query, with what is pending about it."""
+        if self._config.generator == "scratch":  # it has no memory that could be out of date
+            return self.roles
+        return self.roles.ahead(find_unlearnt(query, pending, self._journal.read))
 
     def check_home(self) -> None:
         """Check that the home is still the one that was opened.
@@ -230,14 +238,14 @@ class Training:
             self._snapshots.publish(self._saved)
             self._is_published = True
 
-    def score_counts_now(self) -> CountsBySource:
+    def score_counts_with(self, pending: Iterable[Event]) -> CountsBySource:
         """Return the score counts, including answers served since the last learning: the bound must not lag behind."""
         found = self.score_counts
-        for pending in self._journal.events_after(self.cursor):
-            if isinstance(pending, Feedback):
-                found = self._with_feedback(found, pending)
-            elif pending.audit_probability is not None:  # the others are not compared with the reply yet
-                found = threshold.add_interaction(found, pending, self._config, self._void(pending))
+        for event in pending:
+            if isinstance(event, Feedback):
+                found = self._with_feedback(found, event)
+            elif event.audit_probability is not None:  # the others are not compared with the reply yet
+                found = threshold.add_interaction(found, event, self._config, self._void(event))
         return found
 
     @property

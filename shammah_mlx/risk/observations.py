@@ -55,11 +55,13 @@ def is_fair_sample(scored: ScoredDraft, interaction: Interaction) -> bool:
     """Return whether chance and the program decided that a draft was measured, and not the user's doubt.
 
     He doubts an answer if he asks the same again within minutes, calls it bad, or has Claude answer what was answered
-    before. His own answers are none of the program's.
+    before. His own answers are none of the program's. Nor is an imported repeat a sample of what Claude says when he is
+    asked again here: other models, settings and times may be behind it, and the record may hold what was asked again in
+    doubt.
     """
     request, draft = interaction.request, scored.draft
-    is_doubted = draft.source == "repeat" and request.forced_source == "claude"
-    return request.unhelpful is UNSET and not is_doubted and draft.by_user is not True
+    is_repeat_of_claude = draft.source == "repeat" and request.forced_source == "claude"  # imported ones are, too
+    return request.unhelpful is UNSET and not is_repeat_of_claude and draft.by_user is not True
 
 
 def observe(scored: ScoredDraft, interaction: Interaction, config: Config) -> Observation:

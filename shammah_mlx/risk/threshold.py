@@ -66,7 +66,6 @@ class ScoreCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     surprise: float = 0.0  # Page's sum: log-likelihood of the latest labels under a worse curve, over this curve's
     restarts: int = 0  # times that it passed the alarm and the counts started anew
     evidence: tuple[Tally, ...] | UnsetType = UNSET  # of the measured, by cell; without it all of it was certain
-    imported: Tally | UnsetType = UNSET  # of imported questions among these, all cells together: see `_asked_here`
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
@@ -177,20 +176,15 @@ def spread(score_counts: CountsBySource, config: RiskConfig) -> float:
     `max_bad_rate`: a teacher who contradicts himself more often than that is no yardstick.
     """
     counts = score_counts.get("repeat", ScoreCounts())
-    if sum(counts.measured) - sum(counts.imported or ()) < config.known_spread:
+    if sum(counts.measured) < config.known_spread:
         return 0.0
-    mean, deviation = curve.rate(_asked_here(counts))
+    mean, deviation = curve.rate(counts.tallies)
     return min(max(0.0, mean - config.caution * deviation), config.max_bad_rate)
 
 
 def repeat_rate(score_counts: CountsBySource) -> float:
-    """Return how often repeats that were asked here were bad, a half as long as nothing is known."""
-    return curve.mean_rate(_asked_here(score_counts.get("repeat", ScoreCounts())))
-
-
-def _asked_here(counts: ScoreCounts) -> Sequence[Tally]:
-    """Return tallies that add up to those of the questions that were not imported."""
-    return [*counts.tallies, tuple(-count for count in counts.imported)] if counts.imported else counts.tallies
+    """Return how often repeats were bad in this home, a half as long as nothing is known."""
+    return curve.mean_rate(score_counts.get("repeat", ScoreCounts()).tallies)
 
 
 def with_feedback(candidate: float, feedback: float) -> float:
@@ -268,15 +262,7 @@ def record(counts: ScoreCounts, observation: Observation, threshold: Threshold, 
     if surprise > config.alarm:
         return ScoreCounts(drafts=drafts, feedback=feedback, restarts=counts.restarts + 1)
     tallies = _with_evidence(counts, cell, found, fading)
-    imported = _imported(counts, observation, fading)
-    return ScoreCounts(drafts, measured, bad, feedback, surprise, counts.restarts, tallies, imported)
-
-
-def _imported(counts: ScoreCounts, observation: Observation, fading: float) -> Tally | UnsetType:
-    """Return the evidence of imported questions with one draft more, if it is one of these."""
-    if observation.kind == "imported" and observation.found is not None:
-        return _added(counts.imported or curve.NOTHING, curve.bin_of(observation.found), 1.0, fading)
-    return tuple(fading * count for count in counts.imported) if counts.imported else UNSET
+    return ScoreCounts(drafts, measured, bad, feedback, surprise, counts.restarts, tallies)
 
 
 def _with_evidence(counts: ScoreCounts, cell: int, found: float | None, fading: float) -> tuple[Tally, ...] | UnsetType:

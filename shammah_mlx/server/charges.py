@@ -11,7 +11,7 @@ from shammah_mlx.config import Price
 from shammah_mlx.home.ledger import PassedOn
 from shammah_mlx.server.messages_api import LONGEST_EVENT, EventSplitter, event_data
 from shammah_mlx.server.proxy import Headers, unpacker
-from shammah_mlx.teacher.reply import cost_usd, count_tokens, undated
+from shammah_mlx.teacher.reply import cost_usd, undated, usage_tokens
 
 _READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _BEARERS = (b'"message_start"', b'"message_delta"')  # the events that have usage
@@ -118,4 +118,4 @@ class UsageReader:
             read = json.loads(bytes(usage), object_hook=lambda found: SimpleNamespace(**found))
         except (ValueError, RecursionError):  # a number of thousands of digits, for example: nothing is counted by it
             return
-        self._tokens |= count_tokens(read)
+        self._tokens |= usage_tokens(read)

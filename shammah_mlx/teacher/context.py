@@ -4,11 +4,10 @@ Tokens are estimated from bytes, since Claude's tokenizer is not public. The est
 fit is sent, and Claude says so if it does not, at no cost.
 """
 
-import re
-
 from shammah_mlx.config import TeacherConfig
 from shammah_mlx.events import Query
 from shammah_mlx.teacher.judge import asked_tokens
+from shammah_mlx.teacher.reply import undated
 
 MOST_BYTES_A_TOKEN = 8  # of UTF-8: prose has about 4, and only runs of blanks or rules have more than this
 MOST_REQUEST_BYTES = 32_000_000  # of a request, attachments in base64 included: the Messages API's limit
@@ -17,7 +16,7 @@ ESCAPED = 1.1  # bytes of JSON for one of a text: quotes and line ends take two
 
 def context_tokens(model: str, config: TeacherConfig) -> int:
     """Return how many tokens a model's context holds; a dated model has its family's."""
-    return config.contexts.get(model) or config.contexts.get(re.sub(r"-\d{8}$", "", model)) or config.context_tokens
+    return config.contexts.get(model) or config.contexts.get(undated(model)) or config.context_tokens
 
 
 def can_fit(query: Query, config: TeacherConfig) -> bool:

@@ -71,15 +71,6 @@ def parse_verdict(text: str) -> bool | None:
     return _VERDICTS.get(text.strip(" \t\r\n.!\"'`*").lower())
 
 
-def count_tokens(text: str) -> int:
-    """Return about how many tokens a text has: one for four bytes of its UTF-8.
-
-    That is 16 % above SmolLM2's count on prose, 2 % on short replies, and 38 % below it on shell commands. Claude's own
-    tokenizer is not public; both prices of `ExpectedCost` are off alike.
-    """
-    return about_tokens(text)
-
-
 def expected_cost(
     question: Query, answer: str, reply: str | None, judge: JudgeConfig, teacher: TeacherConfig
 ) -> ExpectedCost:
@@ -95,20 +86,20 @@ def expected_cost(
 
 def answer_price(question: Query, answer: str, teacher: TeacherConfig) -> float | None:
     """Return about what Claude's `answer` costs, in US dollars; None if the model is unpriced."""
-    written = count_tokens(answer)
+    written = about_tokens(answer)
     return price_of(question.model or teacher.model, asked_tokens(question), written, teacher.prices)
 
 
 def verdict_tokens(question: Query, answer: str, reply: str | None) -> tuple[int, int]:
     """Return about how many tokens a verdict reads and writes."""
     request = judge_request(question, answer, reply)
-    return count_tokens(request.system) + count_tokens(request.content) + REQUEST_TOKENS, _WORD_TOKENS
+    return about_tokens(request.system) + about_tokens(request.content) + REQUEST_TOKENS, _WORD_TOKENS
 
 
 def asked_tokens(question: Query) -> int:
     """Return about how many tokens Claude reads to answer a question."""
     earlier = [text for exchange in question.history for text in (exchange.question, exchange.answer)]
-    return sum(count_tokens(text) for text in (question.system or "", *earlier, question.text)) + REQUEST_TOKENS
+    return sum(about_tokens(text) for text in (question.system or "", *earlier, question.text)) + REQUEST_TOKENS
 
 
 def price_of(model: str, read: int, written: int, prices: Mapping[str, Price]) -> float | None:

@@ -13,8 +13,9 @@ import msgspec
 from shammah_mlx.config import LIST_PRICES, JudgeConfig, Price, TeacherConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
-from shammah_mlx.teacher.judge import RUBRIC, asked_tokens, count_tokens, price_of, verdict_tokens
+from shammah_mlx.teacher.judge import RUBRIC, asked_tokens, price_of, verdict_tokens
 from shammah_mlx.teacher.outages import outage
+from shammah_mlx.teacher.reply import about_tokens
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -174,7 +175,7 @@ class Recorded:
             show(text)
         if self._prices is None:
             return Reply(text=text, model="recorded", stop_reason="end_turn", cost_usd=0.0)
-        read, written = asked_tokens(query), count_tokens(text)
+        read, written = asked_tokens(query), about_tokens(text)
         return Reply(
             text=text,
             model="recorded",

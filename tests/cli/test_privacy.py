@@ -56,6 +56,15 @@ def test_what_must_not_be_stored_is_answered(shammah: Shammah, home: Path, claud
         assert list(journal.after(0)) == []
 
 
+def test_a_reply_that_must_not_be_stored_is_shown(shammah: Shammah, home: Path, claude: Loopback) -> None:
+    settings(home, 'never_store = ["(?i)project heron"]')
+    claude.default_to(reply("It is Project Heron."))
+    asked = shammah("ask", "what is the project called?")
+    assert (asked.exit_code, asked.stdout) == (0, "It is Project Heron.\n")
+    assert "By the settings in [privacy] Claude's reply is neither stored nor learnt." in asked.stderr
+    assert not any(b"Heron" in path.read_bytes() for path in home.glob("journal*"))
+
+
 def test_a_pattern_must_be_a_regular_expression(shammah: Shammah, home: Path, claude: Loopback) -> None:
     settings(home, 'never_store = ["("]')
     refused = shammah("ask", "hello")

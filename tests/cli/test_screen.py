@@ -263,3 +263,13 @@ def test_only_a_living_process_says_how_far_it_is(home: Path, note: str, progres
 def test_a_process_that_learns_leaves_a_note(shammah: Shammah, claude: Loopback, home: Path) -> None:
     shammah("ask", "hello")
     assert (home / "learning.progress").read_text() == f"{os.getpid()} 1 1"
+
+
+def test_only_on_a_terminal_the_same_question_again_asks_claude(shammah: Shammah, claude: Loopback) -> None:
+    """A script may ask the same each minute for its own reasons."""
+    asked = [shammah("ask", "how do I boil an egg").stderr for _ in range(3)]
+    assert [each.partition(" ")[0] for each in asked] == ["Claude", "from", "from"]
+    with Terminal() as terminal:
+        assert run("ask", "--wait", "how do I boil an egg") == 0
+    assert "you asked the same again" in terminal.shown
+    assert len(claude.requests) == 2

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from shammah_mlx.cli.terminal import _started_by_ps, this_terminal
+from shammah_mlx.cli.terminal import _started_by_ps, is_in_person, this_terminal
+from tests.terminal import Terminal
 
 TELL = "from shammah_mlx.cli.terminal import this_terminal; print(this_terminal())"
 
@@ -25,3 +26,9 @@ def test_the_processes_of_a_session_share_a_terminal_and_another_session_is_anot
 def test_the_time_of_start_tells_processes_apart_that_had_the_same_pid() -> None:
     assert _started_by_ps(os.getpid())
     assert _started_by_ps(2**22 + 1) == ""  # above the highest pid of Linux: there is no such process
+
+
+def test_somebody_reads_what_a_terminal_shows() -> None:
+    assert not is_in_person()
+    with Terminal():
+        assert is_in_person()

@@ -111,7 +111,6 @@ def test_without_the_journal_the_line_says_less() -> None:
     assert line(served("repeat"), None, NOW) == "from memory"
 
 
-@pytest.mark.settings(BOLD.replace("audits = []", "audits = []\nagain_minutes = 0"))
 def test_a_question_is_counted_each_time_it_was_asked(shammah: Shammah, claude: Loopback) -> None:
     asked = [shammah("ask", "how do I boil an egg").stderr for _ in range(4)]
     assert asked == ["Claude ($0.0002)\n", *(f"from memory, asked {often} today\n" for often in OFTEN)]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 
-from shammah_mlx.config import Config
+from shammah_mlx.config import Config, PrivacyConfig
 from shammah_mlx.events import (
     DraftSource,
     ForcedSource,
@@ -402,6 +402,18 @@ def test_a_doubtful_draft_that_passes_a_check_is_served_without_a_call(p_accept:
     assert teacher.judged == [(happened.request.query, "a draft", None)]
     assert (teacher.asked, happened.verdicts, happened.cost_usd) == ([], (PASS,), 1e-5)
     assert labels_of(happened) == pytest.approx({"router": 0.97, "validator": 0.97})
+
+
+def test_what_must_not_be_forwarded_is_not_shown_to_the_judge_either() -> None:
+    """Question and past answer may be older than the setting."""
+    for pattern in ("a draft", "monad"):
+        config = msgspec.structs.replace(DEFAULT, privacy=PrivacyConfig(never_forward=(pattern,)))
+        teacher, roles = Scripted(reply()), ScriptedRoles({"recall": 0.9}, p_accept=DOUBTFUL)
+        asked = answer(judged_request(), roles, teacher, lambda *_: GOOD, config)
+        assert isinstance(asked, Interaction)
+        assert (asked.source, teacher.judged) == ("claude", [])
+        seen = observe(asked, roles, lambda *_: UNSURE, config)
+        assert run_consultation(judge_shadows(seen, config), teacher).verdicts == ()
 
 
 @pytest.mark.parametrize("p_accept", [DOUBTFUL, LIKELY], ids=["not accepted", "accepted"])

@@ -289,13 +289,13 @@ def test_the_bound_does_not_wait_for_the_learner(tmp_path: Path, weights: Weight
             Interaction.approved(asked, route, (draft,), 0.5), (measured,), reply(), good=False
         )
         journal.write(msgspec.structs.replace(refuted, decision_context=DecisionContext(versions=training.versions)))
-        now = training.score_counts_now()["recall"]
+        now = training.score_counts_with(training.pending_events())["recall"]
         assert training.score_counts["recall"].feedback == 0.0
         assert now.feedback == pytest.approx(config.risk.feedback)  # (1 - pi) / pi bad answers stand behind it
         assert sum(now.bad) == 1.0
         for interaction in journal.after(0):
             training.learn(interaction, Scripted())
-        assert training.score_counts["recall"] == training.score_counts_now()["recall"] == now
+        assert training.score_counts["recall"] == training.score_counts_with(training.pending_events())["recall"] == now
 
 
 def test_a_home_copied_with_its_links_resolved_works(tmp_path: Path, small: Config, weights: Weights) -> None:

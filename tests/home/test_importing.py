@@ -7,13 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.config import Config, RiskConfig, StateConfig
+from shammah_mlx.config import Config, PrivacyConfig, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Interaction, Query
 from shammah_mlx.home import importing
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
+from shammah_mlx.home.curves import read_curves
 from shammah_mlx.home.importing import Sifted, sift
 from shammah_mlx.home.journal import Journal
+from shammah_mlx.home.ledger import Block
 from shammah_mlx.home.overview import explain, read_overview
 from shammah_mlx.home.own_stream import read_own
 from shammah_mlx.home.recovery import rebuild
@@ -82,6 +84,7 @@ def named(home: Path) -> str | None:
         (Found("q", " \n"), UNANSWERED),
         (Found("q\ud800", "a"), UNREADABLE),
         (Found("q" * 100_001, "a"), importing.LONG),
+        (Found("and?", "a", history=(Exchange("q" * 100_001, "a"),)), importing.LONG),  # here it is for Claude alone
         (Found("why is my password = hunter2hunter2 refused?", "It is short."), importing.SECRET),
         (Found("make me a password", "Your password is: Xk9#mQ2$vL7!"), importing.SECRET),
         (Found("and?", "a", history=(Exchange("my password = hunter2hunter2", "Hm."),)), importing.SECRET),
@@ -94,6 +97,22 @@ def test_what_is_not_to_be_learnt_is_skipped_with_the_reason(
     assert result.skipped == {reason: 1}
     assert [each.request.query.text for each in result.interactions] == [ASKED[0]]
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "settings"),
+    [
+        (Found("what is Project Heron?", "A plan."), PrivacyConfig(never_store=("Heron",))),
+        (Found("what is the plan?", "Project Heron."), PrivacyConfig(never_store=("Heron",))),
+        (Found("and?", "a", history=(Exchange("what is Heron?", "A bird."),)), PrivacyConfig(never_store=("Heron",))),
+        (Found("what is Project Heron?", "A plan."), PrivacyConfig(never_forward=("Heron",))),
+    ],
+)
+def test_what_the_settings_do_not_let_be_stored_is_not_imported(
+    tmp_path: Path, found: Found, settings: PrivacyConfig
+) -> None:
+    result = sifted(tmp_path, [found, OLD[0]], msgspec.structs.replace(QUIET, privacy=settings))
+    assert (result.skipped, len(result.interactions)) == ({importing.PRIVATE: 1}, 1)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +149,18 @@ def test_importing_twice_adds_nothing_twice(home: Path, weights: Weights) -> Non
     again = sifted(home, found)
     assert again.interactions == []
     assert again.skipped == {importing.KNOWN: len(found)}
+
+
+def test_two_imports_at_once_add_nothing_twice(home: Path, weights: Weights) -> None:
+    record = [*OLD[:3], Found("without a date", "An answer.")]
+    one, other = (sift(home, QUIET, [("llm", each) for each in record], NOW + late) for late in (0, 1))
+    newer = sifted(home, [msgspec.structs.replace(OLD[0], answer="The new way.", at=NOW), OLD[1], OLD[4]])
+    with Assistant(home, QUIET, Scripted(), weights) as assistant:
+        assert assistant.write_imported(one.interactions) == len(record)
+        assert assistant.write_imported(other.interactions) == 0
+        assert assistant.write_imported(newer.interactions) == 2
+    answers = [each.answer for each in journalled(home)]
+    assert answers == [*(each.answer for each in record), OLD[4].answer, "The new way."]
 
 
 def test_one_answer_in_two_files_is_one(tmp_path: Path) -> None:
@@ -189,6 +220,19 @@ def test_it_ends_the_cold_start_but_audits_follow_what_was_asked_here(home: Path
         asked = assistant.ask(Query("what is a monad?"), options=AskOptions(forced_source="claude"))
     assert isinstance(asked, Interaction)
     assert (asked.request.seen, asked.route.threshold, asked.request.audit_rate) == (len(OLD), 0.5, 0.5)
+
+
+def test_the_curves_are_of_the_questions_asked_here(home: Path, weights: Weights) -> None:
+    take_over(home, weights, [*OLD, AGAIN])
+    assert read_curves(home, QUIET).divergence == []
+    with Assistant(home, QUIET, Scripted(*(reply(f"Answer {n}.") for n in range(3))), weights) as assistant:
+        for text in (*ASKED[:2], "what is a monad?"):
+            assistant.ask(Query(text), options=AskOptions(forced_source="claude"))
+            assistant.learn_pending()
+    curves = read_curves(home, QUIET)
+    assert (curves.block, curves.history) == (10, [Block(queries=3, calls=3, local=0)])
+    assert [end for end, _ in curves.divergence] == [3]
+    assert {end for points in (*curves.losses.values(), *curves.rates.values()) for end, _ in points} <= {1, 2, 3}
 
 
 def test_what_is_not_learnt_yet_does_not_end_the_cold_start(home: Path, weights: Weights) -> None:

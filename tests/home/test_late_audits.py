@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec import UNSET
 
-from shammah_mlx.config import RiskConfig
+from shammah_mlx.config import PrivacyConfig, RiskConfig
 from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
@@ -145,6 +146,31 @@ def test_a_late_audit_whose_reply_reveals_a_secret_is_given_up_and_counts_as_bad
     last = home.journal()[-1]
     assert (last.outcome, last.reply) == ("late", None)
     assert round(summarise(home.journal(), ALWAYS).served.bad, 2) == 1.0
+
+
+def test_a_late_audit_counts_as_money_of_when_it_was_made(opened: Open) -> None:
+    home = opened(AWAY, reply("This is how: how do I boil a egg."))
+    home.ask("how to boil an egg")
+    home.clock.now += 0.9 * DAY
+    made_at = home.clock.now
+    assert home.late() == 1
+    assert home.journal()[-1].late_at == made_at
+    assert home.assistant.ledger.spent_since(made_at) == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("setting", ["never_forward", "never_store"])
+def test_a_late_audit_that_the_settings_forbid_by_now_is_given_up(opened: Open, weights: Weights, setting: str) -> None:
+    home = opened(AWAY)
+    home.ask("how to boil an egg")
+    home.assistant.save()
+    patterns = {setting: ("boil an" if setting == "never_forward" else "Heron",)}
+    config = msgspec.structs.replace(ALWAYS, privacy=msgspec.convert(patterns, PrivacyConfig))
+    teacher = Scripted(*([] if setting == "never_forward" else [reply("Project Heron boils eggs.")]))
+    with Assistant(home.home, config, teacher, weights, options=AssistantOptions(clock=home.clock)) as later:
+        assert later.make_late_audits(reached=True) == 1
+    with closing(Journal(home.home / "journal.db")) as journal:
+        last = list(journal.after(0))[-1]
+    assert (last.outcome, last.reply) == ("late", None)
 
 
 def test_a_cut_audit_with_a_secret_stays_due(opened: Open) -> None:

@@ -107,6 +107,30 @@ def test_verdicts_count_under_the_judges_model_and_once(journal: Journal) -> Non
     assert journal.totals(0).spent_usd == pytest.approx(0.0201)
 
 
+def test_what_was_bought_later_counts_in_the_month_in_which_it_was_bought(journal: Journal) -> None:
+    stood = from_memory(MAY, None)
+    missed = msgspec.structs.replace(stood, request=msgspec.structs.replace(stood.request, audit_draw=0.01))
+    written = journal.write(missed)
+    reply = Reply("ls", SONNET, "end_turn", cost_usd=0.02)
+    assert journal.write_late(Interaction.late(written.request, written, written.drafts, reply, JUNE))
+    verdict = Verdict(True, HAIKU, "1", with_reply=True, cost_usd=0.0001)
+    shadow = ScoredDraft(Draft("ls", "recall"), 0.5, 0.5).judged(verdict)
+    journal.write(msgspec.structs.replace(by_claude(MAY, 0.03), drafts=(shadow,), judged_at=JUNE))
+    found = {(line.month, line.model): round(line.spent_usd, 6) for line in journal.ledger.money()}
+    assert found == {("2026-05", SONNET): 0.03, ("2026-06", SONNET): 0.02, ("2026-06", HAIKU): 0.0001}
+    assert journal.ledger.spent_since(month_start(JUNE)) == pytest.approx(0.0201)
+
+
+def test_imported_answers_do_not_lower_what_an_answer_usually_costs(journal: Journal) -> None:
+    for model in (SONNET, HAIKU):
+        free = by_claude(MAY, 0.0, model)
+        journal.write(msgspec.structs.replace(free, request=msgspec.structs.replace(free.request, imported_from="llm")))
+    journal.write(by_claude(MAY, 0.01))
+    for model in (SONNET, HAIKU):  # the second has no price of its own here
+        journal.write(from_memory(MAY, 1, model))
+    assert [line.saved_usd for line in journal.ledger.money()] == [pytest.approx(0.01)] * 2
+
+
 def test_requests_passed_on_count_and_those_of_other_accounts_are_unpriced(journal: Journal) -> None:
     mine = PassedOn(JUNE, SONNET, 100, 50, 0.5, own_account=False)
     theirs = PassedOn(JUNE, SONNET, 100, 50, None, own_account=True)
@@ -144,7 +168,8 @@ def test_an_older_journal_gets_the_ledger_of_its_interactions(tmp_path: Path) ->
         record = msgspec.json.encode(by_claude(MAY, 0.01)).decode()
         old.execute("INSERT INTO interactions (number, record) VALUES (1, ?)", (record,))
     with closing(open_database(path)) as migrated:
-        assert migrated.execute("SELECT number, usd FROM ledger").fetchall() == [(1, 0.01)]
+        columns = "number, usd, by_client, judged_at"
+        assert migrated.execute(f"SELECT {columns} FROM ledger").fetchall() == [(1, 0.01, 0, MAY)]
 
 
 def test_months_begin_by_utc() -> None:

@@ -73,6 +73,7 @@ def test_a_verdict_is_bought_after_the_reply_and_kept_with_model_rubric_and_cost
     (verdict,) = home.last.verdicts
     assert (verdict.good, verdict.model, verdict.rubric, verdict.with_reply) == (word == "GOOD", JUDGE, RUBRIC, True)
     assert home.last.cost_usd == pytest.approx(REPLY_USD + VERDICT_USD)
+    assert (home.last.judged_at or 0.0) >= home.last.request.query.at > 0.0
     verdicts = sum(request.body["model"] == JUDGE for request in claude.requests)  # those on what it was taught too
     spent = json.loads(run("status", "--json").stdout)["spent_usd"]
     assert spent == pytest.approx(7 * REPLY_USD + verdicts * VERDICT_USD)

@@ -438,6 +438,7 @@ def test_imported_repeats_are_no_part_of_the_spread() -> None:
     from_elsewhere = no_counts(config)
     for number in range(60):
         from_elsewhere = add_interaction(from_elsewhere, imported("repeat", float(number % 2)), config)
+    assert from_elsewhere == no_counts(config)
     assert spread(from_elsewhere, risk) == 0.0
     alone = spread(asked_here(no_counts(config)), risk)
     assert 0.0 < alone < risk.max_bad_rate * 2

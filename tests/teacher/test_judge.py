@@ -17,13 +17,13 @@ from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.judge import (
     RUBRIC,
     asked_tokens,
-    count_tokens,
     expected_cost,
     judge_request,
     parse_verdict,
     verdict_tokens,
 )
 from shammah_mlx.teacher.recordings import Recorded, Row, Scripted, SimulatedJudge, Truth
+from shammah_mlx.teacher.reply import about_tokens
 from tests import loopback
 from tests.loopback import Behaviour, Loopback, Message, Request, Wire, fail, reply
 from tests.teacher.test_claude import CREDENTIAL, ENDINGS, KEY
@@ -211,7 +211,7 @@ class TestTheRequest:
 
     @pytest.mark.parametrize("shown", [None, REPLY])
     def test_has_a_rubric_of_at_most_seventy_tokens(self, shown: str | None) -> None:
-        assert count_tokens(judge_request(QUESTION, ANSWER, shown).system) <= 70
+        assert about_tokens(judge_request(QUESTION, ANSWER, shown).system) <= 70
 
 
 INJECTIONS = [
@@ -269,7 +269,7 @@ def outside(content: str) -> str:
 
 class TestTheCost:
     def test_is_that_of_about_four_characters_a_token(self) -> None:
-        assert [count_tokens(text) for text in ("", "abcd", "abcde", "ä" * 4)] == [0, 1, 2, 2]
+        assert [about_tokens(text) for text in ("", "abcd", "abcde", "ä" * 4)] == [0, 1, 2, 2]
 
     def test_of_a_verdict_and_of_the_answer_that_it_may_save(self) -> None:
         query, answer = Query("x" * 40), "y" * 2000

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from shammah_mlx.config import LIST_PRICES
-from shammah_mlx.teacher.reply import cost_usd, count_tokens
+from shammah_mlx.teacher.reply import cost_usd, usage_tokens
 
 
 def usage(**counts: object) -> object:
@@ -41,9 +41,9 @@ def test_writes_for_an_hour_cost_twice_the_input_and_others_five_quarters(
     written: dict[str, object], expected: float
 ) -> None:
     for model in ("claude-haiku-4-5", "claude-haiku-4-5-20251001"):
-        assert cost_usd(model, count_tokens(usage(**written)), LIST_PRICES) == pytest.approx(expected, rel=1e-12)
+        assert cost_usd(model, usage_tokens(usage(**written)), LIST_PRICES) == pytest.approx(expected, rel=1e-12)
 
 
 def test_an_unknown_model_or_count_is_unpriced() -> None:
-    assert cost_usd("claude-unknown", count_tokens(usage()), LIST_PRICES) is None
-    assert cost_usd("claude-haiku-4-5", count_tokens(usage(output_tokens=None)), LIST_PRICES) is None
+    assert cost_usd("claude-unknown", usage_tokens(usage()), LIST_PRICES) is None
+    assert cost_usd("claude-haiku-4-5", usage_tokens(usage(output_tokens=None)), LIST_PRICES) is None
