@@ -18,6 +18,7 @@ from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 INTERRUPTED = 130  # exit code, by the convention of shells
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
 LEARNING_POSTPONED = "Learning is postponed until the next question."
+WAITS = "Waiting for another shammah process to finish …"
 LONGEST = 1000  # characters shown of an error, which may repeat the input
 
 
@@ -149,7 +150,7 @@ def say(line: str) -> None:
 
 def say_waiting() -> None:
     """Print that this process waits for another one."""
-    say("Waiting for another shammah process to finish …")
+    say(WAITS)
 
 
 def check_outputs(stream: Path | None, *outputs: Path | None) -> None:

@@ -27,10 +27,12 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
       shammah templates
     """
     home = home_of(ctx, options)
-    from shammah_mlx.cli.console import one_line
+    from shammah_mlx.cli.console import LONGEST, one_line
     from shammah_mlx.home import templates as stored
 
-    found = [stored.find(home, name)] if name else [stored.read(path) for path in stored.paths(home).values()]
+    found, broken = ([stored.find(home, name)], []) if name else stored.read_all(home)
+    for error in broken:
+        click.echo(one_line(f"Not listed: {error.message}", LONGEST), err=True)
     if as_json:
         shown = [
             {
@@ -54,5 +56,5 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
             variables = "".join(f"${variable} " for variable in template.variables)
             text = template.prompt or template.system or ""
             click.echo(one_line(f"{template.name:{width}}  {variables}{text}", 100))
-    else:
+    elif not broken:
         click.echo(f"There are no templates in {home / stored.FOLDER}.", err=True)

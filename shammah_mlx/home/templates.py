@@ -76,6 +76,18 @@ def find(home: Path, name: str) -> Template:
     return read(known[name])
 
 
+def read_all(home: Path) -> tuple[list[Template], list[BadInputError]]:
+    """Return the templates of a home, and what is wrong with the files that are none."""
+    found: list[Template] = []
+    broken: list[BadInputError] = []
+    for path in paths(home).values():
+        try:
+            found.append(read(path))
+        except BadInputError as error:
+            broken.append(error)
+    return found, broken
+
+
 def read(path: Path) -> Template:
     """Return the template in a file.
 
