@@ -4,14 +4,14 @@ import functools
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET
 
 from shammah_mlx.cli import provenance
-from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, one_line, relearning, say_waiting
+from shammah_mlx.cli.console import LEARNING_POSTPONED, WAITS, learning, one_line, relearning
 from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
 from shammah_mlx.cli.screen import AWAITED, Screen
 from shammah_mlx.cli.spinner import can_spin
@@ -29,6 +29,7 @@ from shammah_mlx.text.destructive import destroys
 
 if TYPE_CHECKING:
     from shammah_mlx.home.assistant import Assistant
+    from shammah_mlx.home.training import Begin  # loads MLX
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
 
@@ -71,7 +72,13 @@ def answer(
     if not config.terminal.markdown:
         screen.show_plainly()
     screen.announce("memory")
-    opening = opening or functools.partial(open_home, home, config, functools.partial(_await_another, home, screen))
+    opening = opening or functools.partial(
+        open_home,
+        home,
+        config,
+        functools.partial(await_another, home, screen),
+        functools.partial(relearning_on, screen),
+    )
     here = functools.partial(_ask_here, opening, home, config, wanted, screen, since, settings)
     exit_code, is_answered = ANSWERED, False
     try:
@@ -110,15 +117,15 @@ def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[
                 return
             yield outcome
     except KeyboardInterrupt as interrupt:
-        is_claudes = screen.text and wanted.forced_source != "local"
+        is_claudes = screen.has_begun and wanted.forced_source != "local"
         if is_claudes and wanted.stored and not interrupt.args:
             raise KeyboardInterrupt(KEPT) from interrupt
         raise
 
 
 @contextmanager
-def open_home(home: Path, config: Config, on_wait: Callable[[], None]) -> Iterator[OpenHome]:
-    """Open the home in this process.
+def open_home(home: Path, config: Config, on_wait: Callable[[], None], relearning: "Begin") -> Iterator[OpenHome]:
+    """Open the home in this process; `relearning` shows that the memory has to be made again.
 
     Raises:
         ShammahError: it cannot be opened.
@@ -171,7 +178,7 @@ def _ask_here(
             screen.note(LEARNING_POSTPONED)
 
 
-def _await_another(home: Path, screen: Screen) -> None:
+def await_another(home: Path, screen: Screen) -> None:
     """Show that another process makes this one wait, and how far it is if it says so."""
 
     def awaited() -> str:
@@ -181,7 +188,15 @@ def _await_another(home: Path, screen: Screen) -> None:
     if can_spin():
         screen.await_(awaited)
     else:
-        say_waiting()
+        screen.note(WAITS)
+
+
+def relearning_on(screen: Screen, replies: int) -> AbstractContextManager[Callable[[], None]]:
+    """Show by a progress bar that the memory is made again, unless the user wants the answer alone."""
+    if screen.is_quiet:
+        return nullcontext(lambda: None)
+    screen.rest()
+    return relearning(replies)
 
 
 def _learning(screen: Screen, pending: int) -> AbstractContextManager[Callable[[], None]]:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
+from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
 from shammah_mlx.cli.screen import Screen
+from shammah_mlx.cli.standard_input import is_asked_for
 from shammah_mlx.cli.words import QuestionCommand
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def ask(
     since = time.perf_counter()
     forced_source = forced_source_of(claude=claude, local=local, strict=strict)
     with Screen(is_plain=is_plain, is_quiet=is_quiet, as_json=as_json) as screen:
-        screen.begin()
+        screen.begin(is_typed=is_asked_for(words, files))
         home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
         from shammah_mlx.cli.answering import answer
         from shammah_mlx.cli.question import Asked, read_question, warning_of_length
@@ -109,7 +110,7 @@ def ask(
         from shammah_mlx.server.protocol import AskRequest
         from shammah_mlx.teacher.context import request_bytes
 
-        query = read_question(Asked(words, files, template, parameters, system, model), home, config)
+        query = read_question(Asked(words, files, template, parameters, system, model), home, config, screen.note)
         if not local and (warning := warning_of_length(query, config)):
             screen.note(warning)
         wanted = AskRequest(
@@ -127,9 +128,8 @@ def ask(
             in_person=is_in_person(),
         )
         chosen = {**merge_options(ctx, options), "budget": budget}  # what is learnt afterwards may cost verdicts
-        given = {**chosen, "timeout": timeout}
-        has_settings = any(value is not None for name, value in given.items() if name != "home")
-        in_process = has_settings or request_bytes(query) > config.service.most_body_bytes
+        is_big = request_bytes(query) > config.service.most_body_bytes
+        in_process = has_settings({**chosen, "timeout": timeout}) or is_big
         exit_code = answer(home, config, wanted, chosen, screen, since=since, in_process=in_process)
     ctx.exit(exit_code)
 

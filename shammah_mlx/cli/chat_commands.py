@@ -9,8 +9,8 @@ from shammah_mlx.errors import BadInputError
 ASK = "ask"
 QUOTES = '"""'  # around a text of several lines, as Ollama has them
 COMMANDS = {  # by name: what may follow it, and what it does
-    "good": ("", "say that the last answer was good"),
-    "bad": ("[TEXT]", "say that it was bad: ask Claude again, or give the TEXT"),
+    "good": ("[N]", "say that the last answer, or that to question N, was good"),
+    "bad": ("[N] [TEXT]", "say that it was bad: ask Claude again, or give the TEXT"),
     "why": ("[N]", "explain the last answer, or that of question N"),
     "local": ("[TEXT]", "answer from this machine alone from now on, or TEXT only"),
     "claude": ("[TEXT]", "ask Claude from now on, or TEXT only"),
@@ -24,6 +24,8 @@ COMMANDS = {  # by name: what may follow it, and what it does
 }
 _BARE = {"exit", "quit"}  # that end a chat with llm, alone on a line
 _NAME = re.compile(r"/([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
+
+_NUMBERED = re.compile(r"([0-9]+)(?:\s+(.*))?", re.DOTALL)
 
 
 class Typed(NamedTuple):
@@ -61,6 +63,15 @@ def help_text() -> str:
         "  Ctrl-C           stop the answer, or clear the line",
     )
     return "\n".join([*lines, *keys])
+
+
+def numbered(argument: str) -> tuple[str, str]:
+    """Return the number that an argument begins with, empty if it does not, and the text behind it.
+
+    A text that begins with a number needs the question's number before it.
+    """
+    found = _NUMBERED.fullmatch(argument)
+    return (found[1], unquoted((found[2] or "").strip())) if found else ("", argument)
 
 
 def is_open(text: str) -> bool:

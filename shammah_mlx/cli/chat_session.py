@@ -6,23 +6,39 @@ Reading, answering and running commands are given to it, so it knows neither ter
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import click
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from shammah_mlx.cli.chat_commands import Typed, help_text, parse
+from shammah_mlx.cli.chat_commands import Typed, help_text, numbered, parse
 from shammah_mlx.cli.chat_prompt import Read
-from shammah_mlx.cli.console import check_text, one_line, print_error
+from shammah_mlx.cli.console import check_unicode, one_line, print_error
+from shammah_mlx.cli.interrupts import KEPT
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 from shammah_mlx.events import ForcedSource, Interaction
 from shammah_mlx.server.protocol import AskRequest
 
-Answer = Callable[[AskRequest, Callable[[Interaction], None]], int]
-"""Has a question answered and prints the answer; returns the exit code. Its second argument receives the answer."""
 
-RunCommand = Callable[[str, Sequence[str]], None]
-"""Runs a command of `shammah`, by its name and its words."""
+class AtHome(Protocol):
+    """What a chat has done for it; `chat_home` is the real one. Each method may raise a ShammahError."""
+
+    def check(self, wanted: AskRequest) -> None:
+        """Check that a question can be asked."""
+
+    def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
+        """Have a question answered and show the answer, which `on_answered` receives; return the exit code."""
+
+    def run(self, name: str, words: Sequence[str]) -> int:
+        """Run a command of `shammah`, by its name and its words; return the exit code."""
+
+    def save(self, number: int, path: Path) -> None:
+        """Write a conversation to a new file."""
+
+    def last_turn(self, number: int, terminal: int | UnsetType) -> Interaction:
+        """Return the last turn of a conversation."""
+
 
 WHO: dict[str, ForcedSource | None] = {"local": "local", "claude": "claude", "auto": None}
 ANSWERS_COME_FROM: dict[ForcedSource | None, str] = {
@@ -30,6 +46,7 @@ ANSWERS_COME_FROM: dict[ForcedSource | None, str] = {
     "claude": "Claude",
     None: "this machine where it can, else Claude",
 }
+GOES_ON = " What came is kept; the next question continues from it."
 GOES_ON_ANEW = "What was asked with /local stays on this machine, so a new conversation begins."
 
 
@@ -80,13 +97,10 @@ class Conversation:
 class Chat:
     """Carries out what is typed, one after the other."""
 
-    def __init__(
-        self, answer: Answer, run: RunCommand, save: Callable[[int, Path], None], manner: Manner, most_bytes: int
-    ) -> None:
-        self._answer, self._run, self._save = answer, run, save
-        self._first_manner, self._most_bytes = manner, most_bytes
+    def __init__(self, home: AtHome, manner: Manner) -> None:
+        self._home, self._first_manner = home, manner
         self.manner, self.conversation = manner, Conversation()
-        self.exit_code = 0  # of the last answer that was not as it should be
+        self.exit_code = 0  # of the last answer or command that was not as it should be
 
     def converse(self, read: Read, *, is_interactive: bool) -> None:
         """Carry out what `read` returns until it ends; report errors and go on.
@@ -114,10 +128,10 @@ class Chat:
             if typed.command == "quit":
                 return False
             self._carry_out(typed)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             if not is_interactive:
                 raise
-            _say("\nStopped.")
+            _say(f"\nStopped.{GOES_ON if str(stopped) == KEPT else ''}")
         except ShammahError as error:
             self._report(error)
         except (OSError, sqlite3.Error) as error:
@@ -143,7 +157,7 @@ class Chat:
             case "model" | "system":
                 self._set_text(command, argument)
             case "good" | "bad" | "why":
-                self._run(command, self._words(command, argument))
+                self._run(command, argument)
             case "save":
                 self._save_as(argument)
             case "new":
@@ -155,7 +169,7 @@ class Chat:
     def _ask(self, text: str, manner: Manner) -> None:
         if not text:  # three quotes with nothing between them
             return
-        check_text("the question", text, self._most_bytes)
+        self._home.check(self.conversation.request(text, manner))
         if self.conversation.stays_here and manner.forced_source != "local":
             self.conversation = Conversation()
             _say(GOES_ON_ANEW)
@@ -165,15 +179,21 @@ class Chat:
             taken.append(answered)
             self.conversation.add(answered)
 
-        code = self._answer(self.conversation.request(text, manner), note)
+        code = self._home.answer(self.conversation.request(text, manner), note)
         self.exit_code = code or self.exit_code
         if taken and not taken[0].request.stored:
             _say("The conversation goes on without it.")
 
+    def _run(self, command: str, argument: str) -> None:
+        code = self._home.run(command, self._words(command, argument))
+        self.exit_code = code or self.exit_code
+        if command == "bad" and self.conversation.number is not None:  # Claude's new answer is its last turn
+            self.conversation.add(self._home.last_turn(self.conversation.number, self.manner.terminal))
+
     def _set_text(self, name: str, text: str) -> None:
         """Set the model or the system prompt, or say what it is."""
         if text:
-            check_text(f"/{name}", text, self._most_bytes)
+            check_unicode(f"/{name}", text)
             self.manner = msgspec.structs.replace(self.manner, **{name: text})
         value = getattr(self.manner, name)
         _say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
@@ -182,14 +202,19 @@ class Chat:
         """Return the words that follow a command of `shammah`: which question is meant, and what is said of it.
 
         Raises:
-            BadInputError: no question of this chat is stored.
+            BadInputError: no question of this chat is stored, or what follows the command cannot be.
         """
-        if command == "why" and argument:
-            return [argument]
-        if self.conversation.latest is None:
+        number, text = numbered(argument)
+        if text and command != "bad":
+            raise BadInputError(
+                f"/{command} takes no text, but the number of a question", f"type /{command} alone, or /{command} 3"
+            )
+        if text == "-":  # the command would read its standard input, which the chat reads
+            raise BadInputError("- is no answer", "type the right answer after /bad, or /bad alone to ask Claude again")
+        if not number and self.conversation.latest is None:
             raise BadInputError("nothing of this conversation is stored yet", "ask something first")
-        number = str(self.conversation.latest)
-        return [number, f"--answer={argument}"] if argument else [number]
+        number = number or str(self.conversation.latest)
+        return [number, f"--answer={text}"] if text else [number]
 
     def _save_as(self, name: str) -> None:
         """Write the conversation to a new file.
@@ -202,7 +227,7 @@ class Chat:
         if self.conversation.number is None:
             raise BadInputError("nothing of this conversation is stored yet", "ask something first")
         try:
-            self._save(self.conversation.number, Path(name).expanduser())
+            self._home.save(self.conversation.number, Path(name).expanduser())
         except (ValueError, RuntimeError) as error:  # a NUL; a user that there is not
             raise BadInputError(f"no file can be called {one_line(name)}", "choose another name") from error
         _say(f"Saved: {one_line(name)}")

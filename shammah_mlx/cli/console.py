@@ -18,6 +18,7 @@ from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
 LEARNING_POSTPONED = "Learning is postponed until the next question."
+WAITS = "Waiting for another shammah process to finish …"
 LONGEST = 1000  # characters shown of an error, which may repeat the input
 
 
@@ -175,7 +176,7 @@ def say(line: str) -> None:
 
 def say_waiting() -> None:
     """Print that this process waits for another one."""
-    say("Waiting for another shammah process to finish …")
+    say(WAITS)
 
 
 def check_outputs(stream: Path | None, *outputs: Path | None) -> None:

@@ -13,7 +13,7 @@ from shammah_mlx.cli.console import Group
 from shammah_mlx.cli.standard_input import may_have_input
 from shammah_mlx.cli.words import MisplacedOptionError, is_dashed, split, values_after, values_taken
 
-ASK, HELP = "ask", "help"
+ASK, HELP, VERSION = "ask", "help", "version"
 QUESTION_WORDS = {"why"}  # commands whose names begin questions: with two words or more behind it, it is one
 ALIKE, NEARLY_SAME = 0.6, 0.8  # ratio of difflib: for a word that stands alone, and for one before another word
 
@@ -25,7 +25,7 @@ class DefaultGroup(Group):
         """Put `ask` before a question; with nothing to ask, show the help."""
         asks = values_taken(self.commands[ASK], click.Context(self.commands[ASK], parent=ctx))
         own = values_taken(self, ctx)
-        named = with_command(args, own, asks, self.commands)
+        named = with_command(args, own, asks, self.commands, is_whole=not ctx.resilient_parsing)
         if named == args and not ctx.resilient_parsing and not _names_anything(args, own):
             named = [*args, ASK] if may_have_input() else ["--help"]
         return super().parse_args(ctx, named)
@@ -46,11 +46,17 @@ class DefaultGroup(Group):
 
 
 def with_command(
-    arguments: Sequence[str], own: Mapping[str, int], asks: Mapping[str, int], commands: Collection[str]
+    arguments: Sequence[str],
+    own: Mapping[str, int],
+    asks: Mapping[str, int],
+    commands: Collection[str],
+    *,
+    is_whole: bool = True,
 ) -> list[str]:
     """Return the arguments with `ask` where the command's name is missing; as they are if it is not.
 
-    `own` and `asks` are the options before a command's name and those of `ask`, with the number of their values.
+    `own` and `asks` are the options before a command's name and those of `ask`, with the number of their values. They
+    are not whole while a shell completes them: no word is checked then.
 
     Raises:
         click.UsageError: a command is probably meant, but its name is misspelt, or its options are misplaced.
@@ -59,11 +65,14 @@ def with_command(
     before, rest = list(arguments[:place]), list(arguments[place:])
     if not rest or (rest[0] in commands and not _is_question(rest, asks)):
         return [*before, *rest]
-    if rest == [HELP]:
-        return [*before, "--help"]
+    if rest[0] == HELP and (len(rest) == 1 or (len(rest) == 2 and rest[1] in commands)):
+        return [*before, *rest[1:], "--help"]
+    if rest == [VERSION]:
+        return [*before, "--version"]
     if is_dashed(rest[0]) and rest[0] != "--" and values_after(rest[0], asks) is None:
         return [*before, *rest]  # no option of anything; Click says so
-    _check_spelling(rest, asks, commands)
+    if is_whole:
+        _check_spelling(rest, asks, commands)
     return [*before, ASK, *rest]
 
 

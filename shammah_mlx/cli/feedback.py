@@ -8,7 +8,7 @@ import click
 
 from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, one_line, say_waiting
 from shammah_mlx.cli.learn import learn_here
-from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
+from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
 from shammah_mlx.cli.screen import Screen
 from shammah_mlx.home.background import start_learning
 
@@ -122,8 +122,7 @@ def _ask_again(
         terminal=request.terminal,
         unhelpful=request.number,
     )
-    has_settings = any(value is not None for name, value in chosen.items() if name != "home")
-    return answer(home, config, wanted, chosen, screen, since=since, in_process=has_settings)
+    return answer(home, config, wanted, chosen, screen, since=since, in_process=has_settings(chosen))
 
 
 def _read_answer(given: str, limit: int) -> str:

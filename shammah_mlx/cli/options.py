@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -106,6 +106,11 @@ def budget(command: Command) -> Command:
 def merge_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Return the common options: those after the command's name, or else those before it."""
     return {name: value if value is not None else ctx.obj[name] for name, value in options.items()}
+
+
+def has_settings(chosen: Mapping[str, Any]) -> bool:
+    """Say whether a setting is given: a running service has its own, so the command does the work itself then."""
+    return any(value is not None for name, value in chosen.items() if name != "home")
 
 
 def home_of(ctx: click.Context, options: dict[str, Any]) -> Path:

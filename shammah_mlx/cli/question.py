@@ -1,6 +1,6 @@
 """Put a question together: words, files, standard input and a template are one question."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -10,14 +10,13 @@ from msgspec import UNSET
 from shammah_mlx.cli import standard_input
 from shammah_mlx.cli.attached import as_attachment, read_file
 from shammah_mlx.cli.console import check_unicode
+from shammah_mlx.cli.standard_input import STDIN
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Attachment, Query
 from shammah_mlx.home import templates
 from shammah_mlx.teacher import context
 from shammah_mlx.teacher.judge import asked_tokens, price_of
-
-STDIN = "-"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -31,31 +30,40 @@ class Asked(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
-def read_question(asked: Asked, home: Path, config: Config) -> Query:
-    """Return the question, with its attachments.
+def read_question(asked: Asked, home: Path, config: Config, note: Callable[[str], None]) -> Query:
+    """Return the question, with its attachments. `note` prints what the user may want to know while it is read.
 
     Raises:
         BadInputError: it is empty, is not text, or cannot fit into what Claude reads.
     """
-    query = _filled(asked, home, *_read_parts(asked))
+    query = _filled(asked, home, *_read_parts(asked, note))
+    check_query(query, config)
+    return query
+
+
+def check_query(query: Query, config: Config) -> None:
+    """Check that a question is text, and that Claude can read it.
+
+    Raises:
+        BadInputError: it is empty, is not text, or cannot fit into what Claude reads.
+    """
     for name, text in (("the query", query.text), ("--system", query.system), ("--model", query.model)):
         check_unicode(name, text or "")
     if not query.text.strip():
         raise BadInputError("the query is empty", 'ask something: shammah ask "What is a monad?"')
     _check_size(query, config)
-    return query
 
 
-def _read_parts(asked: Asked) -> tuple[str, tuple[Attachment, ...]]:
+def _read_parts(asked: Asked, note: Callable[[str], None]) -> tuple[str, tuple[Attachment, ...]]:
     """Return the text of words, files and standard input, and the attachments."""
     words = list(asked.words)
-    is_asked_for = STDIN in (*words[-1:], *asked.files)
+    is_asked_for = standard_input.is_asked_for(words, asked.files)
     if words[-1:] == [STDIN]:
         del words[-1]
     files = [read_file(path, context.MOST_REQUEST_BYTES) for path in asked.files if path != STDIN]
     texts = [" ".join(words).strip(), *(file for file in files if isinstance(file, str))]
     attachments = [file for file in files if isinstance(file, Attachment)]
-    piped = _read_standard_input(is_asked_for=is_asked_for)
+    piped = _read_standard_input(note, is_asked_for=is_asked_for)
     if isinstance(piped, Attachment):
         attachments.append(piped)
     else:
@@ -65,9 +73,9 @@ def _read_parts(asked: Asked) -> tuple[str, tuple[Attachment, ...]]:
     return _joined(texts), tuple(attachments)
 
 
-def _read_standard_input(*, is_asked_for: bool) -> str | Attachment:
+def _read_standard_input(note: Callable[[str], None], *, is_asked_for: bool) -> str | Attachment:
     limit = context.MOST_REQUEST_BYTES
-    content = standard_input.read(limit + 1, is_asked_for=is_asked_for)
+    content = standard_input.read(limit + 1, note, is_asked_for=is_asked_for)
     if len(content) > limit:
         raise BadInputError(f"standard input is longer than {limit:,} bytes", "Claude takes no more: give a part of it")
     text = content.decode("utf-8", "surrogateescape").strip("\r\n").rstrip()

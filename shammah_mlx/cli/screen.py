@@ -33,11 +33,12 @@ class Screen:
     """
 
     def __init__(self, *, is_plain: bool = False, is_quiet: bool = False, as_json: bool = False) -> None:
-        self._is_quiet, self.as_json = is_quiet, as_json
+        self.is_quiet, self.as_json = is_quiet, as_json
         self._spinner = Spinner(is_on=can_spin() and not is_quiet)
         self._renderer = None if is_plain or as_json or not _can_render() else _make_renderer()
         self._is_line_open = False  # whether a terminal's cursor stands behind a part of the answer
-        self.text = ""  # of the answer, as far as it has come
+        self.text = ""  # of the answer, as far as it is shown
+        self.has_begun = False  # a piece of the answer has come, shown or not
 
     def __enter__(self) -> Self:
         return self
@@ -52,9 +53,9 @@ class Screen:
             elif self._is_line_open and _is_terminal():
                 put("\n")
 
-    def begin(self) -> None:
-        """Show at once that something happens, unless the question is still to come through a pipe."""
-        if sys.stdin is None or sys.stdin.isatty():
+    def begin(self, *, is_typed: bool) -> None:
+        """Show at once that something happens, unless the question is still to come: through a pipe, or typed."""
+        if not is_typed and (sys.stdin is None or sys.stdin.isatty()):
             self.await_(AWAITED["memory"])
 
     def await_(self, text: Text) -> None:
@@ -75,6 +76,7 @@ class Screen:
 
     def show(self, piece: str) -> None:
         """Show one more piece of the answer."""
+        self.has_begun |= bool(piece)
         if self.as_json or not piece:
             return
         self._spinner.hide()
@@ -102,7 +104,7 @@ class Screen:
 
     def note(self, line: str) -> None:
         """Print a line that somebody may want to know, unless the user wants the answer alone."""
-        if not self._is_quiet:
+        if not self.is_quiet:
             self._spinner.interrupt(lambda: say(one_line(line, LONGEST)))
 
     def warn(self, line: str, *, is_danger: bool = False) -> None:

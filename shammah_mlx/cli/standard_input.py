@@ -10,12 +10,13 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
 import click
 
+STDIN = "-"  # names it, as a word or a file
 FIRST_S = 3.0  # until the first byte or the end; a program that has input for us writes it at once
 PS = ("ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat=", "-o", "comm=")  # as POSIX has it
 PS_S = 5.0
@@ -35,6 +36,11 @@ class Process(NamedTuple):
     name: str
 
 
+def is_asked_for(words: Sequence[str], files: Sequence[str]) -> bool:
+    """Say whether a question names standard input: in its last word, or as a file. At a terminal it is typed then."""
+    return STDIN in (*words[-1:], *files)
+
+
 def may_have_input() -> bool:
     """Say whether something may be piped in: standard input is a file, a pipe or a socket, not a device."""
     descriptor = _descriptor()
@@ -46,10 +52,10 @@ def may_have_input() -> bool:
         return False
 
 
-def read(limit: int, *, is_asked_for: bool) -> bytes:
+def read(limit: int, note: Callable[[str], None], *, is_asked_for: bool) -> bytes:
     """Return what is piped in, at most `limit` bytes; nothing if that is a terminal, closed, or never written to.
 
-    If it `is_asked_for` by name, wait for it whatever it is.
+    If it `is_asked_for` by name, wait for it whatever it is. `note` prints what the user may want to know.
     """
     if sys.stdin is None or sys.stdin.closed:
         return b""
@@ -57,7 +63,7 @@ def read(limit: int, *, is_asked_for: bool) -> bytes:
     if is_asked_for:
         if sys.stdin.isatty():
             click.echo(TYPING, err=True)
-    elif sys.stdin.isatty() or (descriptor is not None and not _has_writer(descriptor)):
+    elif sys.stdin.isatty() or (descriptor is not None and not _has_writer(descriptor, note)):
         return b""
     try:
         return sys.stdin.buffer.read(limit)
@@ -75,7 +81,7 @@ def _descriptor() -> int | None:
         return None
 
 
-def _has_writer(descriptor: int) -> bool:
+def _has_writer(descriptor: int, note: Callable[[str], None]) -> bool:
     """Wait for the first byte or the end; return False if nothing comes and nobody could write it."""
     try:
         mode = os.fstat(descriptor).st_mode
@@ -85,7 +91,7 @@ def _has_writer(descriptor: int) -> bool:
         return True
     processes = _processes()
     is_fed = processes is None or is_in_pipeline(processes, os.getpid())
-    click.echo(WAITING if is_fed else UNWRITTEN, err=True)
+    note(WAITING if is_fed else UNWRITTEN)
     return is_fed
 
 

@@ -94,5 +94,7 @@ class QuestionCommand(click.Command):
         try:
             options, words = split(args, values_taken(self, ctx))
         except MisplacedOptionError as error:
+            if ctx.resilient_parsing:  # a shell completes what is being typed
+                return super().parse_args(ctx, args)
             raise click.UsageError(str(error), ctx) from error
         return super().parse_args(ctx, [*options, "--", *words])

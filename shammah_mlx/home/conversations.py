@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UnsetType
@@ -27,10 +28,28 @@ def find_last_turn(home: Path, conversation: int | None, terminal: int | UnsetTy
         return journal.conversations.last_turn(conversation, terminal)
 
 
-def read_turns(home: Path, conversation: int) -> list[Interaction]:
+def find_turn(home: Path, text: str, since: float) -> Interaction | None:
+    """Return the latest question from the command line if it is this text, asked at that Unix time or later."""
+    path = home / "journal.db"
+    if not path.exists():
+        return None
+    with closing(Journal(path)) as journal:
+        last = journal.conversations.last_asked()
+    return last if last and last.request.query.text == text and last.request.query.at >= since else None
+
+
+class Turn(NamedTuple):
+    """A turn of a conversation, and the user's own answer if he gave one in place of the one that he got."""
+
+    asked: Interaction
+    own_answer: str | None = None
+
+
+def read_turns(home: Path, conversation: int) -> list[Turn]:
     """Return the stored turns of a conversation in order."""
     with closing(Journal(home / "journal.db")) as journal:
-        return journal.conversations.turns_of(conversation)
+        turns = journal.conversations.turns_of(conversation)
+        return [Turn(turn, journal.feedback.own_answer(turn.request.number)) for turn in turns]
 
 
 def read_questions(home: Path, count: int) -> list[str]:
@@ -42,15 +61,26 @@ def read_questions(home: Path, count: int) -> list[str]:
         return journal.conversations.questions(count)
 
 
-def as_markdown(turns: Sequence[Interaction]) -> str:
-    """Return the turns of a conversation as a Markdown text."""
-    parts = [f"## {_by_whom(turn)}\n\n{turn.answer.strip()}" for turn in turns]
-    asked = [f"# {turn.request.query.text.strip()}" for turn in turns]
-    return "\n\n".join(f"{question}\n\n{answer}" for question, answer in zip(asked, parts, strict=True)) + "\n"
+def as_markdown(turns: Sequence[Turn]) -> str:
+    """Return the turns of a conversation as a Markdown text: each with who answered, and with the right answer."""
+    return "\n\n".join(_turn_as_markdown(turn) for turn in turns) + "\n"
 
 
-def _by_whom(turn: Interaction) -> str:
-    return turn.reply.model if turn.reply and turn.source == "claude" else f"Claude, from memory ({turn.source})"
+def _turn_as_markdown(turn: Turn) -> str:
+    answer = turn.asked.answer if turn.own_answer is None else turn.own_answer
+    return f"# {turn.asked.request.query.text.strip()}\n\n## {_by_whom(turn)}\n\n{answer.strip()}"
+
+
+def _by_whom(turn: Turn) -> str:
+    """Name who wrote the answer, in the words of the line after an answer."""
+    asked = turn.asked
+    if turn.own_answer is not None:
+        return "Your own answer"
+    if asked.is_by_user:
+        return "Your own answer, from memory"
+    if asked.source == "claude":
+        return asked.reply.model if asked.reply else "Claude"
+    return "Written on this machine" if asked.source == "decoder" else "Claude, from memory"
 
 
 def continued(

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from shammah_mlx import __version__
+from shammah_mlx.cli.main import main
 from shammah_mlx.home.journal import Journal
 from tests.command import Shammah
 from tests.loopback import Loopback
@@ -58,9 +60,22 @@ def test_the_version_has_a_short_option(shammah: Shammah) -> None:
         assert shammah(option).stdout == f"shammah, version {__version__}\n"
 
 
+def test_the_version_can_be_asked_for_by_name(shammah: Shammah, claude: Loopback) -> None:
+    assert shammah("version").stdout == f"shammah, version {__version__}\n"
+    assert claude.requests == []
+
+
 def test_help_can_be_asked_for_by_name(shammah: Shammah, claude: Loopback) -> None:
     assert shammah("help").stdout.startswith("Usage: ")
+    assert shammah("help", "log").stdout == shammah("log", "--help").stdout
     assert claude.requests == []
+    assert shammah("--wait", "help me").stdout == "You asked: help me\n"
+
+
+@pytest.mark.parametrize("typed", ["shammah statu ", "shammah ask what does grep -c "])
+def test_a_shell_completes_behind_words_that_would_be_refused(typed: str) -> None:
+    given = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split())), "_SHAMMAH_COMPLETE": "bash_complete"}
+    assert CliRunner().invoke(main, prog_name="shammah", env=given).exception is None
 
 
 def test_what_is_piped_in_is_appended(shammah: Shammah, claude: Loopback) -> None:

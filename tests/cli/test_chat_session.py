@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shammah_mlx.cli.chat_session import Chat, Conversation, Manner
-from shammah_mlx.errors import TeacherError
+from shammah_mlx.errors import BadInputError, TeacherError
 from shammah_mlx.events import Draft, Interaction, Route, ScoredDraft
 from shammah_mlx.server.protocol import AskRequest
 from tests.fakes import make_request, reply
@@ -25,6 +25,7 @@ class Fakes:
         self.saved: list[tuple[int, Path]] = []
         self.fails: list[BaseException] = []
         self.code = 0
+        self.latest = 1  # number of the last turn of any conversation
 
     def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
         self.asked.append(wanted)
@@ -40,8 +41,18 @@ class Fakes:
         on_answered(Interaction.forwarded(request, Route({}, None), reply()))
         return self.code
 
-    def run(self, name: str, words: Sequence[str]) -> None:
+    def check(self, wanted: AskRequest) -> None:
+        if len(wanted.text) > MOST_BYTES:
+            raise BadInputError("the query is too long", "give a part of it")
+
+    def run(self, name: str, words: Sequence[str]) -> int:
         self.ran.append((name, list(words)))
+        return self.code
+
+    def last_turn(self, number: int, terminal: int | msgspec.UnsetType) -> Interaction:
+        query = msgspec.structs.replace(make_request().query, conversation=number)
+        request = msgspec.structs.replace(make_request(), number=self.latest, query=query)
+        return Interaction.forwarded(request, Route({}, None), reply())
 
     def save(self, number: int, path: Path) -> None:
         self.saved.append((number, path))
@@ -57,7 +68,7 @@ def said(fakes: Fakes, *typed: str | BaseException, is_interactive: bool = True,
             raise text
         return str(text)
 
-    chat = Chat(fakes.answer, fakes.run, fakes.save, manner or Manner(), MOST_BYTES)
+    chat = Chat(fakes, manner or Manner())
     chat.converse(read, is_interactive=is_interactive)
     return chat
 
@@ -135,6 +146,42 @@ def test_feedback_and_why_are_about_the_last_question_of_this_chat() -> None:
     ]
 
 
+def test_feedback_takes_the_number_of_a_question_and_bad_a_text_behind_it() -> None:
+    fakes = Fakes()
+    said(fakes, "/bad 3", "one", "/good 3", "/bad 3", "/bad 3 it has two", '/bad 3 """4"""', "/bad 4 moons\nor so")
+    assert fakes.ran == [
+        ("bad", ["3"]),
+        ("good", ["3"]),
+        ("bad", ["3"]),
+        ("bad", ["3", "--answer=it has two"]),
+        ("bad", ["3", "--answer=4"]),
+        ("bad", ["4", "--answer=moons\nor so"]),
+    ]
+
+
+def test_what_a_command_cannot_take_is_refused_in_the_chats_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    fakes = Fakes()
+    chat = said(fakes, "one", "/good thanks", "/why not", "/bad -", "/bad 1 -")
+    assert fakes.ran == []
+    assert chat.exit_code == 1
+    printed = capsys.readouterr().err
+    for part in ("/good takes no text", "/why takes no text", "- is no answer"):
+        assert part in printed
+
+
+def test_a_command_that_fails_counts_for_the_exit_code() -> None:
+    fakes = Fakes()
+    said(fakes, "one")
+    fakes.code = 4
+    assert said(fakes, "/bad 1").exit_code == 4
+
+
+def test_the_conversation_goes_on_from_claudes_new_answer() -> None:
+    fakes = Fakes()
+    fakes.latest = 7
+    assert said(fakes, "one", "/bad").conversation.latest == 7
+
+
 def test_a_conversation_is_saved_once_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     fakes = Fakes()
     said(fakes, "/save notes.md", "one", "/save", "/save notes.md", "/save ~no-such-user/notes.md")
@@ -167,7 +214,7 @@ def test_an_error_is_printed_with_its_hint_and_the_chat_goes_on(capsys: pytest.C
     fakes.fails = [TeacherError("no network", "plug it in"), OSError(28, "No space left on device")]
     chat = said(fakes, "one", "two", "x" * (MOST_BYTES + 1), "/nothing", "three")
     printed = capsys.readouterr().err
-    for part in ("no network", "plug it in", "No space left", "longer than 1,000 bytes", "no command /nothing"):
+    for part in ("no network", "plug it in", "No space left", "the query is too long", "no command /nothing"):
         assert part in printed
     assert [wanted.text for wanted in fakes.asked] == ["one", "two", "three"]
     assert chat.exit_code == 1

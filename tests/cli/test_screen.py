@@ -216,7 +216,7 @@ def test_closed_streams_are_like_readers_that_have_gone(monkeypatch: pytest.Monk
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     with Screen() as screen:
-        screen.begin()
+        screen.begin(is_typed=False)
         screen.note("a line")
         screen.show("a word")
         screen.finish("a word")
