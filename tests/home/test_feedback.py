@@ -317,7 +317,7 @@ def test_the_decoder_is_never_trained_on_a_text_that_was_called_bad_before(
 ) -> None:
     """So it is the same, bit for bit, whatever that text was."""
     config = msgspec.structs.replace(with_tiny_decoder(settings(), tiny_folder), generator="recall+decoder")
-    trained = []
+    trained: list[Any] = []
     for bad in (WRONG, "Nobody knows who painted it."):
         path = tmp_path / str(len(trained))
         path.mkdir()

@@ -245,7 +245,7 @@ def zip_bytes(path: Path) -> bytearray:
 
 
 ENTRY = b"PK\x01\x02"  # where the archive's list of files begins: flags 8 bytes behind it, the compression 10
-DAMAGES: dict[str, Callable[[bytearray], bytes]] = {
+DAMAGES: dict[str, Callable[[bytearray], bytearray]] = {
     "content": lambda content: content[:60] + b"\xff" * 20 + content[80:],
     "cut": lambda content: content[:100],
     "encrypted": lambda content: _with(content, 8, 1),
