@@ -29,6 +29,10 @@ class Terminal:
         """Act once, on another thread, when this text has been shown."""
         self._waiting[text] = act
 
+    def press(self, keys: bytes) -> None:
+        """Type something at it."""
+        os.write(self._ours, keys)
+
     def __enter__(self) -> Self:
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, self._columns, 0, 0))

@@ -273,18 +273,25 @@ class TestTemplates:
         assert shammah("templates", "translate").stdout == "Translate to $language:\n"
         names = [found["name"] for found in json.loads(shammah("templates", "--json").stdout)]
         assert names == ["review", "translate"]
+        (folder / "broken.toml").write_text("promt = 'x'")
+        told = shammah("templates")
+        assert (told.exit_code, told.stdout.splitlines()) == (0, listed)
+        assert "broken.toml is not a template" in told.stderr
         for path in folder.iterdir():
             path.unlink()
         assert "There are no templates in" in shammah("templates").stderr
 
 
-def test_a_process_that_inherits_an_open_pipe_answers(home: Path, claude: Loopback) -> None:
-    command = [*SHAMMAH, "ask", "--no-store", "hello"]
+@pytest.mark.parametrize("is_quiet", [False, True])
+def test_a_process_that_inherits_an_open_pipe_answers(home: Path, claude: Loopback, is_quiet: bool) -> None:
+    command = [*SHAMMAH, "ask", "--no-store", *(["--quiet"] if is_quiet else []), "hello"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
         assert process.stdout.readline() == "You asked: hello\n"  # although nobody closes its input
         process.stdin.close()
-        assert "Standard input is open, but nobody writes to it" in process.stderr.read()
+        told = process.stderr.read()
+    assert ("Standard input is open, but nobody writes to it" in told) is not is_quiet
+    assert not is_quiet or told == ""
 
 
 def test_alone_without_input_it_prints_its_help() -> None:

@@ -91,6 +91,23 @@ def test_commands_between_the_questions(shammah: Shammah, claude: Loopback, tmp_
     assert (request.body["model"], request.body["system"]) == ("claude-haiku-4-5", "be brief")
 
 
+def test_feedback_by_number_and_commands_that_cannot_be(shammah: Shammah, claude: Loopback, tmp_path: Path) -> None:
+    file = tmp_path / "notes.md"
+    lines = ("which moons has Mars?", "and Saturn?", "/bad 1 It has two.", "/good thanks", "/bad -", f"/save {file}")
+    printed, told, code = chat(shammah, *lines, options=("--plain",))
+    assert "Noted: the answer to question 1 (which moons has Mars?) was bad." in printed
+    assert "Usage" not in told
+    assert code == 1
+    assert "## Your own answer\n\nIt has two.\n" in file.read_text()
+    assert len(claude.requests) == 2
+
+
+def test_a_budget_holds_in_a_chat_and_for_its_commands(shammah: Shammah, claude: Loopback) -> None:
+    chat(shammah, "which moons has Mars?")
+    _, told, code = chat(shammah, "and Saturn?", "/bad 1", options=("-c", "--budget", "0"))
+    assert (told.count("budget is spent"), code, len(claude.requests)) == (2, 4, 1)
+
+
 def test_the_models_are_loaded_once(shammah: Shammah, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     from shammah_mlx.cli import answering
@@ -207,4 +224,26 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends_the_chat(home: Pa
         terminal.wait_for(AT_PROMPT)
         assert terminal.end() == 0
         assert b"shammah chat --conversation" in terminal.shown
-    assert questions(claude) == [["which moons has Mars?"], ["who founded Rome?"]]
+    # what came of the first answer is a part of the conversation
+    assert questions(claude) == [["which moons has Mars?"], ["which moons has Mars?", "who founded Rome?"]]
+    assert "What came is kept" in terminal.shown.decode()
+
+
+@pytest.mark.service
+@pytest.mark.slow
+def test_what_a_service_keeps_of_a_stopped_answer_is_a_part_of_the_conversation(home: Path, claude: Loopback) -> None:
+    pytest.importorskip("prompt_toolkit")
+    claude.default_to(stall("Mars has "))
+    with Served(home, {}), Terminal() as terminal:
+        terminal.wait_for(AT_PROMPT)
+        terminal.type(b"which moons has Mars?\r")
+        terminal.wait_for(b"Mars has")
+        terminal.type(CTRL_C)
+        terminal.wait_for(b"What came is kept")
+        terminal.wait_for(AT_PROMPT)
+        claude.default_to(reply("Romulus."))
+        terminal.type(b"who founded Rome?\r")
+        terminal.wait_for(b"Romulus.")
+        terminal.wait_for(AT_PROMPT)
+        assert terminal.end() == 0
+    assert questions(claude) == [["which moons has Mars?"], ["which moons has Mars?", "who founded Rome?"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shammah_mlx.cli.answering import await_another, relearning_on
 from shammah_mlx.cli.interrupts import ReplyInterrupts
 from shammah_mlx.cli.main import main
 from shammah_mlx.cli.screen import Screen
@@ -109,6 +110,46 @@ def test_quiet_leaves_the_answer_alone(home: Path, claude: Loopback) -> None:
         claude.default_to(reply("Fine."))
         assert run("ask", "--wait", "--quiet", "hello") == 0
     assert terminal.shown == "Fine.\r\n"
+
+
+def test_a_question_that_is_typed_is_not_written_over(home: Path, claude: Loopback) -> None:
+    with Terminal() as terminal:
+        terminal.when("Ctrl-D ends it", lambda: terminal.press(b"what is a monad?\n\x04"))
+        assert run("ask", "--wait", "-") == 0
+    assert "looking in memory" not in terminal.shown.partition("what is a monad?")[0]
+    assert "You asked: what is a monad?" in terminal.lines
+
+
+def test_who_waits_without_a_terminal_is_told_once_unless_he_wants_quiet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await_another(tmp_path, Screen())
+    assert capsys.readouterr().err == "Waiting for another shammah process to finish …\n"
+    await_another(tmp_path, Screen(is_quiet=True))
+    with relearning_on(Screen(is_quiet=True), 2) as advance:
+        advance()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_progress_bar_takes_the_spinners_place() -> None:
+    with Terminal() as terminal, Screen() as screen:
+        screen.await_("looking in memory")
+        until = time.monotonic() + WITHIN_S
+        while "looking in memory" not in terminal.shown and time.monotonic() < until:
+            time.sleep(0.01)
+        with relearning_on(screen, 2) as advance:
+            advance()
+            time.sleep(0.3)  # some frames of the spinner, if it still moves
+    assert "remembering" in terminal.shown
+    assert "looking" not in terminal.shown.partition("remembering")[2]
+
+
+def test_a_screen_knows_that_an_answer_has_begun_also_where_it_shows_none() -> None:
+    screen = Screen(as_json=True)
+    screen.show("")
+    assert not screen.has_begun
+    screen.show("It is")
+    assert (screen.has_begun, screen.text) == (True, "")
 
 
 def test_quiet_does_not_hide_a_warning(shammah: Shammah, claude: Loopback) -> None:

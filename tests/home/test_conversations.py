@@ -9,9 +9,9 @@ import pytest
 from msgspec import UNSET
 
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import Exchange, ForcedSource, Interaction, Query, Route
+from shammah_mlx.events import Draft, DraftSource, Exchange, ForcedSource, Interaction, Query, Route, ScoredDraft
 from shammah_mlx.home import conversation_rows as rows
-from shammah_mlx.home.conversations import continued
+from shammah_mlx.home.conversations import Turn, as_markdown, continued, find_turn
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.presets import PRESETS
 from tests.fakes import make_request, reply
@@ -132,3 +132,34 @@ def test_a_terminals_and_a_conversations_last_turn_are_found_by_an_index(journal
             f"EXPLAIN QUERY PLAN SELECT number {rows._ASKED} {condition} ORDER BY number DESC LIMIT 1", (7,)
         ).fetchall()
         assert any(f"INDEX {index}" in str(row) for row in plan), plan
+
+
+def test_a_question_that_was_just_asked_is_found_by_its_text_and_its_time(tmp_path: Path, say: Say) -> None:
+    say("one")
+    last = say("two")
+    assert find_turn(tmp_path, "two", 0.0) == last
+    assert find_turn(tmp_path, "one", 0.0) is None  # another one was asked since
+    assert find_turn(tmp_path, "two", 1.0) is None  # it was asked before
+    assert find_turn(tmp_path / "elsewhere", "two", 0.0) is None
+
+
+def served(source: DraftSource, *, by_user: bool = False) -> Turn:
+    draft = Draft("It has two.", source, by_user=by_user or UNSET)
+    route = Route({source: 0.5}, None, (source,))
+    request = make_request(forced_source="local")
+    return Turn(Interaction.unchecked(request, route, (ScoredDraft(draft, 0.5),), accepted=False))
+
+
+@pytest.mark.parametrize(
+    ("turn", "told"),
+    [
+        (Turn(Interaction.forwarded(make_request(), Route({}, None), reply("Two."))), "claude-test\n\nTwo."),
+        (served("repeat"), "Claude, from memory\n\nIt has two."),
+        (served("recall"), "Claude, from memory\n\nIt has two."),
+        (served("decoder"), "Written on this machine\n\nIt has two."),
+        (served("repeat", by_user=True), "Your own answer, from memory\n\nIt has two."),
+        (served("recall")._replace(own_answer="Phobos and Deimos."), "Your own answer\n\nPhobos and Deimos."),
+    ],
+)
+def test_a_saved_turn_names_who_answered_and_has_the_right_answer(turn: Turn, told: str) -> None:
+    assert as_markdown([turn]) == f"# what is a monad?\n\n## {told}\n"
