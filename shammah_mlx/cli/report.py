@@ -10,7 +10,8 @@ from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.dates import local_time
 from shammah_mlx.cli.provenance import learnt_elsewhere
 from shammah_mlx.events import ClaudeOnly, Outcome
-from shammah_mlx.home.overview import ExplainedDraft, Explanation, Overview
+from shammah_mlx.home.explanation import ExplainedDraft, Explanation
+from shammah_mlx.home.overview import Overview
 from shammah_mlx.home.prequential import Band, Result
 
 EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2000: "20%", 5000: "5-10%"}

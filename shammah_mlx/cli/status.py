@@ -56,7 +56,7 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any
     from rich.console import Console
 
     from shammah_mlx.cli import report
-    from shammah_mlx.home.overview import explain
+    from shammah_mlx.home.explanation import explain
 
     question, explanation = explain(home, config, number)
     if as_json:

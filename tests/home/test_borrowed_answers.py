@@ -13,8 +13,9 @@ from shammah_mlx.config import Config, JudgeConfig, RiskConfig
 from shammah_mlx.events import BORROWED, AskOptions, Exchange, ForcedSource, Interaction, Outage, Query
 from shammah_mlx.framework.loop import NOTHING_LOCAL
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
+from shammah_mlx.home.explanation import explain
 from shammah_mlx.home.hindsight import give_feedback
-from shammah_mlx.home.overview import explain, read_overview
+from shammah_mlx.home.overview import read_overview
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights

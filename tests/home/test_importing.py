@@ -13,10 +13,11 @@ from shammah_mlx.events import AskOptions, Exchange, Interaction, Query
 from shammah_mlx.home import importing
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.curves import read_curves
+from shammah_mlx.home.explanation import explain
 from shammah_mlx.home.importing import Sifted, sift
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block
-from shammah_mlx.home.overview import explain, read_overview
+from shammah_mlx.home.overview import read_overview
 from shammah_mlx.home.own_stream import read_own
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
