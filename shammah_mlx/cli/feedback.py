@@ -30,7 +30,7 @@ def good(ctx: click.Context, /, number: int | None, wait: bool, **options: Any) 
     \b
     Examples:
       shammah good
-      shammah good 12
+      shammah good 11
     """
     home, config = home_and_config(ctx, options)
     from shammah_mlx.cli.terminal import this_terminal

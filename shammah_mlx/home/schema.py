@@ -208,10 +208,10 @@ MIGRATIONS = (
     )
     """,
     "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
+    "DROP TRIGGER interaction_written",  # they write rows of as many columns as there were
+    "DROP TRIGGER interaction_changed",
     "ALTER TABLE ledger ADD COLUMN by_client INTEGER NOT NULL DEFAULT 0",  # 1: it came through the Messages API
     "ALTER TABLE ledger ADD COLUMN judged_at REAL NOT NULL DEFAULT 0.0",  # when its last verdict was bought, Unix time
-    "DROP TRIGGER interaction_written",
-    "DROP TRIGGER interaction_changed",
     f"""
     CREATE TRIGGER interaction_written AFTER INSERT ON interactions BEGIN
         INSERT INTO ledger {_NEW_TO_LONGER_LEDGER};

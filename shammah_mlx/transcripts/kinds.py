@@ -72,8 +72,10 @@ def _unzip(path: Path) -> bytes:
     Raises:
         BadInputError: there is none, or it is damaged, encrypted, or packed as no export is.
     """
+    hint = _KINDS
     try:
         with zipfile.ZipFile(path) as archive:
+            hint = "unpack it with another program and give its conversations.json, or export it again"
             inner = [one for one in archive.infolist() if Path(one.filename).name == "conversations.json"]
             if not inner:
                 raise BadInputError(f"{path} has no conversations.json", _KINDS)
@@ -81,7 +83,6 @@ def _unzip(path: Path) -> bytes:
                 raise NotImplementedError("its compression is not known here")
             return archive.read(inner[0])
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError) as error:
-        hint = "unpack it with another program and give its conversations.json, or export it again"
         raise BadInputError(f"cannot read {path}: {error or 'it is cut short'}", hint) from error
 
 

@@ -175,7 +175,7 @@ def test_without_colour_no_colour_is_shown(
 def test_ctrl_c_while_claude_answers_keeps_what_came(home: Path, claude: Loopback) -> None:
     claude.default_to(stall("It is **a kind of thing"))
     with Terminal() as terminal:
-        terminal.when("It is", interrupt)
+        terminal.when("kind of thing", interrupt)
         assert run("ask", "what is a monad?") == 130
     assert terminal.lines == [
         "It is **a kind of thing",
@@ -198,10 +198,15 @@ def test_ctrl_c_while_claude_answers_keeps_what_came(home: Path, claude: Loopbac
     ]
 
 
+def stop(wire: Wire, request: Request) -> None:
+    """Say nothing, and interrupt who asks."""
+    interrupt()
+    wire.wait()
+
+
 def test_ctrl_c_before_claude_says_anything_keeps_nothing(home: Path, claude: Loopback) -> None:
-    claude.default_to(lambda wire, request: wire.wait())
     with Terminal() as terminal:
-        terminal.when("asking Claude", interrupt)
+        claude.default_to(after(terminal, "asking Claude", stop))
         assert run("ask", "what is a monad?") == 130
     assert terminal.lines == ["Interrupted.", ""]
     with closing(Journal(home / "journal.db")) as journal:
@@ -209,9 +214,8 @@ def test_ctrl_c_before_claude_says_anything_keeps_nothing(home: Path, claude: Lo
 
 
 def test_ctrl_c_with_json_prints_an_object(home: Path, claude: Loopback) -> None:
-    claude.default_to(lambda wire, request: wire.wait())
     with Terminal() as terminal:
-        terminal.when("asking Claude", interrupt)
+        claude.default_to(after(terminal, "asking Claude", stop))
         assert run("ask", "--json", "what is a monad?") == 130
     assert terminal.lines == ['{"error": "Interrupted.", "hint": "ask again", "exit_code": 130}', ""]
 

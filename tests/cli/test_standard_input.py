@@ -43,7 +43,11 @@ def test_a_line_of_ps_is_read(line: str, process: Process) -> None:
     assert read_process(line) == process
 
 
-READ = f"{sys.executable} -c 'from shammah_mlx.cli import standard_input as i; print(i.read(100, is_asked_for=False))'"
+READ = f"""{sys.executable} -c '
+import click
+from shammah_mlx.cli import standard_input
+print(standard_input.read(100, lambda text: click.echo(text, err=True), is_asked_for=False))
+'"""
 
 
 def run(command: str, folder: Path) -> str:
