@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from tests.loopback import Loopback, reply
 from tests.served import Place
 
 WEIGHTS = weights_folder()  # before HOME changes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests may ignore it; children inherit it
 hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine may take long over any example
 hypothesis.settings.load_profile("no deadline")
 
