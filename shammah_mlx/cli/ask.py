@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
+from shammah_mlx.cli.options import asking, has_settings, home_and_config, merge_options, settings
 from shammah_mlx.cli.screen import Screen
 from shammah_mlx.cli.standard_input import is_asked_for
 from shammah_mlx.cli.words import QuestionCommand
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=QuestionCommand)
 @click.argument("words", nargs=-1)
-@click.option("-c", "--continue", "continues", is_flag=True, help="Continue this terminal's last conversation.")
-@click.option(
-    "--conversation",
-    type=click.IntRange(min=1),
-    metavar="ID",
-    help="Continue that conversation: the number of any question in it.",
-)
-@click.option("-m", "--model", help="Claude model to ask.")
-@click.option("-s", "--system", help="System prompt; answers are reused only under the same one.")
+@asking
 @click.option(
     "-f",
     "--file",
@@ -43,20 +35,10 @@ if TYPE_CHECKING:
     metavar="NAME VALUE",
     help="Value of a variable in the template. May be given several times.",
 )
-@click.option("--claude", is_flag=True, help="Ask Claude, whatever the Router decides.")
-@click.option("--local", is_flag=True, help="Never call Claude: answer from this machine, however doubtful the answer.")
-@click.option("--strict", is_flag=True, help="Fail rather than give an answer that max_bad_rate does not cover.")
 @click.option("--no-store", "unstored", is_flag=True, help="Answer, but neither store nor learn the question.")
 @click.option("--wait", is_flag=True, help="Wait until the answer is learnt.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds without a word from Claude until one of three tries fails.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the answer alone.")
-@click.option("--plain", "is_plain", is_flag=True, help="Print Markdown as it comes, on a terminal too.")
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print the answer alone, and warnings and errors.")
-@budget
 @settings
 @click.pass_context
 def ask(

@@ -9,7 +9,7 @@ import click
 
 from shammah_mlx.cli.ask import forced_source_of
 from shammah_mlx.cli.console import check_unicode, one_line
-from shammah_mlx.cli.options import budget, home_and_config, merge_options, settings
+from shammah_mlx.cli.options import asking, home_and_config, merge_options, settings
 
 if TYPE_CHECKING:
     from shammah_mlx.cli.chat_prompt import Read
@@ -18,26 +18,8 @@ PAST_QUESTIONS = 1000  # to choose from with Up and Ctrl-R: some months of quest
 
 
 @click.command()
-@click.option("-c", "--continue", "continues", is_flag=True, help="Continue this terminal's last conversation.")
-@click.option(
-    "--conversation",
-    type=click.IntRange(min=1),
-    metavar="ID",
-    help="Continue that conversation: the number of any question in it.",
-)
-@click.option("--claude", is_flag=True, help="Ask Claude, whatever the Router decides.")
-@click.option("--local", is_flag=True, help="Never call Claude: answer from this machine, however doubtful the answer.")
-@click.option("--strict", is_flag=True, help="Accept no answer that max_bad_rate does not cover.")
+@asking
 @click.option("--wait", is_flag=True, help="Wait after each answer until it is learnt.")
-@click.option("-m", "--model", help="Claude model to ask.")
-@click.option("-s", "--system", help="System prompt; answers are reused only under the same one.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds without a word from Claude until one of three tries fails.",
-)
-@click.option("--plain", "is_plain", is_flag=True, help="Print Markdown as it comes, on a terminal too.")
-@budget
 @settings
 @click.pass_context
 def chat(

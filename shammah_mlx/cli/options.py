@@ -103,6 +103,37 @@ def budget(command: Command) -> Command:
     )(command)
 
 
+def asking(command: Command) -> Command:
+    """Add what `ask` and `chat` both take: whom to ask and how, what to continue, how to print."""
+    for option in (
+        budget,
+        click.option("--plain", "is_plain", is_flag=True, help="Print Markdown as it comes, on a terminal too."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Seconds without a word from Claude until one of three tries fails.",
+        ),
+        click.option(
+            "--strict", is_flag=True, help="Fail rather than give an answer that max_bad_rate does not cover."
+        ),
+        click.option(
+            "--local", is_flag=True, help="Never call Claude: answer from this machine, however doubtful the answer."
+        ),
+        click.option("--claude", is_flag=True, help="Ask Claude, whatever the Router decides."),
+        click.option("-s", "--system", help="System prompt; answers are reused only under the same one."),
+        click.option("-m", "--model", help="Claude model to ask."),
+        click.option(
+            "--conversation",
+            type=click.IntRange(min=1),
+            metavar="ID",
+            help="Continue that conversation: the number of any question in it.",
+        ),
+        click.option("-c", "--continue", "continues", is_flag=True, help="Continue this terminal's last conversation."),
+    ):
+        command = option(command)
+    return command
+
+
 def merge_options(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Return the common options: those after the command's name, or else those before it."""
     return {name: value if value is not None else ctx.obj[name] for name, value in options.items()}

@@ -48,16 +48,13 @@ _TO_LEDGER = f"""
         coalesce(record ->> '$.turn.own_account', 0),
         record ->> '$.turn.query.row' IS NOT NULL,
         record ->> '$.turn.imported_from' IS NOT NULL,
-        set_aside{{more}}
-    FROM {{source}} AS source WHERE json_valid(record)
-"""  # what the record of an interaction says of money
-_MORE = """,
+        set_aside,
         coalesce(record ->> '$.turn.by_client', 0),
         coalesce(record ->> '$.judged_at', record ->> '$.late_at', record ->> '$.turn.query.at', 0.0)
-"""  # columns that were added later
+    FROM {{source}} AS source WHERE json_valid(record)
+"""  # what the record of an interaction says of money
 _NEW = "(SELECT NEW.number AS number, NEW.record AS record, NEW.set_aside AS set_aside)"
-_NEW_TO_LEDGER = _TO_LEDGER.format(source=_NEW, more="")
-_NEW_TO_LONGER_LEDGER = _TO_LEDGER.format(source=_NEW, more=_MORE)
+_NEW_TO_LEDGER = _TO_LEDGER.format(source=_NEW)
 MIGRATIONS = (
     """
     CREATE TABLE interactions (
@@ -107,7 +104,20 @@ MIGRATIONS = (
     """
     CREATE TABLE audit_seed AS SELECT lower(hex(randomblob(16))) AS seed    -- from the system's randomness
     """,
-    f"CREATE VIEW texts (number, question, answer) AS SELECT number, {_texts()} FROM interactions",
+    """
+    CREATE TABLE feedback (
+        number INTEGER PRIMARY KEY,             -- in one row with those of the interactions
+        about INTEGER NOT NULL,                 -- number of the interaction whose answer it is about
+        record TEXT NOT NULL,                   -- a Feedback as JSON
+        set_aside INTEGER NOT NULL DEFAULT 0    -- as of an interaction
+    )
+    """,
+    "CREATE INDEX feedback_about ON feedback (about)",
+    f"""
+    CREATE VIEW texts (number, question, answer) AS
+        SELECT number, {_texts()} FROM interactions
+        UNION ALL SELECT said.number, {_own_texts("said")} AND said.record ->> '$.answer' IS NOT NULL
+    """,
     """
     CREATE VIRTUAL TABLE words USING fts5 (     -- an index; it reads the texts from the journal itself
         question, answer, content = 'texts', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
@@ -119,6 +129,16 @@ MIGRATIONS = (
     CREATE TRIGGER words_changed AFTER UPDATE OF record ON interactions WHEN {_HAS_CHANGED} BEGIN
         {_REMOVE};
         {_ADD};
+    END
+    """,
+    f"""
+    CREATE TRIGGER own_words_added AFTER INSERT ON feedback WHEN new.record ->> '$.answer' IS NOT NULL BEGIN
+        INSERT INTO words (rowid, question, answer) SELECT new.number, {_own_texts("new")};
+    END
+    """,
+    f"""
+    CREATE TRIGGER own_words_removed AFTER DELETE ON feedback WHEN old.record ->> '$.answer' IS NOT NULL BEGIN
+        INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_own_texts("old")};
     END
     """,
     "INSERT INTO words (words) VALUES ('rebuild')",
@@ -139,10 +159,14 @@ MIGRATIONS = (
         own_account INTEGER NOT NULL,           -- 1: a client's own credential paid
         recorded INTEGER NOT NULL,              -- 1: from a recorded stream; nobody paid
         imported INTEGER NOT NULL,              -- 1: asked elsewhere, before
-        set_aside INTEGER NOT NULL              -- as in interactions
+        set_aside INTEGER NOT NULL,             -- as in interactions
+        by_client INTEGER NOT NULL,             -- 1: it came through the Messages API
+        judged_at REAL NOT NULL                 -- when its last verdict was bought, Unix time
     )
     """,
     "CREATE INDEX ledger_by_time ON ledger (at)",
+    "CREATE INDEX ledger_judged ON ledger (judged_at) WHERE verdicts",
+    "CREATE INDEX ledger_asked ON ledger (number) WHERE asked AND NOT set_aside",
     f"""
     CREATE TRIGGER interaction_written AFTER INSERT ON interactions BEGIN
         INSERT INTO ledger {_NEW_TO_LEDGER};
@@ -159,7 +183,7 @@ MIGRATIONS = (
         DELETE FROM ledger WHERE number = OLD.number;
     END
     """,
-    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format(source='interactions', more='')}",
+    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format(source='interactions')}",
     """
     CREATE TABLE passed_on (                    -- requests that Claude answered and this program did not read
         at REAL NOT NULL,                       -- Unix time
@@ -187,14 +211,6 @@ MIGRATIONS = (
     "ALTER TABLE memory ADD COLUMN unlike TEXT",  # answers that an entry's was compared with, and is another; as JSON
     "ALTER TABLE memory ADD COLUMN gone INTEGER",  # number of what an entry was removed by; NULL: it is there
     """
-    CREATE TABLE feedback (
-        number INTEGER PRIMARY KEY,             -- in one row with those of the interactions
-        about INTEGER NOT NULL,                 -- number of the interaction whose answer it is about
-        record TEXT NOT NULL,                   -- a Feedback as JSON
-        set_aside INTEGER NOT NULL DEFAULT 0    -- as of an interaction
-    )
-    """,
-    """
     CREATE TABLE rolled_back (
         cursor INTEGER NOT NULL,                -- what was learnt when the last rollback was made
         state TEXT NOT NULL                     -- the state then: sha256 of its manifest
@@ -208,42 +224,6 @@ MIGRATIONS = (
     )
     """,
     "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
-    "DROP TRIGGER interaction_written",  # they write rows of as many columns as there were
-    "DROP TRIGGER interaction_changed",
-    "ALTER TABLE ledger ADD COLUMN by_client INTEGER NOT NULL DEFAULT 0",  # 1: it came through the Messages API
-    "ALTER TABLE ledger ADD COLUMN judged_at REAL NOT NULL DEFAULT 0.0",  # when its last verdict was bought, Unix time
-    f"""
-    CREATE TRIGGER interaction_written AFTER INSERT ON interactions BEGIN
-        INSERT INTO ledger {_NEW_TO_LONGER_LEDGER};
-    END
-    """,
-    f"""
-    CREATE TRIGGER interaction_changed AFTER UPDATE ON interactions BEGIN
-        DELETE FROM ledger WHERE number = OLD.number;
-        INSERT INTO ledger {_NEW_TO_LONGER_LEDGER};
-    END
-    """,
-    f"INSERT OR REPLACE INTO ledger {_TO_LEDGER.format(source='interactions', more=_MORE)}",
-    "CREATE INDEX ledger_judged ON ledger (judged_at) WHERE verdicts",
-    "CREATE INDEX ledger_asked ON ledger (number) WHERE asked AND NOT set_aside",
-    "CREATE INDEX feedback_about ON feedback (about)",
-    "DROP VIEW texts",
-    f"""
-    CREATE VIEW texts (number, question, answer) AS
-        SELECT number, {_texts()} FROM interactions
-        UNION ALL SELECT said.number, {_own_texts("said")} AND said.record ->> '$.answer' IS NOT NULL
-    """,
-    f"""
-    CREATE TRIGGER own_words_added AFTER INSERT ON feedback WHEN new.record ->> '$.answer' IS NOT NULL BEGIN
-        INSERT INTO words (rowid, question, answer) SELECT new.number, {_own_texts("new")};
-    END
-    """,
-    f"""
-    CREATE TRIGGER own_words_removed AFTER DELETE ON feedback WHEN old.record ->> '$.answer' IS NOT NULL BEGIN
-        INSERT INTO words (words, rowid, question, answer) SELECT 'delete', old.number, {_own_texts("old")};
-    END
-    """,
-    "INSERT INTO words (words) VALUES ('rebuild')",
 )
 
 
