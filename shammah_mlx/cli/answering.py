@@ -24,7 +24,7 @@ from shammah_mlx.home.locks import progress_of_another
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import Answered, AskRequest, Awaiting, Away, Unanswered
-from shammah_mlx.teacher.outages import outage
+from shammah_mlx.teacher.outages import NO_KEY, outage
 from shammah_mlx.text.destructive import destroys
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[
         for outcome in client.ask(
             home, wanted, screen.show, functools.partial(_note_continuing, screen, wanted), await_
         ):
-            if isinstance(outcome, Away) or (isinstance(outcome, Unanswered) and outcome.outage.kind == "no_key"):
+            if isinstance(outcome, Away) or (isinstance(outcome, Unanswered) and outcome.outage.kind == NO_KEY):
                 yield from here()
                 return
             yield outcome

@@ -15,7 +15,8 @@ Show = Callable[[float], str]
 Point = tuple[float, float]
 
 WIDTH, HEIGHT = 440.0, 250.0  # of the drawing; the page scales it, and letters of 14 stay readable on a phone
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 12.0, 40.0  # margins, for the axes' letters
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 12.0, 40.0  # margins, for the axes' letters; LEFT is the least
+LABEL_GAP, LETTER = 6.0, 9.8  # between a label and its axis; width of a digit of 16, as on a phone
 MARKS = ("circle", "square", "triangle")  # of the series, in their order; lines differ by dashes too
 FEW_POINTS = 14  # a mark on each of more would hide the line
 
@@ -108,8 +109,15 @@ def _svg(chart: Chart, drawn: str) -> str:
     )
 
 
+def _left(chart: Chart) -> float:
+    """Return the left margin: the longest label of the vertical axis fits into it."""
+    longest = max(len(chart.show(tick)) for tick in ticks(chart.highest))
+    return max(LEFT, LABEL_GAP + LETTER * longest)
+
+
 def _x(value: float, chart: Chart) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * value / chart.furthest
+    left = _left(chart)
+    return left + (WIDTH - left - RIGHT) * value / chart.furthest
 
 
 def _y(value: float, chart: Chart) -> float:
@@ -118,16 +126,18 @@ def _y(value: float, chart: Chart) -> float:
 
 
 def _axes(chart: Chart, columns: Sequence[tuple[float, str]]) -> str:
-    rows = []
+    rows, left = [], _left(chart)
     for tick in ticks(chart.highest):
         y = _y(tick, chart)
-        rows.append(f'<path class="grid" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>')
-        rows.append(f'<text x="{LEFT - 6:g}" y="{y + 5:.1f}" text-anchor="end">{escape(chart.show(tick))}</text>')
+        rows.append(f'<path class="grid" d="M{left:g} {y:.1f}H{WIDTH - RIGHT:g}"/>')
+        rows.append(
+            f'<text x="{left - LABEL_GAP:g}" y="{y + 5:.1f}" text-anchor="end">{escape(chart.show(tick))}</text>'
+        )
     for value, label in columns:
         x = _x(value, chart)
         anchor = "end" if x > WIDTH - RIGHT - 20.0 else "middle"
         rows.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17:g}" text-anchor="{anchor}">{escape(label)}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2.0
+    middle = (left + WIDTH - RIGHT) / 2.0
     rows.append(f'<text x="{middle:g}" y="{HEIGHT - 4:g}" text-anchor="middle">{escape(chart.x_label)}</text>')
     return "".join(rows)
 

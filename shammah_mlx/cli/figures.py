@@ -1,12 +1,13 @@
 """Choose what the page of `shammah report` draws, and say each figure in words. Pure."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from shammah_mlx.cli.charts import Band, Chart, Series, bar_chart, key, line_chart, round_up
 from shammah_mlx.cli.money import in_dollars
-from shammah_mlx.cli.report import EXPECTED_FORWARD, TELLING
+from shammah_mlx.cli.report import EXPECTED_FORWARD, TELLING, bad_answers, counted
 from shammah_mlx.config import Config
 from shammah_mlx.events import Role
 from shammah_mlx.home.curves import Curves, Point, totals
@@ -14,9 +15,17 @@ from shammah_mlx.home.ledger import Money
 from shammah_mlx.home.overview import Overview
 
 HEADROOM = 1.1  # of the axis above the highest value
+LEAST_SHARE = 0.01  # end of that axis where all is known to be good
 MOST_SHOWN = 4.0  # times the allowed share of bad answers that the axis shows at least
 EXPECTED_SHARE = dict(zip(EXPECTED_FORWARD, (1.0, 0.95, 0.8, 0.6, 0.4, 0.2, 0.075), strict=True))
 """The middle of each of the specification's expectations, for the drawing."""
+
+
+LOSSES = (
+    "How far each role is from what it learns, as a mean of its steps: lower is better. New subjects raise it."
+    " The Router says whether to try a question here, the Generator drafts, the Validator says whether a draft is good."
+)
+RATES = "How large each role's steps are. They follow a schedule, so no height is better than another."
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -37,12 +46,8 @@ def all_figures(overview: Overview, curves: Curves, config: Config) -> Iterator[
     yield _bad_answers(overview, curves)
     yield _money(overview)
     yield _divergence(curves, config)
-    yield _by_role(
-        "Losses", "How far each role is from what it learns, as a mean of its steps.", curves.losses, "no step yet"
-    )
-    yield _by_role(
-        "Learning rates", "How large each role's steps are; they follow a schedule.", curves.rates, "no step yet"
-    )
+    yield _by_role("Losses", LOSSES, curves.losses)
+    yield _by_role("Learning rates", RATES, curves.rates)
 
 
 def _who_answered(curves: Curves) -> Figure:
@@ -63,8 +68,9 @@ def _who_answered(curves: Curves) -> Figure:
     last = curves.history[-2:]
     recent = totals(last)
     says = (
-        f"Share of each {curves.block} questions. Of the latest {recent.queries}, {recent.local / recent.queries:.0%}"
-        " were answered here. Claude is called more often than he answers, since audits check local answers."
+        f"Shares of each {curves.block} questions: lower is better. Of the latest {recent.queries},"
+        f" {recent.local / recent.queries:.0%} were answered here. Claude may be called more often than he answers,"
+        " since audits check local answers."
     )
     drawn = line_chart(
         Chart(name=name, says=says, series=series, x_label="questions", show=_share, highest=1.0, furthest=furthest)
@@ -95,31 +101,22 @@ def _expected(end: int) -> str:
 
 def _bad_answers(overview: Overview, curves: Curves) -> Figure:
     name = "Bad answers among those served here"
-    about = "Estimated by audits. The interval holds whenever you look, with a probability of 95%."
-    if not curves.bad:
-        return Figure(name, about, instead="Nothing was served here yet, so there is nothing to estimate.")
+    about = (
+        "A local answer is bad if it does not mean what Claude says. Audits, random checks by Claude, estimate how many"
+        " are: good is below what is allowed."
+    )
+    now = f"So far: {bad_answers(overview)}."
+    if not curves.bad or curves.bad[-1].high > TELLING or _counts_what_is_due(overview):
+        return Figure(name, about, instead=now)
     allowed, last = overview.max_bad_rate, curves.bad[-1]
-    highest = round_up(min(1.0, max(last.high * 1.5, MOST_SHOWN * (allowed or 0.0))))
+    highest = round_up(min(1.0, max(last.high * 1.5, MOST_SHOWN * (allowed or 0.0), LEAST_SHARE)))
     furthest = float(_asked(curves))
     series = [Series("estimate", [(float(one.queries), one.estimate) for one in curves.bad], 0)]
     if allowed is not None:
         series.append(Series(f"allowed in the long run: {allowed:.1%}", [(0.0, allowed), (furthest, allowed)], 3))
-    band = Band("interval", [(float(one.queries), one.low, one.high) for one in curves.bad])
-    bound = (
-        ""
-        if allowed is None
-        else f" Allowed are {allowed:.1%} in the long run, and {overview.slack:.0f} answers beyond."
-    )
-    missed = ""
-    if overview.audits_missed:
-        missed = f" {overview.audits_missed} audits are still due; until then they count as bad."
-    few = " That is too early to tell: it narrows with each audit." if last.high > TELLING else ""
-    is_cut = any(one.high > highest for one in curves.bad)
-    cut = " It began above what is drawn." if is_cut else ""
-    says = (
-        f"{about} It is {last.low:.1%} to {last.high:.1%} of {overview.served_local} answers now, the estimate"
-        f" {last.estimate:.1%}.{few}{cut}{bound}{missed}"
-    )
+    band = Band("interval (95%)", [(float(one.queries), one.low, one.high) for one in curves.bad])
+    cut = " It began above what is drawn." if any(one.high > highest for one in curves.bad) else ""
+    says = f"{about} {now}{cut}"
     drawn = line_chart(
         Chart(
             name=name,
@@ -136,6 +133,11 @@ def _bad_answers(overview: Overview, curves: Curves) -> Figure:
     return Figure(name, says, drawn, key(series, band), ("questions", "estimate", "at least", "at most"), rows)
 
 
+def _counts_what_is_due(overview: Overview) -> bool:
+    """Say whether the estimate counts answers as bad whose audit is still due."""
+    return bool(overview.audits_missed) and not overview.covered
+
+
 def _money(overview: Overview) -> Figure:
     name = "Money"
     months = sorted({line.month for line in overview.money.months})
@@ -148,11 +150,11 @@ def _money(overview: Overview) -> Figure:
         Series(words[0], [(float(place), usd) for place, usd in enumerate(spent)], 0),
         Series(words[1], [(float(place), usd) for place, usd in enumerate(saved)], 1),
     )
-    unpriced = f" {overview.unpriced_calls} calls are unpriced and not in it." if overview.unpriced_calls else ""
+    unpriced = f" Not in it: {counted(overview.unpriced_calls, 'unpriced call')}." if overview.unpriced_calls else ""
     says = (
-        f"US dollars a month (UTC), by list prices. In all: {words[0]} {in_dollars(sum(spent))};"
-        f" {words[1]} {in_dollars(sum(saved))}, which is what the answers that bought no call would have cost by this"
-        f" home's own replies.{unpriced}"
+        f"US dollars a month (UTC), by list prices: good is much saved beside little spent. In all: {words[0]}"
+        f" {in_dollars(sum(spent))}; {words[1]} {in_dollars(sum(saved))}, which is what the answers that bought no call"
+        f" would have cost by this home's own replies.{unpriced}"
     )
     drawn = bar_chart(
         Chart(
@@ -205,11 +207,15 @@ def _bar_key(names: Sequence[str]) -> str:
 
 def _divergence(curves: Curves, config: Config) -> Figure:
     name, threshold = "Divergence", config.divergence.threshold
-    about = f"How far drafts were from Claude's answers: 0 the same, 1 unrelated; below {threshold:g} a draft is good."
+    about = (
+        "How far in meaning this machine's drafts were from Claude's answers, also drafts that nobody was shown: 0 is"
+        f" the same, 1 unrelated. Lower is better; below {threshold:g} a draft is good."
+    )
     if not curves.divergence:
         return Figure(name, about, instead="No draft was compared with an answer of Claude's yet.")
     furthest = curves.divergence[-1][0]
-    says = f"{about} The mean was {curves.divergence[0][1]:.2f} at first and {curves.divergence[-1][1]:.2f} at last."
+    first, last = curves.divergence[0][1], curves.divergence[-1][1]
+    says = f"{about} The mean of a block was {first:.2f} at first and {last:.2f} at last."
     series = (
         Series("mean of the drafts that were compared", curves.divergence, 0),
         Series(f"good below {threshold:g}", [(0.0, threshold), (float(furthest), threshold)], 3),
@@ -221,10 +227,10 @@ def _divergence(curves: Curves, config: Config) -> Figure:
     return Figure(name, says, drawn, key(series), ("questions", "mean divergence"), rows)
 
 
-def _by_role(name: str, about: str, found: Mapping[Role, Sequence[Point]], instead: str) -> Figure:
+def _by_role(name: str, about: str, found: Mapping[Role, Sequence[Point]]) -> Figure:
     """Return a figure with a line for each role."""
     if not found:
-        return Figure(name, about, instead=f"There is {instead}.")
+        return Figure(name, about, instead="Nothing was learnt in steps yet.")
     series = [Series(role, points, place) for place, (role, points) in enumerate(found.items())]
     furthest = max(points[-1][0] for points in found.values())
     highest = round_up(HEADROOM * max(value for points in found.values() for _, value in points))
@@ -261,4 +267,7 @@ def _number(value: float) -> str:
 
 
 def _dollars(value: float) -> str:
-    return f"${value:.3g}"
+    """Return an amount on an axis, without an exponent: a day of checks costs less than a hundredth of a cent."""
+    decimals = max(0, 2 - math.floor(math.log10(value))) if value else 0
+    shown = f"{value:,.{decimals}f}"
+    return f"${shown.rstrip('0').rstrip('.') if decimals else shown}"

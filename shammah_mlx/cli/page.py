@@ -6,6 +6,7 @@ from html import escape
 from shammah_mlx.cli import figures
 from shammah_mlx.cli.figures import Figure
 from shammah_mlx.cli.money import in_dollars
+from shammah_mlx.cli.report import counted
 from shammah_mlx.config import Config
 from shammah_mlx.home.curves import Curves
 from shammah_mlx.home.overview import Overview
@@ -83,24 +84,29 @@ def _tiles(overview: Overview) -> str:
     here = sum(block.local for block in overview.history.blocks)
     asked = sum(block.queries for block in overview.history.blocks)
     saved = "-" if overview.money.saved_usd is None else in_dollars(overview.money.saved_usd)
-    unpriced = f"; {overview.unpriced_calls} calls unpriced" if overview.unpriced_calls else ""
+    saving = "no answer without a call yet"
+    if overview.money.saved_calls:
+        saving = f"by estimate: {counted(overview.money.saved_calls, 'answer')} without a call"
+    unpriced = f", without {counted(overview.unpriced_calls, 'unpriced call')}" if overview.unpriced_calls else ""
     spent = ("would have cost", "by list prices") if overview.money.recorded else ("spent", "on answers and checks")
+    allowed = "nothing is promised" if overview.max_bad_rate is None else "of the local ones, in the long run"
+    imported = f"and {overview.imported:,} imported; " if overview.imported else ""
     tiles = (
-        ("questions", f"{asked:,}", f"{overview.trained:,} learnt"),
-        ("answered here", f"{here / asked:.0%}" if asked else "-", f"{here:,} answers"),
+        ("questions", f"{asked:,}", f"{imported}{_learnt(overview)}"),
+        ("answered here", f"{here / asked:.0%}" if asked else "-", counted(here, "answer")),
         (spent[0], in_dollars(overview.spent_usd), spent[1] + unpriced),
-        (
-            "would have saved" if overview.money.recorded else "saved",
-            saved,
-            f"about, for {overview.money.saved_calls:,} calls less",
-        ),
-        ("bad answers allowed", _allowed(overview), f"{overview.bad_rate.audits:,} audits made"),
+        ("would have saved" if overview.money.recorded else "saved", saved, saving),
+        ("bad answers allowed", _allowed(overview), allowed),
     )
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
         for name, value, note in tiles
     )
     return f"<dl>{cells}</dl>"
+
+
+def _learnt(overview: Overview) -> str:
+    return f"{overview.pending:,} not learnt yet" if overview.pending else "all learnt"
 
 
 def _allowed(overview: Overview) -> str:

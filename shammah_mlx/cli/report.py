@@ -45,6 +45,27 @@ def score(value: float) -> str:
     return next((shown for digits in (3, 4, 6, 9) if (shown := f"{value:.{digits}f}") < "1"), f"{value}")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, such as "1 answer" or "2,000 answers"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def bad_answers(overview: Overview) -> str:
+    """Say how many local answers were bad, if that can be said: an interval up to 74 % tells nobody anything."""
+    rate, served = overview.bad_rate, overview.served_local
+    if rate.estimate is None or rate.low is None or rate.high is None:
+        return "none: nothing was answered here yet"
+    if overview.audits_missed and not overview.covered:
+        due = "1 audit is" if overview.audits_missed == 1 else f"{overview.audits_missed} audits are"
+        return f"not known while {due} due: until then it counts as bad, for itself and for those it stands for"
+    if rate.high > TELLING:
+        return f"too early to tell: {counted(rate.audits, 'audit')} for {counted(served, 'local answer')}"
+    if rate.audits >= served and f"{rate.low:.1%}" == f"{rate.high:.1%}":
+        return f"{round(rate.estimate * served) or 'none'} of {served}: each was audited"
+    interval = f"{rate.low:.1%} to {rate.high:.1%} of {served} served (95 % interval, valid whenever you look)"
+    return f"about {rate.estimate:.1%}; {interval}"
+
+
 def why_table(question: str, explanation: Explanation) -> Table:
     """Return an explanation as a table, under the question."""
     title = f"#{explanation.query_id}: {one_line(question)}"

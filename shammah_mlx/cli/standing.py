@@ -7,15 +7,27 @@ from rich.table import Table
 
 from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.money import in_dollars
-from shammah_mlx.cli.report import NOT_BY_SCORE, TELLING, score
+from shammah_mlx.cli.report import bad_answers, counted, score
 from shammah_mlx.cli.streams import can_show
 from shammah_mlx.events import DraftSource
+from shammah_mlx.home.curves import totals
 from shammah_mlx.home.ledger import Money
 from shammah_mlx.home.overview import JudgeOverview, Overview
-from shammah_mlx.home.progress import Borrowing
+from shammah_mlx.home.progress import Borrowing, History
 
 MOST_PAIRS = 3  # of contexts that are shown; `status --json` has all
 BARS = "▁▂▃▄▅▆▇█"
+NO_SERVICE = (
+    "does not run: an answer from memory takes a second or two, with it 0.2 s;"
+    " `shammah service install` starts it for good"
+)
+SOONER = "a repeat, or what Claude checked, may be sooner"
+KINDS: dict[DraftSource, str] = {
+    "repeat": "repeat",
+    "recall": "recall (from a similar question)",
+    "decoder": "decoder (written here)",
+}
+"""What the sources of drafts are called beside their thresholds; the others are called by their names."""
 MONTHS = 3  # the latest, whose money is listed by model; the page of `report` has all
 
 
@@ -28,9 +40,9 @@ def status_table(home: Path, overview: Overview, checkpoints: Sequence[int], enc
         *_progress(overview, encoding),
         *_promise(overview),
         *_money(overview),
-        ("service", "runs" if overview.service else "does not run; `shammah service install` starts it for good"),
+        ("service", "runs" if overview.service else NO_SERVICE),
         ("state", _state(overview)),
-        ("checkpoints", ", ".join(map(str, checkpoints)) or "none yet"),
+        ("checkpoints", _checkpoints(checkpoints)),
     ):
         table.add_row(name, value)
     return table
@@ -38,20 +50,46 @@ def status_table(home: Path, overview: Overview, checkpoints: Sequence[int], enc
 
 def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
     """Yield what was asked and learnt, and what is still missing."""
-    pending = f"{overview.pending} {'being learnt' if overview.is_learning else 'pending'}"
-    yield "queries seen", f"{overview.seen} ({overview.trained} learnt, {pending})"
+    yield "questions", _questions(overview)
     if overview.learning_failed:
         yield "learning", f"stopped: {overview.learning_failed}"
-    yield "memory", _memory(overview)
-    forwarded = "-" if overview.forward_rate is None else f"{overview.forward_rate:.1%} of all queries"
-    yield "to Claude", forwarded
-    if len(overview.history.blocks) > 1 and can_show(BARS, encoding):
-        each = f"of each {overview.history.block} questions"
-        yield "Claude called", f"{sparkline(block.calls / block.queries for block in overview.history.blocks)}  {each}"
-        yield "answered here", f"{sparkline(block.local / block.queries for block in overview.history.blocks)}  {each}"
-    yield "local threshold", _threshold(overview.accept_threshold, overview.thresholds)
+    yield from _who_answered(overview.history, encoding)
+    yield "new wordings", _new_wordings(overview)
+    if overview.accept_threshold is not None:
+        yield "sure enough", _sure_enough(overview.accept_threshold, overview.thresholds)
     for pair in overview.borrowing[:MOST_PAIRS]:
         yield "learnt elsewhere", _borrowing(pair)
+
+
+def _questions(overview: Overview) -> str:
+    asked = f"{overview.journalled:,} asked" if overview.journalled else "none asked yet"
+    imported = f" and {overview.imported:,} imported" if overview.imported else ""
+    if overview.is_learning:
+        return f"{asked}{imported}; {overview.trained:,} learnt, {overview.pending:,} being learnt"
+    if overview.pending:
+        learns = "the next question or `shammah learn` does it"
+        return f"{asked}{imported}; {overview.trained:,} learnt, {overview.pending:,} not yet: {learns}"
+    return f"{asked}{imported}{', all learnt' if overview.seen else ''}"
+
+
+def _who_answered(history: History, encoding: str) -> Iterator[tuple[str, str]]:
+    """Yield how many questions were answered here, and for how many Claude gave a whole answer; nothing of none."""
+    if not history.blocks:
+        return
+    everything, latest = totals(history.blocks), totals(history.blocks[-2:])
+    checks = everything.calls + everything.local - everything.queries  # a local answer that bought a call was audited
+    here = f"{everything.local:,} of {counted(everything.queries, 'question')}"
+    called = f"for {everything.calls:,} of {counted(everything.queries, 'question')}"
+    if everything.local and latest.queries < everything.queries:
+        here += f", {latest.local / latest.queries:.0%} of the latest {latest.queries}"
+    if checks > 0:
+        called += f", {checks:,} of them only to check a local answer"
+    yield "answered here", here
+    yield "Claude called", called
+    if len(history.blocks) > 1 and can_show(BARS, encoding):
+        each = f"each bar is {counted(history.block, 'question')}"
+        yield "  here", f"{sparkline(block.local / block.queries for block in history.blocks)}  {each}"
+        yield "  called", f"{sparkline(block.calls / block.queries for block in history.blocks)}"
 
 
 def _borrowing(pair: Borrowing) -> str:
@@ -61,79 +99,73 @@ def _borrowing(pair: Borrowing) -> str:
     if pair.threshold is not None:
         return f"{learnt_in}, for {asked}: p_accept above {score(pair.threshold)}"
     if pair.measured < pair.to_measure:
-        return f"{learnt_in}, for {asked}: {pair.measured} of {pair.to_measure} measured"
-    return f"{learnt_in}, for {asked}: {pair.measured} measured, and no score is enough yet"
+        return f"{learnt_in}, for {asked}: {pair.measured} of {pair.to_measure} compared with Claude's answers"
+    return f"{learnt_in}, for {asked}: {pair.measured} compared with Claude's answers, and no score is enough yet"
 
 
-def _memory(overview: Overview) -> str:
-    """Say what is missing before memory answers new wordings, or what it does."""
+def _new_wordings(overview: Overview) -> str:
+    """Say what is missing before questions in new words are answered by the score of a draft alone."""
     lacking = overview.lacking
-    measured = f"{lacking.measured} of {lacking.to_measure} measured"
-    if lacking.questions:
-        to_go = f"{lacking.questions} more question{'s' * (lacking.questions > 1)} before memory answers"
-        return f"{to_go}; {measured}" if lacking.to_measure else to_go
-    is_measuring = lacking.measured < lacking.to_measure
-    if is_measuring and not overview.served_local:
-        return f"{measured} before memory answers: each question that goes to Claude may measure one"
-    if is_measuring:
-        return f"{overview.served_local} answers so far; {measured} before a score alone is enough"
-    if not overview.served_local:
-        return "no past answer has been sure enough yet"
-    last = overview.history.blocks[-2:]
-    recent = sum(block.local for block in last) / max(1, sum(block.queries for block in last))
-    return f"answers: {overview.served_local} served, {recent:.0%} of the latest questions"
+    needed = [counted(lacking.questions, "more question")] if lacking.questions else []
+    if (comparisons := lacking.to_measure - lacking.measured) > 0:
+        so_far = f"{lacking.measured} of {lacking.to_measure} so far"
+        needed.append(f"{counted(comparisons, 'more comparison')} with Claude's answers ({so_far})")
+    sooner = f"; {SOONER}" if lacking.to_measure else ""
+    if needed:
+        return f"answered here after {' and '.join(needed)}{sooner}"
+    by_score = {source: found for source, found in overview.thresholds.items() if source != "repeat"}
+    if by_score and not any(found is not None for found in by_score.values()):
+        return f"no draft of such a question was sure enough so far{sooner}"
+    return "answered here if a draft is sure enough"
 
 
 def _promise(overview: Overview) -> Iterator[tuple[str, str]]:
     """Yield what is known of bad answers, and of those who decide."""
-    yield "bad local answers", _bad_rate(overview)
+    yield "bad local answers", bad_answers(overview)
     yield "allowed", _allowed(overview)
-    yield "audits", f"{overview.bad_rate.audits} made, {overview.audits_missed} still due"
+    yield "audits", _audits(overview)
     yield "Claude's own spread", _spread(overview)
     yield "judge", _judge(overview.judge)
-    accuracy = f"Router {_share(overview.router_accuracy)}, Validator {_share(overview.validator_accuracy)}"
-    yield "right decisions", accuracy
-
-
-def _bad_rate(overview: Overview) -> str:
-    """Say how many local answers were bad, if that can be said: an interval up to 74 % tells nobody anything."""
-    rate, served = overview.bad_rate, overview.served_local
-    if rate.estimate is None or rate.low is None or rate.high is None:
-        return "- (nothing served yet)"
-    if overview.audits_missed:
-        due = "1 audit is" if overview.audits_missed == 1 else f"{overview.audits_missed} audits are"
-        return f"not known while {due} due: until then it counts as bad, for itself and for those it stands for"
-    if rate.high > TELLING:
-        return f"too early to tell: {rate.audits} of {served} local answers were audited"
-    interval = f"{rate.low:.1%} to {rate.high:.1%} of {served} served (95 % interval, valid whenever you look)"
-    return f"about {rate.estimate:.1%}; {interval}"
+    yield "right decisions", _accuracy(overview.router_accuracy, overview.validator_accuracy)
 
 
 def _allowed(overview: Overview) -> str:
     if overview.max_bad_rate is None:
-        return "any number: this preset promises nothing"
-    state = "no audit is due" if overview.covered else "an audit is due, so answers are not covered until it is made"
-    return f"{overview.max_bad_rate:.1%} in the long run, and {overview.slack:.0f} answers beyond that; {state}"
+        return "any number: nothing is promised with these settings"
+    return f"{overview.max_bad_rate:.1%} of them in the long run, and up to {overview.slack:.0f} more outside the proof"
+
+
+def _audits(overview: Overview) -> str:
+    """Say how often Claude checked a local answer at random, and what could not be checked."""
+    made = f"{overview.bad_rate.audits:,} made: local answers that Claude checked, drawn at random"
+    if not overview.audits_missed:
+        return f"{made}; none due"
+    if overview.covered:
+        gone = "1 was" if overview.audits_missed == 1 else f"{overview.audits_missed} were"
+        return f"{made}; {gone} given up after a day, which counts as bad"
+    due = "1 is due, so answers are not covered until it is made"
+    if overview.audits_missed > 1:
+        due = f"{overview.audits_missed} are due, so answers are not covered until they are made"
+    return f"{made}; {due}: by the next question that goes to Claude"
 
 
 def _money(overview: Overview) -> Iterator[tuple[str, str]]:
     """Yield what was spent and saved; a recorded stream cost nothing, and says what it would have cost."""
     spent, sums = in_dollars(overview.spent_usd), overview.money
     others = overview.unpriced_calls - sums.own_account_calls
-    without = [f"{others} unpriced calls"] * bool(others)
-    without += [f"{sums.own_account_calls} on clients' own accounts"] * bool(sums.own_account_calls)
+    without = [counted(others, "unpriced call")] * bool(others)
+    without += [f"{counted(sums.own_account_calls, 'call')} on clients' own accounts"] * bool(sums.own_account_calls)
     unknown = f"; without {' and '.join(without)}" if without else ""
     if sums.recorded:
         yield "would have cost", f"{spent} by list prices; a recorded stream costs nothing{unknown}"
     else:
-        passed_on = f", {sums.passed_on} requests passed on among it" if sums.passed_on else ""
+        passed_on = f", {counted(sums.passed_on, 'request')} passed on among it" if sums.passed_on else ""
         yield "spent", f"{spent}, {in_dollars(sums.this_month_usd)} this month{passed_on}{unknown}"
         yield from _by_month(sums.months)
     if sums.saved_calls:
         would = "would have saved" if sums.recorded else "saved"
         amount = "an unknown amount" if sums.saved_usd is None else f"about {in_dollars(sums.saved_usd)}"
-        answers = "1 answer" if sums.saved_calls == 1 else f"{sums.saved_calls:,} answers"
-        yield would, f"{amount}, by estimate: {answers} bought no call"
+        yield would, f"{amount}, by estimate: {counted(sums.saved_calls, 'answer')} bought no call"
     if sums.budget_usd is not None and not sums.recorded:
         state = "spent: Claude is not asked until next month" if sums.is_budget_spent else "not reached"
         yield "budget", f"{in_dollars(sums.budget_usd)} a month (UTC), {state}"
@@ -161,10 +193,8 @@ def _state(overview: Overview) -> str:
     return "sound: journal readable, models complete; `shammah doctor` checks every byte"
 
 
-def _threshold(accept_threshold: float | None, thresholds: Mapping[DraftSource, float | None]) -> str:
+def _sure_enough(accept_threshold: float, thresholds: Mapping[DraftSource, float | None]) -> str:
     """Return what p_accept must exceed: both the policy's threshold and the one of the source."""
-    if accept_threshold is None:
-        return NOT_BY_SCORE
     if not thresholds:
         return f"p_accept above {accept_threshold}"
     needed = {
@@ -173,28 +203,42 @@ def _threshold(accept_threshold: float | None, thresholds: Mapping[DraftSource, 
         else f"p_accept above {score(max(threshold, accept_threshold))}"
         for source, threshold in thresholds.items()
     }
-    return "; ".join(f"{source}: {needs}" for source, needs in needed.items())
+    return "; ".join(f"{KINDS.get(source, source)}: {needs}" for source, needs in needed.items())
+
+
+def _checkpoints(checkpoints: Sequence[int]) -> str:
+    if not checkpoints:
+        return "none yet; `shammah rollback` returns to one"
+    return f"after {', '.join(map(str, checkpoints))} questions; `shammah rollback` returns to one"
 
 
 def _spread(overview: Overview) -> str:
     if overview.spread is None:
-        return "- (no question was put to Claude twice)"
-    return f"{overview.spread:.1%} of {overview.repeats} questions put to Claude again got another answer"
+        return "not known: Claude has not answered a question twice yet"
+    return f"{overview.spread:.1%} of his answers to {counted(overview.repeats, 'repeated question')} were other ones"
 
 
 def _judge(judge: JudgeOverview) -> str:
     if not judge.verdicts and not judge.unreadable:
-        return "not asked yet"
-    compared = "none compared yet"
-    if judge.compared:  # what passed is compared only if an audit buys a reply as well
-        compared = f"{judge.wrong} of {judge.compared} compared were wrong, mostly on drafts it refused"
-    calls = "1 more call" if judge.unreadable == 1 else f"{judge.unreadable} more calls"
-    without = f" with {calls} that brought none" if judge.unreadable else ""
-    return f"{judge.verdicts} verdicts, {in_dollars(judge.spent_usd)}{without}; {compared}"
+        return "a cheap Claude model that checks drafts; not asked yet"
+    compared = "none compared with a whole answer yet"
+    if judge.compared:
+        compared = f"{judge.wrong} of {judge.compared} that a whole answer of Claude's stood beside were wrong"
+    without = f" with {counted(judge.unreadable, 'more call')} that brought none" if judge.unreadable else ""
+    return f"{counted(judge.verdicts, 'verdict')}, {in_dollars(judge.spent_usd)}{without}; {compared}"
+
+
+def _accuracy(router: float | None, validator: float | None) -> str:
+    if router is None and validator is None:
+        return "none measured yet"
+    return (
+        f"Router, whether to try here: {_share(router)}; Validator, whether a draft is good: {_share(validator)}"
+        " (before the judge; a good draft held back counts as wrong)"
+    )
 
 
 def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
+    return "not measured yet" if share is None else f"{share:.0%}"
 
 
 def sparkline(shares: Iterable[float]) -> str:

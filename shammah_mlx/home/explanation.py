@@ -6,7 +6,7 @@ The structs are what `--json` prints; the fields that are renamed have the names
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -17,6 +17,7 @@ from shammah_mlx.events import (
     OTHER_ANSWER,
     ClaudeOnly,
     DraftSource,
+    Feedback,
     ForcedSource,
     Interaction,
     Outcome,
@@ -100,6 +101,16 @@ class Explanation(
     unhelpful: int | None = None  # the question whose answer did not help, for which Claude was asked
 
 
+class _Known(NamedTuple):
+    """What the home knows of an interaction beside its own record."""
+
+    questions: Mapping[int, str]  # of those that the interaction names, by number
+    dates: Mapping[int, str | None]
+    models: Mapping[int, str | None]  # that were asked for the answers that drafts were borrowed from
+    learnt: str
+    said: Feedback | None  # what the user said last of its answer
+
+
 def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:
     """Return the text of a question, the last one if there is no `number`, and how its answer came about.
 
@@ -116,17 +127,31 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
             raise BadInputError("nothing was asked yet", "ask something first")
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
-        questions = journal.questions(near.number for near in interaction.decision_context.nearest)
-        dates = {number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()}
-        models = _other_models(interaction, journal)
-        learnt, said = _learnt(interaction, journal, home, config), journal.feedback.about(interaction.request.number)
-    explanation = Explanation(
-        query_id=interaction.request.number,
+        known = _read_known(interaction, journal, home, config)
+    return interaction.request.query.text, _explanation(interaction, known, config)
+
+
+def _read_known(interaction: Interaction, journal: Journal, home: Path, config: Config) -> _Known:
+    """Read what the home knows of an interaction beside its own record."""
+    return _Known(
+        questions=journal.questions(near.number for near in interaction.decision_context.nearest),
+        dates={number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()},
+        models=_other_models(interaction, journal),
+        learnt=_learnt(interaction, journal, home, config),
+        said=journal.feedback.about(interaction.request.number),
+    )
+
+
+def _explanation(interaction: Interaction, known: _Known, config: Config) -> Explanation:
+    """Put the explanation together; read nothing."""
+    request, said = interaction.request, known.said
+    return Explanation(
+        query_id=request.number,
         source=interaction.source,
         outcome=interaction.outcome,
-        forced_source=interaction.request.forced_source,
+        forced_source=request.forced_source,
         nearest=tuple(
-            Neighbour(near.number, near.similarity, questions.get(near.number), dates.get(near.number))
+            Neighbour(near.number, near.similarity, known.questions.get(near.number), known.dates.get(near.number))
             for near in interaction.decision_context.nearest
         ),
         p_locals=interaction.route.p_locals,
@@ -134,33 +159,27 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         features=interaction.decision_context.features,
         drafts=tuple(
             _explained(
-                interaction,
-                scored,
-                config,
-                dates,
-                models,
-                stood=place == 0 and interaction.audit_probability is not None,
+                interaction, scored, known, config, stood=place == 0 and interaction.audit_probability is not None
             )
             for place, scored in enumerate(interaction.drafts)
         ),
         accepted=interaction.accepted,
         audit_probability=interaction.audit_probability,
-        audit_draw=interaction.request.audit_draw,
+        audit_draw=request.audit_draw,
         audit=interaction.audit,
         covered=interaction.covered,
-        learnt=learnt,
-        claude_only=interaction.request.claude_only or None,
-        files=tuple(attached.name for attached in interaction.request.query.attachments or ()),
+        learnt=known.learnt,
+        claude_only=request.claude_only or None,
+        files=tuple(attached.name for attached in request.query.attachments or ()),
         versions=interaction.decision_context.versions,
-        at=iso_date(interaction.request.query.at),
-        imported_from=interaction.request.imported_from or None,
+        at=iso_date(request.query.at),
+        imported_from=request.imported_from or None,
         feedback=None if said is None else said.word,
         own_answer=said is not None and said.answer is not UNSET,
-        unhelpful=interaction.request.unhelpful or None,
-        conversation=interaction.request.conversation,
-        alone=interaction.request.alone is True,
+        unhelpful=request.unhelpful or None,
+        conversation=request.conversation,
+        alone=request.alone is True,
     )
-    return interaction.request.query.text, explanation
 
 
 def _learnt(interaction: Interaction, journal: Journal, home: Path, config: Config) -> str:
@@ -216,9 +235,8 @@ def _other_models(interaction: Interaction, journal: Journal) -> dict[int, str |
 def _explained(
     interaction: Interaction,
     scored: ScoredDraft,
+    known: _Known,
     config: Config,
-    dates: Mapping[int, str | None],
-    models: Mapping[int, str | None],
     *,
     stood: bool,
 ) -> ExplainedDraft:
@@ -238,6 +256,6 @@ def _explained(
         minimum=policy.required_p_accept(scored, interaction.request, by_score),
         other_answer=scored.draft.features.get(OTHER_ANSWER, 0.0),
         max_other_answer=config.policy.max_other_answer,
-        from_at=dates.get(scored.draft.entry or 0),
-        from_model=models.get(scored.draft.entry or 0),
+        from_at=known.dates.get(scored.draft.entry or 0),
+        from_model=known.models.get(scored.draft.entry or 0),
     )

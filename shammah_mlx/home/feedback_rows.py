@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Feedback
+from shammah_mlx.home.stored import decoded
 
 
 class FeedbackRows:
@@ -74,10 +74,4 @@ class FeedbackRows:
         Raises:
             BadStateError: it is damaged.
         """
-        try:
-            return msgspec.json.decode(record, type=Feedback)
-        except msgspec.DecodeError as error:
-            raise BadStateError(
-                f"{self._path}: what was said of an answer is damaged",
-                "restore the file from a backup, or use another --home",
-            ) from error
+        return decoded(record, Feedback, "what was said of an answer", self._path)

@@ -24,6 +24,7 @@ from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.rollbacks import Rollbacks
 from shammah_mlx.home.schema import open_database
 from shammah_mlx.home.search_index import SearchIndex
+from shammah_mlx.home.stored import RESTORE, decoded
 
 _ASKED_HERE = "FROM ledger WHERE asked AND NOT set_aside"  # the ledger is narrow: finding rows there reads no JSON
 _OPEN_AUDITS = """
@@ -293,13 +294,7 @@ class Journal:
         return (self.feedback.decoded(record) if said else self._decoded(n, record) for n, record, said in rows)
 
     def _decoded(self, number: int, record: str) -> Interaction:
-        try:
-            return msgspec.json.decode(record, type=Interaction)
-        except msgspec.DecodeError as error:
-            raise BadStateError(
-                f"{self._path}: interaction {number} is damaged",
-                "restore the file from a backup, or use another --home",
-            ) from error
+        return decoded(record, Interaction, f"interaction {number}", self._path)
 
     def read(self, number: int) -> Interaction:
         """Return one interaction, or the user's own answer with this number as one.
@@ -311,10 +306,7 @@ class Journal:
         if found is None and (said := self.feedback.find(number)) is not None and said.answer is not UNSET:
             return said.corrected(self.read(said.about))
         if found is None:
-            raise BadStateError(
-                f"{self._path} lacks interaction {number}",
-                "restore the file from a backup, or use another --home",
-            )
+            raise BadStateError(f"{self._path} lacks interaction {number}", RESTORE)
         return found
 
     def find(self, number: int) -> Interaction | None:

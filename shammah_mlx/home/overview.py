@@ -5,6 +5,7 @@ The structs are what `--json` prints; the fields that are renamed have the names
 
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,7 +30,7 @@ from shammah_mlx.home.progress import (
     required_scores,
 )
 from shammah_mlx.home.snapshots import Manifest, Snapshots
-from shammah_mlx.risk.accounts import JudgeRecord, summarise
+from shammah_mlx.risk.accounts import JournalSummary, JudgeRecord, summarise
 from shammah_mlx.risk.threshold import no_counts
 
 
@@ -92,6 +93,18 @@ class Overview(
     borrowing: list[Borrowing] = []  # one entry a pair of contexts, the one measured most first
 
 
+class _Stored(NamedTuple):
+    """What the home's files hold."""
+
+    manifest: Manifest | None  # of the current models
+    totals: Totals
+    accounts: JournalSummary
+    money: MoneyOverview
+    history: History
+    borrowing: list[Borrowing]
+    missing_files: list[str]  # of the models
+
+
 def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
     """Read how a home does; a home that does not exist has done nothing, and is not made.
 
@@ -101,22 +114,10 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         BadInputError: the path is not a folder.
         BadStateError: journal or models are damaged.
     """
-    snapshots, path = Snapshots(home, config.state), home / "journal.db"
-    budget = config.budget
-    spent, history = MoneyOverview(budget_usd=budget.month if budget.is_set else None), History()
-    borrowing: list[Borrowing] = []
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
-    if path.exists():
-        with closing(Journal(path)) as journal:
-            manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
-            totals = journal.totals(manifest.cursor if manifest else 0)
-            accounts = summarise(journal.after(0), config)
-            spent, history = read_money(journal, budget), read_history(journal, totals.journalled)
-            asked_here = manifest.tally.queries + totals.pending - totals.imported if manifest else 0
-            borrowing = read_borrowing(journal, config, manifest, asked_here) if manifest else []
-    else:
-        manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
+    stored = _read_stored(home, config)
+    manifest, totals, accounts = stored.manifest, stored.totals, stored.accounts
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
     low, high = accounts.served.interval or (None, None)
@@ -146,13 +147,36 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         repeats=accounts.spread.repeats,
         judge=_judge(accounts.judge),
         imported=totals.imported,
-        money=spent,
+        money=stored.money,
         lacking=lacking(config, manifest, seen),
-        history=history,
+        history=stored.history,
         service=is_served,
-        missing_files=snapshots.missing(manifest) if manifest else [],
-        borrowing=borrowing,
+        missing_files=stored.missing_files,
+        borrowing=stored.borrowing,
     )
+
+
+def _read_stored(home: Path, config: Config) -> _Stored:
+    """Read the journal, if there is one, and the manifest of the current models."""
+    snapshots, path = Snapshots(home, config.state), home / "journal.db"
+    if not path.exists():
+        nothing_spent = MoneyOverview(budget_usd=config.budget.month if config.budget.is_set else None)
+        manifest = snapshots.manifest(None)
+        missing = snapshots.missing(manifest) if manifest else []
+        return _Stored(manifest, Totals(), summarise([], config), nothing_spent, History(), [], missing)
+    with closing(Journal(path)) as journal:
+        manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
+        totals = journal.totals(manifest.cursor if manifest else 0)
+        asked_here = manifest.tally.queries + totals.pending - totals.imported if manifest else 0
+        return _Stored(
+            manifest,
+            totals,
+            summarise(journal.after(0), config),
+            read_money(journal, config.budget),
+            read_history(journal, totals.journalled),
+            read_borrowing(journal, config, manifest, asked_here) if manifest else [],
+            snapshots.missing(manifest) if manifest else [],
+        )
 
 
 def _judge(record: JudgeRecord) -> JudgeOverview:

@@ -36,6 +36,7 @@ from shammah_mlx.server.protocol import (
 from shammah_mlx.server.service import AwayError, Service
 from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import Credential
+from shammah_mlx.teacher.outages import NO_KEY, outage
 
 LINES = "application/x-ndjson"
 AUDITS_S = 5.0  # between two checks for late audits that can be made
@@ -43,6 +44,10 @@ AUDITS_S = 5.0  # between two checks for late audits that can be made
 
 class _DisconnectedError(Exception):
     """The client hung up."""
+
+
+class _NoKeyError(Exception):
+    """Claude is needed, and the service has no key; the command that asks may have one."""
 
 
 class LocalApi:
@@ -85,6 +90,17 @@ class LocalApi:
         else:
             ask = functools.partial(claude.ask, call.query, show if call.is_answer else None)
         return await asyncio.get_running_loop().run_in_executor(self._callers, ask)
+
+    async def _consult_for_command(self, claude: Claude, show: Show, call: Call) -> Reply | Verdict | Outage:
+        """Ask Claude or the judge for a command.
+
+        Raises:
+            _NoKeyError: there is no key here. What to do without Claude is for the command to say: it may have a key.
+        """
+        came = await self._consult(claude, show, call)
+        if isinstance(came, Outage) and came.kind == NO_KEY:
+            raise _NoKeyError
+        return came
 
     async def _ask(self, request: Request) -> Response:
         try:
@@ -151,7 +167,7 @@ class LocalApi:
             async with self._limits.slot() as has_slot:
                 if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
-                consult = functools.partial(self._consult, claude, show)
+                consult = functools.partial(self._consult_for_command, claude, show)
                 answered = await self._service.ask(make, consult, show, wanted.options, announce)
             if isinstance(answered, Interaction):
                 self._counters.count(answered, (answered.ms or 0.0) / 1000.0)
@@ -162,6 +178,8 @@ class LocalApi:
                 send(Unanswered(answered))
         except AwayError:
             send(Away())
+        except _NoKeyError:
+            send(Unanswered(outage(NO_KEY)))
         except ShammahError as error:
             send(Failed(error.message, error.hint, error.exit_code))
         except (OSError, sqlite3.Error) as error:

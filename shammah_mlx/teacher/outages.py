@@ -15,8 +15,9 @@ from shammah_mlx.teacher.identity import ITSELF, SOURCE
 
 BUDGET_SPENT = "budget_spent"  # the kind of outage that the user chose
 INTERRUPTED = "interrupted"  # the kind that is his wish
+NO_KEY = "no_key"  # the kind that another process may not have
 _OUTAGES = {
-    "no_key": (
+    NO_KEY: (
         "There is no Anthropic API key.",
         "get one at platform.claude.com, then run `shammah key set` or export ANTHROPIC_API_KEY=…",
     ),

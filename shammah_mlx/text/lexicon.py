@@ -25,7 +25,6 @@ FILLER = frozenset((
     "a", "an", "the", "is", "are", "was", "were", "be", "it", "its", "this", "that", "of", "to", "in", "and", "or",
     "by", "as", "at", "with", "for", "on", "you", "your",
 ))
-GIVEN = EMPTY | FILLER | frozenset(("because", "since", "why"))  # a short answer may leave them out
 LIGHT = EMPTY | FILLER | frozenset((  # replacing one of these by another is only wording
     "i", "we", "they", "them", "their", "he", "she", "his", "her", "our", "us", "my", "me", "one", "who", "whose",
     "what", "when", "while", "since", "because", "from", "into", "onto", "about", "around", "through", "such",

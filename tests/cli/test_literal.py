@@ -453,7 +453,7 @@ class TestStatusAndRollback:
 
     def test_the_status_table_names_the_important_things(self, shammah: Shammah) -> None:
         result = shammah("status").stdout
-        for word in ("literal", "queries seen", "nothing asked yet", "none yet"):
+        for word in ("literal", "none asked yet", "nothing asked yet", "none yet"):
             assert word in result
 
     def test_rollback_says_what_it_archived(self, shammah: Shammah, claude: Loopback, home: Path) -> None:

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from shammah_mlx.cli.charts import Chart, Series, line_chart, round_up, ticks
 from shammah_mlx.cli.page import page
-from shammah_mlx.cli.report import NOT_BY_SCORE, score
+from shammah_mlx.cli.report import score
 from shammah_mlx.cli.standing import sparkline, status_table
 from shammah_mlx.events import Draft, Interaction, Query, Reply, Request, Route, ScoredDraft
-from shammah_mlx.home.curves import Curves, read_curves
+from shammah_mlx.home.curves import BadPoint, Curves, read_curves
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block, Money
 from shammah_mlx.home.overview import BadRate, JudgeOverview, Overview, read_overview
@@ -43,30 +43,57 @@ def shown(overview: Overview, encoding: str = "utf-8", **changed: object) -> str
 
 def test_a_beginner_reads_what_is_missing(empty: Overview) -> None:
     young = shown(empty, seen=13, lacking=Lacking(37, 12, 60))
-    assert "memory 37 more questions before memory answers; 12 of 60 measured" in young
-    assert "memory 1 more question before memory answers;" in shown(empty, lacking=Lacking(1, 12, 60))
-    assert "memory 12 of 60 measured before memory answers" in shown(empty, lacking=Lacking(0, 12, 60))
-    assert "memory 1 more question before memory answers\n" in shown(empty, lacking=Lacking(1, 0, 0))
+    assert "new wordings answered here after 37 more questions and 48 more comparisons with Claude's answers" in young
+    assert "(12 of 60 so far); a repeat, or what Claude checked, may be sooner" in young
+    assert "after 1 more question and 1 more comparison with" in shown(empty, lacking=Lacking(1, 59, 60))
+    assert "new wordings answered here after 48 more comparisons" in shown(empty, lacking=Lacking(0, 12, 60))
+    assert "new wordings answered here after 1 more question\n" in shown(empty, lacking=Lacking(1, 0, 0))
+    unsure = shown(empty, lacking=Lacking(0, 80, 60), thresholds={"repeat": 0.9, "recall": None})
+    assert "new wordings no draft of such a question was sure enough so far; a repeat" in unsure
+    sure = shown(empty, lacking=Lacking(0, 80, 60), thresholds={"repeat": 0.9, "recall": 0.8})
+    assert "new wordings answered here if a draft is sure enough\n" in sure
 
 
 def test_an_empty_home_says_by_the_settings_what_is_missing(empty: Overview) -> None:
     assert empty.lacking == Lacking(50, 0, 60)
-    assert f"local threshold {NOT_BY_SCORE}" in shown(empty)
-    assert "nothing asked yet" in shown(empty)
+    found = shown(empty)
+    assert "nothing asked yet" in found
+    assert "questions none asked yet\n" in found
+    assert "sure enough" not in found
+
+
+def test_what_was_imported_is_not_counted_as_asked(empty: Overview) -> None:
+    young = shown(empty, seen=31, journalled=28, trained=31, imported=3)
+    assert "questions 28 asked and 3 imported, all learnt" in young
+    behind = shown(empty, seen=31, journalled=28, trained=29, pending=2, imported=3)
+    assert "questions 28 asked and 3 imported; 29 learnt, 2 not yet: the next question or `shammah learn`" in behind
+
+
+def test_an_audit_explains_why_claude_was_called_for_what_was_answered_here(empty: Overview) -> None:
+    found = shown(empty, history=History(10, [Block(9, 9, 1)]))
+    assert "answered here 1 of 9 questions\n" in found
+    assert "Claude called for 9 of 9 questions, 1 of them only to check a local answer" in found
+    assert "for 1 of 1 question\n" in shown(empty, history=History(10, [Block(1, 1, 0)]))
 
 
 @pytest.mark.parametrize(
-    ("rate", "expected"),
+    ("rate", "served", "expected"),
     [
-        (BadRate(0.0, 0.0, 0.74, 2), "too early to tell: 2 of 31 local answers were audited"),
-        (BadRate(0.021, 0.004, 0.06, 40), "about 2.1%; 0.4% to 6.0% of 31 served"),
-        (BadRate(None, None, None, 0), "- (nothing served yet)"),
+        (BadRate(0.0, 0.0, 0.74, 2), 31, "too early to tell: 2 audits for 31 local answers"),
+        (BadRate(0.0, 0.0, 1.0, 1), 1, "too early to tell: 1 audit for 1 local answer"),
+        (BadRate(0.021, 0.004, 0.06, 40), 31, "about 2.1%; 0.4% to 6.0% of 31 served"),
+        (BadRate(0.0, 0.0, 0.0, 1), 1, "none of 1: each was audited"),
+        (BadRate(0.25, 0.25, 0.25, 4), 4, "1 of 4: each was audited"),
+        (BadRate(None, None, None, 0), 0, "none: nothing was answered here yet"),
     ],
 )
-def test_an_interval_is_shown_only_where_it_says_something(empty: Overview, rate: BadRate, expected: str) -> None:
-    found = shown(empty, bad_rate=rate, served_local=31)
+def test_an_interval_is_shown_only_where_it_says_something(
+    empty: Overview, rate: BadRate, served: int, expected: str
+) -> None:
+    found = shown(empty, bad_rate=rate, served_local=served)
     assert f"bad local answers {expected}" in found
     assert "74" not in found
+    assert "0.0% to 0.0%" not in found
     assert not re.search(r"; covered", found)
 
 
@@ -75,12 +102,43 @@ def test_a_missed_audit_is_named_in_place_of_an_estimate_that_it_distorts(empty:
     found = shown(empty, bad_rate=rate, served_local=31, audits_missed=1, covered=False)
     assert "bad local answers not known while 1 audit is due: until then it counts as bad" in found
     assert "34.3" not in found
-    assert "answers are not covered until it is made" in found
+    assert "1 is due, so answers are not covered until it is made" in found
+
+
+def test_an_audit_that_was_given_up_is_not_called_due(empty: Overview) -> None:
+    """It counts as bad for good, so the estimate with it stands."""
+    rate = BadRate(0.05, 0.01, 0.2, 40)
+    found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, covered=True)
+    assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
+    assert "1 was given up after a day, which counts as bad" in found
+    assert "due" not in found
+
+
+@pytest.mark.parametrize(("runs", "expected"), [(False, "does not run: an answer from memory takes"), (True, "runs")])
+def test_a_home_without_a_service_says_what_that_costs(empty: Overview, runs: bool, expected: str) -> None:
+    found = shown(empty, service=runs)
+    assert f"service {expected}" in found
+    assert ("`shammah service install`" in found) is not runs
+
+
+def test_no_line_counts_one_thing_as_many(empty: Overview) -> None:
+    found = shown(
+        empty,
+        spent_usd=0.1,
+        unpriced_calls=2,
+        spread=0.0,
+        repeats=1,
+        judge=JudgeOverview(1, 1, 0, 0.001, 1),
+        bad_rate=BadRate(0.0, 0.0, 1.0, 1),
+        served_local=1,
+        money=MoneyOverview(saved_usd=0.1, saved_calls=1, passed_on=1, own_account_calls=1),
+    )
+    assert not re.search(r"\b1 \w+s\b(?! made)", re.sub(r"1 (is|was)\b", "", found)), found
 
 
 def test_no_threshold_is_shown_as_1(empty: Overview) -> None:
     found = shown(empty, accept_threshold=0.5, thresholds={"repeat": 0.99996, "recall": None})
-    assert "repeat: p_accept above 0.999960; recall: no score is enough yet" in found
+    assert "repeat: p_accept above 0.999960; recall (from a similar question): no score is enough yet" in found
     assert "1.000" not in found
     assert [score(value) for value in (0.5, 0.9994, 0.99996)] == ["0.500", "0.999", "0.999960"]
 
@@ -93,9 +151,11 @@ def test_a_recorded_stream_is_not_said_to_have_cost_money(empty: Overview) -> No
 
 
 def test_a_paid_call_without_a_verdict_is_counted(empty: Overview) -> None:
-    assert "judge not asked yet" in shown(empty)
+    assert "judge a cheap Claude model that checks drafts; not asked yet" in shown(empty)
     found = shown(empty, judge=JudgeOverview(0, 0, 0, 0.0012, 1))
-    assert "judge 0 verdicts, $0.0012 with 1 more call that brought none; none compared yet" in found
+    assert (
+        "judge 0 verdicts, $0.0012 with 1 more call that brought none; none compared with a whole answer yet" in found
+    )
 
 
 def test_money_is_listed_by_month_and_model_where_there_is_more_than_one(empty: Overview) -> None:
@@ -122,8 +182,8 @@ def test_what_is_missing_of_the_models_is_named(empty: Overview) -> None:
 
 def test_the_history_is_drawn_where_the_terminal_can_show_it(empty: Overview) -> None:
     history = History(50, [Block(50, 50, 0), Block(50, 25, 26)])
-    assert "answered here ▁▅ of each 50 questions" in shown(empty, history=history)
-    assert "answered here" not in shown(empty, "ascii", history=history)
+    assert "here ▁▅ each bar is 50 questions" in shown(empty, history=history)
+    assert "each bar" not in shown(empty, "ascii", history=history)
     assert sparkline([0.0, 1.0]) == "▁█"
 
 
@@ -183,6 +243,62 @@ def test_a_line_ends_where_its_last_value_is() -> None:
     drawn = line_chart(chart)
     assert 'd="M56.0 210.0L242.0 111.0L428.0 12.0"' in drawn  # what is above the axis is cut off
     assert "A &lt;b&gt;" in drawn
+
+
+@pytest.mark.parametrize("usd", [0.00003, 0.0022, 0.3, 12345.0])
+def test_the_labels_of_an_axis_are_not_cut_off(empty: Overview, usd: float) -> None:
+    """On a phone letters have 16 units and a digit is about 0.61 of that wide."""
+    months = [Money("2026-11", "m", 1, 0, 0, usd, 0, 0, 0, None)]
+    overview = msgspec.structs.replace(empty, money=MoneyOverview(months=months))
+    (chart,) = _Page(page(overview, Curves(1, [], [], [], {}, {}), CONFIG, 0.0)).charts
+    labels = [text for text in chart.iter("text") if text.get("text-anchor") == "end" and (text.text or "")[0] == "$"]
+    assert len(labels) > 2
+    for label in labels:
+        assert float(label.get("x", 0)) >= 9.76 * len(label.text or ""), label.text
+        assert "e" not in (label.text or "")
+
+
+def test_bad_answers_are_drawn_once_their_interval_says_something(empty: Overview) -> None:
+    def drawn(last: BadPoint, audits: int) -> list[str]:
+        rate = BadRate(last.estimate, last.low, last.high, audits)
+        overview = msgspec.structs.replace(empty, bad_rate=rate, served_local=40)
+        curves = Curves(10, [Block(10, 5, 5)] * 8, [last], [], {}, {})
+        text = page(overview, curves, CONFIG, 0.0)
+        assert "0.0% to 100.0%" not in text
+        return [text, *(chart[0].text or "" for chart in _Page(text).charts)]
+
+    name = "Bad answers among those served here"
+    early = drawn(BadPoint(80, 0.0, 0.0, 1.0), 1)
+    assert name not in early
+    assert "So far: too early to tell: 1 audit for 40 local answers." in early[0]
+    later = drawn(BadPoint(80, 0.01, 0.0, 0.1), 30)
+    assert name in later
+    assert "So far: about 1.0%; 0.0% to 10.0% of 40 served" in later[0]
+
+
+def test_every_figure_says_what_is_good(empty: Overview) -> None:
+    curves = Curves(10, [Block(10, 5, 5)], [], [(10, 0.4)], {"router": [(10, 0.3)]}, {"router": [(10, 0.001)]})
+    says = re.findall(r"<figcaption>(.*?)</figcaption>", page(empty, curves, CONFIG, 0.0))
+    assert len(says) == 6
+    good = ("lower is better", "good is below what is allowed", "Spent and saved", "Lower is better", "lower is better")
+    for caption, expected in zip(says, (*good, "no height is better"), strict=True):
+        assert expected in caption
+
+
+def test_the_numbers_on_top_count_what_was_imported_apart(empty: Overview) -> None:
+    overview = msgspec.structs.replace(
+        empty,
+        trained=31,
+        imported=3,
+        history=History(10, [Block(28, 27, 1)]),
+        bad_rate=BadRate(0.0, 0.0, 1.0, 1),
+        money=MoneyOverview(saved_usd=0.1, saved_calls=1),
+    )
+    text = page(overview, Curves(1, [], [], [], {}, {}), CONFIG, 0.0)
+    assert "<dd>28<small>and 3 imported; all learnt</small>" in text
+    assert "by estimate: 1 answer without a call" in text
+    assert "1 answers" not in text
+    assert "1 audits" not in text
 
 
 def test_ticks_and_ends_of_axes_are_round() -> None:

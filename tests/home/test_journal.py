@@ -158,3 +158,15 @@ def test_a_damaged_record_is_reported_with_file_and_number(journal: Journal, tmp
     db.close()
     with pytest.raises(BadStateError, match=r"journal\.db: interaction 1"):
         list(journal.after(0))
+
+
+def test_damaged_feedback_is_reported_with_the_file_and_the_way_out(journal: Journal, tmp_path: Path) -> None:
+    journal.write(numbered(1))
+    with journal.writing():
+        journal.feedback.insert(Feedback(2, 1, good=False, at=1e9))
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("UPDATE feedback SET record = replace(record, 'good', 'gold')")
+    db.close()
+    with pytest.raises(BadStateError, match=r"journal\.db: what was said of an answer is damaged") as raised:
+        list(journal.events_after(0))
+    assert "backup" in raised.value.hint

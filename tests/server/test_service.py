@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from shammah_mlx.cli.main import main
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.models.weights import Weights
@@ -29,6 +30,7 @@ from shammah_mlx.server.service import Service
 from tests.command import run
 from tests.loopback import Loopback, fail, reply, stall
 from tests.served import BOLD, WITHIN_S, Served
+from tests.terminal import Terminal
 
 TAUGHT = [f"how do I {verb} a {thing}" for verb in ("boil", "paint", "sell") for thing in ("egg", "car")]
 
@@ -277,6 +279,43 @@ def test_ask_calls_claude_itself_if_the_service_has_no_key(home: Path, claude: L
     with Served(home, {"ANTHROPIC_API_KEY": ""}) as served:
         assert not served.health()["key"]
         assert ask("what is a monad?").stdout == "You asked: what is a monad?\n"
+
+
+def ask_in_person(text: str) -> str:
+    """Ask at a terminal, in this process; return what was shown."""
+    with Terminal(columns=200) as terminal:
+        main(["ask", "--wait", text], standalone_mode=False)
+    return terminal.shown
+
+
+def teach() -> None:
+    for text in TAUGHT:
+        assert run("ask", "--claude", text).exit_code == 0
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_service_without_a_key_leaves_it_to_the_command_what_becomes_of_what_is_asked_again(
+    home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    teach()
+    if not has_key:
+        monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with Served(home, {"ANTHROPIC_API_KEY": ""}):
+        assert json.loads(run("ask", "--json", TAUGHT[0]).stdout)["source"] == "repeat"
+        before = len(claude.requests)
+        shown = ask_in_person(TAUGHT[0])
+    assert len(claude.requests) == before + has_key
+    assert f"You asked: {TAUGHT[0]}" in shown
+    assert ("this is the answer you had before. There is no Anthropic API key." in shown) is not has_key
+
+
+def test_an_audit_is_made_although_the_service_has_no_key(home: Path, claude: Loopback) -> None:
+    (home / "config.toml").write_text(BOLD.replace("audits = []", "audits = [[0, 1.0]]"))
+    teach()
+    with Served(home, {"ANTHROPIC_API_KEY": ""}):
+        done = run("ask", "--json", TAUGHT[0])
+    answer = json.loads(done.stdout)
+    assert (done.exit_code, answer["source"], answer["called_claude"]) == (0, "repeat", True)
 
 
 def test_the_service_ends_when_its_home_is_deleted_and_leaves_the_next_service_alone(
