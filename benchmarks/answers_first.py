@@ -1,9 +1,10 @@
-"""Measure how long a recalled answer has to wait while the decoder learns.
+"""Measure how long a recalled answer waits while the decoder learns, and whether asking slows the learning.
 
-    python -m benchmarks.answers_first [--asked 60]
+    python -m benchmarks.answers_first [--asked 60] [--backlog 30]
 
-The service has the real decoder and a backlog of replies to learn. A question with a known answer is asked again and
-again over its socket, at random moments. A server on loopback stands in for Claude.
+The service has the real decoder. A question with a known answer is asked again and again over its socket, at random
+moments: first with nothing to learn, then until a backlog of replies is learnt. Another backlog is learnt while nobody
+asks. A server on loopback stands in for Claude.
 """
 
 import argparse
@@ -11,6 +12,9 @@ import os
 import random
 import time
 from statistics import quantiles
+from typing import Any
+
+import httpx2
 
 from benchmarks.literal import machine
 from shammah_mlx.models.weights import weights_folder
@@ -18,7 +22,7 @@ from tests.loopback import Loopback, reply
 from tests.served import BOLD, Place, Served
 
 TAUGHT = [f"what is there to know about the {thing}" for thing in ("moon", "sun", "sea", "wind", "rain", "night")]
-BACKLOG = 30
+ANSWERS_PENDING = 2  # at most as many interactions that wait are answers given meanwhile, which are learnt last
 NEVER_TRIED = "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder never drafts
 LONGEST_PAUSE_S = 1.0  # between an answer and the next question
 
@@ -34,11 +38,49 @@ def spread(name: str, times: list[float]) -> str:
     return f"{name}: p50 {1e3 * cuts[9]:,.0f} ms, p95 {1e3 * cuts[18]:,.0f} ms, longest {1e3 * max(times):,.0f} ms"
 
 
+class Session:
+    """One service with a backlog to learn, and somebody who asks."""
+
+    def __init__(self, served: Served, own: httpx2.Client, backlog: int) -> None:
+        self._served, self._own, self._chance = served, own, random.Random(1)
+        self._backlog = backlog
+        self._new = 1000  # `max_tokens` of the next new question
+
+    def wait(self) -> float:
+        """Ask the known question at a random moment; return the seconds until its answer."""
+        time.sleep(self._chance.uniform(0.0, LONGEST_PAUSE_S))
+        since = time.perf_counter()
+        answer = self._own.post("/v1/messages", json=body(TAUGHT[0]))
+        seconds = time.perf_counter() - since
+        assert answer.headers["shammah-source"] in ("repeat", "recall")
+        return seconds
+
+    def learn(self, *, asking: bool) -> tuple[float, list[float]]:
+        """Have a backlog learnt; return how many of its replies a minute, and the seconds that each answer took."""
+        for _ in range(self._backlog):
+            self._new += 1
+            self._own.post("/v1/messages", json=body(f"{TAUGHT[0]}, part {self._new}", self._new))
+        times: list[float] = []
+        since, before = time.perf_counter(), self._pending
+        while (pending := self._pending) > ANSWERS_PENDING:
+            if asking:
+                times.append(self.wait())
+            else:
+                time.sleep(LONGEST_PAUSE_S / 4)
+        return 60.0 * (before - pending) / (time.perf_counter() - since), times
+
+    @property
+    def _pending(self) -> int:
+        health: Any = self._served.health()
+        return int(health["pending"])
+
+
 def main() -> None:
-    """Measure the waiting times and print them."""
+    """Measure waiting times and rates, and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--asked", type=int, default=60)
-    asked, chance = parser.parse_args().asked, random.Random(1)
+    parser.add_argument("--asked", type=int, default=60, help="questions with nothing to learn")
+    parser.add_argument("--backlog", type=int, default=30, help="replies to learn, twice")
+    arguments = parser.parse_args()
     environment = {"ANTHROPIC_API_KEY": "sk-loopback", "NO_PROXY": "*", "SHAMMAH_WEIGHTS": str(weights_folder())}
     with Loopback(default=reply(lambda text: f"It is well known about that: {text} " * 4)) as claude, Place() as home:
         bold = BOLD.replace('"recall"', '"recall+decoder"').replace("[[0, 0.0]]", "[[0, 1e-9]]", 1)
@@ -47,25 +89,15 @@ def main() -> None:
         with Served(home, environment) as served, served.own() as own:
             for text in TAUGHT:
                 own.post("/v1/messages", json=body(text))
-            while served.health()["pending"]:
-                time.sleep(LONGEST_PAUSE_S)
-            idle: list[float] = []
-            busy: list[float] = []
-            for times, backlog in ((idle, 0), (busy, BACKLOG)):
-                begun = time.perf_counter()
-                for number in range(backlog):
-                    own.post("/v1/messages", json=body(f"{TAUGHT[0]}, part {number}", 1000 + number))
-                while len(times) < asked and (not backlog or served.health()["pending"]):
-                    time.sleep(chance.uniform(0.0, LONGEST_PAUSE_S))
-                    since = time.perf_counter()
-                    answer = own.post("/v1/messages", json=body(TAUGHT[0]))
-                    times.append(time.perf_counter() - since)
-                    assert answer.headers["shammah-source"] in ("repeat", "recall")
-                pending = served.health()["pending"]
-            learnt = 60.0 * (BACKLOG + len(busy) - pending) / (time.perf_counter() - begun)
-    print(f"# {machine()}; {asked} questions, a backlog of {BACKLOG}")
-    print(spread("nothing to learn", idle))
-    print(spread("while it learns", busy), f"({learnt:.0f} replies learnt a minute)")
+            served.wait_until_learnt()
+            session = Session(served, own, arguments.backlog)
+            print(f"# {machine()}; a backlog of {arguments.backlog} replies, twice", flush=True)
+            idle = [session.wait() for _ in range(arguments.asked)]
+            print(spread(f"nothing to learn, {len(idle)} answers", idle), flush=True)
+            rate, busy = session.learn(asking=True)
+            print(spread(f"while it learns, {len(busy)} answers", busy), flush=True)
+            alone, _ = session.learn(asking=False)
+            print(f"replies learnt a minute: {rate:.1f} while answering, {alone:.1f} while nobody asks")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def write_model(gguf: Path, folder: Path) -> None:
     arrays, metadata = cast("tuple[dict[str, mx.array], dict[str, Any]]", mx.load(str(gguf), return_metadata=True))
     shape = make_config(metadata)
     heads = {"q": shape["num_attention_heads"], "k": shape["num_key_value_heads"]}
-    weights = {_renamed(name): _unpermuted(name, array, heads) for name, array in arrays.items()}
+    weights = {hub_name(name): _unpermuted(name, array, heads) for name, array in arrays.items()}
     with replacing(folder / "model.safetensors") as file:
         mx.save_safetensors(file, weights, {"format": "mlx"})
     for name, written in (
@@ -106,7 +106,8 @@ def make_tokenizer_config(metadata: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _renamed(name: str) -> str:
+def hub_name(name: str) -> str:
+    """Return how transformers and mlx-lm name an array that llama.cpp calls `name`."""
     for pattern, ours in _NAMES:
         name = re.sub(pattern, ours, name)
     return name
