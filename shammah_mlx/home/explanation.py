@@ -97,6 +97,7 @@ class Explanation(
     imported_from: str | None = None  # the kind of record that it came from; None: it was asked here
     feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
     own_answer: bool = False  # whether the user gave another one in its place
+    other_host: int | None = None  # the same question, answered by another host than was asked: that is not given here
     unhelpful: int | None = None  # the question whose answer did not help, for which Claude was asked
 
 
@@ -119,6 +120,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         questions = journal.questions(near.number for near in interaction.decision_context.nearest)
         dates = {number: iso_date(at) for number, at in journal.dates(_mentioned(interaction)).items()}
         models = _other_models(interaction, journal)
+        other_host = journal.other_hosts.knows(interaction.request.query) if interaction.source == "claude" else None
         learnt, said = _learnt(interaction, journal, home, config), journal.feedback.about(interaction.request.number)
     explanation = Explanation(
         query_id=interaction.request.number,
@@ -156,6 +158,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         imported_from=interaction.request.imported_from or None,
         feedback=None if said is None else said.word,
         own_answer=said is not None and said.answer is not UNSET,
+        other_host=other_host,
         unhelpful=interaction.request.unhelpful or None,
         conversation=interaction.request.conversation,
         alone=interaction.request.alone is True,

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import COMPLETE, Event, Feedback, Interaction, Query, Reply, Request, Route
@@ -21,11 +21,12 @@ from shammah_mlx.framework import policy, screening
 from shammah_mlx.framework.claude_only import why_claude_only
 from shammah_mlx.home.conversations import with_latest_turns
 from shammah_mlx.home.journal import Journal
-from shammah_mlx.teacher.identity import bare_name, is_claude, is_model
+from shammah_mlx.teacher.identity import bare_name, is_claude, is_model, origin
 from shammah_mlx.transcripts.found import CUT, UNANSWERED, UNREADABLE, Found, Skipped
 from shammah_mlx.transcripts.kinds import Kind
 
 OTHER_MODEL = "another model than Claude answered"
+OTHER_HOST = "another host than Anthropic's answered (--base-url says which)"
 LONG = "the question with its earlier turns is longer than max_query_bytes"
 SECRET = "it looks like it holds a secret"
 PRIVATE = "the settings in [privacy] do not let it be stored"
@@ -40,7 +41,7 @@ class Sifted(msgspec.Struct, frozen=True):
 
     interactions: list[Interaction]  # in the order of their dates
     found: dict[Kind, int]  # questions of each kind of record
-    models: dict[str, int]  # of `interactions`
+    models: dict[str, int]  # of `interactions`: for questions to each model so many count
     skipped: dict[str, int]  # questions left out, by reason
 
     @property
@@ -68,11 +69,13 @@ def sift(
     now: float,
     unnamed_model: str | None = None,
     advance: Callable[[], None] = lambda: None,
+    base_url: str = "",
 ) -> Sifted:
     """Choose what of a record this home should import; write nothing, not even a new home.
 
     `now` is the date of answers without one, Unix time, `unnamed_model` the model of those that name none, by default
-    the one that is asked here. `advance` is called for each question.
+    the one that is asked here. `advance` is called for each question. `base_url` is where all of this was answered;
+    without it that was Anthropic: what another host answered is never given as Claude's, nor the other way round.
 
     Raises:
         BadInputError: the record cannot be read.
@@ -87,7 +90,7 @@ def sift(
         if isinstance(item, Skipped):
             skipped[item.reason] += 1
             continue
-        query = _query(item, config, now, unnamed_model or config.teacher.model)
+        query = _query(item, config, now, unnamed_model or config.teacher.model, origin(base_url))
         if (reason := _why_not(item, query, unnamed_model or config.teacher.model, config)) is not None:
             skipped[reason] += 1
         else:
@@ -122,7 +125,7 @@ def _has_come(interaction: Interaction, meanwhile: _Known) -> bool:
     return not is_newer or (question, interaction.answer) in meanwhile.answers  # without a date it seems newer
 
 
-def _query(item: Found, config: Config, now: float, unnamed_model: str) -> Query:
+def _query(item: Found, config: Config, now: float, unnamed_model: str, host: int | UnsetType) -> Query:
     """Return the query that would be asked here for this."""
     named = item.model
     asked = unnamed_model if named is None else config.teacher.model
@@ -135,6 +138,7 @@ def _query(item: Found, config: Config, now: float, unnamed_model: str) -> Query
         at=now if item.at is None else item.at,
         stop_sequences=item.stop_sequences,
         scope=UNSET if item.scope is None else item.scope,
+        origin=host,
     )
     return with_latest_turns(query, config)
 
@@ -148,6 +152,8 @@ def _why_not(item: Found, query: Query, unnamed_model: str, config: Config) -> s
         return UNANSWERED
     if not is_claude(item.model or unnamed_model):
         return OTHER_MODEL
+    if item.other_host and query.origin is UNSET:
+        return OTHER_HOST
     if item.stop_reason is not None and item.stop_reason not in COMPLETE:
         return CUT
     if why_claude_only(query, config.max_query_bytes) is not None:

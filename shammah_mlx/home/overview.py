@@ -31,6 +31,7 @@ from shammah_mlx.home.progress import (
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import JudgeRecord, summarise
 from shammah_mlx.risk.threshold import no_counts
+from shammah_mlx.teacher.identity import base_url_here, origin
 
 
 class BadRate(msgspec.Struct, frozen=True):
@@ -89,6 +90,7 @@ class Overview(
     history: History
     service: bool  # whether a service runs in this home
     missing_files: list[str]  # of the models
+    imported_elsewhere: int = 0  # of all that was imported, what another host answered than the one that is asked
     borrowing: list[Borrowing] = []  # one entry a pair of contexts, the one measured most first
 
 
@@ -105,6 +107,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
     budget = config.budget
     spent, history = MoneyOverview(budget_usd=budget.month if budget.is_set else None), History()
     borrowing: list[Borrowing] = []
+    elsewhere = 0
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
     if path.exists():
@@ -114,6 +117,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
             accounts = summarise(journal.after(0), config)
             spent, history = read_money(journal, budget), read_history(journal, totals.journalled)
             asked_here = manifest.tally.queries + totals.pending - totals.imported if manifest else 0
+            elsewhere = journal.other_hosts.count_imported(origin(base_url_here())) if totals.imported else 0
             borrowing = read_borrowing(journal, config, manifest, asked_here) if manifest else []
     else:
         manifest, totals, accounts = snapshots.manifest(None), Totals(), summarise([], config)
@@ -151,6 +155,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         history=history,
         service=is_served,
         missing_files=snapshots.missing(manifest) if manifest else [],
+        imported_elsewhere=elsewhere,
         borrowing=borrowing,
     )
 

@@ -33,6 +33,7 @@ class Found(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
     scope: int | None = None  # as in `Query`
+    other_host: bool = False  # another host than Anthropic's answered
     key: str | None = None  # the record's own name for the answer: two with the same are one, in whatever files
 
 

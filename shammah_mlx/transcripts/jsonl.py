@@ -58,7 +58,7 @@ def read(lines: Iterable[bytes]) -> Finds:
 def _found(line: Line) -> Found | Skipped:
     if line.archived:
         return Skipped(ARCHIVED)
-    if line.reply is None or line.other_host:
+    if line.reply is None:
         return Skipped(LOCAL)
     if line.withdrawn or (line.feedback == "bad" and line.answer is None):
         return Skipped(BAD)
@@ -73,4 +73,5 @@ def _found(line: Line) -> Found | Skipped:
         max_tokens=line.max_tokens,
         stop_sequences=line.stop_sequences,
         scope=line.scope,
+        other_host=line.other_host,
     )

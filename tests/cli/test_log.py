@@ -124,7 +124,9 @@ def test_an_export_is_imported_elsewhere_and_can_be_replayed(shammah: Shammah, t
     assert shammah("replay", str(replies), "--generator", "recall").exit_code == 0
     other = str(tmp_path / "other")
     told = shammah("import", str(path), "--home", other)
-    assert (told.exit_code, "3: Claude did not answer it" in told.stdout) == (0, True)  # another host than his did
+    assert told.exit_code == 0
+    assert "2: another host than Anthropic's answered (--base-url says which)" in told.stdout
+    assert "1: Claude did not answer it" in told.stdout
 
 
 def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_path: Path) -> None:
@@ -140,9 +142,10 @@ def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_
     assert told.stdout.splitlines() == [
         "3 questions found in llm's logs.",
         "2 to import of 2026-01-01 to 2026-01-02.",
-        "  1 answered by claude-sonnet-5-5",
-        "  1 answered by claude-3-5-haiku-20241022",
-        "  Answers of other models than claude-sonnet-5-5 stay apart until they are measured (--model).",
+        "  1 learnt as answers of claude-sonnet-5-5 at api.anthropic.com",
+        "  1 learnt as answers of claude-3-5-haiku-20241022 at api.anthropic.com",
+        "  You ask claude-sonnet-5-5: answers of other models are given with `ask --model NAME` at once, else once they"
+        " are measured.",
         "1 skipped:",
         "  1: another model than Claude answered",
         "This was a dry run: nothing was changed.",
@@ -170,6 +173,61 @@ def test_an_import_is_learnt_shown_and_replayed(shammah: Shammah, home: Path, tm
     assert "would have been saved, by list prices" in replayed.stdout
     assert shammah("forget", "--yes", "paint the fish").exit_code == 0
     assert json.loads(shammah("status", "--json").stdout)["imported"] == 5
+
+
+GATEWAY = "https://user:hidden@gateway.example.com/anthropic/"
+
+
+def test_what_came_through_a_gateway_is_given_to_those_who_ask_it(
+    shammah: Shammah, claude: Loopback, tmp_path: Path
+) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS)
+    told = shammah("import", "--base-url", claude.url, str(stream))
+    assert f"6 learnt as answers of claude-sonnet-5-5 at {claude.url}\n" in told.stdout
+    assert "You ask" not in told.stdout
+    assert shammah("ask", "how do I paint a cat").stdout == "Paint the cat.\n"
+    assert claude.requests == []
+
+
+def test_what_another_host_answered_is_not_given_and_said_so(
+    shammah: Shammah, claude: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS)
+    told = shammah("import", str(stream))
+    assert "6 learnt as answers of claude-sonnet-5-5 at api.anthropic.com\n" in told.stdout
+    way = 'import it with --base-url "$ANTHROPIC_BASE_URL" if it came through that'
+    assert f"You ask {claude.url}, where no answer of another host is given: {way}.\n" in told.stdout
+    assert shammah("ask", "how do I paint a cat").stdout == "You asked: how do I paint a cat\n"
+    assert json.loads(shammah("why", "--json").stdout)["other_host"] == 4
+    assert shammah("ask", "--claude", "how do I paint a house").exit_code == 0
+    assert json.loads(shammah("why", "--json").stdout)["other_host"] is None
+    assert json.loads(shammah("status", "--json").stdout)["imported_elsewhere"] == 6
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    assert json.loads(shammah("status", "--json").stdout)["imported_elsewhere"] == 0
+    back = shammah("import", "--dry-run", "--base-url", GATEWAY, str(stream)).stdout
+    assert "at gateway.example.com/anthropic\n" in back
+    assert "You ask api.anthropic.com, where no answer of another host is given: set ANTHROPIC_BASE_URL" in back
+    assert "hidden" not in back
+
+
+@pytest.mark.taught("how do I boil an egg?", "what is a monad?")
+def test_a_home_behind_a_gateway_moves_to_another_folder(shammah: Shammah, claude: Loopback, tmp_path: Path) -> None:
+    path, other = tmp_path / "all.jsonl", tmp_path / "other"
+    shammah("export", str(path))
+    told = shammah("import", str(path), "--home", str(other), "--base-url", claude.url)
+    assert "2 to import" in told.stdout
+    (other / "config.toml").write_text(BOLD)
+    asked = len(claude.requests)
+    assert shammah("ask", "what is a monad?", "--home", str(other)).stdout == "You asked: what is a monad?\n"
+    assert len(claude.requests) == asked
+
+
+def test_a_base_url_that_is_none_is_refused(shammah: Shammah, tmp_path: Path) -> None:
+    (tmp_path / "stream.jsonl").write_text(ROWS)
+    refused = shammah("import", "--base-url", "gateway.example.com", str(tmp_path / "stream.jsonl"))
+    assert (refused.exit_code, "it is no URL" in refused.stderr) == (2, True)
 
 
 def test_replay_needs_one_of_both(shammah: Shammah, tmp_path: Path) -> None:
