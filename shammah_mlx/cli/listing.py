@@ -12,6 +12,7 @@ from shammah_mlx.teacher.identity import host_at, origin
 from shammah_mlx.teacher.keys import BASE_URL
 from shammah_mlx.transcripts.jsonl import Line
 
+MOST_PLACES = 5  # in a record that are named for one fault
 NARROWEST = 20  # columns that a question gets on the narrowest terminal
 NAMES = {
     "jsonl": "JSON Lines",
@@ -94,7 +95,8 @@ def import_lines(sifted: Sifted, model: str, answered_at: str, asked_at: str) ->
         yield from _not_asked_here(sifted, model, answered_at, asked_at)
     if sifted.skipped:
         yield f"{sum(sifted.skipped.values()):,} skipped:"
-        yield from (f"  {count:,}: {reason}" for reason, count in sifted.skipped.items())
+        for reason, count in sifted.skipped.items():
+            yield f"  {count:,}: {reason}{_places(sifted.places.get(reason, []))}"
 
 
 def _not_asked_here(sifted: Sifted, model: str, answered_at: str, asked_at: str) -> Iterator[str]:
@@ -107,6 +109,12 @@ def _not_asked_here(sifted: Sifted, model: str, answered_at: str, asked_at: str)
     if any(name != model for name in sifted.models):
         now = "with `ask --model NAME` at once, else once they are measured"
         yield f"  You ask {one_line(model)}: answers of other models are given {now}."
+
+
+def _places(places: Sequence[str]) -> str:
+    """Return the first of some places in brackets; nothing if there are none."""
+    shown = [one_line(place) for place in places[:MOST_PLACES]] + ["…"] * (len(places) > MOST_PLACES)
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _host(base_url: str) -> str:

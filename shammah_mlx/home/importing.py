@@ -32,6 +32,9 @@ SECRET = "it looks like it holds a secret"
 PRIVATE = "the settings in [privacy] do not let it be stored"
 KNOWN = "this answer is here already, or a newer one"
 
+PATIENCE_S = 60.0  # learning that takes longer goes on behind the command
+MEMORY_S, DECODER_S = 0.1, 6.0  # to learn an answer without and with a decoder, on two CPU cores: a first guess
+
 _Question = tuple[int, str]
 """Hash of the context, and the text: two with the same are the same question."""
 
@@ -43,6 +46,7 @@ class Sifted(msgspec.Struct, frozen=True):
     found: dict[Kind, int]  # questions of each kind of record
     models: dict[str, int]  # of `interactions`: for questions to each model so many count
     skipped: dict[str, int]  # questions left out, by reason
+    places: dict[str, list[str]]  # where in the record they are, if they can be mended there
 
     @property
     def dates(self) -> tuple[float, float] | None:
@@ -83,12 +87,15 @@ def sift(
     """
     found: Counter[Kind] = Counter()
     skipped: Counter[str] = Counter()
+    places: dict[str, list[str]] = {}
     chosen: list[tuple[Kind, Found, Query]] = []
     for kind, item in record:
         advance()
         found[kind] += 1
         if isinstance(item, Skipped):
             skipped[item.reason] += 1
+            if item.place:
+                places.setdefault(item.reason, []).append(item.place)
             continue
         query = _query(item, config, now, unnamed_model or config.teacher.model, origin(base_url))
         if (reason := _why_not(item, query, unnamed_model or config.teacher.model, config)) is not None:
@@ -103,7 +110,20 @@ def sift(
         else:
             interactions.append(_interaction(kind, item, query, known))
     models = Counter(interaction.request.query.model or "" for interaction in interactions)
-    return Sifted(interactions, dict(found), dict(models.most_common()), dict(skipped.most_common()))
+    return Sifted(interactions, dict(found), dict(models.most_common()), dict(skipped.most_common()), places)
+
+
+def expected_s(home: Path, config: Config, count: int) -> float:
+    """Return about how many seconds it takes to learn so many new answers here, and what is pending.
+
+    Raises:
+        BadStateError: the journal is damaged.
+    """
+    pace, pending = None, 0
+    if (home / "journal.db").exists():
+        with closing(Journal(home / "journal.db")) as journal:
+            pace, pending = journal.pace(), journal.count_after(journal.progress().cursor)
+    return (count + pending) * (pace or (DECODER_S if config.trains_decoder else MEMORY_S))
 
 
 def still_new(interactions: Sequence[Interaction], journal: Journal) -> list[Interaction]:

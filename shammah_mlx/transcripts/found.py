@@ -41,6 +41,7 @@ class Skipped(msgspec.Struct, frozen=True):
     """A question that cannot be learnt, and why."""
 
     reason: str
+    place: str | None = None  # in the record, where an entry is to be mended
 
 
 Finds = Iterator[Found | Skipped]

@@ -148,9 +148,24 @@ def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_
         " are measured.",
         "1 skipped:",
         "  1: another model than Claude answered",
+        "Learning takes less than a minute here.",
         "This was a dry run: nothing was changed.",
     ]
     assert not other.exists()
+
+
+def test_lines_that_cannot_be_read_are_counted_by_fault_and_named(shammah: Shammah, tmp_path: Path) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS + 7 * '{"query": "what is a quetzal?"}\n' + '{"query": "q", "reply": 3}\n')
+    told = shammah("import", "--dry-run", str(stream)).stdout
+    assert "  7: field `reply` is missing (line 7, line 8, line 9, line 10, line 11, …)\n" in told
+    assert "  1: field `reply` is of another type (line 14)\n" in told
+
+
+def test_the_help_names_the_fields_of_a_line(shammah: Shammah) -> None:
+    told = " ".join(shammah("import", "--help").stdout.split())
+    assert "`query` and `reply`" in told
+    assert all(f"`{name}`" in told for name in ("model", "at", "system", "history", "max_tokens", "stop_sequences"))
 
 
 def test_an_import_is_learnt_shown_and_replayed(shammah: Shammah, home: Path, tmp_path: Path) -> None:
