@@ -7,6 +7,7 @@ from shammah_mlx.cli.dates import local_date, local_time
 from shammah_mlx.cli.markdown import text_width
 from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.home.importing import Sifted
+from shammah_mlx.home.own_stream import OwnStream
 from shammah_mlx.home.prequential import Result
 from shammah_mlx.teacher.identity import host_at, origin
 from shammah_mlx.teacher.keys import BASE_URL
@@ -121,7 +122,7 @@ def _host(base_url: str) -> str:
     return one_line(host_at(base_url))
 
 
-def savings(result: Result, left_out: int) -> Iterator[str]:
+def savings(result: Result, own: OwnStream) -> Iterator[str]:
     """Yield what a replay of a home's own questions would have saved."""
     total = result.total
     saved, all_ = total.cost_all_usd - total.cost_usd, total.cost_all_usd
@@ -131,5 +132,10 @@ def savings(result: Result, left_out: int) -> Iterator[str]:
         f" {in_dollars(all_)}{share} would have been saved, by list prices and the length of the texts."
     )
     yield "Bad answers are counted by the meter alone: nobody judged them."
-    if left_out:
-        yield f"{left_out:,} questions are left out: there is no full answer of Claude's to compare with."
+    if own.served:
+        answered = f"Answered here when they were asked: {len(own.served):,} of these questions"
+        yield f"{answered}. They count as that happened, without a call, and as bad if you said so."
+    if own.left_out:
+        yield f"{own.left_out:,} left out: there is no full answer, or you asked with --local."
+    if own.of_other_hosts:
+        yield f"{own.of_other_hosts:,} left out: they were put to another host than the last one."

@@ -182,9 +182,11 @@ def test_an_import_is_learnt_shown_and_replayed(shammah: Shammah, home: Path, tm
     status = json.loads(shammah("status", "--json").stdout)
     assert (status["imported"], status["spent_usd"], status["journalled"]) == (6, 0.0, 0)
     assert "from jsonl" in shammah("log", "-n", "1").stdout
+    assert shammah("ask", "how do I paint a cat").stdout == "Paint the cat.\n"
     replayed = shammah("replay", "--mine")
     assert replayed.exit_code == 0, replayed.output
-    assert "Of 6 questions, " in replayed.stdout
+    assert "Of 7 questions, " in replayed.stdout
+    assert "Answered here when they were asked: 1 of these questions. They count as that happened" in replayed.stdout
     assert "would have been saved, by list prices" in replayed.stdout
     assert shammah("forget", "--yes", "paint the fish").exit_code == 0
     assert json.loads(shammah("status", "--json").stdout)["imported"] == 5
