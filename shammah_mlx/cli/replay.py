@@ -134,9 +134,9 @@ def _show(result: "Result", own: "OwnStream | None") -> None:
     """Print the table of a run, and of the user's own questions what would have been saved."""
     from rich.console import Console
 
-    from shammah_mlx.cli import listing, report
+    from shammah_mlx.cli import bands, listing, report
 
-    Console().print(report.band_table(result))
+    bands.print_table(report.band_table(result), Console())
     for line in listing.savings(result, own) if own else ():
         click.echo(line)
 
