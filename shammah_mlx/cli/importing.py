@@ -2,12 +2,28 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, progress, say_waiting
-from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.cli.dates import about
+from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.home.background import start_learning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shammah_mlx.config import Config
+    from shammah_mlx.events import Interaction
+
+
+def _check_base_url(ctx: click.Context, option: click.Parameter, value: str | None) -> str:
+    from shammah_mlx.teacher.identity import is_base_url
+
+    if value and not is_base_url(value):
+        raise click.BadParameter("it is no URL, such as https://gateway.example.com/anthropic", ctx, option)
+    return value or ""
 
 
 @click.command("import")
@@ -16,13 +32,36 @@ from shammah_mlx.cli.options import home_and_config, settings
     "--dry-run", is_flag=True, help="Say what is found, what of it is new, and what is skipped and why; change nothing."
 )
 @click.option("--model", help="Claude model of answers that do not name one.  [the model that is asked here]")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    callback=_check_base_url,
+    help="Host that gave the answers, a company's gateway for example, as in ANTHROPIC_BASE_URL.  [Anthropic's own]",
+)
+@click.option("--wait", is_flag=True, help="Return only when everything is learnt, however long that takes.")
 @settings
 @click.pass_context
-def import_(ctx: click.Context, /, file: Path, dry_run: bool, model: str | None, **options: Any) -> None:
+def import_(
+    ctx: click.Context,
+    /,
+    file: Path,
+    dry_run: bool,
+    model: str | None,
+    base_url: str,
+    wait: bool,
+    **options: Any,
+) -> None:
     """Learn what Claude answered elsewhere: in llm, Claude Code, claude.ai, or another home.
 
     FILE is JSON Lines (`shammah export`, or recorded streams), the logs.db of llm, a transcript of Claude Code or the
     folder of all of them, or the data export of claude.ai. Nothing is sent, and nothing is paid.
+
+    A line of JSON Lines is an object with the texts `query` and `reply`. It may have `model`, `at` (a date, ISO 8601),
+    `system`, `history` (a list of earlier turns, each with `query` and `reply`), `stop_reason`, `max_tokens` and
+    `stop_sequences`.
+
+    An answer is given again to questions for the same model at the same host. The import says which these are. What
+    takes longer than a minute to learn is learnt in the background.
 
     \b
     Examples:
@@ -33,16 +72,27 @@ def import_(ctx: click.Context, /, file: Path, dry_run: bool, model: str | None,
     home, config = home_and_config(ctx, options)
     check_text("--model", model or "", config.max_query_bytes)
     from shammah_mlx.cli import listing
-    from shammah_mlx.home.importing import sift
+    from shammah_mlx.home import importing
+    from shammah_mlx.teacher.identity import base_url_here
     from shammah_mlx.transcripts.kinds import read
 
     with progress("reading", None) as advance:
-        sifted = sift(home, config, read(file), time.time(), model, advance)
-    for line in listing.import_lines(sifted, config.teacher.model):
+        sifted = importing.sift(home, config, read(file), time.time(), model, advance, base_url)
+    for line in listing.import_lines(sifted, config.teacher.model, base_url, base_url_here()):
         click.echo(line)
-    if dry_run or not sifted.interactions:
-        click.echo("Nothing was imported." if not dry_run else "This was a dry run: nothing was changed.")
+    if not sifted.interactions:
+        click.echo("This was a dry run: nothing was changed." if dry_run else "Nothing was imported.")
         return
+    seconds = importing.expected_s(home, config, len(sifted.interactions))
+    click.echo(f"Learning takes {about(seconds)} here.")
+    if dry_run:
+        click.echo("This was a dry run: nothing was changed.")
+    elif _journal(home, config, sifted.interactions, learns=wait or seconds <= importing.PATIENCE_S):
+        _learn_behind(home, merge_options(ctx, options))
+
+
+def _journal(home: Path, config: "Config", new: "Sequence[Interaction]", *, learns: bool) -> bool:
+    """Write what is new into the journal, and learn it at once if wanted; return whether it is still to be learnt."""
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.home.folder import make_home
     from shammah_mlx.models.weights import Weights, weights_folder
@@ -50,13 +100,33 @@ def import_(ctx: click.Context, /, file: Path, dry_run: bool, model: str | None,
 
     weights, opened = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
     nobody = Recorded(())  # an import asks nobody, so it costs nothing
-    written = 0
+    is_written = False
     try:
         with Assistant(make_home(home), config, nobody, weights, options=opened) as assistant:
-            written = assistant.write_imported(sifted.interactions)
-            click.echo(f"Imported: {written:,}. They are learnt now; Ctrl-C puts off the rest.")
-            assistant.learn_rest(learning, wait=True)
+            written = assistant.write_imported(new)
+            is_written = True
+            then = "They are learnt now; Ctrl-C puts off the rest." if learns else "All of it is in the journal."
+            click.echo(f"Imported: {written:,}. {then}")
+            if learns:
+                assistant.learn_rest(learning, wait=True)
     except KeyboardInterrupt:
-        if not written:
+        if not is_written:
             raise
         click.echo(LEARNING_POSTPONED, err=True)
+        return False
+    return not learns
+
+
+def _learn_behind(home: Path, chosen: dict[str, Any]) -> None:
+    """Have it learnt by the home's service, or by a process that outlives this one."""
+    from shammah_mlx.server import client
+
+    try:
+        if client.is_served(home):
+            client.have_learnt(home)
+        else:
+            start_learning(home, chosen)
+    except (KeyboardInterrupt, OSError):  # it is journalled
+        click.echo(LEARNING_POSTPONED, err=True)
+        return
+    click.echo("It is learnt in the background; `shammah status` shows how far that is.")

@@ -7,9 +7,13 @@ from shammah_mlx.cli.dates import local_date, local_time
 from shammah_mlx.cli.markdown import text_width
 from shammah_mlx.cli.money import in_dollars
 from shammah_mlx.home.importing import Sifted
+from shammah_mlx.home.own_stream import OwnStream
 from shammah_mlx.home.prequential import Result
+from shammah_mlx.teacher.identity import host_at, origin
+from shammah_mlx.teacher.keys import BASE_URL
 from shammah_mlx.transcripts.jsonl import Line
 
+MOST_PLACES = 5  # in a record that are named for one fault
 NARROWEST = 20  # columns that a question gets on the narrowest terminal
 NAMES = {
     "jsonl": "JSON Lines",
@@ -73,8 +77,11 @@ def _query(line: Line) -> str:
     return f"({line.feedback}) {line.query}" if line.feedback else line.query
 
 
-def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
-    """Yield what an import found, what of it is new, and what was left out and why; `model` is asked here."""
+def import_lines(sifted: Sifted, model: str, answered_at: str, asked_at: str) -> Iterator[str]:
+    """Yield what an import found, what of it is new and for which questions it counts, and what was left out and why.
+
+    All of it was answered at the base URL `answered_at`. Here `model` is asked, at `asked_at`.
+    """
     for kind, count in sifted.found.items():
         yield f"{count:,} question{'s' if count > 1 else ''} found in {NAMES.get(kind, kind)}."
     if not sifted.found:
@@ -84,16 +91,38 @@ def import_lines(sifted: Sifted, model: str) -> Iterator[str]:
     dates = f" of {' to '.join(days)}" if days else ""
     yield f"{len(sifted.interactions):,} to import{dates}."
     for name, count in sifted.models.items():
-        yield f"  {count:,} answered by {one_line(name)}"
-    others = sum(count for name, count in sifted.models.items() if name != model)
-    if others:
-        yield f"  Answers of other models than {one_line(model)} stay apart until they are measured (--model)."
+        yield f"  {count:,} learnt as answers of {one_line(name)} at {_host(answered_at)}"
+    if sifted.interactions:
+        yield from _not_asked_here(sifted, model, answered_at, asked_at)
     if sifted.skipped:
         yield f"{sum(sifted.skipped.values()):,} skipped:"
-        yield from (f"  {count:,}: {reason}" for reason, count in sifted.skipped.items())
+        for reason, count in sifted.skipped.items():
+            yield f"  {count:,}: {reason}{_places(sifted.places.get(reason, []))}"
 
 
-def savings(result: Result, left_out: int) -> Iterator[str]:
+def _not_asked_here(sifted: Sifted, model: str, answered_at: str, asked_at: str) -> Iterator[str]:
+    """Yield why what was imported is not given to questions as they are asked here now, and what to do."""
+    if origin(answered_at) != origin(asked_at):
+        came = f'import it with --base-url "${BASE_URL}" if it came through that'
+        if answered_at:
+            came = f"set {BASE_URL} to that host, or leave out --base-url if it came from Anthropic"
+        yield f"  You ask {_host(asked_at)}, where no answer of another host is given: {came}."
+    if any(name != model for name in sifted.models):
+        now = "with `ask --model NAME` at once, else once they are measured"
+        yield f"  You ask {one_line(model)}: answers of other models are given {now}."
+
+
+def _places(places: Sequence[str]) -> str:
+    """Return the first of some places in brackets; nothing if there are none."""
+    shown = [one_line(place) for place in places[:MOST_PLACES]] + ["…"] * (len(places) > MOST_PLACES)
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _host(base_url: str) -> str:
+    return one_line(host_at(base_url))
+
+
+def savings(result: Result, own: OwnStream) -> Iterator[str]:
     """Yield what a replay of a home's own questions would have saved."""
     total = result.total
     saved, all_ = total.cost_all_usd - total.cost_usd, total.cost_all_usd
@@ -103,5 +132,10 @@ def savings(result: Result, left_out: int) -> Iterator[str]:
         f" {in_dollars(all_)}{share} would have been saved, by list prices and the length of the texts."
     )
     yield "Bad answers are counted by the meter alone: nobody judged them."
-    if left_out:
-        yield f"{left_out:,} questions are left out: there is no full answer of Claude's to compare with."
+    if own.served:
+        answered = f"Answered here when they were asked: {len(own.served):,} of these questions"
+        yield f"{answered}. They count as that happened, without a call, and as bad if you said so."
+    if own.left_out:
+        yield f"{own.left_out:,} left out: there is no full answer, or you asked with --local."
+    if own.of_other_hosts:
+        yield f"{own.of_other_hosts:,} left out: they were put to another host than the last one."

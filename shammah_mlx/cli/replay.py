@@ -4,7 +4,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -15,7 +15,12 @@ from shammah_mlx.files import replacing
 from shammah_mlx.home.folder import make_home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shammah_mlx.config import Config
+    from shammah_mlx.home.own_stream import OwnStream
+    from shammah_mlx.home.prequential import Result
+    from shammah_mlx.teacher.recordings import Row, SimulatedJudge, Truth
 
 
 @click.command()
@@ -75,37 +80,64 @@ def replay(
         raise click.UsageError("Give either FILE or --mine.")
     if mine and (judge or shuffle is not None):
         raise click.UsageError("--mine excludes --judge, which needs a stream's truth, and --shuffle.")
-    from msgspec import UNSET
-    from rich.console import Console
-
-    from shammah_mlx.cli import listing, report
-    from shammah_mlx.home.assistant import Assistant, AssistantOptions
+    from shammah_mlx.cli.report import replay_json
     from shammah_mlx.home.own_stream import read_own
-    from shammah_mlx.home.prequential import Calendar, run
-    from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.recordings import Recorded, SimulatedJudge, read_stream
+    from shammah_mlx.teacher.recordings import SimulatedJudge, read_stream
 
     own = read_own(home_of(ctx, options), limit) if file is None else None
     stream = own.rows if own else read_stream(file, shuffle, limit) if file else []
-    weights = Weights(weights_folder())
     check_outputs(file, json_out, trace_out)
     with ExitStack() as stack:
         overrides = {"generator": generator, "judge": None if judge else {"share": 0.0}}
         home, config = _home_and_config(ctx, options, overrides, stack, mine=mine)
         stand_in = SimulatedJudge(stream, judge_error, config.seed) if judge else None
-        teacher = Recorded((row for row, _ in stream), stand_in, config.teacher.prices)
-        calendar = Calendar(time.time())  # a recorded stream has no times: everything in it happens at once
-        saves = not mine and merge_options(ctx, options)["home"] is not None
-        opened = AssistantOptions(saves=saves, clock=calendar.read, origin=own.origin if own else UNSET)
-        assistant = stack.enter_context(Assistant(home, config, teacher, weights, options=opened))
         trace = stack.enter_context(trace_out.open("wb")) if trace_out else None
-        with progress("replay", len(stream)) as advance:
-            result = run(stream, assistant, trace, advance, calendar.turn)
+        saves = not mine and merge_options(ctx, options)["home"] is not None
+        result = _run(stream, own, home, config, stand_in, trace, saves=saves)
         if json_out:
             with replacing(json_out) as out:
-                out.write(report.replay_json(file.name if file else "mine", config.preset, shuffle, result))
-    Console().print(report.band_table(result))
-    for line in listing.savings(result, own.left_out) if own else ():
+                out.write(replay_json(file.name if file else "mine", config.preset, shuffle, result))
+    _show(result, own)
+
+
+def _run(
+    stream: "Sequence[tuple[Row, Truth]]",
+    own: "OwnStream | None",
+    home: Path,
+    config: "Config",
+    judge: "SimulatedJudge | None",
+    trace: BinaryIO | None,
+    *,
+    saves: bool,
+) -> "Result":
+    """Run the loop over a stream, in a home that nobody else uses; `own` says more of it if it is the user's own."""
+    from msgspec import UNSET
+
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions
+    from shammah_mlx.home.prequential import Calendar, run
+    from shammah_mlx.models.weights import Weights, weights_folder
+    from shammah_mlx.teacher.recordings import Recorded
+
+    weights = Weights(weights_folder())
+    teacher = Recorded((row for row, _ in stream), judge, config.teacher.prices)
+    calendar = Calendar(time.time())  # a recorded stream has no times: everything in it happens at once
+    opened = AssistantOptions(saves=saves, clock=calendar.read, origin=own.origin if own else UNSET)
+    past, refuted = (own.served, own.refuted) if own else ({}, frozenset[str]())
+    with (
+        Assistant(home, config, teacher, weights, options=opened) as assistant,
+        progress("replay", len(stream)) as advance,
+    ):
+        return run(stream, assistant, trace, advance, calendar.turn, past, refuted)
+
+
+def _show(result: "Result", own: "OwnStream | None") -> None:
+    """Print the table of a run, and of the user's own questions what would have been saved."""
+    from rich.console import Console
+
+    from shammah_mlx.cli import bands, listing, report
+
+    bands.print_table(report.band_table(result), Console())
+    for line in listing.savings(result, own) if own else ():
         click.echo(line)
 
 

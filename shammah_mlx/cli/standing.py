@@ -51,6 +51,9 @@ def status_table(home: Path, overview: Overview, checkpoints: Sequence[int], enc
 def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
     """Yield what was asked and learnt, and what is still missing."""
     yield "questions", _questions(overview)
+    if overview.imported_elsewhere:
+        count = f"{overview.imported_elsewhere:,} of {counted(overview.imported, 'imported answer')}"
+        yield "not given", f"{count}: another host gave them than the one you ask"
     if overview.learning_failed:
         yield "learning", f"stopped: {overview.learning_failed}"
     yield from _who_answered(overview.history, encoding)

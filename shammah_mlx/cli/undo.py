@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, one_line, relearning, say_waiting
+from shammah_mlx.cli.dates import about
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.background import start_learning
@@ -140,16 +141,8 @@ def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]") -> bo
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
     ahead = expected_relearning(home, config, found)
     if ahead.seconds is not None:
-        click.echo(f"To learn again: {ahead.interactions}, which takes {_about(ahead.seconds)} here.")
+        click.echo(f"To learn again: {ahead.interactions}, which takes {about(ahead.seconds)} here.")
     return click.confirm("Erase them permanently, and learn everything after the first of them again?")
-
-
-def _about(seconds: float) -> str:
-    """Return a duration in words."""
-    minutes = seconds / 60.0
-    if minutes < 1.0:
-        return "less than a minute"
-    return f"about {minutes:.0f} min" if minutes < 90.0 else f"about {minutes / 60.0:.0f} hours"
 
 
 def _learn_again(home: Path, config: "Config") -> None:

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import COMPLETE, Event, Feedback, Interaction, Query, Reply, Request, Route
@@ -21,15 +21,19 @@ from shammah_mlx.framework import policy, screening
 from shammah_mlx.framework.claude_only import why_claude_only
 from shammah_mlx.home.conversations import with_latest_turns
 from shammah_mlx.home.journal import Journal
-from shammah_mlx.teacher.identity import bare_name, is_claude, is_model
+from shammah_mlx.teacher.identity import bare_name, is_claude, is_model, origin
 from shammah_mlx.transcripts.found import CUT, UNANSWERED, UNREADABLE, Found, Skipped
 from shammah_mlx.transcripts.kinds import Kind
 
 OTHER_MODEL = "another model than Claude answered"
+OTHER_HOST = "another host than Anthropic's answered (--base-url says which)"
 LONG = "the question with its earlier turns is longer than max_query_bytes"
 SECRET = "it looks like it holds a secret"
 PRIVATE = "the settings in [privacy] do not let it be stored"
 KNOWN = "this answer is here already, or a newer one"
+
+PATIENCE_S = 60.0  # learning that takes longer goes on behind the command
+MEMORY_S, DECODER_S = 0.1, 6.0  # to learn an answer without and with a decoder, on two CPU cores: a first guess
 
 _Question = tuple[int, str]
 """Hash of the context, and the text: two with the same are the same question."""
@@ -40,8 +44,9 @@ class Sifted(msgspec.Struct, frozen=True):
 
     interactions: list[Interaction]  # in the order of their dates
     found: dict[Kind, int]  # questions of each kind of record
-    models: dict[str, int]  # of `interactions`
+    models: dict[str, int]  # of `interactions`: for questions to each model so many count
     skipped: dict[str, int]  # questions left out, by reason
+    places: dict[str, list[str]]  # where in the record they are, if they can be mended there
 
     @property
     def dates(self) -> tuple[float, float] | None:
@@ -68,11 +73,13 @@ def sift(
     now: float,
     unnamed_model: str | None = None,
     advance: Callable[[], None] = lambda: None,
+    base_url: str = "",
 ) -> Sifted:
     """Choose what of a record this home should import; write nothing, not even a new home.
 
     `now` is the date of answers without one, Unix time, `unnamed_model` the model of those that name none, by default
-    the one that is asked here. `advance` is called for each question.
+    the one that is asked here. `advance` is called for each question. `base_url` is where all of this was answered;
+    without it that was Anthropic: what another host answered is never given as Claude's, nor the other way round.
 
     Raises:
         BadInputError: the record cannot be read.
@@ -80,14 +87,17 @@ def sift(
     """
     found: Counter[Kind] = Counter()
     skipped: Counter[str] = Counter()
+    places: dict[str, list[str]] = {}
     chosen: list[tuple[Kind, Found, Query]] = []
     for kind, item in record:
         advance()
         found[kind] += 1
         if isinstance(item, Skipped):
             skipped[item.reason] += 1
+            if item.place:
+                places.setdefault(item.reason, []).append(item.place)
             continue
-        query = _query(item, config, now, unnamed_model or config.teacher.model)
+        query = _query(item, config, now, unnamed_model or config.teacher.model, origin(base_url))
         if (reason := _why_not(item, query, unnamed_model or config.teacher.model, config)) is not None:
             skipped[reason] += 1
         else:
@@ -100,7 +110,20 @@ def sift(
         else:
             interactions.append(_interaction(kind, item, query, known))
     models = Counter(interaction.request.query.model or "" for interaction in interactions)
-    return Sifted(interactions, dict(found), dict(models.most_common()), dict(skipped.most_common()))
+    return Sifted(interactions, dict(found), dict(models.most_common()), dict(skipped.most_common()), places)
+
+
+def expected_s(home: Path, config: Config, count: int) -> float:
+    """Return about how many seconds it takes to learn so many new answers here, and what is pending.
+
+    Raises:
+        BadStateError: the journal is damaged.
+    """
+    pace, pending = None, 0
+    if (home / "journal.db").exists():
+        with closing(Journal(home / "journal.db")) as journal:
+            pace, pending = journal.pace(), journal.count_after(journal.progress().cursor)
+    return (count + pending) * (pace or (DECODER_S if config.trains_decoder else MEMORY_S))
 
 
 def still_new(interactions: Sequence[Interaction], journal: Journal) -> list[Interaction]:
@@ -122,7 +145,7 @@ def _has_come(interaction: Interaction, meanwhile: _Known) -> bool:
     return not is_newer or (question, interaction.answer) in meanwhile.answers  # without a date it seems newer
 
 
-def _query(item: Found, config: Config, now: float, unnamed_model: str) -> Query:
+def _query(item: Found, config: Config, now: float, unnamed_model: str, host: int | UnsetType) -> Query:
     """Return the query that would be asked here for this."""
     named = item.model
     asked = unnamed_model if named is None else config.teacher.model
@@ -135,6 +158,7 @@ def _query(item: Found, config: Config, now: float, unnamed_model: str) -> Query
         at=now if item.at is None else item.at,
         stop_sequences=item.stop_sequences,
         scope=UNSET if item.scope is None else item.scope,
+        origin=host,
     )
     return with_latest_turns(query, config)
 
@@ -148,6 +172,8 @@ def _why_not(item: Found, query: Query, unnamed_model: str, config: Config) -> s
         return UNANSWERED
     if not is_claude(item.model or unnamed_model):
         return OTHER_MODEL
+    if item.other_host and query.origin is UNSET:
+        return OTHER_HOST
     if item.stop_reason is not None and item.stop_reason not in COMPLETE:
         return CUT
     if why_claude_only(query, config.max_query_bytes) is not None:

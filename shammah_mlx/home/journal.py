@@ -21,6 +21,7 @@ from shammah_mlx.home.erasures import Erasures
 from shammah_mlx.home.feedback_rows import FeedbackRows
 from shammah_mlx.home.ledger import Ledger
 from shammah_mlx.home.memory_rows import MemoryRows
+from shammah_mlx.home.other_hosts import OtherHosts
 from shammah_mlx.home.rollbacks import Rollbacks
 from shammah_mlx.home.schema import open_database
 from shammah_mlx.home.search_index import SearchIndex
@@ -82,6 +83,7 @@ class Journal:
         self.erasures = Erasures(self._db, path)
         self.index = SearchIndex(self._db)
         self.ledger = Ledger(self._db)
+        self.other_hosts = OtherHosts(self._db, self._decoded)
 
     def close(self) -> None:
         """Close the file."""

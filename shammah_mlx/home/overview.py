@@ -32,6 +32,7 @@ from shammah_mlx.home.progress import (
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import JournalSummary, JudgeRecord, summarise
 from shammah_mlx.risk.threshold import no_counts
+from shammah_mlx.teacher.identity import base_url_here, origin
 
 
 class BadRate(msgspec.Struct, frozen=True):
@@ -90,6 +91,7 @@ class Overview(
     history: History
     service: bool  # whether a service runs in this home
     missing_files: list[str]  # of the models
+    imported_elsewhere: int = 0  # of all that was imported, what another host answered than the one that is asked
     borrowing: list[Borrowing] = []  # one entry a pair of contexts, the one measured most first
 
 
@@ -103,6 +105,7 @@ class _Stored(NamedTuple):
     history: History
     borrowing: list[Borrowing]
     missing_files: list[str]  # of the models
+    imported_elsewhere: int  # imported answers of another host than the one that is asked
 
 
 def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
@@ -152,6 +155,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         history=stored.history,
         service=is_served,
         missing_files=stored.missing_files,
+        imported_elsewhere=stored.imported_elsewhere,
         borrowing=stored.borrowing,
     )
 
@@ -163,7 +167,7 @@ def _read_stored(home: Path, config: Config) -> _Stored:
         nothing_spent = MoneyOverview(budget_usd=config.budget.month if config.budget.is_set else None)
         manifest = snapshots.manifest(None)
         missing = snapshots.missing(manifest) if manifest else []
-        return _Stored(manifest, Totals(), summarise([], config), nothing_spent, History(), [], missing)
+        return _Stored(manifest, Totals(), summarise([], config), nothing_spent, History(), [], missing, 0)
     with closing(Journal(path)) as journal:
         manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
         totals = journal.totals(manifest.cursor if manifest else 0)
@@ -176,6 +180,7 @@ def _read_stored(home: Path, config: Config) -> _Stored:
             read_history(journal, totals.journalled),
             read_borrowing(journal, config, manifest, asked_here) if manifest else [],
             snapshots.missing(manifest) if manifest else [],
+            journal.other_hosts.count_imported(origin(base_url_here())) if totals.imported else 0,
         )
 
 

@@ -3,7 +3,7 @@
 The loop sees rows without their truth; truth and trace meet only here, after the run.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -84,21 +84,25 @@ def run(
     trace_out: BinaryIO | None,
     advance: Callable[[], None],
     turn: Callable[[Row], None] = lambda _: None,
+    past: Mapping[str, Interaction] = {},
+    past_bad: Collection[str] = (),
 ) -> Result:
     """Ask every row in turn and learn after each, then score; write one trace line a row, and call `advance`.
 
-    `turn` is called with each row before it is asked.
+    `turn` is called with each row before it is asked. The rows in `past` are not asked: they count as they happened,
+    and are bad if they are in `past_bad`. Both name rows by their id.
     """
     initial = assistant.roles.state()
+    played = play([pair for pair in stream if pair[0].id not in past], assistant, turn)
     traces = []
-    for (row, _), interaction in zip(stream, play(stream, assistant, turn), strict=True):
-        line = trace(row, interaction, assistant.config.teacher)
+    for row, _ in stream:
+        line = trace(row, past[row.id] if row.id in past else next(played), assistant.config.teacher)
         traces.append(line)
         if trace_out:
             trace_out.write(msgspec.json.encode(line) + b"\n")
         advance()
     moved = assistant.roles.distance_from(initial)
-    bands, total = score(stream, traces, assistant.meter, assistant.config.divergence.threshold)
+    bands, total = score(stream, traces, assistant.meter, assistant.config.divergence.threshold, past_bad)
     return Result(bands, total, moved)
 
 
@@ -137,13 +141,19 @@ def trace(row: Row, interaction: Interaction, teacher: TeacherConfig) -> Trace:
 
 
 def score(
-    stream: Sequence[tuple[Row, Truth]], traces: Sequence[Trace], meter: Meter, threshold: float
+    stream: Sequence[tuple[Row, Truth]],
+    traces: Sequence[Trace],
+    meter: Meter,
+    threshold: float,
+    known_bad: Collection[str] = (),
 ) -> tuple[list[Band], Band]:
-    """Return the bands of a run and its total."""
+    """Return the bands of a run and its total; the answers to the rows `known_bad` are bad, whatever the truth says."""
     topics = {row.id: truth.topic for row, truth in stream}
 
     def is_bad(line: Trace, row: Row, truth: Truth) -> bool:
         """Decide by the recorded reply, then by the accepted topics; by the meter if there are none."""
+        if row.id in known_bad:
+            return True
         if line.source == "claude" or line.answer == row.reply:
             return False
         topic = topics.get(line.from_id) if line.from_id else None

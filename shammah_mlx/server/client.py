@@ -152,6 +152,11 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
         return None
 
 
+def have_learnt(home: Path) -> None:
+    """Have the home's service learn what other processes have stored; it may have unloaded its models."""
+    get_json(home, "/own/pending", STEP_S)
+
+
 def wait_until_learnt(home: Path) -> bool:
     """Wait until the home's service has learnt everything; return False if it does not, or does not answer."""
     while told := get_json(home, "/own/pending", STEP_S):

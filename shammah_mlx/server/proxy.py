@@ -1,6 +1,5 @@
 """Pass other programs' requests on to Claude: with our key or their own credential, otherwise byte for byte."""
 
-import os
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -9,8 +8,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
-from shammah_mlx.teacher.identity import CLAUDE, OUR_VIA
-from shammah_mlx.teacher.keys import BASE_URL, Credential
+from shammah_mlx.teacher.identity import CLAUDE, OUR_VIA, base_url_here
+from shammah_mlx.teacher.keys import Credential
 
 Headers = list[tuple[bytes, bytes]]
 Unpack = Callable[[bytes, int], bytes]
@@ -36,7 +35,7 @@ class Proxy:
 
     def __init__(self, credential: Credential | None, silence_s: float, base_url: str | None = None) -> None:
         self._credential = credential
-        self._base = (base_url or os.environ.get(BASE_URL, "").strip() or CLAUDE).rstrip("/")
+        self._base = (base_url or base_url_here() or CLAUDE).rstrip("/")
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(silence_s, connect=CONNECT_S),
             # The service's own slots are the limit. No connection is used twice: what a server sends beyond its

@@ -5,7 +5,6 @@ Its words are ours; the server's, which may repeat the query, stand apart from t
 """
 
 import functools
-import os
 import re
 import socket
 from collections.abc import Callable, Generator
@@ -16,9 +15,9 @@ import msgspec
 
 from shammah_mlx.config import JudgeConfig, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
-from shammah_mlx.teacher.identity import OUR_VIA, origin
+from shammah_mlx.teacher.identity import OUR_VIA, base_url_here, origin
 from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
-from shammah_mlx.teacher.keys import BASE_URL, Credential
+from shammah_mlx.teacher.keys import Credential
 from shammah_mlx.teacher.outages import explained, kind_of, outage, words_of
 from shammah_mlx.teacher.reply import ReplyBuilder
 
@@ -77,7 +76,7 @@ class Claude:
         self._config, self._credential, self._base_url = config, credential, base_url
         self._judge = JudgeConfig() if judge is None else judge
         self._redaction = redaction
-        self.origin = origin(base_url or os.environ.get(BASE_URL, "").strip())
+        self.origin = origin(base_url or base_url_here())
         self._response: httpx2.Response | None = None  # of the latest call for a reply, once it has begun
         self._is_hung_up = False
 

@@ -1,10 +1,12 @@
 """Who answers: this program itself, which its names on the wire tell, or which teacher of all there are."""
 
+import os
 import re
 
 from msgspec import UNSET, UnsetType
 
 from shammah_mlx.events import hash_63
+from shammah_mlx.teacher.keys import BASE_URL
 
 OUR_VIA = "1.1 shammah"  # by this our own service knows that we want Claude's answer, and declines
 SOURCE, ITSELF = "shammah-source", "itself"  # the service's header for who answered; its value when it declines
@@ -20,6 +22,21 @@ _DATE = re.compile(r"[-@](\d{8})$")
 def local_model(preset: str) -> str:
     """Return the name under which this machine answers."""
     return f"{OUR_MODELS}{preset}"
+
+
+def base_url_here() -> str:
+    """Return the base URL that the environment sets; nothing if it leaves that to the SDK."""
+    return os.environ.get(BASE_URL, "").strip()
+
+
+def is_base_url(text: str) -> bool:
+    """Say whether this can be the base URL of somebody who is asked."""
+    return _URL.match(text.strip()) is not None
+
+
+def host_at(base_url: str) -> str:
+    """Return who is asked at a base URL, for people: host and path, without a user's name, a password or a query."""
+    return _place(base_url or CLAUDE).removeprefix("https://")
 
 
 def origin(base_url: str) -> int | UnsetType:

@@ -33,6 +33,7 @@ class Found(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
     scope: int | None = None  # as in `Query`
+    other_host: bool = False  # another host than Anthropic's answered
     key: str | None = None  # the record's own name for the answer: two with the same are one, in whatever files
 
 
@@ -40,6 +41,7 @@ class Skipped(msgspec.Struct, frozen=True):
     """A question that cannot be learnt, and why."""
 
     reason: str
+    place: str | None = None  # in the record, where an entry is to be mended
 
 
 Finds = Iterator[Found | Skipped]

@@ -1,12 +1,13 @@
 """JSON Lines with a question and its reply on each line: what `shammah export` writes, and recorded streams."""
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from shammah_mlx.events import Exchange
-from shammah_mlx.transcripts.found import ARCHIVED, BAD, LOCAL, UNREADABLE, Finds, Found, Skipped, unix_time
+from shammah_mlx.transcripts.found import ARCHIVED, BAD, LOCAL, Finds, Found, Skipped, unix_time
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -42,24 +43,43 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     own_answer: str | None = None  # that the user gave in place of a bad one
 
 
+NO_JSON, NO_OBJECT = "not valid JSON", "no JSON object"
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_AT = re.compile(r" - at `\$\.(\w+)")
+
+
 def read(lines: Iterable[bytes]) -> Finds:
     """Yield what is found in the lines."""
-    for content in lines:
-        if not content.strip():
-            continue
-        try:
-            line = msgspec.json.decode(content, type=Line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            yield Skipped(UNREADABLE)
-            continue
-        yield _found(line)
+    for number, content in enumerate(lines, 1):
+        if content.strip():
+            line = parse(content)
+            yield Skipped(line, f"line {number}") if isinstance(line, str) else _found(line, number)
 
 
-def _found(line: Line) -> Found | Skipped:
+def parse(content: bytes) -> Line | str:
+    """Return a line, or what is wrong with it: which field, but never what stands there."""
+    try:
+        return msgspec.json.decode(content, type=Line)
+    except msgspec.ValidationError as error:
+        return _fault(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NO_JSON
+
+
+def _fault(error: str) -> str:
+    missing, at = _MISSING.search(error), _AT.search(error)
+    if at is not None:
+        inside = f" inside `{at[1]}`" if missing else ""
+        return f"field `{missing[1]}` is missing{inside}" if missing else f"field `{at[1]}` is of another type"
+    return f"field `{missing[1]}` is missing" if missing else NO_OBJECT
+
+
+def _found(line: Line, number: int) -> Found | Skipped:
     if line.archived:
         return Skipped(ARCHIVED)
-    if line.reply is None or line.other_host:
-        return Skipped(LOCAL)
+    if line.reply is None:
+        is_of_export = line.source is not None
+        return Skipped(LOCAL) if is_of_export else Skipped("field `reply` is missing", f"line {number}")
     if line.withdrawn or (line.feedback == "bad" and line.answer is None):
         return Skipped(BAD)
     return Found(
@@ -73,4 +93,5 @@ def _found(line: Line) -> Found | Skipped:
         max_tokens=line.max_tokens,
         stop_sequences=line.stop_sequences,
         scope=line.scope,
+        other_host=line.other_host,
     )

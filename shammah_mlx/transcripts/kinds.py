@@ -111,9 +111,17 @@ def _read_lines(path: Path, *, is_one_of_many: bool) -> Iterator[tuple[Kind, Fou
     lines = path.read_bytes().removeprefix(_BOM).split(b"\n")
     kind = next((kind for line in lines if (kind := _kind(line)) is not None), None)
     if kind is None and not is_one_of_many:
-        raise BadInputError(f"{path} is no record that is known", _KINDS)
+        raise BadInputError(f"{path} is no record that is known: {_first_fault(lines)}", _KINDS)
     for found in claude_code.read(lines) if kind == CLAUDE_CODE else jsonl.read(lines) if kind else ():
+        if is_one_of_many and isinstance(found, Skipped) and found.place:
+            found = Skipped(found.reason, f"{path.name}, {found.place}")
         yield kind or JSONL, found
+
+
+def _first_fault(lines: list[bytes]) -> str:
+    """Say what keeps the first line from being one of JSON Lines."""
+    number, content = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (0, b""))
+    return f"line {number}: {jsonl.parse(content)}" if number else "it is empty"
 
 
 def _kind(line: bytes) -> Kind | None:

@@ -124,7 +124,9 @@ def test_an_export_is_imported_elsewhere_and_can_be_replayed(shammah: Shammah, t
     assert shammah("replay", str(replies), "--generator", "recall").exit_code == 0
     other = str(tmp_path / "other")
     told = shammah("import", str(path), "--home", other)
-    assert (told.exit_code, "3: Claude did not answer it" in told.stdout) == (0, True)  # another host than his did
+    assert told.exit_code == 0
+    assert "2: another host than Anthropic's answered (--base-url says which)" in told.stdout
+    assert "1: Claude did not answer it" in told.stdout
 
 
 def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_path: Path) -> None:
@@ -140,14 +142,30 @@ def test_a_dry_run_says_what_it_found_and_changes_nothing(shammah: Shammah, tmp_
     assert told.stdout.splitlines() == [
         "3 questions found in llm's logs.",
         "2 to import of 2026-01-01 to 2026-01-02.",
-        "  1 answered by claude-sonnet-5-5",
-        "  1 answered by claude-3-5-haiku-20241022",
-        "  Answers of other models than claude-sonnet-5-5 stay apart until they are measured (--model).",
+        "  1 learnt as answers of claude-sonnet-5-5 at api.anthropic.com",
+        "  1 learnt as answers of claude-3-5-haiku-20241022 at api.anthropic.com",
+        "  You ask claude-sonnet-5-5: answers of other models are given with `ask --model NAME` at once, else once they"
+        " are measured.",
         "1 skipped:",
         "  1: another model than Claude answered",
+        "Learning takes less than a minute here.",
         "This was a dry run: nothing was changed.",
     ]
     assert not other.exists()
+
+
+def test_lines_that_cannot_be_read_are_counted_by_fault_and_named(shammah: Shammah, tmp_path: Path) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS + 7 * '{"query": "what is a quetzal?"}\n' + '{"query": "q", "reply": 3}\n')
+    told = shammah("import", "--dry-run", str(stream)).stdout
+    assert "  7: field `reply` is missing (line 7, line 8, line 9, line 10, line 11, …)\n" in told
+    assert "  1: field `reply` is of another type (line 14)\n" in told
+
+
+def test_the_help_names_the_fields_of_a_line(shammah: Shammah) -> None:
+    told = " ".join(shammah("import", "--help").stdout.split())
+    assert "`query` and `reply`" in told
+    assert all(f"`{name}`" in told for name in ("model", "at", "system", "history", "max_tokens", "stop_sequences"))
 
 
 def test_an_import_is_learnt_shown_and_replayed(shammah: Shammah, home: Path, tmp_path: Path) -> None:
@@ -164,12 +182,71 @@ def test_an_import_is_learnt_shown_and_replayed(shammah: Shammah, home: Path, tm
     status = json.loads(shammah("status", "--json").stdout)
     assert (status["imported"], status["spent_usd"], status["journalled"]) == (6, 0.0, 0)
     assert "from jsonl" in shammah("log", "-n", "1").stdout
+    assert shammah("ask", "how do I paint a cat").stdout == "Paint the cat.\n"
     replayed = shammah("replay", "--mine")
     assert replayed.exit_code == 0, replayed.output
-    assert "Of 6 questions, " in replayed.stdout
+    assert "Of 7 questions, " in replayed.stdout
+    assert "Answered here when they were asked: 1 of these questions. They count as that happened" in replayed.stdout
     assert "would have been saved, by list prices" in replayed.stdout
     assert shammah("forget", "--yes", "paint the fish").exit_code == 0
     assert json.loads(shammah("status", "--json").stdout)["imported"] == 5
+
+
+GATEWAY = "https://user:hidden@gateway.example.com/anthropic/"
+
+
+def test_what_came_through_a_gateway_is_given_to_those_who_ask_it(
+    shammah: Shammah, claude: Loopback, tmp_path: Path
+) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS)
+    told = shammah("import", "--base-url", claude.url, str(stream))
+    assert f"6 learnt as answers of claude-sonnet-5-5 at {claude.url}\n" in told.stdout
+    assert "You ask" not in told.stdout
+    assert shammah("ask", "how do I paint a cat").stdout == "Paint the cat.\n"
+    assert claude.requests == []
+
+
+def test_what_another_host_answered_is_not_given_and_said_so(
+    shammah: Shammah, claude: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text(ROWS)
+    told = shammah("import", str(stream))
+    assert "6 learnt as answers of claude-sonnet-5-5 at api.anthropic.com\n" in told.stdout
+    way = 'import it with --base-url "$ANTHROPIC_BASE_URL" if it came through that'
+    assert f"You ask {claude.url}, where no answer of another host is given: {way}.\n" in told.stdout
+    assert shammah("ask", "how do I paint a cat").stdout == "You asked: how do I paint a cat\n"
+    assert json.loads(shammah("why", "--json").stdout)["other_host"] == 4
+    assert "#4 is the same question, answered by another host" in " ".join(shammah("why").stdout.split())
+    assert shammah("ask", "--claude", "how do I paint a house").exit_code == 0
+    assert json.loads(shammah("why", "--json").stdout)["other_host"] is None
+    assert json.loads(shammah("status", "--json").stdout)["imported_elsewhere"] == 6
+    assert "6 of 6 imported answers: another host gave them" in " ".join(shammah("status").stdout.split())
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    assert json.loads(shammah("status", "--json").stdout)["imported_elsewhere"] == 0
+    back = shammah("import", "--dry-run", "--base-url", GATEWAY, str(stream)).stdout
+    assert "at gateway.example.com/anthropic\n" in back
+    assert "You ask api.anthropic.com, where no answer of another host is given: set ANTHROPIC_BASE_URL" in back
+    assert "hidden" not in back
+
+
+@pytest.mark.taught("how do I boil an egg?", "what is a monad?")
+def test_a_home_behind_a_gateway_moves_to_another_folder(shammah: Shammah, claude: Loopback, tmp_path: Path) -> None:
+    path, other = tmp_path / "all.jsonl", tmp_path / "other"
+    shammah("export", str(path))
+    told = shammah("import", str(path), "--home", str(other), "--base-url", claude.url)
+    assert "2 to import" in told.stdout
+    (other / "config.toml").write_text(BOLD)
+    asked = len(claude.requests)
+    assert shammah("ask", "what is a monad?", "--home", str(other)).stdout == "You asked: what is a monad?\n"
+    assert len(claude.requests) == asked
+
+
+def test_a_base_url_that_is_none_is_refused(shammah: Shammah, tmp_path: Path) -> None:
+    (tmp_path / "stream.jsonl").write_text(ROWS)
+    refused = shammah("import", "--base-url", "gateway.example.com", str(tmp_path / "stream.jsonl"))
+    assert (refused.exit_code, "it is no URL" in refused.stderr) == (2, True)
 
 
 def test_replay_needs_one_of_both(shammah: Shammah, tmp_path: Path) -> None:

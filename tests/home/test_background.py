@@ -40,6 +40,11 @@ def ask(text: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*SHAMMAH, "ask", text], capture_output=True, text=True, check=False)
 
 
+def take_over(path: Path, *options: str) -> str:
+    command = [*SHAMMAH, "import", *options, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def pending(home: Path) -> int:
     with closing(Journal(home / "journal.db")) as journal:
         return journal.count_after(journal.progress().cursor)
@@ -102,6 +107,55 @@ def test_the_next_process_learns_what_a_killed_one_left(home: Path, claude: Loop
         learner.send_signal(signal.SIGKILL)
     ask("and a functor?")
     wait_until(lambda: pending(home) == 0)
+
+
+def slow_down(home: Path) -> None:
+    """Let the home remember that learning an answer takes it an hour."""
+    with closing(sqlite3.connect(home / "journal.db")) as database, database:
+        database.execute("INSERT OR REPLACE INTO pace VALUES (1, 1, 3600)")
+
+
+@pytest.fixture
+def slow_home(home: Path) -> Path:
+    """Return a home that knows three answers, and believes that it learns slowly."""
+    assert "They are learnt now" in take_over(stream(home.parent, "egg", "car", "cat"))
+    slow_down(home)
+    return home
+
+
+def stream(folder: Path, *things: str) -> Path:
+    path = folder / f"{things[0]}.jsonl"
+    rows = [{"query": f"how do I paint a {thing}", "reply": f"Paint the {thing}."} for thing in things]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_an_import_that_takes_long_to_learn_returns_once_it_is_journalled(slow_home: Path) -> None:
+    told = take_over(stream(slow_home.parent, "door", "hat"))
+    assert told.endswith(
+        "Learning takes about 2 hours here.\nImported: 2. All of it is in the journal.\n"
+        "It is learnt in the background; `shammah status` shows how far that is.\n"
+    )
+    wait_until(lambda: pending(slow_home) == 0 and not is_learning(slow_home, PRESETS["default"]))
+    assert (slow_home / LOG).read_text().endswith("\nLearnt: 2.\n")
+    assert json.loads(run("status", "--json").stdout)["imported"] == 5
+
+
+def test_an_import_that_takes_long_is_learnt_in_front_if_that_is_wanted(slow_home: Path) -> None:
+    assert "They are learnt now" in take_over(stream(slow_home.parent, "door", "hat"), "--wait")
+    assert pending(slow_home) == 0
+
+
+def test_what_a_killed_process_left_of_an_import_is_learnt_by_the_next(slow_home: Path, claude: Loopback) -> None:
+    with HomeLock(slow_home, PRESETS["default"].state).learning():
+        take_over(stream(slow_home.parent, "door", "hat"))
+        assert "3 learnt, 2 being learnt" in run("status").stdout
+    with subprocess.Popen([*SHAMMAH, "learn"], stdout=subprocess.DEVNULL) as learner:
+        wait_until(lambda: is_learning(slow_home, PRESETS["default"]))
+        learner.send_signal(signal.SIGKILL)
+    assert ask("what is a monad?").returncode == 0
+    wait_until(lambda: pending(slow_home) == 0)
+    assert json.loads(run("status", "--json").stdout)["trained"] == 6
 
 
 def test_status_says_why_learning_stopped_without_any_text_of_the_user(home: Path, claude: Loopback) -> None:

@@ -14,11 +14,13 @@ from shammah_mlx.home import importing
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.curves import read_curves
 from shammah_mlx.home.explanation import explain
+from shammah_mlx.home.hindsight import give_feedback
 from shammah_mlx.home.importing import Sifted, sift
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.ledger import Block
 from shammah_mlx.home.overview import read_overview
 from shammah_mlx.home.own_stream import read_own
+from shammah_mlx.home.prequential import run
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
@@ -295,12 +297,52 @@ def test_the_own_stream_has_every_full_answer_in_the_order_of_dates(home: Path, 
         for options in (AskOptions(), AskOptions(forced_source="local")):
             assistant.ask(Query(ASKED[0]), options=options)
     own = read_own(home, None)
-    assert [row.query for row, _ in own.rows] == [*ASKED, "asked here"]
-    last = own.rows[-1][0]
-    assert last.asked is not None
-    assert (last.asked.system, last.asked.row, last.id) == ("be brief", "1", "1")
-    assert own.left_out == 2  # answered here
-    assert [row.query for row, _ in read_own(home, 1).rows] == ["asked here"]
+    assert [row.query for row, _ in own.rows] == [*ASKED, "asked here", ASKED[0]]
+    asked_here = own.rows[-2][0]
+    assert asked_here.asked is not None
+    assert (asked_here.asked.system, asked_here.asked.row, asked_here.id) == ("be brief", "1", "1")
+    assert [(own.rows[-1][0].id, each.source) for each in own.served.values()] == [("14", "repeat")]
+    assert (own.left_out, own.of_other_hosts, own.refuted) == (1, 0, frozenset())  # one with --local
+    assert [row.query for row, _ in read_own(home, 2).rows] == ["asked here", ASKED[0]]
+
+
+def test_what_was_served_here_counts_in_a_replay_as_it_happened(home: Path, weights: Weights, tmp_path: Path) -> None:
+    take_over(home, weights, OLD)
+    with Assistant(home, QUIET, Scripted(), weights, options=AssistantOptions(clock=lambda: NOW)) as assistant:
+        for text in ASKED[:2]:
+            assistant.ask(Query(text))
+    number = len(OLD) + 1
+    give_feedback(home, QUIET, number, good=False)
+    own = read_own(home, None)
+    assert (set(own.served), set(own.refuted)) == ({f"{number}", f"{number + 1}"}, {f"{number}"})
+    teacher = Scripted(*(reply(each.answer) for each in OLD))  # it is asked about no other row
+    (tmp_path / "replay").mkdir()
+    with Assistant(tmp_path / "replay", QUIET, teacher, weights, options=AssistantOptions(saves=False)) as assistant:
+        total = run(own.rows, assistant, None, lambda: None, past=own.served, past_bad=own.refuted).total
+        assert (total.queries, total.calls, total.local, total.bad_local) == (14, 12, 2, 1)
+        assert assistant.ledger.history(100)[0].queries == len(OLD)
+
+
+def test_what_an_audit_measured_later_is_replayed_with_claudes_answer(home: Path, weights: Weights) -> None:
+    take_over(home, weights, OLD)
+    with Assistant(home, QUIET, Scripted(), weights) as assistant:
+        asked = assistant.ask(Query(ASKED[0]))
+    assert isinstance(asked, Interaction)
+    with closing(Journal(home / "journal.db")) as journal:
+        due = msgspec.structs.replace(asked.request, audit_draw=0.0)
+        missed = journal.write(msgspec.structs.replace(asked, request=due, audit_probability=0.5))
+        assert journal.write_late(Interaction.late(missed.request, missed, missed.drafts, reply("Another way."), NOW))
+    own = read_own(home, None)
+    assert [row.reply for row, _ in own.rows if row.query == ASKED[0]].count("Another way.") == 1
+    assert set(own.served) == {f"{asked.request.number}"}
+
+
+def test_what_was_put_to_another_host_is_no_part_of_the_own_stream(home: Path, weights: Weights) -> None:
+    take_over(home, weights, OLD)
+    with Assistant(home, QUIET, Scripted(reply()), weights, options=AssistantOptions(origin=1)) as assistant:
+        assistant.ask(Query("asked at a gateway"))
+    own = read_own(home, None)
+    assert ([row.query for row, _ in own.rows], own.of_other_hosts) == (["asked at a gateway"], len(OLD))
 
 
 def test_there_is_no_own_stream_without_an_answer(home: Path) -> None:

@@ -375,6 +375,26 @@ def test_an_interrupted_ask_leaves_no_request_waiting_and_what_came_is_kept(home
         assert served.process.poll() is None
 
 
+def test_a_service_without_models_learns_what_is_imported(home: Path, tmp_path: Path) -> None:
+    (home / "config.toml").write_text(BOLD + "[service]\nunload_after_s = 0.5\n")
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text("".join(json.dumps({"query": text, "reply": "Like this."}) + "\n" for text in TAUGHT))
+    with closing(Journal(home / "journal.db")) as journal:
+        journal.note_pace(1, 3600.0)  # so slow that no command waits for it
+        journal.commit(journal.progress())
+    with Served(home, {}) as served:
+        until = time.monotonic() + WITHIN_S
+        while served.health()["models"] != "unloaded":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert "in the background" in run("import", str(stream)).stdout
+        with closing(Journal(home / "journal.db")) as journal:
+            while journal.progress().cursor < len(TAUGHT):
+                assert time.monotonic() < until
+                time.sleep(0.05)
+    assert not (home / "learning.log").exists()
+
+
 def test_unused_models_are_unloaded_and_loaded_again(home: Path, claude: Loopback) -> None:
     (home / "config.toml").write_text((home / "config.toml").read_text() + "[service]\nunload_after_s = 0.5\n")
     with Served(home, {}) as served:

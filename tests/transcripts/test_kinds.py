@@ -21,7 +21,6 @@ from shammah_mlx.transcripts.found import (
     SPECIAL,
     TOOLS,
     UNANSWERED,
-    UNREADABLE,
     Found,
     Skipped,
 )
@@ -73,7 +72,45 @@ def test_lines_of_a_stream_and_of_an_export(tmp_path: Path) -> None:
         max_tokens=99,
         stop_sequences=("END",),
     )
-    assert reasons(path) == [LOCAL, ARCHIVED, UNREADABLE]
+    assert reasons(path) == [LOCAL, ARCHIVED, "field `query` is of another type"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ({"query": "what is a quetzal?"}, "field `reply` is missing"),
+        ({"query": "what is a quetzal?", "response": "A bird."}, "field `reply` is missing"),
+        ({"query": "what is a quetzal?", "reply": ["A bird."]}, "field `reply` is of another type"),
+        ({"query": "q", "reply": "r", "history": [{"query": "quetzal"}]}, "field `reply` is missing inside `history`"),
+        ({"query": "q", "reply": "r", "feedback": "quetzal"}, "field `feedback` is of another type"),
+        (["quetzal"], "no JSON object"),
+        ("quetzal", "no JSON object"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named_with_its_field_and_not_its_text(
+    tmp_path: Path, line: Any, fault: str
+) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text(f'{{"query": "q", "reply": "r"}}\n\n{json.dumps(line)}\n')
+    assert [each for _, each in read(path) if isinstance(each, Skipped)] == [Skipped(fault, "line 3")]
+    (tmp_path / "other.jsonl").write_text("{half\n")
+    told = [each for _, each in read(tmp_path) if isinstance(each, Skipped)]
+    assert told == [Skipped(fault, "s.jsonl, line 3")]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('\n{"question": "what is a quetzal?", "reply": "A bird."}\n', "line 2: field `query` is missing"),
+        ("what is a quetzal?\n", "line 1: not valid JSON"),
+        ("\n", "it is empty"),
+    ],
+)
+def test_a_file_of_no_kind_is_refused_with_the_first_fault(tmp_path: Path, content: str, fault: str) -> None:
+    (tmp_path / "s.jsonl").write_text(content)
+    with pytest.raises(BadInputError, match=fault) as refused:
+        list(read(tmp_path / "s.jsonl"))
+    assert "quetzal" not in refused.value.message
 
 
 def test_a_session_of_claude_code_gives_the_questions_that_needed_no_tool(tmp_path: Path) -> None:
