@@ -191,7 +191,7 @@ def test_a_long_question_is_answered_by_claude_and_not_learnt(shammah: Shammah, 
     refused = shammah("ask", "--local", "summarise", stdin=text)
     assert refused.exit_code == 4
     assert "too long to be answered on this machine" in refused.stderr
-    shammah("ask", "-c", "and the last line?")
+    shammah("ask", "--conversation", "2", "and the last line?")
     first, _, last = claude.requests[-1].body["messages"]
     assert (first["content"].startswith("summarise\n\nline"), last["content"]) == (True, "and the last line?")
     assert remembered(home) == 0
