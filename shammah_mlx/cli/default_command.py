@@ -30,11 +30,11 @@ class DefaultGroup(Group):
             named = [*args, ASK] if may_have_input() else ["--help"]
         return super().parse_args(ctx, named)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def run_command(self, ctx: click.Context) -> Any:
         """Run the command; if its arguments are wrong, say how to ask a question that begins like it."""
         words = list(ctx.args)  # now: Click clears them
         try:
-            return super().invoke(ctx)
+            return super().run_command(ctx)
         except click.NoSuchOption:
             raise
         except click.UsageError as error:
