@@ -294,7 +294,8 @@ def _show_shortcomings(answered: Interaction, screen: Screen) -> int:
         elif answered.audit:
             why = "Claude could not be asked to check this local answer"
             if answered.unpaid is True:
-                why = "the month's budget is spent, so Claude was not asked to check this local answer"
+                budget = "the month's budget is spent, or cannot count what a check costs"
+                why = f"{budget}, so Claude was not asked to check this local answer"
         screen.warn(f"Not covered: {why}.")
         return UNCOVERED
     if answered.served_local or reply is None:

@@ -62,7 +62,7 @@ class Assistant:
         options: AssistantOptions = AssistantOptions(),  # noqa: B008  it is frozen
     ) -> None:
         self.config = config
-        self._teacher, self._options = WithinBudget(teacher, self.is_budget_spent), options
+        self._teacher, self._options = WithinBudget(teacher, self.is_budget_spent, config), options
         self._lock = HomeLock(home, config.state, options.on_wait)
         snapshots = Snapshots(home, config.state)
         with ExitStack() as opened:
