@@ -27,6 +27,9 @@ class AtHome(Protocol):
     def check(self, wanted: AskRequest) -> None:
         """Check that a question can be asked."""
 
+    def warning_of_model(self, name: str) -> str | None:
+        """Return what to say before a model is asked whose price is not known; None if it is."""
+
     def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
         """Have a question answered and show the answer, which `on_answered` receives; return the exit code."""
 
@@ -200,6 +203,8 @@ class Chat:
         if text:
             check_unicode(f"/{name}", text)
             self.manner = msgspec.structs.replace(self.manner, **{name: text})
+            if name == "model" and (warning := self._home.warning_of_model(text)):
+                _say(warning)
         value = getattr(self.manner, name)
         _say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
 
