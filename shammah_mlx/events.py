@@ -414,7 +414,7 @@ class Interaction(
     ms: float | None = None  # milliseconds until the user had the answer
     late_for: int | None = None  # late audits: number of the interaction they measure
     by_check: bool | UnsetType = UNSET  # True: the judge let the best draft pass before it was served
-    unpaid: bool | UnsetType = UNSET  # True: its audit was due, and the month's budget was spent
+    unpaid: bool | UnsetType = UNSET  # True: its audit was due, and the month's budget forbade it
     late_at: float | UnsetType = UNSET  # late audits: when they were made, Unix time
     judged_at: float | UnsetType = UNSET  # when verdicts were bought after the answer, Unix time
 

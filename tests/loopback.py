@@ -296,13 +296,14 @@ class _Server(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self._script = iter(script)
         self.default = default
+        self.models: Behaviour = lambda wire, _: wire.json(200, MODELS)
         self._lock = threading.Lock()
 
     def behaviour_for(self, request: Request) -> Behaviour:
         with self._lock:
             self.requests.append(request)
             if request.path.partition("?")[0] == "/v1/models":
-                return lambda wire, _: wire.json(200, MODELS)
+                return self.models
             if request.path.partition("?")[0] in UNPRICED:
                 return lambda wire, _: wire.json(200, {"id": "batch_or_completion"})
             if request.path.partition("?")[0] != "/v1/messages":
@@ -326,6 +327,10 @@ class Loopback:
     def default_to(self, behaviour: Behaviour) -> None:
         """Set the behaviour for requests after the script."""
         self._server.default = behaviour
+
+    def list_models_by(self, behaviour: Behaviour) -> None:
+        """Set the behaviour for requests for the list of models."""
+        self._server.models = behaviour
 
     def __enter__(self) -> Self:
         self._thread.start()

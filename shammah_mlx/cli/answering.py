@@ -4,7 +4,7 @@ import functools
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,8 +89,13 @@ def answer(
                 if isinstance(outcome, Answered):
                     on_answered(outcome.interaction)
                 exit_code = _show_outcome(outcome, wanted, screen, home)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         if not is_answered:
+            if str(stopped) != KEPT and wanted.unhelpful is None:
+                from shammah_mlx.home.conversations import note_asked  # loads numpy, which a service's answer needs not
+
+                with suppress(ShammahError, OSError, sqlite3.Error):  # the user leaves; he need not wait or read more
+                    note_asked(home, wanted.terminal)
             raise
         screen.note(LEARNING_POSTPONED)
     return exit_code
@@ -209,7 +214,7 @@ def _learning(screen: Screen, pending: int) -> AbstractContextManager[Callable[[
 
 
 def _note_continuing(screen: Screen, wanted: AskRequest, question: str) -> None:
-    """Say which conversation goes on, since its last question may not have been stored; a chat just goes on.
+    """Say which conversation goes on, since its last question may be old; a chat just goes on.
 
     So does a question that is asked again.
     """
@@ -289,7 +294,8 @@ def _show_shortcomings(answered: Interaction, screen: Screen) -> int:
         elif answered.audit:
             why = "Claude could not be asked to check this local answer"
             if answered.unpaid is True:
-                why = "the month's budget is spent, so Claude was not asked to check this local answer"
+                budget = "the month's budget is spent, or cannot count what a check costs"
+                why = f"{budget}, so Claude was not asked to check this local answer"
         screen.warn(f"Not covered: {why}.")
         return UNCOVERED
     if answered.served_local or reply is None:

@@ -23,6 +23,7 @@ from shammah_mlx.home.conversations import as_markdown, find_last_turn, find_tur
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import AskRequest
 from shammah_mlx.teacher.context import request_bytes
+from shammah_mlx.teacher.judge import price_of
 
 JOURNALLED_S = 2.0  # a service needs a moment to journal what came of an answer that was stopped
 LOOK_S = 0.05  # between two looks for it
@@ -66,6 +67,13 @@ class ChatHome:
         check_query(query, self._config)
         if wanted.forced_source != "local" and (warning := warning_of_length(query, self._config)):
             say(one_line(warning, 200))
+
+    def warning_of_model(self, name: str) -> str | None:
+        """Return what to say before a model is asked whose price is not known; None if it is."""
+        if price_of(name, 0, 0, self._config.teacher.prices) is not None:
+            return None
+        but = "; with a budget it is not asked" if self._config.budget.is_set else "; calls with it are unpriced"
+        return f"No price is known for {one_line(name)}{but}."
 
     def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
         """Have a question answered and show the answer; return the exit code.

@@ -27,6 +27,9 @@ class AtHome(Protocol):
     def check(self, wanted: AskRequest) -> None:
         """Check that a question can be asked."""
 
+    def warning_of_model(self, name: str) -> str | None:
+        """Return what to say before a model is asked whose price is not known; None if it is."""
+
     def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
         """Have a question answered and show the answer, which `on_answered` receives; return the exit code."""
 
@@ -67,7 +70,8 @@ class Conversation:
 
     def __init__(self, last: Interaction | None = None) -> None:
         self.number: int | None = None  # None: nothing is stored of it yet
-        self.latest: int | None = None  # number of its last question
+        self.latest: int | None = None  # number of its last question that is stored
+        self.is_last_kept = True  # no question was asked after that one
         self.stays_here = False  # its last question was not to be sent
         if last is not None:
             self.add(last)
@@ -76,6 +80,7 @@ class Conversation:
         """Note a turn; one that is not stored is no part of the conversation."""
         if answered.request.stored:
             self.number, self.latest = answered.request.conversation, answered.request.number
+            self.is_last_kept = True
             self.stays_here = answered.request.forced_source == "local"
 
     def request(self, text: str, manner: Manner) -> AskRequest:
@@ -173,6 +178,7 @@ class Chat:
         if self.conversation.stays_here and manner.forced_source != "local":
             self.conversation = Conversation()
             _say(GOES_ON_ANEW)
+        self.conversation.is_last_kept = False  # until it is
         taken: list[Interaction] = []
 
         def note(answered: Interaction) -> None:
@@ -188,13 +194,17 @@ class Chat:
         code = self._home.run(command, self._words(command, argument))
         self.exit_code = code or self.exit_code
         if command == "bad" and self.conversation.number is not None:  # Claude's new answer is its last turn
-            self.conversation.add(self._home.last_turn(self.conversation.number, self.manner.terminal))
+            last = self._home.last_turn(self.conversation.number, self.manner.terminal)
+            if last.request.number != self.conversation.latest:
+                self.conversation.add(last)
 
     def _set_text(self, name: str, text: str) -> None:
         """Set the model or the system prompt, or say what it is."""
         if text:
             check_unicode(f"/{name}", text)
             self.manner = msgspec.structs.replace(self.manner, **{name: text})
+            if name == "model" and (warning := self._home.warning_of_model(text)):
+                _say(warning)
         value = getattr(self.manner, name)
         _say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
 
@@ -213,6 +223,8 @@ class Chat:
             raise BadInputError("- is no answer", "type the right answer after /bad, or /bad alone to ask Claude again")
         if not number and self.conversation.latest is None:
             raise BadInputError("nothing of this conversation is stored yet", "ask something first")
+        if not number and not self.conversation.is_last_kept:
+            raise BadInputError("the last question was not kept", f"name the question you mean: /{command} N")
         number = number or str(self.conversation.latest)
         return [number, f"--answer={text}"] if text else [number]
 

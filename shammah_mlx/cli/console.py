@@ -1,6 +1,7 @@
 """Read input, print output, progress and errors: shared by all commands."""
 
 import errno
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from shammah_mlx import INTERRUPTED
+from shammah_mlx.cli.streams import at_words
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too
@@ -33,6 +35,19 @@ class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
         message, hint = (one_line(text, LONGEST) for text in (self.message, self.hint))
         say(f"Error: {message}\nHint: {hint}")
+
+
+class _WrongUsage(click.ClickException):
+    """Print wrong usage as Click does, with its lines broken between words."""
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.format_message())
+        self._error, self.exit_code = error, error.exit_code  # type: ignore[misc] # as above
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002  click's signature
+        shown = io.StringIO()
+        self._error.show(shown)
+        say(shown.getvalue().rstrip("\n"))
 
 
 class _JsonFailure(click.ClickException):
@@ -76,9 +91,9 @@ class Group(click.Group):
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
-            if parent is not None or not self._may_want_json(given):
+            if parent is not None:
                 raise
-            raise _as_json(error) from error
+            raise (_as_json(error) if self._may_want_json(given) else _as_text(error)) from error
 
     def _may_want_json(self, arguments: list[str]) -> bool:
         """Say whether JSON is wanted where no command was found yet: its `--json` may stand before a file's name."""
@@ -88,13 +103,12 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and convert its errors."""
         try:
-            return self._invoke(ctx)
+            return self.run_command(ctx)
         except click.ClickException as error:
-            if not ctx.meta.get(JSON):
-                raise
-            raise _as_json(error) from error
+            raise (_as_json(error) if ctx.meta.get(JSON) else _as_text(error)) from error
 
-    def _invoke(self, ctx: click.Context) -> Any:
+    def run_command(self, ctx: click.Context) -> Any:
+        """Run the command, and convert errors that are not Click's."""
         try:
             return super().invoke(ctx)
         except ShammahError as error:
@@ -109,6 +123,10 @@ class Group(click.Group):
                 raise _JsonFailure(told, "ask again", INTERRUPTED) from error
             say(told)
             ctx.exit(INTERRUPTED)
+
+
+def _as_text(error: click.ClickException) -> click.ClickException:
+    return _WrongUsage(error) if isinstance(error, click.UsageError) else error
 
 
 def _as_json(error: click.ClickException) -> _JsonFailure:
@@ -168,10 +186,11 @@ def relearning(replies: int) -> AbstractContextManager[Callable[[], None]]:
     return progress("remembering", replies)
 
 
-def say(line: str) -> None:
-    """Print a line on standard error, if anybody reads there."""
+def say(text: str, color: str | None = None) -> None:
+    """Print a text on standard error, if anybody reads there; on a terminal no line breaks in a word."""
     with suppress(OSError, ValueError):  # it is closed, or its reader has gone; what was asked for is done all the same
-        click.echo(line, err=True)
+        shown = at_words(text, sys.stderr)
+        click.echo(click.style(shown, fg=color) if color else shown, err=True)
 
 
 def say_waiting() -> None:

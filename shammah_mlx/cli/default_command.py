@@ -11,7 +11,7 @@ import click
 
 from shammah_mlx.cli.console import Group
 from shammah_mlx.cli.standard_input import may_have_input
-from shammah_mlx.cli.words import MisplacedOptionError, is_dashed, split, values_after, values_taken
+from shammah_mlx.cli.words import MisplacedOptionError, how_to_ask, is_dashed, split, values_after, values_taken
 
 ASK, HELP, VERSION = "ask", "help", "version"
 QUESTION_WORDS = {"why"}  # commands whose names begin questions: with two words or more behind it, it is one
@@ -30,19 +30,18 @@ class DefaultGroup(Group):
             named = [*args, ASK] if may_have_input() else ["--help"]
         return super().parse_args(ctx, named)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def run_command(self, ctx: click.Context) -> Any:
         """Run the command; if its arguments are wrong, say how to ask a question that begins like it."""
-        has_words = any(not is_dashed(argument) for argument in ctx.args)  # now: Click clears them
+        words = list(ctx.args)  # now: Click clears them
         try:
-            return super().invoke(ctx)
+            return super().run_command(ctx)
         except click.NoSuchOption:
             raise
         except click.UsageError as error:
             name = error.ctx.info_name if error.ctx and error.ctx.parent is ctx else None
-            if name in (None, ASK) or not has_words:
+            if name is None or name == ASK or all(map(is_dashed, words)):
                 raise
-            message = f"{error.format_message()}\nTo ask a question that begins with {name!r}: shammah ask {name} …"
-            raise click.UsageError(message, error.ctx) from error
+            raise click.UsageError(f"{error.format_message()}\n{how_to_ask([name, *words])}", error.ctx) from error
 
 
 def with_command(

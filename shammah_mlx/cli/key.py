@@ -30,7 +30,10 @@ def key() -> None:
 @settings
 @click.pass_context
 def set_key(ctx: click.Context, /, **options: Any) -> None:
-    """Store the key, typed without being shown or read from standard input."""
+    """Store the key, typed without being shown or read from standard input.
+
+    Anthropic is asked first, free of charge, whether it takes the key; one that it refuses is not stored.
+    """
     home = home_of(ctx, options)
     if sys.stdin is not None and sys.stdin.isatty():
         typed = click.prompt("Anthropic API key", hide_input=True, err=True)
@@ -39,9 +42,15 @@ def set_key(ctx: click.Context, /, **options: Any) -> None:
     secret = typed.strip()
     if not secret or len(secret) > LONGEST or not (secret.isascii() and secret.isprintable()) or " " in secret:
         raise BadInputError("this is not an API key", "enter only the key, as platform.claude.com shows it")
+    from shammah_mlx.teacher.key_check import check_key
+
+    checked = check_key(secret)
+    if checked == "refused":
+        raise BadInputError("Claude refused the key (401), so nothing was stored", "copy it from platform.claude.com")
     store = key_store(make_home(home))
     store.set(secret)
-    click.echo(f"The key is stored in {store.name}.")
+    works = "It works." if checked == "works" else "It was not checked: Claude could not be asked."
+    click.echo(f"The key is stored in {store.name}. {works}")
     _recommend_restart(home)
 
 

@@ -5,8 +5,6 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
-
 from shammah_mlx.cli.console import LONGEST, one_line, put, say, without_controls, write
 from shammah_mlx.cli.inline import Look
 from shammah_mlx.cli.markdown import Renderer
@@ -110,8 +108,8 @@ class Screen:
     def warn(self, line: str, *, is_danger: bool = False) -> None:
         """Print a line that the user must see."""
         text = one_line(line, LONGEST)
-        shown = click.style(text, fg="red") if is_danger and can_spin() and not _has_no_color() else text
-        self._spinner.interrupt(lambda: say(shown))
+        color = "red" if is_danger and can_spin() and not _has_no_color() else None
+        self._spinner.interrupt(lambda: say(text, color))
 
 
 def _is_terminal() -> bool:

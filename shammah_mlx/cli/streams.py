@@ -1,6 +1,7 @@
-"""Say what a stream's terminal can show: how many columns, and which characters."""
+"""Say what a stream's terminal can show: how many columns, and which characters; break lines to fit."""
 
 import os
+import textwrap
 from typing import TextIO
 
 USUAL_COLUMNS = 80  # where the terminal does not say
@@ -12,6 +13,18 @@ def columns_of(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS
     except (OSError, ValueError):  # it is no terminal, or closed
         return USUAL_COLUMNS
+
+
+def at_words(text: str, stream: TextIO | None) -> str:
+    """Return a text with its lines broken between words where the terminal of a stream would break them in one.
+
+    What is no terminal gets the lines as they are. A word that is longer than a line stays whole, to be copied.
+    """
+    if stream is None or not stream.isatty():
+        return text
+    columns = columns_of(stream)
+    lines = (textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    return "\n".join("\n".join(broken) for broken in lines)
 
 
 def can_show(text: str, encoding: str | None) -> bool:

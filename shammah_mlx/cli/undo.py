@@ -9,6 +9,7 @@ import click
 from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, one_line, relearning, say_waiting
 from shammah_mlx.cli.dates import about
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.cli.words import how_to_ask
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.background import start_learning
 
@@ -119,9 +120,9 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
         home, config, pattern, lambda found: yes or _confirm(home, config, found), say_waiting, alone
     )
     if forgotten is None:
-        click.echo("Nothing was erased.")
+        click.echo(f"Nothing was erased.\n{how_to_ask(['forget', pattern])}")
     elif not forgotten.interactions and not forgotten.resumed:
-        click.echo("No interaction contains this text. Nothing was erased.")
+        click.echo(f"No interaction contains this text. Nothing was erased.\n{how_to_ask(['forget', pattern])}")
     else:
         deleted = ", ".join(map(str, forgotten.checkpoints)) or "none"
         if forgotten.resumed:

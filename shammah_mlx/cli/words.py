@@ -5,10 +5,15 @@ is one argument. An option of ours after several words may be meant as a word (`
 guesses: that is an error, which costs no call.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import click
+
+from shammah_mlx.cli.console import one_line
+
+READ_IN_QUOTES = set('"\\$`!')  # what a shell reads between double quotes
 
 
 class Parts(NamedTuple):
@@ -48,6 +53,15 @@ def values_after(argument: str, takes: Mapping[str, int]) -> int | None:
         if taken := takes.get(f"-{letter}", 0):
             return taken - bool(argument[place:])
     return 0
+
+
+def how_to_ask(words: Sequence[str]) -> str:
+    """Return a line that says how to ask what was typed as a question: whole, unless it has options or is long."""
+    text = " ".join(words)
+    if any(map(is_dashed, words)) or one_line(text) != text:
+        return f"To ask a question that begins with {words[0]!r}: shammah ask {words[0]} …"
+    quoted = shlex.quote(text) if set(text) & READ_IN_QUOTES else f'"{text}"'
+    return f"To ask it as a question: shammah ask {quoted}"
 
 
 def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:

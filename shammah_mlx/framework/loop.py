@@ -44,7 +44,7 @@ from shammah_mlx.framework.targets import (
     make_withdrawal,
 )
 from shammah_mlx.risk.badness import judge_error, p_bad
-from shammah_mlx.teacher.outages import BUDGET_SPENT, INTERRUPTED
+from shammah_mlx.teacher.outages import INTERRUPTED, UNPAID
 from shammah_mlx.text.divergence import Meter
 
 NOTHING_LOCAL = Outage("nothing_local", "Nothing on this machine can answer that yet.", "ask without --local")
@@ -375,7 +375,7 @@ def _audit_failed(stands: Interaction, drafts: tuple[ScoredDraft, ...], reply: R
     if not stands.request.strict and drafts[0].passed is not False:
         stood = msgspec.structs.replace(stands, drafts=drafts)
         if isinstance(reply, Outage):
-            is_unpaid = reply.kind == BUDGET_SPENT
+            is_unpaid = reply.kind in UNPAID
             return msgspec.structs.replace(stood, unpaid=True) if is_unpaid else stood
         return msgspec.structs.replace(stood, reply=reply)
     if isinstance(reply, Outage):

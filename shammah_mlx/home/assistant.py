@@ -62,7 +62,7 @@ class Assistant:
         options: AssistantOptions = AssistantOptions(),  # noqa: B008  it is frozen
     ) -> None:
         self.config = config
-        self._teacher, self._options = WithinBudget(teacher, self.is_budget_spent), options
+        self._teacher, self._options = WithinBudget(teacher, self.is_budget_spent, config), options
         self._lock = HomeLock(home, config.state, options.on_wait)
         snapshots = Snapshots(home, config.state)
         with ExitStack() as opened:
@@ -161,6 +161,7 @@ class Assistant:
         `show` receives the text of the answer as it comes, `announce` what is awaited. `since` is the time of
         `time.perf_counter` at which the user began to wait, if that was before this call.
         """
+        self._note_asked(options)
         training = self._training
         training.catch_up()
         since = time.perf_counter() if since is None else since
@@ -188,6 +189,11 @@ class Assistant:
         interaction = msgspec.structs.replace(without_data(answered), decision_context=decision_context, ms=ms)
         screened = screening.screened(interaction, self.config.privacy)
         return self._write(screened) if screened.request.stored else screened
+
+    def _note_asked(self, options: AskOptions) -> None:
+        """Note that a question is asked in a terminal, unless it is an earlier one that is asked again."""
+        if options.terminal is not UNSET and options.unhelpful is None:
+            self._journal.conversations.note_asked(options.terminal, self._journal.next_number())
 
     def _counts(self, pending: Sequence[Event]) -> policy.HomeCounts:
         training, spent = self._training, self._training.tally.spent or metrics.Spent()

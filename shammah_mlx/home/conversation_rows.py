@@ -13,12 +13,18 @@ from msgspec import UNSET, UnsetType
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Interaction
 
+NOT_KEPT = "the last question in this terminal was not kept"
 _ASKED = """
     FROM interactions
     WHERE NOT set_aside AND record ->> '$.late_for' IS NULL AND record ->> '$.turn.by_client' IS NULL
 """
 _HERE = "AND json_extract(record, '$.turn.terminal') = ?"
 _LAST = "AND number = (SELECT max(number) FROM ledger WHERE asked AND NOT by_client AND NOT set_aside)"
+_LAST_STORED = "SELECT coalesce(max(number), 0) FROM ledger WHERE asked"
+_LAST_STORED_HERE = """
+    SELECT coalesce(max(number), 0) FROM interactions
+    WHERE json_extract(record, '$.turn.terminal') = ?1 AND record ->> '$.late_for' IS NULL
+"""
 _IN_CONVERSATION = "AND (number = ?1 OR json_extract(record, '$.turn.query.conversation') = ?1)"
 
 
@@ -27,6 +33,27 @@ class ConversationRows:
 
     def __init__(self, database: sqlite3.Connection, decode: Callable[[int, str], Interaction]) -> None:
         self._db, self._decode = database, decode
+
+    def note_asked(self, terminal: int, next_number: int) -> None:
+        """Note that a question is asked in a terminal, when the next event has this number.
+
+        So it is known afterwards that a question was asked there which is not stored; nothing of its text is.
+        """
+        self._db.execute("PRAGMA synchronous = NORMAL")  # no wait for the disk: no terminal outlives a power failure
+        try:
+            self._db.execute("INSERT OR REPLACE INTO last_asked VALUES (?, ?)", (terminal, next_number))
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
+
+    def is_last_kept(self, terminal: int | UnsetType = UNSET) -> bool:
+        """Say whether the last question of this terminal, or of any, is stored; a rollback may have archived it."""
+        if terminal is UNSET:
+            row = self._db.execute(f"SELECT max(next) > ({_LAST_STORED}) FROM last_asked").fetchone()
+        else:
+            row = self._db.execute(
+                f"SELECT next > ({_LAST_STORED_HERE}) FROM last_asked WHERE terminal = ?1", (terminal,)
+            ).fetchone()
+        return row is None or not row[0]
 
     def last_asked(self, terminal: int | UnsetType = UNSET) -> Interaction | None:
         """Return the latest question of this terminal, or of any."""
@@ -49,9 +76,12 @@ class ConversationRows:
         """Return the last turn of a conversation, named by any of its questions, or of this terminal's last one.
 
         Raises:
-            BadInputError: there is none.
+            BadInputError: there is none, or the terminal's last question is not stored.
         """
         last = self._named(conversation) if conversation is not None else self.last_asked(terminal)
+        if conversation is None and not self.is_last_kept(terminal) and (older := last or self.last_asked()):
+            hint = f"continue an older conversation with --conversation {older.request.conversation}, or ask without -c"
+            raise BadInputError(NOT_KEPT, hint)
         if last is not None:
             return self.turns_of(last.request.conversation, 1)[0]
         elsewhere = self.last_asked()

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Exchange, Interaction, Query
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.teacher.context import is_likely_to_fit
+
+PATIENCE_S = 0.2  # for another process that writes, after Ctrl-C
 
 
 def find_last_turn(home: Path, conversation: int | None, terminal: int | UnsetType) -> Interaction:
@@ -26,6 +28,19 @@ def find_last_turn(home: Path, conversation: int | None, terminal: int | UnsetTy
         raise BadInputError("there is no conversation to continue", "ask something first")
     with closing(Journal(path)) as journal:
         return journal.conversations.last_turn(conversation, terminal)
+
+
+def note_asked(home: Path, terminal: int | UnsetType) -> None:
+    """Note that a question was asked in a terminal, and that nothing of it is stored.
+
+    Raises:
+        BadStateError: the journal cannot be used.
+        sqlite3.Error: another process writes there, and goes on for longer than a user waits who wants to leave.
+    """
+    path = home / "journal.db"
+    if terminal is not UNSET and path.exists():
+        with closing(Journal(path, PATIENCE_S)) as journal:
+            journal.conversations.note_asked(terminal, journal.next_number())
 
 
 def find_turn(home: Path, text: str, since: float) -> Interaction | None:

@@ -117,7 +117,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
     """Return the text of a question, the last one if there is no `number`, and how its answer came about.
 
     Raises:
-        BadInputError: there is no such question.
+        BadInputError: there is no such question, or the last one is not stored.
         BadStateError: the journal is damaged.
     """
     path = home / "journal.db"
@@ -127,6 +127,11 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         interaction = journal.last() if number is None else journal.find(number)
         if interaction is None and number is None:
             raise BadInputError("nothing was asked yet", "ask something first")
+        if number is None and not journal.conversations.is_last_kept():
+            raise BadInputError(
+                "the last question was not kept, so nothing is known of its answer",
+                "`shammah why N` explains an older one; `shammah log` lists them",
+            )
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         known = _read_known(interaction, journal, home, config)

@@ -12,6 +12,7 @@ from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, ClaudeOnly, Feedback, Interaction, Query
 from shammah_mlx.framework import policy, screening
+from shammah_mlx.home.conversation_rows import NOT_KEPT
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
 from shammah_mlx.learners.questions import text_hash
@@ -67,7 +68,7 @@ def give_feedback(
         raise BadInputError(*NOTHING_ASKED)
     text = UNSET if answer is None else answer
     with closing(Journal(path)) as journal, HomeLock(home, config.state, on_wait).shared(), journal.writing():
-        about = _find(journal, number, terminal)
+        about = _find(journal, number, terminal, word="good" if good else "bad")
         if answer is not None:
             _check_answer(about, answer, config)
         before = journal.feedback.all_about(about.request.number)
@@ -100,21 +101,36 @@ def _after(before: Sequence[Feedback], said: Feedback) -> Feedback | None:
     )
 
 
-def _find(journal: Journal, number: int | None, terminal: int | UnsetType) -> Interaction:
+def _find(journal: Journal, number: int | None, terminal: int | UnsetType, word: str) -> Interaction:
     """Return the interaction to speak of.
 
     Raises:
         BadInputError: there is none.
     """
-    last = journal.conversations.last_asked
-    found = journal.find(number) if number is not None else last(terminal) or last()
-    if found is None and number is None:
-        raise BadInputError(*NOTHING_ASKED)
+    found = journal.find(number) if number is not None else _find_last(journal, terminal, word)
     if found is None or found.late_for is not None:
         raise BadInputError("there is no such question", "without a number, the last answer is meant")
     if journal.is_archived(found.request.number):
         raise BadInputError("a rollback set this question aside", "take the rollback back first, or ask it again")
     return found
+
+
+def _find_last(journal: Journal, terminal: int | UnsetType, word: str) -> Interaction:
+    """Return the last question of this terminal, or of any if nothing was asked in this one.
+
+    Raises:
+        BadInputError: nothing was asked, or that question is not stored: an older one is not what the user means.
+    """
+    asked = journal.conversations
+    here, last = asked.last_asked(terminal), asked.last_asked()
+    if last is None:
+        raise BadInputError(*NOTHING_ASKED)
+    which = f"name the question: shammah {word} N; `shammah log` lists them"
+    if not asked.is_last_kept(terminal):
+        raise BadInputError(NOT_KEPT, which)
+    if here is None and not asked.is_last_kept():
+        raise BadInputError("the last question was not kept", which)
+    return here or last
 
 
 def _check_answer(about: Interaction, answer: str, config: Config) -> None:

@@ -23,7 +23,7 @@ from shammah_mlx.home.ledger import Ledger
 from shammah_mlx.home.memory_rows import MemoryRows
 from shammah_mlx.home.other_hosts import OtherHosts
 from shammah_mlx.home.rollbacks import Rollbacks
-from shammah_mlx.home.schema import open_database
+from shammah_mlx.home.schema import BUSY_S, open_database
 from shammah_mlx.home.search_index import SearchIndex
 from shammah_mlx.home.stored import RESTORE, decoded
 
@@ -67,14 +67,16 @@ class Totals(msgspec.Struct, frozen=True):
 class Journal:
     """The journal at `path`, created or migrated when it is opened.
 
+    `patience_s` is how long it waits while another process writes.
+
     Raises:
         BadStateError: the file is not a journal, is damaged, or was written by a newer version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_s: float = BUSY_S) -> None:
         self._path = path
         self._staged: list[tuple[str, tuple[object, ...]]] = []  # SQL with its parameters
-        self._db = open_database(path)
+        self._db = open_database(path, patience_s)
         self._inode = path.stat().st_ino
         self.memory = MemoryRows(self._db, self._staged)
         self.conversations = ConversationRows(self._db, self._decoded)

@@ -224,16 +224,22 @@ MIGRATIONS = (
     )
     """,
     "CREATE TABLE memory_before AS SELECT * FROM memory WHERE 0",  # entries that a rollback or `forget` took back
+    """
+    CREATE TABLE last_asked (
+        terminal INTEGER PRIMARY KEY,           -- hash of a terminal
+        next INTEGER NOT NULL                   -- number of the next event when a question was last asked in it
+    )
+    """,
 )
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open the journal at `path`, creating or migrating it.
+def open_database(path: Path, patience_s: float = BUSY_S) -> sqlite3.Connection:
+    """Open the journal at `path`, creating or migrating it; its connection waits for others' transactions so long.
 
     Raises:
         BadStateError: the file is not a journal, is damaged, or was written by a newer version.
     """
-    database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    database = sqlite3.connect(path, isolation_level=None, timeout=patience_s)
     try:
         _use_log(database)
         database.execute("PRAGMA synchronous = FULL")  # a committed interaction survives power loss,

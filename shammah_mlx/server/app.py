@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import AskOptions, Interaction, Outage, Reply, Verdict
+from shammah_mlx.framework.budget import uncounted_model
 from shammah_mlx.framework.loop import STAYS_HERE, Call, VerdictCall
 from shammah_mlx.framework.screening import stays_here
 from shammah_mlx.server import messages_api
@@ -153,7 +154,7 @@ class _Exchange:
         method, path = self._request.method, self._request.scope["path"]
         if is_charged(method, path) and not self.signed_in:
             try:
-                refused = await self._gateway.service.refusal()
+                refused = await self._gateway.service.refusal() or self._uncounted(method, path)
             except ShammahError as error:
                 return error_response("api_error", f"{error.message}: {error.hint}")
             if refused is not None:
@@ -175,6 +176,11 @@ class _Exchange:
         if usage is not None or (self._is_ok and is_charged(method, path) and not says_usage):
             self._count_passed_on(usage)
         return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
+
+    def _uncounted(self, method: str, path: str) -> Outage | None:
+        """Return the outage if the budget cannot count the request: no price is known, or Claude will not say it."""
+        model = messages_api.model_of(self._body) if reports_usage(method, path) else ""
+        return uncounted_model(model, self._gateway.service.config)
 
     async def _stays_here(self) -> bool:
         """Say whether the user's settings let nothing of this request leave the machine."""

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Count, Price
 from shammah_mlx.events import Interaction, Outage, Query, Reply, hash_63
-from shammah_mlx.teacher.outages import BUDGET_SPENT, kind_of_status, outage
+from shammah_mlx.teacher.outages import BUDGET_SPENT, UNPRICED, kind_of_status, outage
 from shammah_mlx.teacher.reply import ReplyBuilder
 from shammah_mlx.text.snippets import unique_keys
 
@@ -41,6 +41,7 @@ _ERROR_OF_OUTAGE = {
     "key_refused": "authentication_error",
     "billing": "permission_error",
     BUDGET_SPENT: "billing_error",  # clients do not try that again by themselves
+    UNPRICED: "billing_error",
     "rate_limited": "rate_limit_error",
     "overloaded": "overloaded_error",
     "unknown_model": "not_found_error",
@@ -77,6 +78,12 @@ class _RequestBody(_Strict, frozen=True):
     stream: bool | None = None
     temperature: float | None = None
     metadata: Any = None  # says who asks: nobody gets another one's answer
+
+
+class _Model(msgspec.Struct, frozen=True):
+    """The part of any request's body that names the model."""
+
+    model: str = ""
 
 
 class _ErrorDetail(msgspec.Struct, frozen=True):
@@ -158,6 +165,14 @@ def texts_of(body: bytes) -> Iterator[str]:
             waiting += [*part, *part.values()]
         elif isinstance(part, list):
             waiting += part
+
+
+def model_of(body: bytes) -> str:
+    """Return the model that a body names; nothing if it names none."""
+    try:
+        return msgspec.json.decode(body, type=_Model).model
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _one_text(content: str | list[_Text]) -> str | None:

@@ -26,6 +26,7 @@ from shammah_mlx.config import Config
 from shammah_mlx.errors import BadStateError, ShammahError
 from shammah_mlx.events import Announce, AskOptions, Interaction, Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework import loop
+from shammah_mlx.framework.budget import uncounted
 from shammah_mlx.framework.our_claude import our_claude
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.folder import make_home
@@ -197,8 +198,8 @@ class Service:
             self._away -= 1
 
     async def _within_budget(self, consult: Consult, call: loop.Call) -> Reply | Verdict | Outage:
-        """Make a call unless the month's budget is spent."""
-        refused = await self.refusal()
+        """Make a call unless the month's budget forbids it."""
+        refused = await self.refusal() or uncounted(call, self.config)
         return await consult(call) if refused is None else refused
 
     async def _run(self, consulting: loop.Consultation[Result], consult: Consult) -> Result:

@@ -14,6 +14,8 @@ from shammah_mlx.events import Outage
 from shammah_mlx.teacher.identity import ITSELF, SOURCE
 
 BUDGET_SPENT = "budget_spent"  # the kind of outage that the user chose
+UNPRICED = "unpriced"  # the kind that its budget brings about where a price is missing
+UNPAID = {BUDGET_SPENT, UNPRICED}
 INTERRUPTED = "interrupted"  # the kind that is his wish
 NO_KEY = "no_key"  # the kind that another process may not have
 _OUTAGES = {
@@ -28,6 +30,10 @@ _OUTAGES = {
     BUDGET_SPENT: (
         "The month's budget is spent.",
         "raise it with --budget, or `month` under [budget] in config.toml; a month begins on the 1st, UTC",
+    ),
+    UNPRICED: (
+        "What this would cost is not known, so the month's budget cannot count it.",
+        "ask without --budget, and without `month` under [budget] in config.toml",
     ),
     "billing": ("The Anthropic account is out of credit or over its limit.", "check Billing at platform.claude.com"),
     "rate_limited": ("Claude was asked too often in a short time.", "wait a minute, then ask again"),
@@ -82,6 +88,16 @@ def outage(kind: str) -> Outage:
     """Return the outage of this kind, in our own words."""
     message, hint = _OUTAGES[kind]
     return Outage(kind=kind, message=message, hint=hint)
+
+
+def unpriced(model: str) -> Outage:
+    """Return the outage of a request that the budget cannot count; `model` is empty where no price would help."""
+    found = outage(UNPRICED)
+    if not model:
+        return found
+    message = f"What {model} charges for this is not known, so the month's budget cannot count it."
+    hint = f"give its price under [teacher.prices.{model}] in config.toml, or {found.hint}"
+    return msgspec.structs.replace(found, message=message, hint=hint)
 
 
 def explained(found: Outage, model: str, said: str) -> Outage:

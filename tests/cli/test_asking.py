@@ -49,6 +49,13 @@ def test_a_question_needs_no_command(shammah: Shammah, claude: Loopback) -> None
     assert "the query is empty" in shammah(stdin=" ").stderr
 
 
+@pytest.mark.parametrize("typed", ["good morning", "bad idea or not", "status of my disk", "key changes in music"])
+def test_what_does_not_fit_a_command_is_told_how_to_be_asked(home: Path, claude: Loopback, typed: str) -> None:
+    refused = CliRunner().invoke(main, typed.split())
+    assert (refused.exit_code, claude.requests) == (2, [])
+    assert refused.stderr.endswith(f'\nTo ask it as a question: shammah ask "{typed}"\n')
+
+
 def test_an_option_without_its_value_is_no_question(shammah: Shammah, claude: Loopback) -> None:
     failed = shammah("--home", stdin="hello")
     assert (failed.exit_code, claude.requests) == (2, [])
@@ -191,7 +198,7 @@ def test_a_long_question_is_answered_by_claude_and_not_learnt(shammah: Shammah, 
     refused = shammah("ask", "--local", "summarise", stdin=text)
     assert refused.exit_code == 4
     assert "too long to be answered on this machine" in refused.stderr
-    shammah("ask", "-c", "and the last line?")
+    shammah("ask", "--conversation", "2", "and the last line?")
     first, _, last = claude.requests[-1].body["messages"]
     assert (first["content"].startswith("summarise\n\nline"), last["content"]) == (True, "and the last line?")
     assert remembered(home) == 0

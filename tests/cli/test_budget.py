@@ -94,3 +94,35 @@ def test_a_model_without_a_price_is_unpriced(shammah: Shammah, claude: Loopback)
     found = status(shammah)
     assert (found["spent_usd"], found["unpriced_calls"]) == (0.0, 1)
     assert "without 1 unpriced call" in " ".join(shammah("status").stdout.split())
+
+
+@pytest.mark.parametrize("has_price", [False, True])
+def test_with_a_budget_a_model_without_a_price_is_not_asked(
+    shammah: Shammah, claude: Loopback, home: Path, has_price: bool
+) -> None:
+    with (home / "config.toml").open("a") as config:
+        config.write("[teacher.prices.claude-x]\ninput = 1.0\noutput = 2.0\n" if has_price else "")
+    asked = shammah("ask", "--budget", "20", "--model", "claude-x", "hello")
+    assert (asked.exit_code, len(claude.requests)) == ((0, 1) if has_price else (4, 0))
+    assert has_price or "What claude-x charges for this is not known" in asked.stderr
+    assert has_price or "under [teacher.prices.claude-x] in config.toml" in asked.stderr
+    assert shammah("ask", "--model", "claude-y", "hello").exit_code == 0  # without a budget nothing is limited
+
+
+def test_with_a_budget_no_more_is_read_than_the_price_covers(shammah: Shammah, claude: Loopback) -> None:
+    asked = shammah(
+        "ask", "--budget", "20", "--model", "claude-haiku-5-5", "sum up", stdin="a line of a log\n" * 30_000
+    )
+    assert (asked.exit_code, claude.requests) == (4, [])
+    assert "What claude-haiku-5-5 charges for this is not known" in asked.stderr
+    assert shammah("ask", "--budget", "20", "--model", "claude-haiku-5-5", "hello").exit_code == 0
+
+
+@pytest.mark.settings(AUDITED, '[judge]\nmodel = "claude-x"\n')
+def test_with_a_budget_a_judge_without_a_price_is_not_asked(shammah: Shammah, claude: Loopback) -> None:
+    learn_all(shammah)
+    before = len(claude.requests)
+    assert shammah("ask", "--budget", "20", LEARNT[0]).exit_code in (0, 3)
+    assert "claude-x" not in [request.body["model"] for request in claude.requests[before:]]
+    shammah("ask", LEARNT[0])
+    assert "claude-x" in [request.body["model"] for request in claude.requests[before:]]

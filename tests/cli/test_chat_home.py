@@ -8,7 +8,7 @@ import pytest
 
 from shammah_mlx.cli.chat_home import ChatHome
 from shammah_mlx.cli.main import main
-from shammah_mlx.config import Config
+from shammah_mlx.config import BudgetConfig, Config
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.server.protocol import AskRequest
@@ -39,3 +39,11 @@ def test_a_conversation_that_cannot_be_read_leaves_no_file(tmp_path: Path) -> No
     with pytest.raises(BadStateError):
         chat_home(tmp_path).save(1, tmp_path / "notes.md")
     assert not (tmp_path / "notes.md").exists()
+
+
+def test_a_model_is_known_by_its_price(tmp_path: Path) -> None:
+    free, preset = chat_home(tmp_path), PRESETS["default"]
+    assert free.warning_of_model("claude-haiku-4-5-20251001") is None
+    assert free.warning_of_model("nonsense") == "No price is known for nonsense; calls with it are unpriced."
+    limited = chat_home(tmp_path, msgspec.structs.replace(preset, budget=BudgetConfig(month=20.0)))
+    assert limited.warning_of_model("nonsense") == "No price is known for nonsense; with a budget it is not asked."

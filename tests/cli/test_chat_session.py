@@ -45,6 +45,9 @@ class Fakes:
         if len(wanted.text) > MOST_BYTES:
             raise BadInputError("the query is too long", "give a part of it")
 
+    def warning_of_model(self, name: str) -> str | None:
+        return f"no price for {name}" if name == "claude-x" else None
+
     def run(self, name: str, words: Sequence[str]) -> int:
         self.ran.append((name, list(words)))
         return self.code
@@ -126,6 +129,13 @@ def test_model_and_system_prompt_hold_from_then_on_and_are_as_at_the_start_in_a_
         ("claude-x", "be brief"),
         ("claude-y", None),
     ]
+
+
+def test_a_model_without_a_price_is_said_at_once_and_asked_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    fakes = Fakes()
+    said(fakes, "/model claude-x", "one", "/model claude-y")
+    assert fakes.asked[0].model == "claude-x"
+    assert capsys.readouterr().err == "no price for claude-x\nmodel: claude-x\nmodel: claude-y\n"
 
 
 def test_strict_does_not_hold_for_what_is_asked_locally() -> None:

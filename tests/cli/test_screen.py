@@ -77,7 +77,7 @@ def test_the_spinner_begins_within_a_tenth_of_a_second() -> None:
         took = time.monotonic() - began
         screen.note("a line between")
     assert took < 0.1 or os.getloadavg()[0] > (os.cpu_count() or 1)
-    assert terminal.lines == ["a line between", ""]
+    assert terminal.lines == ["a line", "between", ""]
     frames = [line.removesuffix("\x1b[K") for line in terminal.shown.split("\r") if "asking" in line]
     assert max(map(len, frames)) <= 11  # a line as wide as the terminal might wrap
 
@@ -150,6 +150,53 @@ def test_a_screen_knows_that_an_answer_has_begun_also_where_it_shows_none() -> N
     assert not screen.has_begun
     screen.show("It is")
     assert (screen.has_begun, screen.text) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "shown"),
+    [
+        (("good",), 1, ["Error: nothing was asked yet", "Hint: ask something first"]),
+        (
+            ("export", "json"),
+            1,
+            [
+                "Error: json is no name for a file",
+                "Hint: an export is JSON Lines: shammah",
+                "export questions.jsonl",
+            ],
+        ),
+        (
+            ("good", "morning"),
+            2,
+            [
+                "Error: Invalid value for '[NUMBER]':",
+                "'morning' is not a valid integer range.",
+                "To ask it as a question: shammah ask",
+                '"good morning"',
+            ],
+        ),
+        (("--nonsense",), 2, ["Error: No such option '--nonsense'. Did", "you mean '--seed'?"]),
+        (
+            ("--max-bad-rate", "much" * 15, "ask"),
+            2,
+            [f"'{'much' * 15}'", "is neither a number nor a percentage", "such as 5%."],
+        ),
+    ],
+)
+def test_the_lines_of_an_error_are_broken_between_words(
+    home: Path, arguments: tuple[str, ...], code: int, shown: list[str]
+) -> None:
+    with Terminal(columns=40) as terminal:
+        assert run(*arguments) == code
+    assert terminal.lines[-1 - len(shown) : -1] == shown
+    assert "\x1b" not in terminal.shown
+
+
+def test_notes_and_warnings_are_broken_between_words_too(home: Path, claude: Loopback) -> None:
+    claude.default_to(cut("Half of"))
+    with Terminal(columns=40) as terminal:
+        assert run("ask", "--wait", "hello") == 4
+    assert terminal.lines[-3:] == ["Incomplete: the connection was cut.", "Nothing was learnt from it.", ""]
 
 
 def test_quiet_does_not_hide_a_warning(shammah: Shammah, claude: Loopback) -> None:

@@ -1,12 +1,14 @@
 """Words without quotes, options beside them, and the command that need not be named."""
 
+import subprocess
+
 import click
 import pytest
 
 from shammah_mlx.cli.ask import ask
 from shammah_mlx.cli.default_command import with_command
 from shammah_mlx.cli.main import main
-from shammah_mlx.cli.words import MisplacedOptionError, split, values_taken
+from shammah_mlx.cli.words import MisplacedOptionError, how_to_ask, split, values_taken
 
 CONTEXT = click.Context(main, info_name="shammah", **main.context_settings)
 OWN = values_taken(main, CONTEXT)
@@ -94,3 +96,16 @@ def test_a_command_with_a_typo_costs_no_call(arguments: list[str], message: str)
     with pytest.raises(click.UsageError) as refused:
         with_command(arguments, OWN, ASKS, main.commands)
     assert message in refused.value.message
+
+
+@pytest.mark.parametrize("text", ["good morning", "forget it", 'good "old" $HOME `ls` \\ days!', "bad luck, isn't it?"])
+def test_what_was_typed_is_shown_as_a_shell_reads_it_as_one_question(text: str) -> None:
+    command = how_to_ask(text.split(" ")).removeprefix("To ask it as a question: shammah ask ")
+    done = subprocess.run(["bash", "-c", f"printf %s {command}"], capture_output=True, text=True, check=True)
+    assert done.stdout == text
+
+
+@pytest.mark.parametrize("words", [["log", "-x", "me"], ["status", "of " * 50], ["status", "of\nmy disk"]])
+def test_what_is_long_or_has_options_is_not_repeated(words: list[str]) -> None:
+    begins = f"To ask a question that begins with '{words[0]}': shammah ask {words[0]} …"
+    assert how_to_ask(words) == begins

@@ -112,3 +112,20 @@ def test_a_spent_budget_is_a_billing_error_and_other_accounts_are_not_stopped(
     assert len(upstream.requests) == before
     assert http.get("/v1/models").status_code == 200  # it costs nothing
     assert http.post("/v1/messages", json=tools(), headers=MINE).status_code == 200
+
+
+def test_with_a_budget_nothing_is_passed_on_that_cannot_be_counted(
+    served: Served, http: httpx2.Client, upstream: Loopback
+) -> None:
+    (served.home / "config.toml").write_text(BOLD + "[budget]\nmonth = 1000.0\n")
+    until = time.monotonic() + WITHIN_S
+    while http.post("/v1/messages", json=tools()).status_code != 200:
+        assert time.monotonic() < until, "the budget is not read"
+    question = {key: value for key, value in tools(model="claude-x").items() if key != "top_k"}
+    before = len(upstream.requests)
+    for path, body in (("", tools(model="claude-x")), ("", question), ("/batches", {"requests": []})):
+        refused = http.post(f"/v1/messages{path}", json=body)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (402, "billing_error")
+        assert "the month's budget cannot count it" in refused.json()["error"]["message"]
+    assert len(upstream.requests) == before
+    assert http.post("/v1/messages", json=tools(model="claude-x"), headers=MINE).status_code == 200

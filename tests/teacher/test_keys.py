@@ -6,7 +6,7 @@ import pytest
 
 from shammah_mlx.teacher.keys import Credential, KeyFile, find_credential
 from tests.command import run
-from tests.loopback import Loopback
+from tests.loopback import Behaviour, Loopback, fail, page
 
 KEY = "sk-ant-kept"
 
@@ -17,7 +17,7 @@ def test_the_key_is_kept_in_a_private_file_and_used(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert run("key", "status").exit_code == 1
     kept = run("key", "set", stdin=f"{KEY}\n")
-    assert (kept.exit_code, kept.stdout) == (0, f"The key is stored in {home / 'key'}.\n")
+    assert (kept.exit_code, kept.stdout) == (0, f"The key is stored in {home / 'key'}. It works.\n")
     assert (home / "key").stat().st_mode & 0o777 == 0o600
     told = run("key", "status")
     assert (told.exit_code, told.stdout) == (0, f"The key is in {home / 'key'}.\n")
@@ -29,6 +29,41 @@ def test_the_key_is_kept_in_a_private_file_and_used(
     assert run("key", "unset").stdout == f"The key is deleted from {home / 'key'}.\n"
     assert run("key", "unset").stdout == "No key is stored.\n"
     assert not (home / "key").exists()
+
+
+def test_a_key_that_claude_refuses_is_not_stored(home: Path, claude: Loopback) -> None:
+    run("key", "set", stdin=KEY)
+    claude.list_models_by(fail(401))
+    refused = run("key", "set", stdin="sk-ant-mistyped")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "Claude refused the key (401), so nothing was stored" in refused.stderr
+    assert (home / "key").read_text() == KEY
+    assert [request.headers.get("x-api-key") or request.headers["authorization"] for request in claude.requests] == [
+        f"Bearer {KEY}",
+        "Bearer sk-ant-mistyped",
+    ]
+    assert all(request.path.startswith("/v1/models") for request in claude.requests)  # which costs nothing
+
+
+@pytest.mark.parametrize("behaviour", [fail(403), fail(404), fail(500), page("<p>Sign in.</p>"), None])
+def test_whoever_cannot_say_says_nothing_about_the_key(
+    home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour | None
+) -> None:
+    if behaviour is None:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    else:
+        claude.list_models_by(behaviour)
+    kept = run("key", "set", stdin=KEY)
+    told = f"The key is stored in {home / 'key'}. It was not checked: Claude could not be asked.\n"
+    assert (kept.exit_code, kept.stdout) == (0, told)
+    assert len(claude.requests) <= 1
+    assert (home / "key").read_text() == KEY
+
+
+def test_only_the_typed_key_is_checked(home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "sk-another")
+    run("key", "set", stdin=KEY)
+    assert not any("sk-another" in value for value in claude.requests[0].headers.values())
 
 
 def test_the_environment_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
