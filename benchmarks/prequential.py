@@ -37,7 +37,7 @@ from benchmarks.scores import (
     sum_up,
     totals_table,
 )
-from shammah_mlx.cli.report import EXPECTED_FORWARD
+from shammah_mlx.display.report import EXPECTED_FORWARD
 from shammah_mlx.files import replacing
 from shammah_mlx.models.embedder import LazyEmbedder
 from shammah_mlx.models.weights import Weights, weights_folder

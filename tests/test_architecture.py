@@ -25,7 +25,8 @@ MAY_IMPORT = {
 MAY_IMPORT["learners"] = MAY_IMPORT["framework"] | {"framework"}
 MAY_IMPORT["home"] = MAY_IMPORT["learners"] | {"learners", "transcripts"}
 MAY_IMPORT["server"] = MAY_IMPORT["home"] | {"home"}
-MAY_IMPORT["cli"] = MAY_IMPORT["server"] | {"server"}
+MAY_IMPORT["display"] = MAY_IMPORT["home"] | {"home"}
+MAY_IMPORT["cli"] = MAY_IMPORT["server"] | {"server", "display"}
 
 
 def modules() -> dict[str, ast.Module]:

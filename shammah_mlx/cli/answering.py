@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET
 
-from shammah_mlx.cli import provenance
-from shammah_mlx.cli.console import LEARNING_POSTPONED, WAITS, learning, one_line, relearning
 from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
-from shammah_mlx.cli.screen import AWAITED, Screen
-from shammah_mlx.cli.spinner import can_spin
 from shammah_mlx.config import Config
+from shammah_mlx.display import provenance
+from shammah_mlx.display.console import LEARNING_POSTPONED, WAITS, learning, one_line, relearning
+from shammah_mlx.display.screen import AWAITED, Screen
+from shammah_mlx.display.spinner import can_spin
 from shammah_mlx.errors import ShammahError, TeacherError
 from shammah_mlx.events import Interaction, Outage
 from shammah_mlx.home.background import start_learning

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.options import asking, has_settings, home_and_config, merge_options, settings
-from shammah_mlx.cli.screen import Screen
 from shammah_mlx.cli.standard_input import is_asked_for
 from shammah_mlx.cli.words import QuestionCommand
+from shammah_mlx.display.screen import Screen
 
 if TYPE_CHECKING:
     from shammah_mlx.events import ForcedSource

@@ -11,12 +11,12 @@ from msgspec import UnsetType
 
 from shammah_mlx.cli import answering
 from shammah_mlx.cli.answering import OpenHome, Opening
-from shammah_mlx.cli.console import one_line, say
 from shammah_mlx.cli.interrupts import KEPT
 from shammah_mlx.cli.options import has_settings
 from shammah_mlx.cli.question import check_query, warning_of_length
-from shammah_mlx.cli.screen import Screen
 from shammah_mlx.config import Config
+from shammah_mlx.display.console import one_line, say
+from shammah_mlx.display.screen import Screen
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Interaction, Query
 from shammah_mlx.home.conversations import as_markdown, find_last_turn, find_turn, read_turns

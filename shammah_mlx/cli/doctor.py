@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from shammah_mlx.cli.console import LONGEST, one_line
 from shammah_mlx.cli.options import home_and_config, home_of, settings
+from shammah_mlx.display.console import LONGEST, one_line
 from shammah_mlx.errors import ShammahError
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, one_line, say_waiting
 from shammah_mlx.cli.learn import learn_here
 from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
-from shammah_mlx.cli.screen import Screen
+from shammah_mlx.display.console import LEARNING_POSTPONED, check_text, one_line, say_waiting
+from shammah_mlx.display.screen import Screen
 from shammah_mlx.home.background import start_learning
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import LEARNING_POSTPONED, check_text, learning, progress, say_waiting
-from shammah_mlx.cli.dates import about
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
+from shammah_mlx.display.console import LEARNING_POSTPONED, check_text, learning, progress, say_waiting
+from shammah_mlx.display.dates import about
 from shammah_mlx.home.background import start_learning
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def import_(
     """
     home, config = home_and_config(ctx, options)
     check_text("--model", model or "", config.max_query_bytes)
-    from shammah_mlx.cli import listing
+    from shammah_mlx.display import listing
     from shammah_mlx.home import importing
     from shammah_mlx.teacher.identity import base_url_here
     from shammah_mlx.transcripts.kinds import read

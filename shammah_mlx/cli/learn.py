@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import LEARNING_POSTPONED, learning, relearning, say_waiting
 from shammah_mlx.cli.options import budget, home_and_config, settings
+from shammah_mlx.display.console import LEARNING_POSTPONED, learning, relearning, say_waiting
 from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from shammah_mlx.cli.console import check_text, progress, write
 from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.display.console import check_text, progress, write
 from shammah_mlx.errors import BadInputError
 
 FORMATS = ("csv", "json", "jsonl", "tsv", "md", "html")  # what somebody may mean who gives such a word for a file
@@ -46,7 +46,7 @@ def log(
     check_text("WORDS", words or "", config.max_query_bytes)
     import msgspec
 
-    from shammah_mlx.cli import listing
+    from shammah_mlx.display import listing
     from shammah_mlx.home import history
 
     if number is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from shammah_mlx.cli.console import check_outputs, progress
 from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
+from shammah_mlx.display.console import check_outputs, progress
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.files import replacing
 from shammah_mlx.home.folder import make_home
@@ -80,7 +80,7 @@ def replay(
         raise click.UsageError("Give either FILE or --mine.")
     if mine and (judge or shuffle is not None):
         raise click.UsageError("--mine excludes --judge, which needs a stream's truth, and --shuffle.")
-    from shammah_mlx.cli.report import replay_json
+    from shammah_mlx.display.report import replay_json
     from shammah_mlx.home.own_stream import read_own
     from shammah_mlx.teacher.recordings import SimulatedJudge, read_stream
 
@@ -134,7 +134,7 @@ def _show(result: "Result", own: "OwnStream | None") -> None:
     """Print the table of a run, and of the user's own questions what would have been saved."""
     from rich.console import Console
 
-    from shammah_mlx.cli import bands, listing, report
+    from shammah_mlx.display import bands, listing, report
 
     bands.print_table(report.band_table(result), Console())
     for line in listing.savings(result, own) if own else ():

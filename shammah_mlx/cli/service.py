@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shammah_mlx.cli.console import one_line
 from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
 from shammah_mlx.cli.serve import CLIENT_CREDENTIALS
+from shammah_mlx.display.console import one_line
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.home.background import command_line
 from shammah_mlx.home.folder import make_home

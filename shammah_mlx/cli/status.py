@@ -25,7 +25,7 @@ def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
-    from shammah_mlx.cli import report, standing
+    from shammah_mlx.display import report, standing
     from shammah_mlx.home.overview import read_overview
     from shammah_mlx.home.snapshots import Snapshots
     from shammah_mlx.server.client import is_served
@@ -55,7 +55,7 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
-    from shammah_mlx.cli import report
+    from shammah_mlx.display import report
     from shammah_mlx.home.explanation import explain
 
     question, explanation = explain(home, config, number)
@@ -88,7 +88,7 @@ def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: A
     home, config = home_and_config(ctx, options)
     if not (home / "journal.db").exists():
         raise BadInputError("nothing was asked yet", "ask something first")
-    from shammah_mlx.cli.page import page
+    from shammah_mlx.display.page import page
     from shammah_mlx.files import replacing
     from shammah_mlx.home.curves import read_curves
     from shammah_mlx.home.overview import read_overview

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from shammah_mlx.cli.console import one_line
+from shammah_mlx.display.console import one_line
 
 READ_IN_QUOTES = set('"\\$`!')  # what a shell reads between double quotes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah_mlx.cli.console import one_line, write
+from shammah_mlx.display.console import one_line, write
 from shammah_mlx.framework.policy import audit_draw
 from shammah_mlx.home.journal import Journal
 from tests.command import Shammah

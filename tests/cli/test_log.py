@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shammah_mlx.cli.dates import local_time
-from shammah_mlx.cli.listing import log_lines
-from shammah_mlx.cli.markdown import text_width
+from shammah_mlx.display.dates import local_time
+from shammah_mlx.display.listing import log_lines
+from shammah_mlx.display.markdown import text_width
 from shammah_mlx.transcripts.jsonl import Line
 from tests.command import Shammah
 from tests.loopback import Loopback

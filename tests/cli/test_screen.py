@@ -13,8 +13,8 @@ import pytest
 from shammah_mlx.cli.answering import await_another, relearning_on
 from shammah_mlx.cli.interrupts import ReplyInterrupts
 from shammah_mlx.cli.main import main
-from shammah_mlx.cli.screen import Screen
 from shammah_mlx.config import Config
+from shammah_mlx.display.screen import Screen
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock, progress_of_another
 from tests.command import Shammah

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.cli.provenance import line
+from shammah_mlx.display.provenance import line
 from shammah_mlx.events import AskOptions, Draft, Interaction, Query, Reply, Request, Route, ScoredDraft, Verdict
 from shammah_mlx.home.recollection import Recollection
 from tests.command import Shammah

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from shammah_mlx.cli.report import NOT_BY_SCORE, why_table
+from shammah_mlx.display.report import NOT_BY_SCORE, why_table
 from shammah_mlx.home.explanation import ExplainedDraft, Explanation
 
 HELD_BACK = "its words make another answer 18 % likely (allowed 10 %, max_other_answer)"

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from shammah_mlx.cli import provenance
 from shammah_mlx.config import Config, JudgeConfig, PrivacyConfig
+from shammah_mlx.display import provenance
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Feedback, ForcedSource, Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant, AssistantOptions

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from shammah_mlx import INTERRUPTED
-from shammah_mlx.cli.streams import at_words
+from shammah_mlx.display.streams import at_words
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 
 JSON = "shammah.json"  # in the context's `meta`: the command is to print JSON, errors too

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from shammah_mlx.cli.console import one_line
-from shammah_mlx.cli.money import in_dollars
-from shammah_mlx.cli.report import bad_answers, counted, score
-from shammah_mlx.cli.streams import can_show
+from shammah_mlx.display.console import one_line
+from shammah_mlx.display.money import in_dollars
+from shammah_mlx.display.report import bad_answers, counted, score
+from shammah_mlx.display.streams import can_show
 from shammah_mlx.events import DraftSource
 from shammah_mlx.home.curves import totals
 from shammah_mlx.home.ledger import Money

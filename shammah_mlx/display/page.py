@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from html import escape
 
-from shammah_mlx.cli import figures
-from shammah_mlx.cli.figures import Figure
-from shammah_mlx.cli.money import in_dollars
-from shammah_mlx.cli.report import counted
 from shammah_mlx.config import Config
+from shammah_mlx.display import figures
+from shammah_mlx.display.figures import Figure
+from shammah_mlx.display.money import in_dollars
+from shammah_mlx.display.report import counted
 from shammah_mlx.home.curves import Curves
 from shammah_mlx.home.overview import Overview
 

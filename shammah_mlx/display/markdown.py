@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-from shammah_mlx.cli.inline import Look, Span, read_spans
+from shammah_mlx.display.inline import Look, Span, read_spans
 
 _CODES = {"bold": "1", "italic": "3", "code": "36", "link": "4", "heading": "1", "title": "1;4", "dim": "2"}
 _UNDECIDED = re.compile(r"[`~]{0,2}|#{0,6}|[-*_+\s]*|\d{0,9}[.)]?")  # what may, stripped, still become another block
@@ -117,7 +117,7 @@ class Renderer:
         rows, self._table = self._table, []
         if not rows:
             return ""
-        from shammah_mlx.cli.tables import render_table  # imports rich, which few answers need
+        from shammah_mlx.display.tables import render_table  # imports rich, which few answers need
 
         table = render_table(rows, self._columns(), self._look)
         return "".join(row + "\n" for row in rows) if table is None else table

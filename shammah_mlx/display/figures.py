@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from shammah_mlx.cli.charts import Band, Chart, Series, bar_chart, key, line_chart, round_up
-from shammah_mlx.cli.money import in_dollars
-from shammah_mlx.cli.report import EXPECTED_FORWARD, TELLING, bad_answers, counted
 from shammah_mlx.config import Config
+from shammah_mlx.display.charts import Band, Chart, Series, bar_chart, key, line_chart, round_up
+from shammah_mlx.display.money import in_dollars
+from shammah_mlx.display.report import EXPECTED_FORWARD, TELLING, bad_answers, counted
 from shammah_mlx.events import Role
 from shammah_mlx.home.curves import Curves, Point, totals
 from shammah_mlx.home.ledger import Money

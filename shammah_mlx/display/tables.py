@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shammah_mlx.cli.inline import Look, read_spans
+from shammah_mlx.display.inline import Look, read_spans
 
 _RICH = {"code": "cyan", "link": "underline"}  # names of styles in rich, where they differ
 _SEPARATOR = re.compile(r"\s*:?-+:?\s*")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shammah_mlx.cli.money import cost_note, in_dollars
+from shammah_mlx.display.money import cost_note, in_dollars
 
 
 @pytest.mark.parametrize(

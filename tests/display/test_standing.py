@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from shammah_mlx.cli.charts import Chart, Series, line_chart, round_up, ticks
-from shammah_mlx.cli.page import page
-from shammah_mlx.cli.report import score
-from shammah_mlx.cli.standing import sparkline, status_table
+from shammah_mlx.display.charts import Chart, Series, line_chart, round_up, ticks
+from shammah_mlx.display.page import page
+from shammah_mlx.display.report import score
+from shammah_mlx.display.standing import sparkline, status_table
 from shammah_mlx.events import Draft, Interaction, Query, Reply, Request, Route, ScoredDraft
 from shammah_mlx.home.curves import BadPoint, Curves, read_curves
 from shammah_mlx.home.journal import Journal

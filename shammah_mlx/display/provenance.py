@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import UNSET
 
-from shammah_mlx.cli.console import one_line
-from shammah_mlx.cli.money import cost_note
+from shammah_mlx.display.console import one_line
+from shammah_mlx.display.money import cost_note
 from shammah_mlx.events import BORROWED, Interaction, Source
 from shammah_mlx.home.recollection import Recollection
 from shammah_mlx.teacher.identity import local_model

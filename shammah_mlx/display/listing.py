@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from shammah_mlx.cli.console import one_line
-from shammah_mlx.cli.dates import local_date, local_time
-from shammah_mlx.cli.markdown import text_width
-from shammah_mlx.cli.money import in_dollars
+from shammah_mlx.display.console import one_line
+from shammah_mlx.display.dates import local_date, local_time
+from shammah_mlx.display.markdown import text_width
+from shammah_mlx.display.money import in_dollars
 from shammah_mlx.home.importing import Sifted
 from shammah_mlx.home.own_stream import OwnStream
 from shammah_mlx.home.prequential import Result

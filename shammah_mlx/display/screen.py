@@ -5,11 +5,11 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from shammah_mlx.cli.console import LONGEST, one_line, put, say, without_controls, write
-from shammah_mlx.cli.inline import Look
-from shammah_mlx.cli.markdown import Renderer
-from shammah_mlx.cli.spinner import Spinner, Text, can_spin
-from shammah_mlx.cli.streams import can_show, columns_of
+from shammah_mlx.display.console import LONGEST, one_line, put, say, without_controls, write
+from shammah_mlx.display.inline import Look
+from shammah_mlx.display.markdown import Renderer
+from shammah_mlx.display.spinner import Spinner, Text, can_spin
+from shammah_mlx.display.streams import can_show, columns_of
 
 if TYPE_CHECKING:
     from shammah_mlx.events import Awaited  # msgspec, which `--help` does not load

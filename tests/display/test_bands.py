@@ -5,8 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from shammah_mlx.cli.bands import print_table
-from shammah_mlx.cli.report import band_table
+from shammah_mlx.display.bands import print_table
+from shammah_mlx.display.report import band_table
 from shammah_mlx.home.prequential import Band, Result
 
 FIRST = Band(0, 50, 50, 42, 12, 10, 0, 0.672, 0.85, 1.0)

@@ -6,9 +6,9 @@ import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from shammah_mlx.cli.console import one_line
-from shammah_mlx.cli.dates import local_time
-from shammah_mlx.cli.provenance import learnt_elsewhere
+from shammah_mlx.display.console import one_line
+from shammah_mlx.display.dates import local_time
+from shammah_mlx.display.provenance import learnt_elsewhere
 from shammah_mlx.events import ClaudeOnly, Outcome
 from shammah_mlx.home.explanation import ExplainedDraft, Explanation
 from shammah_mlx.home.overview import Overview

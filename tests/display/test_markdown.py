@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shammah_mlx.cli.inline import Look, Span, read_spans
-from shammah_mlx.cli.markdown import Renderer, text_width
+from shammah_mlx.display.inline import Look, Span, read_spans
+from shammah_mlx.display.markdown import Renderer, text_width
 
 MARKS = "!*_`[]()\\#>|~-+1.: \n"
 TEXTS = st.text(st.sampled_from(f"{MARKS}ab日é"), max_size=60)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from shammah_mlx.cli.streams import can_show, columns_of
+from shammah_mlx.display.streams import can_show, columns_of
 
 DELAY_S = 0.05  # an answer that comes sooner needs no spinner, which would only flicker
 FRAME_S = 0.08  # between two frames

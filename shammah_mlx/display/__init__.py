@@ -1,0 +1,1 @@
+"""What people see: a terminal, a page. Formatting alone; nothing here decides."""
