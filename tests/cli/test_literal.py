@@ -243,8 +243,8 @@ class TestBadInput:
             (["rollback", "7"], None, 1, "no checkpoint 7"),
             (["rollback", "-7"], None, 2, "-7"),
             (["statsu"], None, 2, "Did you mean status?"),
-            (["status", "of", "my", "disk"], None, 2, "shammah ask \"status of my disk\""),
-            (["why", "me"], None, 2, "shammah ask \"why me\""),
+            (["status", "of", "my", "disk"], None, 2, 'shammah ask "status of my disk"'),
+            (["why", "me"], None, 2, 'shammah ask "why me"'),
         ],
     )
     def test_it_is_refused_with_a_clear_message_and_changes_nothing(
