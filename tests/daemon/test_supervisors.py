@@ -21,7 +21,7 @@ from tests.served import BOLD, WITHIN_S, Served
 ROOT = Path(__file__).parents[2]
 JOB = Job(("/a b/python", "-P", 'say "hi"', "100%", "$HOME"), {"SHAMMAH_WEIGHTS": "/w 50%"}, Path("/logs/serve.log"))
 ON_A_MAC = (  # modules that look at the platform when imported come first
-    "import sys, httpx2, keyring.core; keyring.get_keyring(); sys.platform = 'darwin'\n"
+    "import sys, httpx2, keyring.core, zoneinfo; keyring.get_keyring(); sys.platform = 'darwin'\n"
     "from shammah_mlx.__main__ import run; run()"
 )
 
@@ -188,7 +188,7 @@ def test_the_keychain_stores_the_key_on_a_mac(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert mac("key", "status").returncode == 1
     stored = mac("key", "set", stdin="sk-stored\n")
-    assert (stored.returncode, stored.stdout) == (0, "The key is stored in the Keychain.\n")
+    assert (stored.returncode, stored.stdout) == (0, "The key is stored in the Keychain. It works.\n"), stored.stderr
     assert not (home / "key").exists()
     assert mac("key", "status").stdout == "The key is in the Keychain.\n"
     (tmp_path / "locked").touch()
