@@ -22,7 +22,7 @@ from tests.loopback import Loopback, reply
 from tests.served import BOLD, Place, Served
 
 TAUGHT = [f"what is there to know about the {thing}" for thing in ("moon", "sun", "sea", "wind", "rain", "night")]
-ANSWERS_PENDING = 2  # at most as many interactions that wait are answers given meanwhile, which are learnt last
+STILL_PENDING = 2  # interactions: the latest answers, which were given after the backlog came and are learnt after it
 NEVER_TRIED = "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder never drafts
 LONGEST_PAUSE_S = 1.0  # between an answer and the next question
 
@@ -56,13 +56,16 @@ class Session:
         return seconds
 
     def learn(self, *, asking: bool) -> tuple[float, list[float]]:
-        """Have a backlog learnt; return how many of its replies a minute, and the seconds that each answer took."""
+        """Have a backlog learnt; return how many of its replies a minute, and the seconds that each answer took.
+
+        The answers are learnt too, without a step of the decoder. They do not count as replies, but their time does.
+        """
         for _ in range(self._backlog):
             self._new += 1
             self._own.post("/v1/messages", json=body(f"{TAUGHT[0]}, part {self._new}", self._new))
         times: list[float] = []
         since, before = time.perf_counter(), self._pending
-        while (pending := self._pending) > ANSWERS_PENDING:
+        while (pending := self._pending) > STILL_PENDING:
             if asking:
                 times.append(self.wait())
             else:

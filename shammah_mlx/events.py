@@ -329,6 +329,7 @@ class AskOptions(_Event, frozen=True):
     in_chat: bool = False  # True: its conversation goes on by itself, so it may have nothing to do with what was said
     in_person: bool = False  # True: typed at a terminal, where the same question again means that no answer helped
     unhelpful: int | None = None  # number of the interaction whose answer was bad, so that Claude is asked instead
+    handed_back: bool = False  # True: a service has noted that it is asked, and could not ask Claude
 
 
 class Request(

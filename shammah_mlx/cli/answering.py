@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET
 
 from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
@@ -79,10 +80,13 @@ def answer(
         functools.partial(await_another, home, screen),
         functools.partial(relearning_on, screen),
     )
-    here = functools.partial(_ask_here, opening, home, config, wanted, screen, since, settings)
+
+    def here(asked: AskRequest) -> Outcomes:
+        return _ask_here(opening, home, config, asked, screen, since, settings)
+
     exit_code, is_answered = ANSWERED, False
     try:
-        asked = here() if in_process or not client.is_served(home) else _ask_service(home, wanted, screen, here)
+        asked = here(wanted) if in_process or not client.is_served(home) else _ask_service(home, wanted, screen, here)
         with closing(asked) as outcomes:  # an error leaves it unfinished, and its lock must be released by this thread
             for outcome in outcomes:
                 is_answered = True  # and journalled
@@ -101,7 +105,7 @@ def answer(
     return exit_code
 
 
-def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[[], Outcomes]) -> Outcomes:
+def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[[AskRequest], Outcomes]) -> Outcomes:
     """Ask the service, which also learns; ask `here` if it has no key or another command has it out of the home.
 
     Raises:
@@ -117,8 +121,11 @@ def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[
         for outcome in client.ask(
             home, wanted, screen.show, functools.partial(_note_continuing, screen, wanted), await_
         ):
-            if isinstance(outcome, Away) or (isinstance(outcome, Unanswered) and outcome.outage.kind == NO_KEY):
-                yield from here()
+            if isinstance(outcome, Away):
+                yield from here(wanted)
+                return
+            if isinstance(outcome, Unanswered) and outcome.outage.kind == NO_KEY:
+                yield from here(msgspec.structs.replace(wanted, handed_back=True))
                 return
             yield outcome
     except KeyboardInterrupt as interrupt:

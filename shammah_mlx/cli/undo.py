@@ -120,9 +120,10 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
         home, config, pattern, lambda found: yes or _confirm(home, config, found), say_waiting, alone
     )
     if forgotten is None:
-        click.echo(f"Nothing was erased.\n{how_to_ask(['forget', pattern])}")
+        click.echo("Nothing was erased.")
     elif not forgotten.interactions and not forgotten.resumed:
-        click.echo(f"No interaction contains this text. Nothing was erased.\n{how_to_ask(['forget', pattern])}")
+        hint = "" if yes else f"\n{how_to_ask(['forget', '…'])}"  # what was to be forgotten is not shown again
+        click.echo(f"No interaction contains this text. Nothing was erased.{hint}")
     else:
         deleted = ", ".join(map(str, forgotten.checkpoints)) or "none"
         if forgotten.resumed:

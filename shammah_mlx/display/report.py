@@ -70,6 +70,8 @@ def why_table(question: str, explanation: Explanation) -> Table:
     """Return an explanation as a table, under the question."""
     title = f"#{explanation.query_id}: {one_line(question)}"
     table = Table(show_header=False, box=None, title=title, title_justify="left")
+    if explanation.later:
+        table.add_row("note", "a later question was not kept, or is not answered yet")
     table.add_row("asked", local_time(explanation.at))
     if explanation.imported_from:
         table.add_row("imported", f"from {explanation.imported_from}: another program had Claude answer it")

@@ -277,7 +277,7 @@ class Assistant:
         Raises:
             BadInputError: there is none; or its last question was to stay here, and this one may be sent.
         """
-        last = self._journal.conversations.last_turn(conversation, options.terminal)
+        last = self._journal.conversations.last_turn(conversation, options.terminal, is_noted=options.handed_back)
         stays_here = options.forced_source == "local"
         corrected = self._journal.feedback.own_answer(last.request.number)
         return continued(last, text, system, model, self.config, stays_here=stays_here, corrected=corrected)

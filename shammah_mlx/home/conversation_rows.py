@@ -20,11 +20,11 @@ _ASKED = """
 """
 _HERE = "AND json_extract(record, '$.turn.terminal') = ?"
 _LAST = "AND number = (SELECT max(number) FROM ledger WHERE asked AND NOT by_client AND NOT set_aside)"
-_LAST_STORED = "SELECT coalesce(max(number), 0) FROM ledger WHERE asked"
 _LAST_STORED_HERE = """
     SELECT coalesce(max(number), 0) FROM interactions
     WHERE json_extract(record, '$.turn.terminal') = ?1 AND record ->> '$.late_for' IS NULL
 """
+MOST_BEHIND = 10_000  # events: a terminal that asked nothing for so long is forgotten
 _IN_CONVERSATION = "AND (number = ?1 OR json_extract(record, '$.turn.query.conversation') = ?1)"
 
 
@@ -42,18 +42,24 @@ class ConversationRows:
         self._db.execute("PRAGMA synchronous = NORMAL")  # no wait for the disk: no terminal outlives a power failure
         try:
             self._db.execute("INSERT OR REPLACE INTO last_asked VALUES (?, ?)", (terminal, next_number))
+            self._db.execute("DELETE FROM last_asked WHERE next < ?", (next_number - MOST_BEHIND,))
         finally:
             self._db.execute("PRAGMA synchronous = FULL")
 
-    def is_last_kept(self, terminal: int | UnsetType = UNSET) -> bool:
+    def is_last_kept(self, terminal: int | UnsetType) -> bool:
         """Say whether the last question of this terminal, or of any, is stored; a rollback may have archived it."""
         if terminal is UNSET:
-            row = self._db.execute(f"SELECT max(next) > ({_LAST_STORED}) FROM last_asked").fetchone()
-        else:
-            row = self._db.execute(
-                f"SELECT next > ({_LAST_STORED_HERE}) FROM last_asked WHERE terminal = ?1", (terminal,)
-            ).fetchone()
+            last = self.last_asked()
+            return last is None or self.is_latest(last.request.number)
+        row = self._db.execute(
+            f"SELECT next > ({_LAST_STORED_HERE}) FROM last_asked WHERE terminal = ?1", (terminal,)
+        ).fetchone()
         return row is None or not row[0]
+
+    def is_latest(self, number: int) -> bool:
+        """Say whether nothing was asked in any terminal after this question: neither kept nor still to be answered."""
+        row = self._db.execute("SELECT max(next) > ? FROM last_asked", (number,)).fetchone()
+        return not row[0]
 
     def last_asked(self, terminal: int | UnsetType = UNSET) -> Interaction | None:
         """Return the latest question of this terminal, or of any."""
@@ -72,14 +78,17 @@ class ConversationRows:
         ).fetchall()
         return [*dict.fromkeys(text for (text,) in rows)][::-1]
 
-    def last_turn(self, conversation: int | None, terminal: int | UnsetType) -> Interaction:
+    def last_turn(self, conversation: int | None, terminal: int | UnsetType, *, is_noted: bool = False) -> Interaction:
         """Return the last turn of a conversation, named by any of its questions, or of this terminal's last one.
+
+        `is_noted` says that what was noted last in the terminal is the question that continues it.
 
         Raises:
             BadInputError: there is none, or the terminal's last question is not stored.
         """
         last = self._named(conversation) if conversation is not None else self.last_asked(terminal)
-        if conversation is None and not self.is_last_kept(terminal) and (older := last or self.last_asked()):
+        is_kept = conversation is not None or is_noted or self.is_last_kept(terminal)
+        if not is_kept and (older := last or self.last_asked()):
             hint = f"continue an older conversation with --conversation {older.request.conversation}, or ask without -c"
             raise BadInputError(NOT_KEPT, hint)
         if last is not None:

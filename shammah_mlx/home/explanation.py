@@ -77,6 +77,7 @@ class Explanation(
     query_id: int
     source: Source
     outcome: Outcome
+    later: bool = False  # whether a question was asked after it that was not kept, or is not answered yet
     forced_source: ForcedSource | None
     nearest: tuple[Neighbour, ...]
     p_locals: dict[DraftSource, float]
@@ -117,7 +118,7 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
     """Return the text of a question, the last one if there is no `number`, and how its answer came about.
 
     Raises:
-        BadInputError: there is no such question, or the last one is not stored.
+        BadInputError: there is no such question.
         BadStateError: the journal is damaged.
     """
     path = home / "journal.db"
@@ -127,15 +128,11 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
         interaction = journal.last() if number is None else journal.find(number)
         if interaction is None and number is None:
             raise BadInputError("nothing was asked yet", "ask something first")
-        if number is None and not journal.conversations.is_last_kept():
-            raise BadInputError(
-                "the last question was not kept, so nothing is known of its answer",
-                "`shammah why N` explains an older one; `shammah log` lists them",
-            )
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         known = _read_known(interaction, journal, home, config)
-    return interaction.request.query.text, _explanation(interaction, known, config)
+        is_latest = number is not None or journal.conversations.is_latest(interaction.request.number)
+    return interaction.request.query.text, _explanation(interaction, known, config, later=not is_latest)
 
 
 def _read_known(interaction: Interaction, journal: Journal, home: Path, config: Config) -> _Known:
@@ -150,11 +147,12 @@ def _read_known(interaction: Interaction, journal: Journal, home: Path, config: 
     )
 
 
-def _explanation(interaction: Interaction, known: _Known, config: Config) -> Explanation:
+def _explanation(interaction: Interaction, known: _Known, config: Config, *, later: bool) -> Explanation:
     """Put the explanation together; read nothing."""
     request, said = interaction.request, known.said
     return Explanation(
         query_id=request.number,
+        later=later,
         source=interaction.source,
         outcome=interaction.outcome,
         forced_source=request.forced_source,

@@ -128,8 +128,8 @@ def _find_last(journal: Journal, terminal: int | UnsetType, word: str) -> Intera
     which = f"name the question: shammah {word} N; `shammah log` lists them"
     if not asked.is_last_kept(terminal):
         raise BadInputError(NOT_KEPT, which)
-    if here is None and not asked.is_last_kept():
-        raise BadInputError("the last question was not kept", which)
+    if here is None and not asked.is_latest(last.request.number):
+        raise BadInputError("the last question was not kept, or is not answered yet", which)
     return here or last
 
 

@@ -33,6 +33,7 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     in_chat: bool = False  # a turn that leans on none before it may be answered without them
     in_person: bool = False  # a person asks at a terminal: the same again means that the answer did not help
     unhelpful: int | None = None  # number of the interaction whose question is asked again, since its answer was bad
+    handed_back: bool = False  # a service has noted that it is asked, and could not ask Claude
 
     @property
     def options(self) -> AskOptions:
@@ -45,6 +46,7 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
             in_chat=self.in_chat,
             in_person=self.in_person,
             unhelpful=self.unhelpful,
+            handed_back=self.handed_back,
         )
 
     def query(self, continued: Continued, asked: Callable[[int], Query]) -> Query:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 
 from shammah_mlx.cli.main import main
 from shammah_mlx.config import Config
+from shammah_mlx.home.conversation_rows import MOST_BEHIND
 from shammah_mlx.home.conversations import note_asked
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.home.schema import BUSY_S
 from tests.command import Shammah, run
 from tests.loopback import Loopback, Request, Wire, fail, hang, reply
 from tests.served import BOLD, WITHIN_S, Served
@@ -38,9 +41,7 @@ def refused(shammah: Shammah, claude: Loopback) -> None:
         assert (told.exit_code, told.stdout) == (1, ""), arguments
         assert told.stderr.startswith("Error: the last question in this terminal was not kept\nHint: "), told.stderr
         assert "--conversation 1" in told.stderr or f"name the question: shammah {arguments[0]} N" in told.stderr
-    explained = shammah("why")
-    assert explained.exit_code == 1
-    assert "the last question was not kept" in explained.stderr
+    assert "a later question was not kept, or is not answered yet" in shammah("why").stdout
     assert len(claude.requests) == before
 
 
@@ -111,7 +112,28 @@ def test_where_nothing_was_asked_here_the_last_question_of_all_must_be_kept(sham
         subprocess.run([*SHAMMAH, "ask", "--wait", *asked], start_new_session=True, check=True, capture_output=True)
     told = shammah("bad")
     assert (told.exit_code, len(claude.requests)) == (1, 2)
-    assert told.stderr.startswith("Error: the last question was not kept\n")
+    assert told.stderr.startswith("Error: the last question was not kept, or is not answered yet\n")
+
+
+def test_a_clients_question_does_not_stand_for_one_that_was_not_kept(home: Path, claude: Loopback) -> None:
+    for asked in ((KEPT,), ("--no-store", UNKEPT)):
+        subprocess.run([*SHAMMAH, "ask", "--wait", *asked], start_new_session=True, check=True, capture_output=True)
+    with Served(home, {}) as served, served.own() as own:
+        body = {"model": "claude-x", "max_tokens": 300, "messages": [{"role": "user", "content": "hello"}]}
+        assert own.post("/v1/messages", json=body).status_code == 200
+    told = run("good")
+    assert (told.exit_code, "was not kept" in told.stderr) == (1, True)
+    assert "not kept" not in run("why").stdout  # the client's question is the last one
+
+
+def test_a_terminal_that_asks_no_more_is_forgotten(home: Path, claude: Loopback) -> None:
+    run("ask", KEPT)
+    with closing(Journal(home / "journal.db")) as journal:
+        journal.conversations.note_asked(7, 2)
+        journal.conversations.note_asked(8, MOST_BEHIND + 2)
+        assert not journal.conversations.is_last_kept(7)
+        journal.conversations.note_asked(8, MOST_BEHIND + 3)
+        assert journal.conversations.is_last_kept(7)
 
 
 def test_what_was_erased_is_not_replaced_by_the_question_before_it(shammah: Shammah, claude: Loopback) -> None:
@@ -165,12 +187,23 @@ def test_so_does_one_that_ctrl_c_ended_before_the_first_word(
 
 def test_ctrl_c_does_not_wait_for_who_writes(home: Path, claude: Loopback) -> None:
     run("ask", KEPT)
+    since = time.monotonic()
     with (
         closing(Journal(home / "journal.db")) as journal,
         journal.writing(),
         pytest.raises(sqlite3.OperationalError, match="locked"),
     ):
         note_asked(home, 7)
+    assert time.monotonic() - since < BUSY_S / 3
+
+
+def test_c_continues_where_a_service_without_a_key_hands_the_question_back(home: Path, claude: Loopback) -> None:
+    run("ask", KEPT)
+    with Served(home, {"ANTHROPIC_API_KEY": ""}):
+        continued = run("ask", "-c", "and Saturn?")
+        assert (continued.exit_code, claude.requests[-1].last_user_text) == (0, "and Saturn?")
+        run("ask", "--no-store", UNKEPT)
+        refused(run, claude)
 
 
 class TestChat:
