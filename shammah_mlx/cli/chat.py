@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.ask import forced_source_of
+from shammah_mlx.cli.checks import check_unicode
 from shammah_mlx.cli.options import asking, home_and_config, merge_options, settings
-from shammah_mlx.display.console import check_unicode, one_line
+from shammah_mlx.display.console import one_line
 
 if TYPE_CHECKING:
     from shammah_mlx.cli.chat_prompt import Read

@@ -14,8 +14,10 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.cli.chat_commands import Typed, help_text, numbered, parse
 from shammah_mlx.cli.chat_prompt import Read
+from shammah_mlx.cli.checks import check_unicode
+from shammah_mlx.cli.group import print_error
 from shammah_mlx.cli.interrupts import KEPT
-from shammah_mlx.display.console import check_unicode, one_line, print_error
+from shammah_mlx.display.console import one_line
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 from shammah_mlx.events import ForcedSource, Interaction
 from shammah_mlx.server.protocol import AskRequest

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from shammah_mlx.cli.group import Group
 from shammah_mlx.cli.standard_input import may_have_input
 from shammah_mlx.cli.words import MisplacedOptionError, how_to_ask, is_dashed, split, values_after, values_taken
-from shammah_mlx.display.console import Group
 
 ASK, HELP, VERSION = "ask", "help", "version"
 QUESTION_WORDS = {"why"}  # commands whose names begin questions: with two words or more behind it, it is one

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shammah_mlx.cli.checks import check_text
 from shammah_mlx.cli.learn import learn_here
 from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
-from shammah_mlx.display.console import LEARNING_POSTPONED, check_text, one_line, say_waiting
+from shammah_mlx.display.console import LEARNING_POSTPONED, one_line, say_waiting
 from shammah_mlx.display.screen import Screen
 from shammah_mlx.home.background import start_learning
 

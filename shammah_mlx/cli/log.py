@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from shammah_mlx.cli.checks import check_text
 from shammah_mlx.cli.options import home_and_config, settings
-from shammah_mlx.display.console import check_text, progress, write
+from shammah_mlx.display.console import progress, write
 from shammah_mlx.errors import BadInputError
 
 FORMATS = ("csv", "json", "jsonl", "tsv", "md", "html")  # what somebody may mean who gives such a word for a file

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from shammah_mlx.display.console import is_valid_unicode
+from shammah_mlx.cli.checks import is_valid_unicode
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.folder import check_owner
 

@@ -9,9 +9,9 @@ from msgspec import UNSET
 
 from shammah_mlx.cli import standard_input
 from shammah_mlx.cli.attached import as_attachment, read_file
+from shammah_mlx.cli.checks import check_unicode
 from shammah_mlx.cli.standard_input import STDIN
 from shammah_mlx.config import Config
-from shammah_mlx.display.console import check_unicode
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import Attachment, Query
 from shammah_mlx.home import templates

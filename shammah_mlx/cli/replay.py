@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from shammah_mlx.cli.checks import check_outputs
 from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
-from shammah_mlx.display.console import check_outputs, progress
+from shammah_mlx.display.console import progress
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.files import replacing
 from shammah_mlx.home.folder import make_home

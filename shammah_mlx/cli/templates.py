@@ -28,7 +28,8 @@ def templates(ctx: click.Context, /, name: str | None, as_json: bool, **options:
       shammah templates
     """
     home = home_of(ctx, options)
-    from shammah_mlx.display.console import one_line, print_error
+    from shammah_mlx.cli.group import print_error
+    from shammah_mlx.display.console import one_line
     from shammah_mlx.home import templates as stored
 
     listed = [stored.find(home, name)] if name else stored.read_all(home)

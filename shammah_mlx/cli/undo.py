@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shammah_mlx.cli.checks import check_text
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.cli.words import how_to_ask
-from shammah_mlx.display.console import LEARNING_POSTPONED, check_text, learning, one_line, relearning, say_waiting
+from shammah_mlx.display.console import LEARNING_POSTPONED, learning, one_line, relearning, say_waiting
 from shammah_mlx.display.dates import about
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.background import start_learning
