@@ -46,7 +46,12 @@ def reports_usage(method: str, path: str) -> bool:
 
 
 def uncounted(method: str, path: str, body: bytes, config: Config) -> Outage | None:
-    """Return the outage if a budget cannot count such a request: no price is known, or Claude will not say it."""
+    """Return the outage if a budget cannot count such a request: no price is known, or Claude will not say it.
+
+    Reading the body takes time, so it is read only if there is a budget.
+    """
+    if not config.budget.is_set:
+        return None
     model = model_of(body) if reports_usage(method, path) else ""
     return uncounted_model(model, config, read_tokens(body) if model else 0)
 

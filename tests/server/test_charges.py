@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -123,3 +123,10 @@ def file(kind: str, media_type: str) -> list[dict[str, Any]]:
 )
 def test_a_budget_counts_no_request_that_is_longer_than_its_price_covers(body: bytes, is_counted: bool) -> None:
     assert (uncounted("POST", "/v1/messages", body, WITH_BUDGET) is None) is is_counted
+
+
+def test_without_a_budget_no_body_is_read() -> None:
+    unreadable = cast("bytes", object())
+    assert uncounted("POST", "/v1/messages", unreadable, PRESETS["default"]) is None
+    with pytest.raises(TypeError):
+        uncounted("POST", "/v1/messages", unreadable, WITH_BUDGET)
