@@ -6,7 +6,7 @@ from typing import final
 from shammah_mlx.config import Config
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework.loop import Call, ClaudeCall, Teacher, VerdictCall
-from shammah_mlx.teacher.judge import asked_tokens, price_of
+from shammah_mlx.teacher.judge import asked_tokens, price_of, verdict_tokens
 from shammah_mlx.teacher.outages import BUDGET_SPENT, outage, unpriced
 
 
@@ -37,11 +37,12 @@ def uncounted(call: Call, config: Config) -> Outage | None:
     if call.query.row is not None:  # recorded: nobody pays
         return None
     if isinstance(call, VerdictCall):
-        return uncounted_model(config.judge.model, config)
+        read, _ = verdict_tokens(call.query, call.draft, call.reply)
+        return uncounted_model(config.judge.model, config, read)
     return uncounted_model(call.query.model or config.teacher.model, config, asked_tokens(call.query))
 
 
-def uncounted_model(model: str, config: Config, read: int = 0) -> Outage | None:
+def uncounted_model(model: str, config: Config, read: int) -> Outage | None:
     """Return the outage if there is a budget and no known price for so many tokens, read by this model."""
     is_priced = price_of(model, read, 0, config.teacher.prices) is not None
     return unpriced(model) if config.budget.is_set and not is_priced else None

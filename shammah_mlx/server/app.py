@@ -20,12 +20,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah_mlx.errors import ShammahError
 from shammah_mlx.events import AskOptions, Interaction, Outage, Reply, Verdict
-from shammah_mlx.framework.budget import uncounted_model
 from shammah_mlx.framework.loop import STAYS_HERE, Call, VerdictCall
 from shammah_mlx.framework.screening import stays_here
 from shammah_mlx.server import messages_api
 from shammah_mlx.server.auth import JSON, Guard, error_response, not_found
-from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage, unpriced
+from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage, uncounted, unpriced
 from shammah_mlx.server.credentials import ClientCredentials
 from shammah_mlx.server.limits import Limits, RefusedBodyError, refusal
 from shammah_mlx.server.prometheus import Counters
@@ -154,7 +153,7 @@ class _Exchange:
         method, path = self._request.method, self._request.scope["path"]
         if is_charged(method, path) and not self.signed_in:
             try:
-                refused = await self._gateway.service.refusal() or self._uncounted(method, path)
+                refused = await self._gateway.service.refusal() or await self._uncounted()
             except ShammahError as error:
                 return error_response("api_error", f"{error.message}: {error.hint}")
             if refused is not None:
@@ -177,10 +176,10 @@ class _Exchange:
             self._count_passed_on(usage)
         return outage_response(outage("key_refused")) if self._is_key_refused else await self._finish()
 
-    def _uncounted(self, method: str, path: str) -> Outage | None:
-        """Return the outage if the budget cannot count the request: no price is known, or Claude will not say it."""
-        model = messages_api.model_of(self._body) if reports_usage(method, path) else ""
-        return uncounted_model(model, self._gateway.service.config)
+    async def _uncounted(self) -> Outage | None:
+        """Return the outage if the budget cannot count the request; others are answered while the body is read."""
+        asked = self._request.method, self._request.scope["path"], self._body, self._gateway.service.config
+        return await anyio.to_thread.run_sync(uncounted, *asked)
 
     async def _stays_here(self) -> bool:
         """Say whether the user's settings let nothing of this request leave the machine."""

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import httpx2
 import msgspec
 
-from shammah_mlx.config import Price
+from shammah_mlx.config import Config, Price
+from shammah_mlx.events import Outage
+from shammah_mlx.framework.budget import uncounted_model
 from shammah_mlx.home.ledger import PassedOn
-from shammah_mlx.server.messages_api import LONGEST_EVENT, EventSplitter, event_data
+from shammah_mlx.server.messages_api import LONGEST_EVENT, EventSplitter, event_data, model_of, read_tokens
 from shammah_mlx.server.proxy import Headers, unpacker
 from shammah_mlx.teacher.reply import cost_usd, undated, usage_tokens
 
@@ -41,6 +43,17 @@ def is_charged(method: str, path: str) -> bool:
 def reports_usage(method: str, path: str) -> bool:
     """Return whether the response says what was charged; that of a batch does not."""
     return method == "POST" and path == "/v1/messages"
+
+
+def uncounted(method: str, path: str, body: bytes, config: Config) -> Outage | None:
+    """Return the outage if a budget cannot count such a request: no price is known, or Claude will not say it.
+
+    Reading the body takes time, so it is read only if there is a budget.
+    """
+    if not config.budget.is_set:
+        return None
+    model = model_of(body) if reports_usage(method, path) else ""
+    return uncounted_model(model, config, read_tokens(body) if model else 0)
 
 
 def unpriced(at: float, *, own_account: bool) -> PassedOn:

@@ -47,7 +47,7 @@ class _DisconnectedError(Exception):
 
 
 class _NoKeyError(Exception):
-    """Claude is needed, and the service has no key; the command that asks may have one."""
+    """Claude is needed, and the service has no key; the command that asks has one."""
 
 
 class LocalApi:
@@ -92,10 +92,10 @@ class LocalApi:
         return await asyncio.get_running_loop().run_in_executor(self._callers, ask)
 
     async def _consult_for_command(self, claude: Claude, show: Show, call: Call) -> Reply | Verdict | Outage:
-        """Ask Claude or the judge for a command.
+        """Ask Claude or the judge for a command that has a key of its own.
 
         Raises:
-            _NoKeyError: there is no key here. What to do without Claude is for the command to say: it may have a key.
+            _NoKeyError: there is no key here, so the command answers by itself.
         """
         came = await self._consult(claude, show, call)
         if isinstance(came, Outage) and came.kind == NO_KEY:
@@ -167,7 +167,8 @@ class LocalApi:
             async with self._limits.slot() as has_slot:
                 if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")
-                consult = functools.partial(self._consult_for_command, claude, show)
+                ask = self._consult_for_command if wanted.own_key else self._consult
+                consult = functools.partial(ask, claude, show)
                 answered = await self._service.ask(make, consult, show, wanted.options, announce)
             if isinstance(answered, Interaction):
                 self._counters.count(answered, (answered.ms or 0.0) / 1000.0)

@@ -4,6 +4,7 @@ No I/O. The loop covers only requests that a Query can express; the others go to
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from shammah_mlx.config import Count, Price
 from shammah_mlx.events import Interaction, Outage, Query, Reply, hash_63
 from shammah_mlx.teacher.outages import BUDGET_SPENT, UNPRICED, kind_of_status, outage
-from shammah_mlx.teacher.reply import ReplyBuilder
+from shammah_mlx.teacher.reply import BYTES_A_TOKEN, ReplyBuilder, about_tokens
 from shammah_mlx.text.snippets import unique_keys
 
 USUAL_TEMPERATURE = 1.0  # Claude's default
@@ -22,6 +23,7 @@ LARGEST = 8  # times `max_query_bytes`; JSON takes up to six bytes for one of a 
 LONGEST_EVENT = 2_000_000  # bytes read at once, while others wait; Claude's longest replies have a few hundred kB
 SCOPE = "shammah-scope"  # request header: questions with another value have other answers
 VERSION = "anthropic-version"  # likewise
+MOST_OF_IMAGE = 1_600 * BYTES_A_TOKEN  # characters of an image that count: Claude reads about 1,600 tokens of any
 CONTEXT_HEADERS = (SCOPE, VERSION)  # who reads one of two values may read another one than Claude
 ERROR_STATUS = {  # of Claude's error types
     "invalid_request_error": 400,
@@ -173,6 +175,22 @@ def model_of(body: bytes) -> str:
         return msgspec.json.decode(body, type=_Model).model
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
+
+
+def read_tokens(body: bytes) -> int:
+    """Return about how many tokens Claude reads of a body: its names count too, and of an image only a part."""
+    try:
+        read = json.loads(body, object_hook=_with_less_of_image)
+        return about_tokens(json.dumps(read, ensure_ascii=False, separators=(",", ":")))
+    except (ValueError, RecursionError):
+        return math.ceil(len(body) / BYTES_A_TOKEN)
+
+
+def _with_less_of_image(part: dict[str, Any]) -> dict[str, Any]:
+    kind, data = part.get("media_type"), part.get("data")
+    if isinstance(kind, str) and kind.startswith("image/") and isinstance(data, str):
+        return {**part, "data": data[:MOST_OF_IMAGE]}
+    return part
 
 
 def _one_text(content: str | list[_Text]) -> str | None:

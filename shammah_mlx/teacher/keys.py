@@ -135,7 +135,11 @@ class KeyFile:
 
 def key_store(home: Path) -> KeyStore:
     """Return this platform's store for the key."""
-    return Keychain() if sys.platform == "darwin" else KeyFile(home / "key")
+    return Keychain() if sys.platform == "darwin" else KeyFile(_key_file(home))
+
+
+def _key_file(home: Path) -> Path:
+    return home / "key"
 
 
 def find_credential(home: Path) -> Credential | None:
@@ -144,10 +148,21 @@ def find_credential(home: Path) -> Credential | None:
     Raises:
         BadStateError: the store cannot be read.
     """
+    if (found := _in_environment()) is not None:
+        return found
+    store = key_store(home)
+    key = store.get()
+    return None if key is None else Credential(key, is_token=False, found_in=store.name)
+
+
+def is_at_hand(home: Path) -> bool:
+    """Say whether a credential can be found at once, without asking the Keychain, which takes a while."""
+    return _in_environment() is not None or (sys.platform != "darwin" and _key_file(home).exists())
+
+
+def _in_environment() -> Credential | None:
     for name in (API_KEY, AUTH_TOKEN):
         # Stripped: a key read from a file ends in a newline, which a header may not contain.
         if secret := os.environ.get(name, "").strip():
             return Credential(secret, name == AUTH_TOKEN, f"the environment ({name})")
-    store = key_store(home)
-    key = store.get()
-    return None if key is None else Credential(key, is_token=False, found_in=store.name)
+    return None

@@ -2,13 +2,15 @@
 
 import gzip
 import json
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from shammah_mlx.config import LIST_PRICES
+from shammah_mlx.config import LIST_PRICES, BudgetConfig
 from shammah_mlx.home.ledger import PassedOn
-from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage
+from shammah_mlx.presets import PRESETS
+from shammah_mlx.server.charges import UsageReader, is_charged, reports_usage, uncounted
 from shammah_mlx.server.messages_api import LONGEST_EVENT
 from tests.loopback import Message
 
@@ -19,6 +21,9 @@ MESSAGE = Message(
 )
 EXPECTED = PassedOn(1.0, "claude-haiku-4-5", 10_100, 50, 0.02035, own_account=False)
 STREAM, JSON = [(b"content-type", b"text/event-stream; charset=utf-8")], [(b"content-type", b"application/json")]
+
+
+WITH_BUDGET = msgspec.structs.replace(PRESETS["default"], budget=BudgetConfig(month=20.0))
 
 
 def stream() -> bytes:
@@ -91,3 +96,37 @@ def test_messages_and_batches_are_charged_and_counting_tokens_is_not() -> None:
     assert not is_charged("GET", "/v1/models")
     assert reports_usage("POST", "/v1/messages")
     assert not reports_usage("POST", "/v1/messages/batches")
+
+
+def asked(content: object) -> bytes:
+    body = {"model": "claude-haiku-5-5", "tools": [], "messages": [{"role": "user", "content": content}]}
+    return json.dumps(body).encode()
+
+
+def file(kind: str, media_type: str) -> list[dict[str, Any]]:
+    source = {"type": "base64", "media_type": media_type, "data": "QUJD" * 150_000}
+    return [{"type": kind, "source": source}, {"type": "text", "text": "What is it?"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_counted"),
+    [
+        (asked("a line of a log\n" * 20_000), True),
+        (asked("a line of a log\n" * 30_000), False),
+        (asked("月" * 100_000), True),  # 75,000 tokens, but in this JSON 600,000 bytes
+        (asked(file("image", "image/png")), True),  # Claude reads few tokens of an image, however many bytes it has
+        (asked([{"type": "tool_result", "content": file("image", "image/png")}]), True),
+        (asked(file("document", "application/pdf")), False),
+        (asked(file("document", "application/pdf")).replace(b'"data": "', b'"data": 1, "data": "'), False),
+        (b'{"model": "claude-haiku-5-5", "x": ' + b"[" * 200_000 + b"]" * 300_000 + b"}", False),
+    ],
+)
+def test_a_budget_counts_no_request_that_is_longer_than_its_price_covers(body: bytes, is_counted: bool) -> None:
+    assert (uncounted("POST", "/v1/messages", body, WITH_BUDGET) is None) is is_counted
+
+
+def test_without_a_budget_no_body_is_read() -> None:
+    unreadable = cast("bytes", object())
+    assert uncounted("POST", "/v1/messages", unreadable, PRESETS["default"]) is None
+    with pytest.raises(TypeError):
+        uncounted("POST", "/v1/messages", unreadable, WITH_BUDGET)

@@ -123,7 +123,8 @@ def test_with_a_budget_nothing_is_passed_on_that_cannot_be_counted(
         assert time.monotonic() < until, "the budget is not read"
     question = {key: value for key, value in tools(model="claude-x").items() if key != "top_k"}
     before = len(upstream.requests)
-    for path, body in (("", tools(model="claude-x")), ("", question), ("/batches", {"requests": []})):
+    long = tools(model="claude-haiku-5-5", system="a line of a log\n" * 30_000)  # more than its price covers
+    for path, body in (("", tools(model="claude-x")), ("", long), ("", question), ("/batches", {"requests": []})):
         refused = http.post(f"/v1/messages{path}", json=body)
         assert (refused.status_code, refused.json()["error"]["type"]) == (402, "billing_error")
         assert "the month's budget cannot count it" in refused.json()["error"]["message"]

@@ -309,13 +309,23 @@ def test_a_service_without_a_key_leaves_it_to_the_command_what_becomes_of_what_i
     assert ("this is the answer you had before. There is no Anthropic API key." in shown) is not has_key
 
 
-def test_an_audit_is_made_although_the_service_has_no_key(home: Path, claude: Loopback) -> None:
+@pytest.mark.parametrize("where", ["environment", "file", "nowhere"])
+def test_a_service_without_a_key_leaves_an_audit_to_a_command_that_has_one(
+    home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     (home / "config.toml").write_text(BOLD.replace("audits = []", "audits = [[0, 1.0]]"))
     teach()
-    with Served(home, {"ANTHROPIC_API_KEY": ""}):
+    with Served(home, {"ANTHROPIC_API_KEY": ""}) as served:
+        if where != "environment":
+            monkeypatch.delenv("ANTHROPIC_API_KEY")
+        if where == "file":
+            run("key", "set", stdin="sk-ant-kept")
         done = run("ask", "--json", TAUGHT[0])
-    answer = json.loads(done.stdout)
-    assert (done.exit_code, answer["source"], answer["called_claude"]) == (0, "repeat", True)
+        with served.own() as own:
+            was_served = 'shammah_answers_total{source="repeat"} 1.0' in own.get("/metrics").text
+    answer, has_key = json.loads(done.stdout), where != "nowhere"
+    assert (answer["source"], answer["called_claude"], done.exit_code) == ("repeat", has_key, 0 if has_key else 3)
+    assert was_served is not has_key  # without one the command would only load the models to say the same
 
 
 def test_the_service_ends_when_its_home_is_deleted_and_leaves_the_next_service_alone(
