@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shammah_mlx.home.training import Begin  # loads MLX
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
+UNLIKELY = 0.5  # p_accept below which a draft that was asked for is more likely bad than good
 
 Outcomes = Generator[Answered | Unanswered, None, None]
 """Yields one outcome; asked for more, it does the work that the user need not wait for."""
@@ -304,6 +305,8 @@ def _show_shortcomings(answered: Interaction, screen: Screen) -> int:
                 budget = "the month's budget is spent, or cannot count what a check costs"
                 why = f"{budget}, so Claude was not asked to check this local answer"
         screen.warn(f"Not covered: {why}.")
+        if answered.p_accept is not None and answered.p_accept < UNLIKELY:
+            screen.warn(f"Probably wrong: this machine is {answered.p_accept:.0%} sure of it.")
         return UNCOVERED
     if answered.served_local or reply is None:
         return ANSWERED

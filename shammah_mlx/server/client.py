@@ -25,6 +25,7 @@ from shammah_mlx.server.protocol import (
     Piece,
     Unanswered,
 )
+from shammah_mlx.teacher.identity import base_url_here, origin
 from shammah_mlx.teacher.keys import is_at_hand
 
 if TYPE_CHECKING:
@@ -57,14 +58,16 @@ def ask(
 ) -> Iterator[Answered | Unanswered | Away]:
     """Ask the service; yield the outcome, and return when the service has finished with this question.
 
-    The service is told whether there is a key at hand here. One that does not begin to answer is away: it stands still.
+    The service is told whether there is a key at hand here, and whom the environment names to be asked: one that asks
+    another host is away. So is one that does not begin to answer: it stands still.
 
     Raises:
         ShammahError: the service reports an error, or ended.
     """
     import httpx2  # 0.06 s: only commands that find a service pay for it
 
-    wanted = msgspec.structs.replace(wanted, own_key=is_at_hand(home))
+    host = (origin(base_url) or 0) if (base_url := base_url_here()) else None
+    wanted = msgspec.structs.replace(wanted, own_key=is_at_hand(home), host=host)
     has_begun = has_outcome = False
     try:
         with (

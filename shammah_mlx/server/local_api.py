@@ -164,6 +164,8 @@ class LocalApi:
             send(Awaiting(what))
 
         try:
+            if wanted.host not in (None, claude.origin or 0):
+                raise AwayError("the service asks another host than this command", "unset ANTHROPIC_BASE_URL")
             async with self._limits.slot() as has_slot:
                 if not has_slot:
                     raise ShammahError("the service has too many requests at once", "ask again soon")

@@ -32,6 +32,7 @@ class AskRequest(msgspec.Struct, frozen=True, rename={"forced_source": "wish", "
     terminal: int | UnsetType = UNSET  # hash of the terminal it is asked in
     in_chat: bool = False  # a turn that leans on none before it may be answered without them
     in_person: bool = False  # a person asks at a terminal: the same again means that the answer did not help
+    host: int | None = None  # hash of the host that the command's environment names, 0 for Anthropic; None: none
     own_key: bool = False  # the command has a key at hand, so it can ask Claude what the service cannot
     unhelpful: int | None = None  # number of the interaction whose question is asked again, since its answer was bad
     handed_back: bool = False  # a service has noted that it is asked, and could not ask Claude

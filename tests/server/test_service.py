@@ -342,6 +342,17 @@ def test_the_service_ends_when_its_home_is_deleted_and_leaves_the_next_service_a
             assert ask("what is a functor?").returncode == 0
 
 
+def test_a_command_that_names_another_host_is_not_answered_by_a_service_that_asks_elsewhere(
+    home: Path, claude: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback(default=reply("From the other host.")) as other, Served(home, {}):
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", other.url)
+        assert run("ask", "hello").stdout == "From the other host.\n"
+        monkeypatch.delenv("ANTHROPIC_BASE_URL")  # whoever names no host leaves it to the service
+        run("ask", "hello again")
+    assert [len(claude.requests), len(other.requests)] == [1, 1]
+
+
 def test_an_outage_is_reported_as_without_a_service(home: Path, claude: Loopback) -> None:
     claude.default_to(fail(401))
     with Served(home, {}):
