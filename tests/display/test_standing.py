@@ -99,7 +99,7 @@ def test_an_interval_is_shown_only_where_it_says_something(
 
 def test_a_missed_audit_is_named_in_place_of_an_estimate_that_it_distorts(empty: Overview) -> None:
     rate = BadRate(0.343, 0.0, 0.2, 2)
-    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=1, covered=False)
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=1, open_audits=1, covered=False)
     assert "bad local answers not known while 1 audit is due: until then it counts as bad" in found
     assert "34.3" not in found
     assert "1 is due, so answers are not covered until it is made" in found
@@ -112,6 +112,38 @@ def test_an_audit_that_was_given_up_is_not_called_due(empty: Overview) -> None:
     assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
     assert "1 was given up after a day, which counts as bad" in found
     assert "due" not in found
+
+
+def test_an_open_audit_and_one_that_was_given_up_are_counted_apart(empty: Overview) -> None:
+    rate = BadRate(0.343, 0.0, 0.2, 2)
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=1, covered=False)
+    assert "bad local answers not known while 1 audit is due" in found
+    assert "2 were given up after a day, which counts as bad; 1 is due, so answers are not covered until it" in found
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=2, covered=False)
+    assert "not known while 2 audits are due" in found
+    assert "1 was given up after a day, which counts as bad; 2 are due, so answers are not covered until they" in found
+
+
+def test_where_nothing_is_promised_an_audit_is_given_up_all_the_same(empty: Overview) -> None:
+    rate = BadRate(0.05, 0.01, 0.2, 40)
+    found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, covered=None)
+    assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
+    assert "1 was given up after a day, which counts as bad" in found
+    assert "due" not in found
+    found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, open_audits=1, covered=None)
+    assert "not known while 1 audit is due" in found
+    assert "1 is due: by the next question that goes to Claude" in found
+
+    def is_drawn(**changed: object) -> bool:
+        overview = msgspec.structs.replace(empty, bad_rate=rate, served_local=200, audits_missed=1, **changed)
+        curves = Curves(10, [Block(10, 5, 5)] * 8, [BadPoint(80, 0.05, 0.01, 0.2)], [], {}, {})
+        charts = _Page(page(overview, curves, CONFIG, 0.0)).charts
+        return "Bad answers among those served here" in [chart[0].text for chart in charts]
+
+    assert is_drawn(covered=None)
+    assert is_drawn(covered=True)
+    assert not is_drawn(covered=None, open_audits=1)
+    assert not is_drawn(covered=False, open_audits=1)
 
 
 @pytest.mark.parametrize(("runs", "expected"), [(False, "does not run: an answer from memory takes"), (True, "runs")])
