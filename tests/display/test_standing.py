@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from shammah_mlx.display.charts import Chart, Series, line_chart, round_up, ticks
+from shammah_mlx.display.charts import Band, Chart, Series, bar_chart, line_chart, round_up, ticks
 from shammah_mlx.display.page import page
 from shammah_mlx.display.report import score
 from shammah_mlx.display.standing import sparkline, status_table
@@ -275,6 +275,23 @@ def test_a_line_ends_where_its_last_value_is() -> None:
     drawn = line_chart(chart)
     assert 'd="M56.0 210.0L242.0 111.0L428.0 12.0"' in drawn  # what is above the axis is cut off
     assert "A &lt;b&gt;" in drawn
+
+
+def test_the_labels_of_an_axis_are_made_once_a_chart_not_once_a_point() -> None:
+    shown: list[float] = []
+
+    def show(value: float) -> str:
+        shown.append(value)
+        return f"{value:.0%}"
+
+    for points in ([(0.0, 0.5)], [(float(x), 0.5) for x in range(300)]):
+        shown.clear()
+        series = (Series("one", points, 0), Series("two", points, 1))
+        band = Band("interval", [(x, 0.0, y) for x, y in points])
+        chart = Chart(name="A", says="s", series=series, x_label="x", show=show, highest=1.0, furthest=300.0, band=band)
+        line_chart(chart)
+        bar_chart(chart, [str(x) for x, _ in points])
+        assert len(shown) == 2 * 2 * len(ticks(1.0))  # of two charts: to measure the labels, and to draw them
 
 
 @pytest.mark.parametrize("usd", [0.00003, 0.0022, 0.3, 12345.0])
