@@ -23,7 +23,7 @@ from shammah_mlx.home.conversations import as_markdown, find_last_turn, find_tur
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import AskRequest
 from shammah_mlx.teacher.context import request_bytes
-from shammah_mlx.teacher.judge import price_of
+from shammah_mlx.teacher.judge import has_price
 
 JOURNALLED_S = 2.0  # a service needs a moment to journal what came of an answer that was stopped
 LOOK_S = 0.05  # between two looks for it
@@ -70,7 +70,7 @@ class ChatHome:
 
     def warning_of_model(self, name: str) -> str | None:
         """Return what to say before a model is asked whose price is not known; None if it is."""
-        if price_of(name, 0, 0, self._config.teacher.prices) is not None:
+        if has_price(name, self._config.teacher.prices):
             return None
         but = "; with a budget it is not asked" if self._config.budget.is_set else "; calls with it are unpriced"
         return f"No price is known for {one_line(name)}{but}."

@@ -13,6 +13,8 @@ import msgspec
 Show = Callable[[float], str]
 """Returns a value as an axis or a table shows it."""
 Point = tuple[float, float]
+Across = Callable[[float], float]
+"""Returns the place of a value on the horizontal axis."""
 
 WIDTH, HEIGHT = 440.0, 250.0  # of the drawing; the page scales it, and letters of 14 stay readable on a phone
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 12.0, 40.0  # margins, for the axes' letters; LEFT is the least
@@ -52,17 +54,19 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 def line_chart(chart: Chart) -> str:
     """Return a chart of lines."""
-    axes = _axes(chart, [(tick, f"{tick:,.0f}") for tick in ticks(chart.furthest)])
-    band = "" if chart.band is None else _band(chart.band, chart)
-    return _svg(chart, axes + band + "".join(_line(series, chart) for series in chart.series))
+    across = _across(chart)
+    axes = _axes(chart, across, [(tick, f"{tick:,.0f}") for tick in ticks(chart.furthest)])
+    band = "" if chart.band is None else _band(chart.band, chart, across)
+    return _svg(chart, axes + band + "".join(_line(series, chart, across) for series in chart.series))
 
 
 def bar_chart(chart: Chart, labels: Sequence[str]) -> str:
     """Return a chart of bars: a group for each label, in it a bar for each series, whose x is the label's place."""
     shown = [(place + 0.5, label) for place, label in enumerate(labels)]
     thinned = shown[:: math.ceil(len(shown) / 6)]  # more labels would overlap
-    bars = "".join(_bars(series, place, chart) for place, series in enumerate(chart.series))
-    return _svg(chart, _axes(chart, thinned) + bars)
+    across = _across(chart)
+    bars = "".join(_bars(series, place, chart, across) for place, series in enumerate(chart.series))
+    return _svg(chart, _axes(chart, across, thinned) + bars)
 
 
 def key(series: Sequence[Series], band: Band | None = None) -> str:
@@ -109,15 +113,11 @@ def _svg(chart: Chart, drawn: str) -> str:
     )
 
 
-def _left(chart: Chart) -> float:
-    """Return the left margin: the longest label of the vertical axis fits into it."""
+def _across(chart: Chart) -> Across:
+    """Return what places a value; the longest label of the vertical axis fits into the left margin."""
     longest = max(len(chart.show(tick)) for tick in ticks(chart.highest))
-    return max(LEFT, LABEL_GAP + LETTER * longest)
-
-
-def _x(value: float, chart: Chart) -> float:
-    left = _left(chart)
-    return left + (WIDTH - left - RIGHT) * value / chart.furthest
+    left = max(LEFT, LABEL_GAP + LETTER * longest)
+    return lambda value: left + (WIDTH - left - RIGHT) * value / chart.furthest
 
 
 def _y(value: float, chart: Chart) -> float:
@@ -125,8 +125,8 @@ def _y(value: float, chart: Chart) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * inside / chart.highest
 
 
-def _axes(chart: Chart, columns: Sequence[tuple[float, str]]) -> str:
-    rows, left = [], _left(chart)
+def _axes(chart: Chart, across: Across, columns: Sequence[tuple[float, str]]) -> str:
+    rows, left = [], across(0.0)
     for tick in ticks(chart.highest):
         y = _y(tick, chart)
         rows.append(f'<path class="grid" d="M{left:g} {y:.1f}H{WIDTH - RIGHT:g}"/>')
@@ -134,7 +134,7 @@ def _axes(chart: Chart, columns: Sequence[tuple[float, str]]) -> str:
             f'<text x="{left - LABEL_GAP:g}" y="{y + 5:.1f}" text-anchor="end">{escape(chart.show(tick))}</text>'
         )
     for value, label in columns:
-        x = _x(value, chart)
+        x = across(value)
         anchor = "end" if x > WIDTH - RIGHT - 20.0 else "middle"
         rows.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17:g}" text-anchor="{anchor}">{escape(label)}</text>')
     middle = (left + WIDTH - RIGHT) / 2.0
@@ -142,8 +142,8 @@ def _axes(chart: Chart, columns: Sequence[tuple[float, str]]) -> str:
     return "".join(rows)
 
 
-def _line(series: Series, chart: Chart) -> str:
-    places = [(_x(x, chart), _y(y, chart)) for x, y in series.points]
+def _line(series: Series, chart: Chart, across: Across) -> str:
+    places = [(across(x), _y(y, chart)) for x, y in series.points]
     if not places:
         return ""
     steps = [f"M{places[0][0]:.1f} {places[0][1]:.1f}"]
@@ -165,20 +165,20 @@ def _mark(style: int, x: float, y: float) -> str:
     return drawn[MARKS[style]]
 
 
-def _band(band: Band, chart: Chart) -> str:
+def _band(band: Band, chart: Chart, across: Across) -> str:
     if not band.points:
         return ""
-    above = [f"{_x(x, chart):.1f} {_y(high, chart):.1f}" for x, _, high in band.points]
-    below = [f"{_x(x, chart):.1f} {_y(low, chart):.1f}" for x, low, _ in reversed(band.points)]
+    above = [f"{across(x):.1f} {_y(high, chart):.1f}" for x, _, high in band.points]
+    below = [f"{across(x):.1f} {_y(low, chart):.1f}" for x, low, _ in reversed(band.points)]
     return f'<path class="band" d="M{"L".join(above + below)}z"/>'
 
 
-def _bars(series: Series, place: int, chart: Chart) -> str:
+def _bars(series: Series, place: int, chart: Chart, across: Across) -> str:
     width = min(0.8 / len(chart.series), 0.25 * chart.furthest)
     start = 0.5 - width * len(chart.series) / 2.0 + width * place
     drawn = []
     for group, value in series.points:
-        left, right = _x(group + start, chart), _x(group + start + width, chart)
+        left, right = across(group + start), across(group + start + width)
         top, bottom = _y(value, chart), _y(0.0, chart)
         drawn.append(
             f'<rect class="bar s{series.style}" x="{left + 1:.1f}" y="{top:.1f}" width="{right - left - 2:.1f}"'

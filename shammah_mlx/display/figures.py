@@ -106,7 +106,7 @@ def _bad_answers(overview: Overview, curves: Curves) -> Figure:
         " are: good is below what is allowed."
     )
     now = f"So far: {bad_answers(overview)}."
-    if not curves.bad or curves.bad[-1].high > TELLING or _counts_what_is_due(overview):
+    if not curves.bad or curves.bad[-1].high > TELLING or overview.open_audits:  # what is due counts as bad
         return Figure(name, about, instead=now)
     allowed, last = overview.max_bad_rate, curves.bad[-1]
     highest = round_up(min(1.0, max(last.high * 1.5, MOST_SHOWN * (allowed or 0.0), LEAST_SHARE)))
@@ -131,11 +131,6 @@ def _bad_answers(overview: Overview, curves: Curves) -> Figure:
     )
     rows = [(f"{one.queries:,}", f"{one.estimate:.1%}", f"{one.low:.1%}", f"{one.high:.1%}") for one in curves.bad]
     return Figure(name, says, drawn, key(series, band), ("questions", "estimate", "at least", "at most"), rows)
-
-
-def _counts_what_is_due(overview: Overview) -> bool:
-    """Say whether the estimate counts answers as bad whose audit is still due."""
-    return bool(overview.audits_missed) and not overview.covered
 
 
 def _money(overview: Overview) -> Figure:

@@ -55,8 +55,8 @@ def bad_answers(overview: Overview) -> str:
     rate, served = overview.bad_rate, overview.served_local
     if rate.estimate is None or rate.low is None or rate.high is None:
         return "none: nothing was answered here yet"
-    if overview.audits_missed and not overview.covered:
-        due = "1 audit is" if overview.audits_missed == 1 else f"{overview.audits_missed} audits are"
+    if overview.open_audits:
+        due = f"{counted(overview.open_audits, 'audit')} {'is' if overview.open_audits == 1 else 'are'}"
         return f"not known while {due} due: until then it counts as bad, for itself and for those it stands for"
     if rate.high > TELLING:
         return f"too early to tell: {counted(rate.audits, 'audit')} for {counted(served, 'local answer')}"

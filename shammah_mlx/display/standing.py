@@ -141,15 +141,15 @@ def _allowed(overview: Overview) -> str:
 def _audits(overview: Overview) -> str:
     """Say how often Claude checked a local answer at random, and what could not be checked."""
     made = f"{overview.bad_rate.audits:,} made: local answers that Claude checked, drawn at random"
-    if not overview.audits_missed:
-        return f"{made}; none due"
-    if overview.covered:
-        gone = "1 was" if overview.audits_missed == 1 else f"{overview.audits_missed} were"
-        return f"{made}; {gone} given up after a day, which counts as bad"
-    due = "1 is due, so answers are not covered until it is made"
-    if overview.audits_missed > 1:
-        due = f"{overview.audits_missed} are due, so answers are not covered until they are made"
-    return f"{made}; {due}: by the next question that goes to Claude"
+    due, given_up = overview.open_audits, overview.audits_missed - overview.open_audits
+    told = [made]
+    if given_up > 0:
+        told.append(f"{given_up:,} {'was' if given_up == 1 else 'were'} given up after a day, which counts as bad")
+    if due:
+        until = "it is" if due == 1 else "they are"
+        so = f", so answers are not covered until {until} made" if overview.covered is False else ""
+        told.append(f"{due:,} {'is' if due == 1 else 'are'} due{so}: by the next question that goes to Claude")
+    return "; ".join(told if len(told) > 1 else [made, "none due"])
 
 
 def _money(overview: Overview) -> Iterator[tuple[str, str]]:

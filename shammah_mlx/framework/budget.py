@@ -6,7 +6,7 @@ from typing import final
 from shammah_mlx.config import Config
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
 from shammah_mlx.framework.loop import Call, ClaudeCall, Teacher, VerdictCall
-from shammah_mlx.teacher.judge import asked_tokens, price_of, verdict_tokens
+from shammah_mlx.teacher.judge import asked_tokens, has_price, verdict_tokens
 from shammah_mlx.teacher.outages import BUDGET_SPENT, outage, unpriced
 
 
@@ -44,5 +44,5 @@ def uncounted(call: Call, config: Config) -> Outage | None:
 
 def uncounted_model(model: str, config: Config, read: int) -> Outage | None:
     """Return the outage if there is a budget and no known price for so many tokens, read by this model."""
-    is_priced = price_of(model, read, 0, config.teacher.prices) is not None
-    return unpriced(model) if config.budget.is_set and not is_priced else None
+    is_counted = not config.budget.is_set or has_price(model, config.teacher.prices, read)
+    return None if is_counted else unpriced(model)

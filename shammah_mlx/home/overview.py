@@ -73,7 +73,8 @@ class Overview(
     slack: float | None
     bad_rate: BadRate
     served_local: int
-    audits_missed: int
+    audits_missed: int  # due, or given up
+    open_audits: int  # due
     covered: bool | None  # None: this preset makes no promise
     router_accuracy: float | None
     validator_accuracy: float | None
@@ -138,6 +139,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
         bad_rate=BadRate(accounts.served.rate, low, high, accounts.served.audits),
         served_local=accounts.served.local,
         audits_missed=accounts.served.uncovered,
+        open_audits=totals.open_audits,
         covered=not totals.open_audits if config.risk.promises else None,
         router_accuracy=accounts.router,
         validator_accuracy=accounts.validator,

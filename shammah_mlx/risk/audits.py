@@ -67,7 +67,7 @@ class Estimate(NamedTuple):
 
     local: int  # answers served
     audits: int  # audits made
-    uncovered: int  # audits still due
+    uncovered: int  # audits still due, or given up
     bad: float  # unbiased, so it may be below 0; a draft whose audit is still due counts as bad
     low: float  # interval that holds at all times together, with probability 1 - MISS
     high: float

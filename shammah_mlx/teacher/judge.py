@@ -107,6 +107,11 @@ def price_of(model: str, read: int, written: int, prices: Mapping[str, Price]) -
     return cost_usd(model, {"input_tokens": read, "output_tokens": written}, prices)
 
 
+def has_price(model: str, prices: Mapping[str, Price], read: int = 0) -> bool:
+    """Say whether a price is known for this model when it reads so many tokens."""
+    return price_of(model, read, 0, prices) is not None
+
+
 def _encode(data: dict[str, object]) -> str:
     """Return JSON on one line. What is not printable is escaped, so that no control character is sent as such."""
     encoded = json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -15,7 +15,7 @@ from shammah_mlx.teacher.identity import ITSELF, SOURCE
 
 BUDGET_SPENT = "budget_spent"  # the kind of outage that the user chose
 UNPRICED = "unpriced"  # the kind that its budget brings about where a price is missing
-UNPAID = {BUDGET_SPENT, UNPRICED}
+UNPAID = frozenset({BUDGET_SPENT, UNPRICED})
 INTERRUPTED = "interrupted"  # the kind that is his wish
 NO_KEY = "no_key"  # the kind that another process may not have
 _OUTAGES = {

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from shammah_mlx.display.charts import Chart, Series, line_chart, round_up, ticks
+from shammah_mlx.display.charts import Band, Chart, Series, bar_chart, line_chart, round_up, ticks
 from shammah_mlx.display.page import page
 from shammah_mlx.display.report import score
 from shammah_mlx.display.standing import sparkline, status_table
@@ -99,7 +99,7 @@ def test_an_interval_is_shown_only_where_it_says_something(
 
 def test_a_missed_audit_is_named_in_place_of_an_estimate_that_it_distorts(empty: Overview) -> None:
     rate = BadRate(0.343, 0.0, 0.2, 2)
-    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=1, covered=False)
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=1, open_audits=1, covered=False)
     assert "bad local answers not known while 1 audit is due: until then it counts as bad" in found
     assert "34.3" not in found
     assert "1 is due, so answers are not covered until it is made" in found
@@ -112,6 +112,38 @@ def test_an_audit_that_was_given_up_is_not_called_due(empty: Overview) -> None:
     assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
     assert "1 was given up after a day, which counts as bad" in found
     assert "due" not in found
+
+
+def test_an_open_audit_and_one_that_was_given_up_are_counted_apart(empty: Overview) -> None:
+    rate = BadRate(0.343, 0.0, 0.2, 2)
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=1, covered=False)
+    assert "bad local answers not known while 1 audit is due" in found
+    assert "2 were given up after a day, which counts as bad; 1 is due, so answers are not covered until it" in found
+    found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=2, covered=False)
+    assert "not known while 2 audits are due" in found
+    assert "1 was given up after a day, which counts as bad; 2 are due, so answers are not covered until they" in found
+
+
+def test_where_nothing_is_promised_an_audit_is_given_up_all_the_same(empty: Overview) -> None:
+    rate = BadRate(0.05, 0.01, 0.2, 40)
+    found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, covered=None)
+    assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
+    assert "1 was given up after a day, which counts as bad" in found
+    assert "due" not in found
+    found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, open_audits=1, covered=None)
+    assert "not known while 1 audit is due" in found
+    assert "1 is due: by the next question that goes to Claude" in found
+
+    def is_drawn(**changed: object) -> bool:
+        overview = msgspec.structs.replace(empty, bad_rate=rate, served_local=200, audits_missed=1, **changed)
+        curves = Curves(10, [Block(10, 5, 5)] * 8, [BadPoint(80, 0.05, 0.01, 0.2)], [], {}, {})
+        charts = _Page(page(overview, curves, CONFIG, 0.0)).charts
+        return "Bad answers among those served here" in [chart[0].text for chart in charts]
+
+    assert is_drawn(covered=None)
+    assert is_drawn(covered=True)
+    assert not is_drawn(covered=None, open_audits=1)
+    assert not is_drawn(covered=False, open_audits=1)
 
 
 @pytest.mark.parametrize(("runs", "expected"), [(False, "does not run: an answer from memory takes"), (True, "runs")])
@@ -243,6 +275,23 @@ def test_a_line_ends_where_its_last_value_is() -> None:
     drawn = line_chart(chart)
     assert 'd="M56.0 210.0L242.0 111.0L428.0 12.0"' in drawn  # what is above the axis is cut off
     assert "A &lt;b&gt;" in drawn
+
+
+def test_the_labels_of_an_axis_are_made_once_a_chart_not_once_a_point() -> None:
+    shown: list[float] = []
+
+    def show(value: float) -> str:
+        shown.append(value)
+        return f"{value:.0%}"
+
+    for points in ([(0.0, 0.5)], [(float(x), 0.5) for x in range(300)]):
+        shown.clear()
+        series = (Series("one", points, 0), Series("two", points, 1))
+        band = Band("interval", [(x, 0.0, y) for x, y in points])
+        chart = Chart(name="A", says="s", series=series, x_label="x", show=show, highest=1.0, furthest=300.0, band=band)
+        line_chart(chart)
+        bar_chart(chart, [str(x) for x, _ in points])
+        assert len(shown) == 2 * 2 * len(ticks(1.0))  # of two charts: to measure the labels, and to draw them
 
 
 @pytest.mark.parametrize("usd", [0.00003, 0.0022, 0.3, 12345.0])

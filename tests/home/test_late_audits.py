@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from shammah_mlx.config import PrivacyConfig, RiskConfig
+from shammah_mlx.config import Config, PrivacyConfig, RiskConfig
 from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
+from shammah_mlx.home.overview import read_overview
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.accounts import summarise
@@ -41,6 +42,8 @@ ALWAYS = msgspec.structs.replace(
     ),
     risk=RiskConfig(),
 )
+
+PROMISING = msgspec.structs.replace(ALWAYS, risk=RiskConfig(max_bad_rate=0.9))
 
 
 class Clock:
@@ -207,6 +210,20 @@ def test_an_audit_is_given_up_after_a_day_and_counts_as_bad(opened: Open) -> Non
     told = summarise(home.journal(), ALWAYS).served
     assert (told.uncovered, told.bad) == (1, 1.0)
     assert home.late() == 0
+
+
+@pytest.mark.parametrize(("config", "covered"), [(PROMISING, False), (ALWAYS, None)])
+def test_the_overview_counts_what_is_due_apart_from_what_was_given_up(
+    opened: Open, config: Config, covered: bool | None
+) -> None:
+    home = opened(AWAY, AWAY)
+    home.ask("how to boil an egg")
+    home.clock.now += DAY + 1
+    home.late(reached=False)
+    home.ask(LEARNT[0])
+    home.assistant.save()
+    found = read_overview(home.home, config)
+    assert (found.audits_missed, found.open_audits, found.covered) == (2, 1, covered)
 
 
 def test_learning_again_reopens_no_audit_and_a_rollback_does(opened: Open) -> None:

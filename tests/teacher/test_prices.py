@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from shammah_mlx.config import LIST_PRICES
+from shammah_mlx.teacher.judge import has_price
 from shammah_mlx.teacher.reply import cost_usd, usage_tokens
 
 
@@ -47,3 +48,11 @@ def test_writes_for_an_hour_cost_twice_the_input_and_others_five_quarters(
 def test_an_unknown_model_or_count_is_unpriced() -> None:
     assert cost_usd("claude-unknown", usage_tokens(usage()), LIST_PRICES) is None
     assert cost_usd("claude-haiku-4-5", usage_tokens(usage(output_tokens=None)), LIST_PRICES) is None
+
+
+def test_a_price_is_known_up_to_the_longest_prompt_that_it_holds_for() -> None:
+    model = "claude-haiku-5-5"
+    most = LIST_PRICES[model].most_read
+    assert [has_price(model, LIST_PRICES, read) for read in (0, most, most + 1)] == [True, True, False]
+    assert has_price(f"{model}-20261001", LIST_PRICES)
+    assert not has_price("claude-unknown", LIST_PRICES)
