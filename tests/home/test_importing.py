@@ -203,6 +203,15 @@ def test_an_import_is_no_money_no_call_and_nothing_that_was_asked_here(home: Pat
             assistant.continued("and then?")
 
 
+def test_who_is_asked_is_told_and_not_read_from_the_environment(
+    home: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_over(home, weights, OLD)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://gateway.example.com")
+    assert read_overview(home, QUIET).imported_elsewhere == 0
+    assert read_overview(home, QUIET, origin=1).imported_elsewhere == len(OLD)
+
+
 def test_each_question_is_drafted_and_measured_before_its_answer_is_learnt(home: Path, weights: Weights) -> None:
     take_over(home, weights, [*OLD, AGAIN], BOUND)
     told = journalled(home)
