@@ -217,10 +217,10 @@ def test_what_another_host_answered_is_not_given_and_said_so(
     way = 'import it with --base-url "$ANTHROPIC_BASE_URL" if it came through that'
     assert f"You ask {claude.url}, where no answer of another host is given: {way}.\n" in told.stdout
     assert shammah("ask", "how do I paint a cat").stdout == "You asked: how do I paint a cat\n"
-    assert json.loads(shammah("why", "--json").stdout)["other_host"] == 4
+    assert json.loads(shammah("why", "--json").stdout)["known_elsewhere"] == 4
     assert "#4 is the same question, answered by another host" in " ".join(shammah("why").stdout.split())
     assert shammah("ask", "--claude", "how do I paint a house").exit_code == 0
-    assert json.loads(shammah("why", "--json").stdout)["other_host"] is None
+    assert json.loads(shammah("why", "--json").stdout)["known_elsewhere"] is None
     assert json.loads(shammah("status", "--json").stdout)["imported_elsewhere"] == 6
     assert "6 of 6 imported answers: another host gave them" in " ".join(shammah("status").stdout.split())
     monkeypatch.delenv("ANTHROPIC_BASE_URL")
