@@ -354,6 +354,13 @@ def test_what_was_put_to_another_host_is_no_part_of_the_own_stream(home: Path, w
     assert ([row.query for row, _ in own.rows], own.of_other_hosts) == (["asked at a gateway"], len(OLD))
 
 
+def test_the_manual_says_how_long_learning_is_thought_to_take(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[2] / "docs/usage.md").read_text()
+    assert f"{importing.MEMORY_S} s an answer without the decoder and {importing.DECODER_S} s with it" in manual
+    assert importing.expected_s(tmp_path / "none", PRESETS["default"], 1) == importing.DECODER_S == 7.6
+    assert importing.expected_s(tmp_path / "none", QUIET, 512) == pytest.approx(45.0, rel=0.2)
+
+
 def test_there_is_no_own_stream_without_an_answer(home: Path) -> None:
     with pytest.raises(BadInputError, match="no questions to replay"):
         read_own(home / "none", None)
