@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shammah_mlx.config import Config
     from shammah_mlx.events import Interaction
+    from shammah_mlx.home.assistant import Assistant
 
 
 def _check_base_url(ctx: click.Context, option: click.Parameter, value: str | None) -> str:
@@ -88,46 +89,62 @@ def import_(
     click.echo(f"Learning takes {about(seconds)} here.")
     if dry_run:
         click.echo("This was a dry run: nothing was changed.")
-    elif _journal(home, config, sifted.interactions, learns=wait or seconds <= importing.PATIENCE_S):
+    elif wait or seconds <= importing.PATIENCE_S:
+        _journal_and_learn(home, config, sifted.interactions)
+    else:
+        _journal(home, config, sifted.interactions)
         _learn_behind(home, merge_options(ctx, options))
 
 
-def _journal(home: Path, config: "Config", new: "Sequence[Interaction]", *, learns: bool) -> bool:
-    """Write what is new into the journal, and learn it at once if wanted; return whether it is still to be learnt."""
+def _journal(home: Path, config: "Config", new: "Sequence[Interaction]") -> None:
+    """Write what is new into the journal, to be learnt later."""
+    with _opened(home, config) as assistant:
+        click.echo(f"Imported: {assistant.write_imported(new):,}. All of it is in the journal.")
+
+
+def _journal_and_learn(home: Path, config: "Config", new: "Sequence[Interaction]") -> None:
+    """Write what is new into the journal, and learn it with all else that is pending."""
+    with _opened(home, config) as assistant:
+        written = assistant.write_imported(new)
+        try:
+            click.echo(f"Imported: {written:,}. They are learnt now; Ctrl-C puts off the rest.")
+            assistant.learn_rest(learning, wait=True)
+        except KeyboardInterrupt:  # it is journalled
+            click.echo(LEARNING_POSTPONED, err=True)
+
+
+def _opened(home: Path, config: "Config") -> "Assistant":
+    """Open the home, or make it, for an import: that asks nobody, so it costs nothing."""
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.home.folder import make_home
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded
 
-    weights, opened = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
-    nobody = Recorded(())  # an import asks nobody, so it costs nothing
-    is_written = False
-    try:
-        with Assistant(make_home(home), config, nobody, weights, options=opened) as assistant:
-            written = assistant.write_imported(new)
-            is_written = True
-            then = "They are learnt now; Ctrl-C puts off the rest." if learns else "All of it is in the journal."
-            click.echo(f"Imported: {written:,}. {then}")
-            if learns:
-                assistant.learn_rest(learning, wait=True)
-    except KeyboardInterrupt:
-        if not is_written:
-            raise
-        click.echo(LEARNING_POSTPONED, err=True)
-        return False
-    return not learns
+    weights, options = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
+    return Assistant(make_home(home), config, Recorded(()), weights, options=options)
 
 
 def _learn_behind(home: Path, chosen: dict[str, Any]) -> None:
     """Have it learnt by the home's service, or by a process that outlives this one."""
+    try:
+        is_taken_up = _hand_over(home, chosen)
+    except (KeyboardInterrupt, OSError):  # it is journalled
+        is_taken_up = False
+    if is_taken_up:
+        click.echo("It is learnt in the background; `shammah status` shows how far that is.")
+    else:
+        click.echo(LEARNING_POSTPONED, err=True)
+
+
+def _hand_over(home: Path, chosen: dict[str, Any]) -> bool:
+    """Say whether the home's service, or else a process started for it, takes up learning.
+
+    Raises:
+        OSError: no process can be started.
+    """
     from shammah_mlx.server import client
 
-    try:
-        if client.is_served(home):
-            client.have_learnt(home)
-        else:
-            start_learning(home, chosen)
-    except (KeyboardInterrupt, OSError):  # it is journalled
-        click.echo(LEARNING_POSTPONED, err=True)
-        return
-    click.echo("It is learnt in the background; `shammah status` shows how far that is.")
+    if client.is_served(home):
+        return client.tell_to_learn(home)
+    start_learning(home, chosen)
+    return True

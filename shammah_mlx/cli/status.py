@@ -29,8 +29,9 @@ def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     from shammah_mlx.home.overview import read_overview
     from shammah_mlx.home.snapshots import Snapshots
     from shammah_mlx.server.client import is_served
+    from shammah_mlx.teacher.identity import base_url_here, origin
 
-    overview = read_overview(home, config, is_served=is_served(home))
+    overview = read_overview(home, config, origin=origin(base_url_here()), is_served=is_served(home))
     if as_json:
         click.echo(report.as_json(overview))
     else:
@@ -92,8 +93,10 @@ def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: A
     from shammah_mlx.files import replacing
     from shammah_mlx.home.curves import read_curves
     from shammah_mlx.home.overview import read_overview
+    from shammah_mlx.teacher.identity import base_url_here, origin
 
-    written = page(read_overview(home, config), read_curves(home, config), config, time.time())
+    overview = read_overview(home, config, origin=origin(base_url_here()))
+    written = page(overview, read_curves(home, config), config, time.time())
     path = home / "report.html" if output is None else output
     if str(path) == "-":
         click.echo(written, nl=False)

@@ -80,9 +80,9 @@ def why_table(question: str, explanation: Explanation) -> Table:
         table.add_row(
             "you said", explanation.feedback + (", and gave your own answer" if explanation.own_answer else "")
         )
-    if explanation.other_host:
+    if explanation.known_elsewhere:
         text = "is the same question, answered by another host than the one asked, so it is not given"
-        table.add_row("known", f"#{explanation.other_host} {text}")
+        table.add_row("known", f"#{explanation.known_elsewhere} {text}")
     if explanation.forced_source:
         table.add_row("asked for", explanation.forced_source)
     if explanation.unhelpful:

@@ -99,7 +99,7 @@ class Explanation(
     imported_from: str | None = None  # the kind of record that it came from; None: it was asked here
     feedback: Literal["good", "bad"] | None = None  # what the user said of the answer
     own_answer: bool = False  # whether the user gave another one in its place
-    other_host: int | None = None  # the same question, answered by another host than was asked: that is not given here
+    known_elsewhere: int | None = None  # the same question, answered by another host than was asked: not given here
     unhelpful: int | None = None  # the question whose answer did not help, for which Claude was asked
 
 
@@ -111,7 +111,7 @@ class _Known(NamedTuple):
     models: Mapping[int, str | None]  # that were asked for the answers that drafts were borrowed from
     learnt: str
     said: Feedback | None  # what the user said last of its answer
-    other_host: int | None  # number of the same question, answered by another host
+    elsewhere: int | None  # number of the same question, answered by another host
 
 
 def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:
@@ -143,7 +143,7 @@ def _read_known(interaction: Interaction, journal: Journal, home: Path, config: 
         models=_other_models(interaction, journal),
         learnt=_learnt(interaction, journal, home, config),
         said=journal.feedback.about(interaction.request.number),
-        other_host=journal.other_hosts.knows(interaction.request.query) if interaction.source == "claude" else None,
+        elsewhere=journal.other_hosts.knows(interaction.request.query) if interaction.source == "claude" else None,
     )
 
 
@@ -182,7 +182,7 @@ def _explanation(interaction: Interaction, known: _Known, config: Config, *, lat
         imported_from=request.imported_from or None,
         feedback=None if said is None else said.word,
         own_answer=said is not None and said.answer is not UNSET,
-        other_host=known.other_host,
+        known_elsewhere=known.elsewhere,
         unhelpful=request.unhelpful or None,
         conversation=request.conversation,
         alone=request.alone is True,

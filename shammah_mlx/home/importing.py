@@ -27,13 +27,14 @@ from shammah_mlx.transcripts.kinds import Kind
 
 OTHER_MODEL = "another model than Claude answered"
 OTHER_HOST = "another host than Anthropic's answered (--base-url says which)"
+NOT_THIS_HOST = "another host answered than the one that --base-url names"
 LONG = "the question with its earlier turns is longer than max_query_bytes"
 SECRET = "it looks like it holds a secret"
 PRIVATE = "the settings in [privacy] do not let it be stored"
 KNOWN = "this answer is here already, or a newer one"
 
 PATIENCE_S = 60.0  # learning that takes longer goes on behind the command
-MEMORY_S, DECODER_S = 0.1, 6.0  # to learn an answer without and with a decoder, on two CPU cores: a first guess
+MEMORY_S, DECODER_S = 0.1, 7.6  # to learn an answer without and with a decoder: measured on two busy CPU cores
 
 _Question = tuple[int, str]
 """Hash of the context, and the text: two with the same are the same question."""
@@ -79,7 +80,8 @@ def sift(
 
     `now` is the date of answers without one, Unix time, `unnamed_model` the model of those that name none, by default
     the one that is asked here. `advance` is called for each question. `base_url` is where all of this was answered;
-    without it that was Anthropic: what another host answered is never given as Claude's, nor the other way round.
+    without it that was Anthropic. What another host answered, as far as the record knows, is left out: it is never
+    given as that one's.
 
     Raises:
         BadInputError: the record cannot be read.
@@ -172,8 +174,8 @@ def _why_not(item: Found, query: Query, unnamed_model: str, config: Config) -> s
         return UNANSWERED
     if not is_claude(item.model or unnamed_model):
         return OTHER_MODEL
-    if item.other_host and query.origin is UNSET:
-        return OTHER_HOST
+    if _is_of_other_host(item, query):
+        return OTHER_HOST if query.origin is UNSET else NOT_THIS_HOST
     if item.stop_reason is not None and item.stop_reason not in COMPLETE:
         return CUT
     if why_claude_only(query, config.max_query_bytes) is not None:
@@ -183,6 +185,12 @@ def _why_not(item: Found, query: Query, unnamed_model: str, config: Config) -> s
     if screening.is_private(query, config.privacy) or screening.is_never_stored(item.answer, config.privacy):
         return PRIVATE
     return None
+
+
+def _is_of_other_host(item: Found, query: Query) -> bool:
+    """Say whether the record knows that another host answered than the one of the query."""
+    asked = query.origin or 0
+    return item.host != asked if item.host is not None else item.other_host and asked == 0
 
 
 def _is_text(texts: Iterable[str]) -> bool:

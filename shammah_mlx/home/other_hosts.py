@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UnsetType
 
 from shammah_mlx.events import Interaction, Query
+from shammah_mlx.home.search_index import begins_like
 
 _HOST = "coalesce(record ->> '$.turn.query.origin', 0)"  # 0 stands for Anthropic's own
+_WITH_WORDS = " AND number IN (SELECT rowid FROM words WHERE words MATCH :words)"  # else all of the journal is read
 
 
 class OtherHosts:
@@ -28,10 +30,11 @@ class OtherHosts:
 
     def knows(self, query: Query) -> int | None:
         """Return the number of the newest answer to this question that another host than the one asked gave."""
+        words = begins_like(query.text)
         rows = self._db.execute(
-            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.turn.query.text' = ?"
-            f" AND {_HOST} != ? ORDER BY number DESC",
-            (query.text, query.origin or 0),
+            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.turn.query.text' = :text"
+            f" AND {_HOST} != :host{_WITH_WORDS if words else ''} ORDER BY number DESC",
+            {"text": query.text, "host": query.origin or 0, "words": words},
         )
         found = (self._decoded(*row) for row in rows)
         return next((each.request.number for each in found if _answers(each, query)), None)

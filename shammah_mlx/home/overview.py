@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
@@ -32,7 +33,6 @@ from shammah_mlx.home.progress import (
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import JournalSummary, JudgeRecord, summarise
 from shammah_mlx.risk.threshold import no_counts
-from shammah_mlx.teacher.identity import base_url_here, origin
 
 
 class BadRate(msgspec.Struct, frozen=True):
@@ -109,10 +109,10 @@ class _Stored(NamedTuple):
     imported_elsewhere: int  # imported answers of another host than the one that is asked
 
 
-def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Overview:
+def read_overview(home: Path, config: Config, *, origin: int | UnsetType = UNSET, is_served: bool = False) -> Overview:
     """Read how a home does; a home that does not exist has done nothing, and is not made.
 
-    `is_served` says whether a service runs there.
+    `origin` is who is asked there, as in `Query`; `is_served` says whether a service runs there.
 
     Raises:
         BadInputError: the path is not a folder.
@@ -120,7 +120,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
     """
     if home.exists() and not home.is_dir():
         raise BadInputError(f"{home} is not a folder", "give --home a folder")
-    stored = _read_stored(home, config)
+    stored = _read_stored(home, config, origin)
     manifest, totals, accounts = stored.manifest, stored.totals, stored.accounts
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
@@ -162,7 +162,7 @@ def read_overview(home: Path, config: Config, *, is_served: bool = False) -> Ove
     )
 
 
-def _read_stored(home: Path, config: Config) -> _Stored:
+def _read_stored(home: Path, config: Config, origin: int | UnsetType) -> _Stored:
     """Read the journal, if there is one, and the manifest of the current models."""
     snapshots, path = Snapshots(home, config.state), home / "journal.db"
     if not path.exists():
@@ -182,7 +182,7 @@ def _read_stored(home: Path, config: Config) -> _Stored:
             read_history(journal, totals.journalled),
             read_borrowing(journal, config, manifest, asked_here) if manifest else [],
             snapshots.missing(manifest) if manifest else [],
-            journal.other_hosts.count_imported(origin(base_url_here())) if totals.imported else 0,
+            journal.other_hosts.count_imported(origin) if totals.imported else 0,
         )
 
 

@@ -12,6 +12,7 @@ _MATCHING = f"""{_QUERIES} AND number IN (
     SELECT coalesce((SELECT about FROM feedback WHERE number = words.rowid), words.rowid)
     FROM words WHERE words MATCH :words
 )"""  # an answer that the user gave is found as one to the question that it is about
+_PHRASE = 32  # words that tell most questions from others: each more is looked up, too
 
 
 class Found(NamedTuple):
@@ -51,4 +52,14 @@ class SearchIndex:
 
 def match(words: str) -> str:
     """Return an FTS5 expression for all these words, each in quotes: none of their signs is an operator."""
-    return " ".join(f'"{word}"*' for word in words.replace('"', " ").replace("\0", " ").split())
+    return " ".join(f'"{word}"*' for word in _without_operators(words).split())
+
+
+def begins_like(text: str) -> str:
+    """Return an FTS5 expression that holds for this question and for few others; nothing if it begins with no word."""
+    phrase = " ".join(_without_operators(text).split()[:_PHRASE])
+    return f'question : "{phrase}"' if any(sign.isalnum() for sign in phrase) else ""
+
+
+def _without_operators(text: str) -> str:
+    return text.replace('"', " ").replace("\0", " ")

@@ -157,9 +157,13 @@ def get_json(home: Path, path: str, patience_s: float = CONNECT_S) -> Any:
         return None
 
 
-def have_learnt(home: Path) -> None:
-    """Have the home's service learn what other processes have stored; it may have unloaded its models."""
-    get_json(home, "/own/pending", STEP_S)
+def tell_to_learn(home: Path) -> bool:
+    """Have the home's service learn what other processes have stored; it may have unloaded its models.
+
+    Return False if its learning has stopped, or it does not answer.
+    """
+    told = get_json(home, "/own/pending", STEP_S)
+    return told is not None and told["pending"] is not None
 
 
 def wait_until_learnt(home: Path) -> bool:

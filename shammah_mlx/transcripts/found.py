@@ -33,7 +33,8 @@ class Found(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
     scope: int | None = None  # as in `Query`
-    other_host: bool = False  # another host than Anthropic's answered
+    host: int | None = None  # hash of who answered, 0 for Anthropic; None: not recorded
+    other_host: bool = False  # if `host` is not recorded: it was another than Anthropic's
     key: str | None = None  # the record's own name for the answer: two with the same are one, in whatever files
 
 

@@ -34,7 +34,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     stop_sequences: tuple[str, ...] = ()
     stop_reason: str | None = None
     scope: int | None = None
-    other_host: bool = False  # another host than Anthropic's replied
+    origin: int | None = None  # hash of the host that replied; None: Anthropic's own
+    other_host: bool = False  # earlier exports have it in place of `origin`: another host than Anthropic's replied
     cost_usd: float | None = None  # of reply and verdicts; None: unpriced, or nothing was bought
     imported_from: str | None = None
     archived: bool = False  # a rollback went back to before it
@@ -93,5 +94,13 @@ def _found(line: Line, number: int) -> Found | Skipped:
         max_tokens=line.max_tokens,
         stop_sequences=line.stop_sequences,
         scope=line.scope,
+        host=_host(line),
         other_host=line.other_host,
     )
+
+
+def _host(line: Line) -> int | None:
+    """Return who replied, as in `Found`: an export says so of every line, a recorded stream of none."""
+    if line.origin is not None:
+        return line.origin
+    return None if line.source is None or line.other_host else 0

@@ -11,7 +11,7 @@ from shammah_mlx.display.listing import log_lines
 from shammah_mlx.display.markdown import text_width
 from shammah_mlx.transcripts.jsonl import Line
 from tests.command import Shammah
-from tests.loopback import Loopback
+from tests.loopback import Loopback, reply
 from tests.served import BOLD
 from tests.transcripts.records import assistant, claude_code, llm_logs, user
 
@@ -217,10 +217,10 @@ def test_what_another_host_answered_is_not_given_and_said_so(
     way = 'import it with --base-url "$ANTHROPIC_BASE_URL" if it came through that'
     assert f"You ask {claude.url}, where no answer of another host is given: {way}.\n" in told.stdout
     assert shammah("ask", "how do I paint a cat").stdout == "You asked: how do I paint a cat\n"
-    assert json.loads(shammah("why", "--json").stdout)["other_host"] == 4
+    assert json.loads(shammah("why", "--json").stdout)["known_elsewhere"] == 4
     assert "#4 is the same question, answered by another host" in " ".join(shammah("why").stdout.split())
     assert shammah("ask", "--claude", "how do I paint a house").exit_code == 0
-    assert json.loads(shammah("why", "--json").stdout)["other_host"] is None
+    assert json.loads(shammah("why", "--json").stdout)["known_elsewhere"] is None
     assert json.loads(shammah("status", "--json").stdout)["imported_elsewhere"] == 6
     assert "6 of 6 imported answers: another host gave them" in " ".join(shammah("status").stdout.split())
     monkeypatch.delenv("ANTHROPIC_BASE_URL")
@@ -241,6 +241,42 @@ def test_a_home_behind_a_gateway_moves_to_another_folder(shammah: Shammah, claud
     asked = len(claude.requests)
     assert shammah("ask", "what is a monad?", "--home", str(other)).stdout == "You asked: what is a monad?\n"
     assert len(claude.requests) == asked
+
+
+def test_an_export_of_several_hosts_gives_each_only_its_own_answers(
+    shammah: Shammah, claude: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, stream, other = tmp_path / "all.jsonl", tmp_path / "stream.jsonl", tmp_path / "other"
+    stream.write_text(ROWS)
+    shammah("import", str(stream))  # Anthropic's own answers
+    shammah("ask", "--claude", "what is a monad?")  # the gateway's
+    with Loopback(default=reply(lambda text: f"The other gateway: {text}")) as second:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", second.url)
+        shammah("ask", "--claude", "what is a functor?")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+    shammah("export", str(path))
+    told = shammah("import", str(path), "--home", str(other), "--base-url", claude.url).stdout
+    assert f"1 learnt as answers of claude-sonnet-5-5 at {claude.url}\n" in told
+    assert "7: another host answered than the one that --base-url names" in told
+    (other / "config.toml").write_text(BOLD)
+    asked = len(claude.requests)
+    for question in ("how do I paint a cat", "what is a functor?", "what is a monad?"):
+        assert shammah("ask", question, "--home", str(other)).stdout == f"You asked: {question}\n"
+    assert len(claude.requests) == asked + 2  # only the gateway's own answer is given again
+    plain = shammah("import", "--dry-run", str(path), "--home", str(tmp_path / "third")).stdout
+    assert "6 learnt as answers of claude-sonnet-5-5 at api.anthropic.com\n" in plain
+    assert "2: another host than Anthropic's answered (--base-url says which)" in plain
+
+
+def test_an_earlier_export_says_only_that_it_was_another_host(shammah: Shammah, tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    lines = [{"query": f"q{n}", "reply": f"a{n}", "source": "claude", "other_host": n > 2} for n in range(5)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = shammah("import", "--dry-run", "--base-url", GATEWAY, str(path)).stdout
+    assert "2 learnt as answers of claude-sonnet-5-5 at gateway.example.com/anthropic\n" in told
+    assert "3: another host answered than the one that --base-url names" in told
+    plain = shammah("import", "--dry-run", str(path)).stdout
+    assert "3 learnt as answers of claude-sonnet-5-5 at api.anthropic.com\n" in plain
 
 
 def test_a_base_url_that_is_none_is_refused(shammah: Shammah, tmp_path: Path) -> None:

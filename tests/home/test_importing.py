@@ -203,6 +203,15 @@ def test_an_import_is_no_money_no_call_and_nothing_that_was_asked_here(home: Pat
             assistant.continued("and then?")
 
 
+def test_who_is_asked_is_told_and_not_read_from_the_environment(
+    home: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_over(home, weights, OLD)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://gateway.example.com")
+    assert read_overview(home, QUIET).imported_elsewhere == 0
+    assert read_overview(home, QUIET, origin=1).imported_elsewhere == len(OLD)
+
+
 def test_each_question_is_drafted_and_measured_before_its_answer_is_learnt(home: Path, weights: Weights) -> None:
     take_over(home, weights, [*OLD, AGAIN], BOUND)
     told = journalled(home)
@@ -343,6 +352,13 @@ def test_what_was_put_to_another_host_is_no_part_of_the_own_stream(home: Path, w
         assistant.ask(Query("asked at a gateway"))
     own = read_own(home, None)
     assert ([row.query for row, _ in own.rows], own.of_other_hosts) == (["asked at a gateway"], len(OLD))
+
+
+def test_the_manual_says_how_long_learning_is_thought_to_take(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[2] / "docs/usage.md").read_text()
+    assert f"{importing.MEMORY_S} s an answer without the decoder and {importing.DECODER_S} s with it" in manual
+    assert importing.expected_s(tmp_path / "none", PRESETS["default"], 1) == importing.DECODER_S == 7.6
+    assert importing.expected_s(tmp_path / "none", QUIET, 512) == pytest.approx(45.0, rel=0.2)
 
 
 def test_there_is_no_own_stream_without_an_answer(home: Path) -> None:
