@@ -144,7 +144,7 @@ def _audits(overview: Overview) -> str:
     due, given_up = overview.open_audits, overview.audits_missed - overview.open_audits
     told = [made]
     if given_up > 0:
-        told.append(f"{given_up:,} {'was' if given_up == 1 else 'were'} given up after a day, which counts as bad")
+        told.append(f"{given_up:,} {'was' if given_up == 1 else 'were'} given up, which counts as bad")
     if due:
         until = "it is" if due == 1 else "they are"
         so = f", so answers are not covered until {until} made" if overview.covered is False else ""

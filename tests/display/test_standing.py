@@ -110,7 +110,7 @@ def test_an_audit_that_was_given_up_is_not_called_due(empty: Overview) -> None:
     rate = BadRate(0.05, 0.01, 0.2, 40)
     found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, covered=True)
     assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
-    assert "1 was given up after a day, which counts as bad" in found
+    assert "1 was given up, which counts as bad" in found
     assert "due" not in found
 
 
@@ -118,17 +118,17 @@ def test_an_open_audit_and_one_that_was_given_up_are_counted_apart(empty: Overvi
     rate = BadRate(0.343, 0.0, 0.2, 2)
     found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=1, covered=False)
     assert "bad local answers not known while 1 audit is due" in found
-    assert "2 were given up after a day, which counts as bad; 1 is due, so answers are not covered until it" in found
+    assert "2 were given up, which counts as bad; 1 is due, so answers are not covered until it" in found
     found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=2, covered=False)
     assert "not known while 2 audits are due" in found
-    assert "1 was given up after a day, which counts as bad; 2 are due, so answers are not covered until they" in found
+    assert "1 was given up, which counts as bad; 2 are due, so answers are not covered until they" in found
 
 
 def test_where_nothing_is_promised_an_audit_is_given_up_all_the_same(empty: Overview) -> None:
     rate = BadRate(0.05, 0.01, 0.2, 40)
     found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, covered=None)
     assert "bad local answers about 5.0%; 1.0% to 20.0% of 200" in found
-    assert "1 was given up after a day, which counts as bad" in found
+    assert "1 was given up, which counts as bad" in found
     assert "due" not in found
     found = shown(empty, bad_rate=rate, served_local=200, audits_missed=1, open_audits=1, covered=None)
     assert "not known while 1 audit is due" in found
