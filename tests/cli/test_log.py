@@ -231,13 +231,20 @@ def test_what_another_host_answered_is_not_given_and_said_so(
     assert "hidden" not in back
 
 
+def another_home(tmp_path: Path) -> Path:
+    """Make a home without a decoder, which would take seconds to learn."""
+    home = tmp_path / "other"
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text(BOLD)
+    return home
+
+
 @pytest.mark.taught("how do I boil an egg?", "what is a monad?")
 def test_a_home_behind_a_gateway_moves_to_another_folder(shammah: Shammah, claude: Loopback, tmp_path: Path) -> None:
-    path, other = tmp_path / "all.jsonl", tmp_path / "other"
+    path, other = tmp_path / "all.jsonl", another_home(tmp_path)
     shammah("export", str(path))
     told = shammah("import", str(path), "--home", str(other), "--base-url", claude.url)
     assert "2 to import" in told.stdout
-    (other / "config.toml").write_text(BOLD)
     asked = len(claude.requests)
     assert shammah("ask", "what is a monad?", "--home", str(other)).stdout == "You asked: what is a monad?\n"
     assert len(claude.requests) == asked
@@ -246,7 +253,7 @@ def test_a_home_behind_a_gateway_moves_to_another_folder(shammah: Shammah, claud
 def test_an_export_of_several_hosts_gives_each_only_its_own_answers(
     shammah: Shammah, claude: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, stream, other = tmp_path / "all.jsonl", tmp_path / "stream.jsonl", tmp_path / "other"
+    path, stream, other = tmp_path / "all.jsonl", tmp_path / "stream.jsonl", another_home(tmp_path)
     stream.write_text(ROWS)
     shammah("import", str(stream))  # Anthropic's own answers
     shammah("ask", "--claude", "what is a monad?")  # the gateway's
@@ -258,7 +265,6 @@ def test_an_export_of_several_hosts_gives_each_only_its_own_answers(
     told = shammah("import", str(path), "--home", str(other), "--base-url", claude.url).stdout
     assert f"1 learnt as answers of claude-sonnet-5-5 at {claude.url}\n" in told
     assert "7: another host answered than the one that --base-url names" in told
-    (other / "config.toml").write_text(BOLD)
     asked = len(claude.requests)
     for question in ("how do I paint a cat", "what is a functor?", "what is a monad?"):
         assert shammah("ask", question, "--home", str(other)).stdout == f"You asked: {question}\n"
