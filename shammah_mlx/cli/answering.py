@@ -97,17 +97,22 @@ def answer(
     except KeyboardInterrupt as stopped:
         if not is_answered:
             if str(stopped) != KEPT and wanted.unhelpful is None:
-                from shammah_mlx.home.conversations import note_asked  # loads numpy, which a service's answer needs not
-
-                with suppress(ShammahError, OSError, sqlite3.Error):  # the user leaves; he need not wait or read more
-                    note_asked(home, wanted.terminal)
+                _note_asked(home, wanted)
             raise
         screen.note(LEARNING_POSTPONED)
     return exit_code
 
 
+def _note_asked(home: Path, wanted: AskRequest) -> None:
+    """Note that the question was asked, if that is done at once: the user leaves."""
+    from shammah_mlx.home.conversations import note_asked  # loads numpy, which a service's answer needs not
+
+    with suppress(ShammahError, OSError, sqlite3.Error):
+        note_asked(home, wanted.terminal)
+
+
 def _ask_service(home: Path, wanted: AskRequest, screen: Screen, here: Callable[[AskRequest], Outcomes]) -> Outcomes:
-    """Ask the service, which also learns; ask `here` if it has no key or another command has it out of the home.
+    """Ask the service, which also learns; ask `here` if it has no key, asks another host, or is out of the home.
 
     Raises:
         ShammahError: the question cannot be answered.

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.checks import check_text
-from shammah_mlx.cli.learn import learn_here
+from shammah_mlx.cli.learn import learn_behind, learn_here
 from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
 from shammah_mlx.display.console import LEARNING_POSTPONED, one_line, say_waiting
 from shammah_mlx.display.screen import Screen
-from shammah_mlx.home.background import start_learning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,15 +142,15 @@ def _named(about: "Interaction") -> str:
 
 def _learn(home: "Path", config: "Config", chosen: dict[str, Any], *, waits: bool) -> None:
     """Have it learnt by the home's service, in this process if the command waits, or in the background."""
+    if not waits:
+        learn_behind(home, chosen)
+        return
     from shammah_mlx.server import client
 
     try:
-        if client.is_served(home):  # it learns by itself
-            if waits and not client.wait_until_learnt(home):
-                click.echo("The service has not learnt it yet; see `shammah service logs`.", err=True)
-        elif waits:
+        if not client.is_served(home):
             learn_here(home, config, wait=True)
-        else:
-            start_learning(home, chosen)
+        elif not client.wait_until_learnt(home):
+            click.echo("The service has not learnt it yet; see `shammah service logs`.", err=True)
     except (KeyboardInterrupt, OSError):  # what was said is journalled
         click.echo(LEARNING_POSTPONED, err=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.checks import check_text
+from shammah_mlx.cli.learn import learn_behind
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.display.console import LEARNING_POSTPONED, learning, progress, say_waiting
 from shammah_mlx.display.dates import about
-from shammah_mlx.home.background import start_learning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,8 @@ def import_(
         _journal_and_learn(home, config, sifted.interactions)
     else:
         _journal(home, config, sifted.interactions)
-        _learn_behind(home, merge_options(ctx, options))
+        if learn_behind(home, merge_options(ctx, options)):
+            click.echo("It is learnt in the background; `shammah status` shows how far that is.")
 
 
 def _journal(home: Path, config: "Config", new: "Sequence[Interaction]") -> None:
@@ -122,29 +123,3 @@ def _opened(home: Path, config: "Config") -> "Assistant":
 
     weights, options = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
     return Assistant(make_home(home), config, Recorded(()), weights, options=options)
-
-
-def _learn_behind(home: Path, chosen: dict[str, Any]) -> None:
-    """Have it learnt by the home's service, or by a process that outlives this one."""
-    try:
-        is_taken_up = _hand_over(home, chosen)
-    except (KeyboardInterrupt, OSError):  # it is journalled
-        is_taken_up = False
-    if is_taken_up:
-        click.echo("It is learnt in the background; `shammah status` shows how far that is.")
-    else:
-        click.echo(LEARNING_POSTPONED, err=True)
-
-
-def _hand_over(home: Path, chosen: dict[str, Any]) -> bool:
-    """Say whether the home's service, or else a process started for it, takes up learning.
-
-    Raises:
-        OSError: no process can be started.
-    """
-    from shammah_mlx.server import client
-
-    if client.is_served(home):
-        return client.tell_to_learn(home)
-    start_learning(home, chosen)
-    return True

@@ -7,7 +7,7 @@ import click
 
 from shammah_mlx.cli.options import budget, home_and_config, settings
 from shammah_mlx.display.console import LEARNING_POSTPONED, learning, relearning, say_waiting
-from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER
+from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER, start_learning
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
@@ -57,3 +57,23 @@ def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
     opened = AssistantOptions(on_wait=say_waiting, origin=claude.origin, relearning=relearning)
     with Assistant(home, config, claude, Weights(weights_folder()), options=opened) as assistant:
         return assistant.learn_all(learning, wait=wait)
+
+
+def learn_behind(home: Path, chosen: dict[str, Any]) -> bool:
+    """Have the home's service learn what is pending, or a process that outlives this one; else say that it waits.
+
+    `chosen` are the command's settings. Return whether it was taken up.
+    """
+    from shammah_mlx.server import client
+
+    try:
+        if client.is_served(home):
+            is_taken_up = client.tell_to_learn(home)
+        else:
+            start_learning(home, chosen)
+            is_taken_up = True
+    except (KeyboardInterrupt, OSError):  # it is journalled
+        is_taken_up = False
+    if not is_taken_up:
+        click.echo(LEARNING_POSTPONED, err=True)
+    return is_taken_up

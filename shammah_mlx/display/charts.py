@@ -45,7 +45,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # for those who cannot see it, with `says`
     says: str
     series: Sequence[Series]
-    x_label: str
+    x_label: str = "questions"
     show: Show  # a value
     highest: float  # end of the vertical axis; what is above is cut off
     furthest: float  # end of the horizontal axis

@@ -72,9 +72,7 @@ def _who_answered(curves: Curves) -> Figure:
         f" {recent.local / recent.queries:.0%} were answered here. Claude may be called more often than he answers,"
         " since audits check local answers."
     )
-    drawn = line_chart(
-        Chart(name=name, says=says, series=series, x_label="questions", show=_share, highest=1.0, furthest=furthest)
-    )
+    drawn = line_chart(Chart(name=name, says=says, series=series, show=_share, highest=1.0, furthest=furthest))
     rows = [
         (
             f"to {end:,}",
@@ -118,16 +116,7 @@ def _bad_answers(overview: Overview, curves: Curves) -> Figure:
     cut = " It began above what is drawn." if any(one.high > highest for one in curves.bad) else ""
     says = f"{about} {now}{cut}"
     drawn = line_chart(
-        Chart(
-            name=name,
-            says=says,
-            series=series,
-            x_label="questions",
-            show=_share,
-            highest=highest,
-            furthest=furthest,
-            band=band,
-        )
+        Chart(name=name, says=says, series=series, show=_share, highest=highest, furthest=furthest, band=band)
     )
     rows = [(f"{one.queries:,}", f"{one.estimate:.1%}", f"{one.low:.1%}", f"{one.high:.1%}") for one in curves.bad]
     return Figure(name, says, drawn, key(series, band), ("questions", "estimate", "at least", "at most"), rows)
@@ -215,9 +204,7 @@ def _divergence(curves: Curves, config: Config) -> Figure:
         Series("mean of the drafts that were compared", curves.divergence, 0),
         Series(f"good below {threshold:g}", [(0.0, threshold), (float(furthest), threshold)], 3),
     )
-    drawn = line_chart(
-        Chart(name=name, says=says, series=series, x_label="questions", show=_number, highest=1.0, furthest=furthest)
-    )
+    drawn = line_chart(Chart(name=name, says=says, series=series, show=_number, highest=1.0, furthest=furthest))
     rows = [(f"{query:,}", f"{mean:.3f}") for query, mean in curves.divergence]
     return Figure(name, says, drawn, key(series), ("questions", "mean divergence"), rows)
 
@@ -234,15 +221,7 @@ def _by_role(name: str, about: str, found: Mapping[Role, Sequence[Point]]) -> Fi
     )
     says = f"{about} {ends[0].upper()}{ends[1:]}."
     drawn = line_chart(
-        Chart(
-            name=name,
-            says=says,
-            series=series,
-            x_label="questions",
-            show=_number,
-            highest=highest,
-            furthest=float(furthest),
-        )
+        Chart(name=name, says=says, series=series, show=_number, highest=highest, furthest=float(furthest))
     )
     queries = sorted({query for points in found.values() for query, _ in points})
     values = {role: dict(points) for role, points in found.items()}

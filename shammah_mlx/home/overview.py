@@ -32,6 +32,7 @@ from shammah_mlx.home.progress import (
 )
 from shammah_mlx.home.snapshots import Manifest, Snapshots
 from shammah_mlx.risk.accounts import JournalSummary, JudgeRecord, summarise
+from shammah_mlx.risk.audits import Estimate
 from shammah_mlx.risk.threshold import no_counts
 
 
@@ -124,7 +125,6 @@ def read_overview(home: Path, config: Config, *, origin: int | UnsetType = UNSET
     manifest, totals, accounts = stored.manifest, stored.totals, stored.accounts
     trained = manifest.tally.queries if manifest else 0
     seen = trained + totals.pending
-    low, high = accounts.served.interval or (None, None)
     learns = bool(totals.pending) and is_learning(home, config)
     return Overview(
         seen=seen,
@@ -136,7 +136,7 @@ def read_overview(home: Path, config: Config, *, origin: int | UnsetType = UNSET
         thresholds=_thresholds(config, manifest, seen - totals.imported),
         max_bad_rate=config.risk.max_bad_rate if config.risk.promises else None,
         slack=accounts.slack if config.risk.promises else None,
-        bad_rate=BadRate(accounts.served.rate, low, high, accounts.served.audits),
+        bad_rate=_bad_rate(accounts.served),
         served_local=accounts.served.local,
         audits_missed=accounts.served.uncovered,
         open_audits=totals.open_audits,
@@ -184,6 +184,11 @@ def _read_stored(home: Path, config: Config, origin: int | UnsetType) -> _Stored
             snapshots.missing(manifest) if manifest else [],
             journal.other_hosts.count_imported(origin) if totals.imported else 0,
         )
+
+
+def _bad_rate(served: Estimate) -> BadRate:
+    low, high = served.interval or (None, None)
+    return BadRate(served.rate, low, high, served.audits)
 
 
 def _judge(record: JudgeRecord) -> JudgeOverview:
