@@ -18,8 +18,7 @@ from shammah_mlx.home.progress import Borrowing, History
 MOST_PAIRS = 3  # of contexts that are shown; `status --json` has all
 BARS = "▁▂▃▄▅▆▇█"
 NO_SERVICE = (
-    "does not run: an answer from memory takes a second or two, with it 0.2 s;"
-    " `shammah service install` starts it for good"
+    "does not run: an answer from memory takes about 0.5 s, with it 0.2 s; `shammah service install` starts it for good"
 )
 SOONER = "a repeat, or what Claude checked, may be sooner"
 KINDS: dict[DraftSource, str] = {
