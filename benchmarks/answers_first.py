@@ -1,6 +1,6 @@
 """Measure how long a recalled answer waits while the decoder learns, and whether asking slows the learning.
 
-    python -m benchmarks.answers_first [--asked 60] [--backlog 30]
+    python -m benchmarks.answers_first [--asked 60] [--backlog 30] [--pause 6]
 
 The service has the real decoder. A question with a known answer is asked again and again over its socket, at random
 moments: first with nothing to learn, then until a backlog of replies is learnt. Another backlog is learnt while nobody
@@ -24,7 +24,7 @@ from tests.served import BOLD, Place, Served
 TAUGHT = [f"what is there to know about the {thing}" for thing in ("moon", "sun", "sea", "wind", "rain", "night")]
 STILL_PENDING = 2  # interactions: the latest answers, which were given after the backlog came and are learnt after it
 NEVER_TRIED = "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder never drafts
-LONGEST_PAUSE_S = 1.0  # between an answer and the next question
+LOOK_S = 0.25  # between two looks at what is pending
 
 
 def body(text: str, max_tokens: int = 300) -> dict[str, object]:
@@ -41,14 +41,14 @@ def spread(name: str, times: list[float]) -> str:
 class Session:
     """One service with a backlog to learn, and somebody who asks."""
 
-    def __init__(self, served: Served, own: httpx2.Client, backlog: int) -> None:
+    def __init__(self, served: Served, own: httpx2.Client, backlog: int, pause_s: float) -> None:
         self._served, self._own, self._chance = served, own, random.Random(1)
-        self._backlog = backlog
+        self._backlog, self._pause_s = backlog, pause_s
         self._new = 1000  # `max_tokens` of the next new question
 
     def wait(self) -> float:
         """Ask the known question at a random moment; return the seconds until its answer."""
-        time.sleep(self._chance.uniform(0.0, LONGEST_PAUSE_S))
+        time.sleep(self._chance.uniform(0.0, self._pause_s))
         since = time.perf_counter()
         answer = self._own.post("/v1/messages", json=body(TAUGHT[0]))
         seconds = time.perf_counter() - since
@@ -69,7 +69,7 @@ class Session:
             if asking:
                 times.append(self.wait())
             else:
-                time.sleep(LONGEST_PAUSE_S / 4)
+                time.sleep(LOOK_S)
         return 60.0 * (before - pending) / (time.perf_counter() - since), times
 
     @property
@@ -83,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--asked", type=int, default=60, help="questions with nothing to learn")
     parser.add_argument("--backlog", type=int, default=30, help="replies to learn, twice")
+    parser.add_argument("--pause", type=float, default=6.0, help="longest time from an answer to the next question, s")
     arguments = parser.parse_args()
     environment = {"ANTHROPIC_API_KEY": "sk-loopback", "NO_PROXY": "*", "SHAMMAH_WEIGHTS": str(weights_folder())}
     with Loopback(default=reply(lambda text: f"It is well known about that: {text} " * 4)) as claude, Place() as home:
@@ -93,8 +94,11 @@ def main() -> None:
             for text in TAUGHT:
                 own.post("/v1/messages", json=body(text))
             served.wait_until_learnt()
-            session = Session(served, own, arguments.backlog)
-            print(f"# {machine()}; a backlog of {arguments.backlog} replies, twice", flush=True)
+            session = Session(served, own, arguments.backlog, arguments.pause)
+            print(
+                f"# {machine()}; a backlog of {arguments.backlog} replies, twice; pauses up to {arguments.pause} s",
+                flush=True,
+            )
             idle = [session.wait() for _ in range(arguments.asked)]
             print(spread(f"nothing to learn, {len(idle)} answers", idle), flush=True)
             rate, busy = session.learn(asking=True)

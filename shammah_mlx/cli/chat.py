@@ -10,7 +10,7 @@ import click
 from shammah_mlx.cli.ask import forced_source_of
 from shammah_mlx.cli.checks import check_unicode
 from shammah_mlx.cli.options import asking, home_and_config, merge_options, settings
-from shammah_mlx.display.console import one_line
+from shammah_mlx.display.console import one_line, say
 
 if TYPE_CHECKING:
     from shammah_mlx.cli.chat_prompt import Read
@@ -66,10 +66,10 @@ def chat(
         if continues or conversation is not None:
             last = at_home.last_turn(conversation, terminal)
             talk.conversation = Conversation(last)
-            click.echo(f"Continuing after: {one_line(last.request.query.text)}", err=True)
+            say(f"Continuing after: {one_line(last.request.query.text)}")
         talk.converse(_reader(home, is_interactive=is_interactive), is_interactive=is_interactive)
         if is_interactive and talk.conversation.number is not None:
-            click.echo(f"To go on: shammah chat --conversation {talk.conversation.number}", err=True)
+            say(f"To go on: shammah chat --conversation {talk.conversation.number}")
     ctx.exit(0 if is_interactive else talk.exit_code)
 
 
@@ -79,5 +79,5 @@ def _reader(home: Path, *, is_interactive: bool) -> "Read":
 
     if not is_interactive:
         return line_reader(iter(sys.stdin.buffer if sys.stdin is not None else ()))
-    click.echo("Ask; /help lists the commands, Ctrl-D ends the chat.", err=True)
+    say("Ask; /help lists the commands, Ctrl-D ends the chat.")
     return prompt_reader(read_questions(home, PAST_QUESTIONS))

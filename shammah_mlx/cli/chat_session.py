@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import click
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -17,7 +16,7 @@ from shammah_mlx.cli.chat_prompt import Read
 from shammah_mlx.cli.checks import check_unicode
 from shammah_mlx.cli.group import print_error
 from shammah_mlx.cli.interrupts import KEPT
-from shammah_mlx.display.console import one_line
+from shammah_mlx.display.console import one_line, say
 from shammah_mlx.errors import BadInputError, ShammahError, as_user_error
 from shammah_mlx.events import ForcedSource, Interaction
 from shammah_mlx.server.protocol import AskRequest
@@ -124,7 +123,7 @@ class Chat:
             except KeyboardInterrupt:  # at the prompt: the line is begun anew
                 if not is_interactive:
                     raise
-                _say("Ctrl-D or /quit ends the chat.")
+                say("Ctrl-D or /quit ends the chat.")
 
     def _take(self, text: str, *, is_interactive: bool) -> bool:
         """Carry out what was typed; return whether the chat goes on."""
@@ -138,7 +137,7 @@ class Chat:
         except KeyboardInterrupt as stopped:
             if not is_interactive:
                 raise
-            _say(f"\nStopped.{GOES_ON if str(stopped) == KEPT else ''}")
+            say(f"\nStopped.{GOES_ON if str(stopped) == KEPT else ''}")
         except ShammahError as error:
             self._report(error)
         except (OSError, sqlite3.Error) as error:
@@ -160,7 +159,7 @@ class Chat:
                 self._ask(argument, msgspec.structs.replace(self.manner, forced_source=WHO[command]))
             case "local" | "claude" | "auto":
                 self.manner = msgspec.structs.replace(self.manner, forced_source=WHO[command])
-                _say(f"Answers come from {ANSWERS_COME_FROM[self.manner.forced_source]}.")
+                say(f"Answers come from {ANSWERS_COME_FROM[self.manner.forced_source]}.")
             case "model" | "system":
                 self._set_text(command, argument)
             case "good" | "bad" | "why":
@@ -169,9 +168,9 @@ class Chat:
                 self._save_as(argument)
             case "new":
                 self.conversation, self.manner = Conversation(), self._first_manner
-                _say("A new conversation begins.")
+                say("A new conversation begins.")
             case _:
-                _say(help_text())
+                say(help_text())
 
     def _ask(self, text: str, manner: Manner) -> None:
         if not text:  # three quotes with nothing between them
@@ -179,7 +178,7 @@ class Chat:
         self._home.check(self.conversation.request(text, manner))
         if self.conversation.stays_here and manner.forced_source != "local":
             self.conversation = Conversation()
-            _say(GOES_ON_ANEW)
+            say(GOES_ON_ANEW)
         self.conversation.is_last_kept = False  # until it is
         taken: list[Interaction] = []
 
@@ -190,7 +189,7 @@ class Chat:
         code = self._home.answer(self.conversation.request(text, manner), note)
         self.exit_code = code or self.exit_code
         if taken and not taken[0].request.stored:
-            _say("The conversation goes on without it.")
+            say("The conversation goes on without it.")
 
     def _run(self, command: str, argument: str) -> None:
         code = self._home.run(command, self._words(command, argument))
@@ -206,9 +205,9 @@ class Chat:
             check_unicode(f"/{name}", text)
             self.manner = msgspec.structs.replace(self.manner, **{name: text})
             if name == "model" and (warning := self._home.warning_of_model(text)):
-                _say(warning)
+                say(warning)
         value = getattr(self.manner, name)
-        _say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
+        say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
 
     def _words(self, command: str, argument: str) -> list[str]:
         """Return the words that follow a command of `shammah`: which question is meant, and what is said of it.
@@ -244,8 +243,4 @@ class Chat:
             self._home.save(self.conversation.number, Path(name).expanduser())
         except (ValueError, RuntimeError) as error:  # a NUL; a user that there is not
             raise BadInputError(f"no file can be called {one_line(name)}", "choose another name") from error
-        _say(f"Saved: {one_line(name)}")
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+        say(f"Saved: {one_line(name)}")

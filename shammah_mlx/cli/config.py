@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from shammah_mlx.cli.options import home_and_config, home_of, settings
+from shammah_mlx.display.console import tell
 
 
 @click.group()
@@ -71,7 +72,7 @@ def set_setting(ctx: click.Context, /, name: str, value: str, **options: Any) ->
     from shammah_mlx.home.settings_file import change, value_of
 
     changed = change(make_home(home), name, value)
-    click.echo(f"{name} is {value_of(changed, name)} now.")
+    tell(f"{name} is {value_of(changed, name)} now.")
 
 
 @config.command("unset")
@@ -84,4 +85,4 @@ def unset_setting(ctx: click.Context, /, name: str, **options: Any) -> None:
     from shammah_mlx.home.settings_file import change, value_of
 
     changed = change(home, name, None)
-    click.echo(f"{name} is {value_of(changed, name)}, as in the preset.")
+    tell(f"{name} is {value_of(changed, name)}, as in the preset.")

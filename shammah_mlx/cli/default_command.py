@@ -15,6 +15,18 @@ from shammah_mlx.cli.words import MisplacedOptionError, how_to_ask, is_dashed, s
 
 ASK, HELP, VERSION = "ask", "help", "version"
 QUESTION_WORDS = {"why"}  # commands whose names begin questions: with two words or more behind it, it is one
+ELSEWHERE = {  # commands of other programs, and what they are called here
+    "list": "log",
+    "ls": "log",
+    "history": "log",
+    "search": "log",
+    "keys": "key",
+    "login": "key",
+    "settings": "config",
+    "prompt": "ask",
+    "stats": "status",
+    "delete": "forget",
+}
 ALIKE, NEARLY_SAME = 0.6, 0.8  # ratio of difflib: for a word that stands alone, and for one before another word
 
 
@@ -109,9 +121,12 @@ def _check_spelling(arguments: Sequence[str], asks: Mapping[str, int], commands:
         return
     if len(words) == 1 and words[0] in commands:
         raise click.UsageError(f"Options of {words[0]!r} stand after it: shammah {words[0]} …")
-    alike = difflib.get_close_matches(words[0], commands, 1, ALIKE if len(words) == 1 else NEARLY_SAME)
-    if alike and words[0] not in commands:
+    if len(words) == 1 and words[0] in ELSEWHERE:
+        meant = [ELSEWHERE[words[0]]]
+    else:
+        meant = difflib.get_close_matches(words[0], commands, 1, ALIKE if len(words) == 1 else NEARLY_SAME)
+    if meant and words[0] not in commands:
         raise click.UsageError(
-            f"There is no command {words[0]!r}. Did you mean {alike[0]}?\n"
+            f"There is no command {words[0]!r}. Did you mean {meant[0]}?\n"
             f"To ask it as a question: shammah ask {' '.join(words)}"
         )

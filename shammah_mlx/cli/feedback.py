@@ -9,7 +9,7 @@ import click
 from shammah_mlx.cli.checks import check_text
 from shammah_mlx.cli.learn import learn_behind, learn_here
 from shammah_mlx.cli.options import budget, has_settings, home_and_config, merge_options, settings
-from shammah_mlx.display.console import LEARNING_POSTPONED, one_line, say_waiting
+from shammah_mlx.display.console import LEARNING_POSTPONED, one_line, say, say_waiting, tell
 from shammah_mlx.display.screen import Screen
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from shammah_mlx.config import Config
     from shammah_mlx.events import Interaction
+
+CUT = " It was cut short, so it is neither learnt nor given again."
 
 
 @click.command()
@@ -37,7 +39,8 @@ def good(ctx: click.Context, /, number: int | None, wait: bool, **options: Any) 
     from shammah_mlx.home.hindsight import give_feedback
 
     about = give_feedback(home, config, number, good=True, terminal=this_terminal(), on_wait=say_waiting)
-    click.echo(f"Noted: the answer to {_named(about)} was good.")
+    is_cut = about.source == "claude" and about.reply is not None and not about.reply.complete
+    tell(f"Noted: the answer to {_named(about)} was good.{CUT * is_cut}")
     _learn(home, config, merge_options(ctx, options), waits=wait)
 
 
@@ -79,7 +82,7 @@ def bad(
     about = give_feedback(home, config, number, good=False, answer=text, terminal=terminal, on_wait=say_waiting)
     chosen = {**merge_options(ctx, options), "budget": budget}
     if text is not None:
-        click.echo(f"Noted: the answer to {_named(about)} was bad. Yours takes its place.")
+        tell(f"Noted: the answer to {_named(about)} was bad. Yours takes its place.")
         _learn(home, config, chosen, waits=wait)
         return
     with Screen(as_json=as_json) as screen:
@@ -151,6 +154,6 @@ def _learn(home: "Path", config: "Config", chosen: dict[str, Any], *, waits: boo
         if not client.is_served(home):
             learn_here(home, config, wait=True)
         elif not client.wait_until_learnt(home):
-            click.echo("The service has not learnt it yet; see `shammah service logs`.", err=True)
+            say("The service has not learnt it yet; see `shammah service logs`.")
     except (KeyboardInterrupt, OSError):  # what was said is journalled
-        click.echo(LEARNING_POSTPONED, err=True)
+        say(LEARNING_POSTPONED)

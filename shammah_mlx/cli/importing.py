@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.checks import check_text
-from shammah_mlx.cli.learn import learn_behind
+from shammah_mlx.cli.learn import catch_up
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
-from shammah_mlx.display.console import LEARNING_POSTPONED, learning, progress, say_waiting
+from shammah_mlx.display.console import progress, say_waiting, tell
 from shammah_mlx.display.dates import about
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from shammah_mlx.config import Config
     from shammah_mlx.events import Interaction
-    from shammah_mlx.home.assistant import Assistant
 
 
 def _check_base_url(ctx: click.Context, option: click.Parameter, value: str | None) -> str:
@@ -74,52 +73,32 @@ def import_(
     home, config = home_and_config(ctx, options)
     check_text("--model", model or "", config.max_query_bytes)
     from shammah_mlx.display import listing
-    from shammah_mlx.home import importing
+    from shammah_mlx.home import importing, pace
     from shammah_mlx.teacher.identity import base_url_here
     from shammah_mlx.transcripts.kinds import read
 
     with progress("reading", None) as advance:
         sifted = importing.sift(home, config, read(file), time.time(), model, advance, base_url)
     for line in listing.import_lines(sifted, config.teacher.model, base_url, base_url_here()):
-        click.echo(line)
+        tell(line)
     if not sifted.interactions:
-        click.echo("This was a dry run: nothing was changed." if dry_run else "Nothing was imported.")
+        tell("This was a dry run: nothing was changed." if dry_run else "Nothing was imported.")
         return
-    seconds = importing.expected_s(home, config, len(sifted.interactions))
-    click.echo(f"Learning takes {about(seconds)} here.")
     if dry_run:
-        click.echo("This was a dry run: nothing was changed.")
-    elif wait or seconds <= importing.PATIENCE_S:
-        _journal_and_learn(home, config, sifted.interactions)
-    else:
-        _journal(home, config, sifted.interactions)
-        if learn_behind(home, merge_options(ctx, options)):
-            click.echo("It is learnt in the background; `shammah status` shows how far that is.")
+        ahead = pace.expect_pending(home, config, len(sifted.interactions))
+        tell(f"Learning takes {about(ahead.seconds)} here.\nThis was a dry run: nothing was changed.")
+        return
+    tell(f"Imported: {_write(home, config, sifted.interactions):,}. All of it is in the journal.")
+    catch_up(home, config, merge_options(ctx, options), wait=wait)
 
 
-def _journal(home: Path, config: "Config", new: "Sequence[Interaction]") -> None:
-    """Write what is new into the journal, to be learnt later."""
-    with _opened(home, config) as assistant:
-        click.echo(f"Imported: {assistant.write_imported(new):,}. All of it is in the journal.")
-
-
-def _journal_and_learn(home: Path, config: "Config", new: "Sequence[Interaction]") -> None:
-    """Write what is new into the journal, and learn it with all else that is pending."""
-    with _opened(home, config) as assistant:
-        written = assistant.write_imported(new)
-        try:
-            click.echo(f"Imported: {written:,}. They are learnt now; Ctrl-C puts off the rest.")
-            assistant.learn_rest(learning, wait=True)
-        except KeyboardInterrupt:  # it is journalled
-            click.echo(LEARNING_POSTPONED, err=True)
-
-
-def _opened(home: Path, config: "Config") -> "Assistant":
-    """Open the home, or make it, for an import: that asks nobody, so it costs nothing."""
+def _write(home: Path, config: "Config", new: "Sequence[Interaction]") -> int:
+    """Write what is new into the journal of the home, which is made if there is none; return how much that was."""
     from shammah_mlx.home.assistant import Assistant, AssistantOptions
     from shammah_mlx.home.folder import make_home
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded
 
     weights, options = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
-    return Assistant(make_home(home), config, Recorded(()), weights, options=options)
+    with Assistant(make_home(home), config, Recorded(()), weights, options=options) as assistant:
+        return assistant.write_imported(new)

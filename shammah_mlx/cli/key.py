@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from shammah_mlx.cli.options import home_of, settings
+from shammah_mlx.display.console import tell
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.teacher.keys import find_credential, key_store
 
 LONGEST = 1000  # characters; a key has about a hundred
-RESTART = "The running service still uses the key it read when it started. Run `shammah service restart`."
+OLD_KEY = "The running service still uses the key it read when it started."
 
 
 @click.group()
@@ -41,16 +42,18 @@ def set_key(ctx: click.Context, /, **options: Any) -> None:
         typed = sys.stdin.read(LONGEST + 2) if sys.stdin is not None else ""
     secret = typed.strip()
     if not secret or len(secret) > LONGEST or not (secret.isascii() and secret.isprintable()) or " " in secret:
-        raise BadInputError("this is not an API key", "enter only the key, as platform.claude.com shows it")
+        raise BadInputError("this is not an API key", f"enter only the key, as {_console()} shows it")
     from shammah_mlx.teacher.key_check import check_key
 
     checked = check_key(secret)
     if checked == "refused":
-        raise BadInputError("Claude refused the key (401), so nothing was stored", "copy it from platform.claude.com")
+        raise BadInputError("Claude refused the key (401), so nothing was stored", f"copy it from {_console()}")
     store = key_store(make_home(home))
     store.set(secret)
     works = "It works." if checked == "works" else "It was not checked: Claude could not be asked."
-    click.echo(f"The key is stored in {store.name}. {works}")
+    tell(f"The key is stored in {store.name}. {works}")
+    if (used := find_credential(home)) is not None and used.found_in != store.name:
+        tell(f"Commands go on using the key in {used.found_in}, which goes first.")
     _recommend_restart(home)
 
 
@@ -62,10 +65,10 @@ def unset_key(ctx: click.Context, /, **options: Any) -> None:
     home = home_of(ctx, options)
     store = key_store(home)
     if store.unset():
-        click.echo(f"The key is deleted from {store.name}.")
+        tell(f"The key is deleted from {store.name}.")
         _recommend_restart(home)
     else:
-        click.echo("No key is stored.")
+        tell("No key is stored.")
 
 
 @key.command("status")
@@ -76,13 +79,22 @@ def key_status(ctx: click.Context, /, **options: Any) -> None:
     home = home_of(ctx, options)
     found = find_credential(home)
     missing = "No key was found. Store one with `shammah key set`."
-    click.echo(missing if found is None else f"The key is in {found.found_in}.")
+    tell(missing if found is None else f"The key is in {found.found_in}.")
     ctx.exit(found is None)
+
+
+def _console() -> str:
+    """Return where people find their key."""
+    from shammah_mlx.teacher.identity import base_url_here, host_at
+
+    return host_at(base_url) if (base_url := base_url_here()) else "platform.claude.com"
 
 
 def _recommend_restart(home: Path) -> None:
     """Print that a running service must be restarted to use the new key."""
+    from shammah_mlx.daemon.native import supervisor
     from shammah_mlx.server.client import is_served
 
     if is_served(home):
-        click.echo(RESTART)
+        again = "Run `shammah service restart`" if supervisor().path.exists() else "End it and start it again"
+        tell(f"{OLD_KEY} {again}.")

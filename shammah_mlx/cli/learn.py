@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.options import budget, home_and_config, settings
-from shammah_mlx.display.console import LEARNING_POSTPONED, learning, relearning, say_waiting
+from shammah_mlx.display.console import LEARNING_POSTPONED, learning, relearning, say, say_waiting, tell
+from shammah_mlx.display.dates import about
 from shammah_mlx.home.background import LEARNT, LEFT_TO_ANOTHER, start_learning
 
 if TYPE_CHECKING:
@@ -28,19 +29,19 @@ def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
     """
     home, config = home_and_config(ctx, options, {"budget": {"month": budget}})
     if not (home / "journal.db").exists():
-        click.echo("Nothing to learn: no question was asked yet.")
+        tell("Nothing to learn: no question was asked yet.")
         return
     from shammah_mlx.home.locks import HomeLock
 
     with HomeLock(home, config.state).learning_if_free() as is_free:
         if not is_free:  # return before anything slow is loaded
-            click.echo(LEFT_TO_ANOTHER)
+            tell(LEFT_TO_ANOTHER)
             return
     try:
         learnt = learn_here(home, config, wait=False)
-        click.echo(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
+        tell(LEFT_TO_ANOTHER if learnt is None else f"{LEARNT}{learnt}.")
     except KeyboardInterrupt:
-        click.echo(LEARNING_POSTPONED, err=True)
+        say(LEARNING_POSTPONED)
 
 
 def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
@@ -59,6 +60,33 @@ def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
         return assistant.learn_all(learning, wait=wait)
 
 
+def catch_up(home: Path, config: "Config", chosen: dict[str, Any], *, wait: bool = False) -> None:
+    """Learn what is pending, asking nobody: behind the command if it takes long, unless the user wants to `wait`.
+
+    `chosen` are the command's settings.
+    """
+    from shammah_mlx.home import pace
+    from shammah_mlx.home.assistant import Assistant, AssistantOptions
+    from shammah_mlx.models.weights import Weights, weights_folder
+    from shammah_mlx.teacher.recordings import Recorded
+
+    ahead = pace.expect_pending(home, config)
+    if not ahead.interactions:
+        return
+    told = f"To learn: {ahead.interactions:,}, which takes {about(ahead.seconds)} here"
+    if ahead.seconds > pace.PATIENCE_S and not wait:
+        if learn_behind(home, chosen):
+            tell(f"{told}. It goes on in the background; `shammah status` shows how far it is.")
+        return
+    tell(f"{told}; Ctrl-C puts off the rest.")
+    opened = AssistantOptions(on_wait=say_waiting, relearning=relearning)
+    try:
+        with Assistant(home, config, Recorded(()), Weights(weights_folder()), options=opened) as assistant:
+            assistant.learn_rest(learning, wait=True)
+    except KeyboardInterrupt:  # it is journalled
+        say(LEARNING_POSTPONED)
+
+
 def learn_behind(home: Path, chosen: dict[str, Any]) -> bool:
     """Have the home's service learn what is pending, or a process that outlives this one; else say that it waits.
 
@@ -75,5 +103,5 @@ def learn_behind(home: Path, chosen: dict[str, Any]) -> bool:
     except (KeyboardInterrupt, OSError):  # it is journalled
         is_taken_up = False
     if not is_taken_up:
-        click.echo(LEARNING_POSTPONED, err=True)
+        say(LEARNING_POSTPONED)
     return is_taken_up

@@ -9,7 +9,7 @@ import click
 
 from shammah_mlx.cli.checks import check_text
 from shammah_mlx.cli.options import home_and_config, settings
-from shammah_mlx.display.console import progress, write
+from shammah_mlx.display.console import progress, say, write
 from shammah_mlx.errors import BadInputError
 
 FORMATS = ("csv", "json", "jsonl", "tsv", "md", "html")  # what somebody may mean who gives such a word for a file
@@ -61,9 +61,9 @@ def log(
     for line in listing.log_lines(listed.lines, shutil.get_terminal_size().columns):
         write(line + "\n")
     if listed.total > len(listed.lines):
-        click.echo(f"The latest {len(listed.lines)} of {listed.total:,}; -n 0 lists all.", err=True)
+        say(f"The latest {len(listed.lines)} of {listed.total:,}; -n 0 lists all.")
     elif not listed.total:
-        click.echo("Nothing was asked yet." if words is None else "No question or answer has these words.", err=True)
+        say("Nothing was asked yet." if words is None else "No question or answer has these words.")
 
 
 @click.command()
@@ -102,7 +102,7 @@ def export(ctx: click.Context, /, file: Path | None, replies: bool, overwrite: b
         for line in read_all(home, with_reply=replies, begin=begin):
             out.write(msgspec.json.encode(line) + b"\n")
             count += 1
-    click.echo(f"{count:,} questions written to {file}.", err=True)
+    say(f"{count:,} questions written to {file}.")
 
 
 def _check_file(file: Path, *, overwrites: bool) -> None:

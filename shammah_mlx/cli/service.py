@@ -11,7 +11,7 @@ import click
 
 from shammah_mlx.cli.options import home_and_config, home_of, merge_options, settings
 from shammah_mlx.cli.serve import CLIENT_CREDENTIALS
-from shammah_mlx.display.console import one_line
+from shammah_mlx.display.console import one_line, tell
 from shammah_mlx.errors import BadInputError, BadStateError
 from shammah_mlx.home.background import command_line
 from shammah_mlx.home.folder import make_home
@@ -65,16 +65,16 @@ def install(ctx: click.Context, /, tcp: int | None, client_credentials: bool, **
         )
     supervisor.install(Job(tuple(command), environment, _log()))
     _wait_until_up(home, supervisor)
-    click.echo(f"The service is installed and running. Its definition is {supervisor.path}.")
+    tell(f"The service is installed and running. Its definition is {supervisor.path}.")
     if key_store(home).get() is None:
-        click.echo("It has no API key for Claude. Run `shammah key set`, then `shammah service restart`.")
+        tell("It has no API key for Claude. Run `shammah key set`, then `shammah service restart`.")
 
 
 @service.command()
 def uninstall() -> None:
     """Stop the service and remove it. The home, with everything learnt, stays."""
     removed = _supervisor().uninstall()
-    click.echo("The service is stopped and removed." if removed else "The service was not installed.")
+    tell("The service is stopped and removed." if removed else "The service was not installed.")
 
 
 @service.command()
@@ -86,14 +86,14 @@ def start(ctx: click.Context, /, **options: Any) -> None:
     supervisor = _supervisor()
     supervisor.start()
     _wait_until_up(home, supervisor)
-    click.echo("The service is running.")
+    tell("The service is running.")
 
 
 @service.command()
 def stop() -> None:
     """Stop the service until you start it or log in again. It saves what it learnt first."""
     _supervisor().stop()
-    click.echo("The service is stopped.")
+    tell("The service is stopped.")
 
 
 @service.command()
@@ -105,7 +105,7 @@ def restart(ctx: click.Context, /, **options: Any) -> None:
     supervisor = _supervisor()
     supervisor.restart()
     _wait_until_up(home, supervisor)
-    click.echo("The service is running.")
+    tell("The service is running.")
 
 
 @service.command()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-import click
+from shammah_mlx.display.console import say
 
 STDIN = "-"  # names it, as a word or a file
 FIRST_S = 3.0  # until the first byte or the end; a program that has input for us writes it at once
@@ -62,7 +62,7 @@ def read(limit: int, note: Callable[[str], None], *, is_asked_for: bool) -> byte
     descriptor = _descriptor()
     if is_asked_for:
         if sys.stdin.isatty():
-            click.echo(TYPING, err=True)
+            say(TYPING)
     elif sys.stdin.isatty() or (descriptor is not None and not _has_writer(descriptor, note)):
         return b""
     try:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.checks import check_text
+from shammah_mlx.cli.learn import catch_up
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.cli.words import how_to_ask
-from shammah_mlx.display.console import LEARNING_POSTPONED, learning, one_line, relearning, say_waiting
+from shammah_mlx.display.console import learning, one_line, say_waiting, tell
 from shammah_mlx.display.dates import about
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.home.background import start_learning
@@ -46,20 +47,20 @@ def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, 
     if queries is None:
         with client.alone(home, config.state.lock_wait_s):
             back = recovery.undo_rollback(home, config, say_waiting)
-        click.echo(f"The rollback is taken back. Interactions in use again: {back}.")
-        _learn_again(home, config)
+        tell(f"The rollback is taken back. Interactions in use again: {back}.")
+        catch_up(home, config, merge_options(ctx, options))
         return
     later = recovery.count_later(home, config, queries)  # before the service leaves the home
     if not yes and not click.confirm(_rollback_question(queries, later)):
-        click.echo("Nothing was changed.")
+        tell("Nothing was changed.")
         return
     with client.alone(home, config.state.lock_wait_s):
         archived = recovery.roll_back(home, config, queries, say_waiting)
-    click.echo(f"The models are restored to their state after query {queries}.")
+    tell(f"The models are restored to their state after query {queries}.")
     numbers = f"{len(archived)} (from number {archived[0]} on)" if archived else "none"
-    click.echo(f"Later interactions archived: {numbers}.")
-    _learn_again(home, config)
-    click.echo("Until the next checkpoint, `shammah rollback --undo` takes this back.")
+    tell(f"Later interactions archived: {numbers}.")
+    catch_up(home, config, merge_options(ctx, options))
+    tell("Until the next checkpoint, `shammah rollback --undo` takes this back.")
 
 
 def _rollback_question(queries: int, later: int) -> str:
@@ -86,14 +87,14 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
     from shammah_mlx.models.weights import Weights, weights_folder
 
     rebuilt = recovery.rebuild(home, config, Weights(weights_folder()), learning, say_waiting)
-    click.echo(f"Interactions learnt again: {rebuilt.interactions}.")
+    tell(f"Interactions learnt again: {rebuilt.interactions}.")
     if rebuilt.pending:  # asked during the rebuild, which held the learner's lock
         start_learning(home, merge_options(ctx, options))
     if rebuilt.before == rebuilt.after:
-        click.echo(f"The models are unchanged, bit for bit ({rebuilt.after}).")
+        tell(f"The models are unchanged, bit for bit ({rebuilt.after}).")
     else:
         why = "settings changed, questions were not learnt yet, or the decoder had learnt an answer that was bad"
-        click.echo(f"The models changed from {rebuilt.before or 'none'} to {rebuilt.after}: {why}.")
+        tell(f"The models changed from {rebuilt.before or 'none'} to {rebuilt.after}: {why}.")
 
 
 @click.command()
@@ -104,8 +105,9 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
 def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> None:
     """Erase every interaction that contains PATTERN, and everything learnt from it.
 
-    PATTERN is plain text; upper and lower case are the same. It is searched for in questions, system prompts, earlier
-    messages of a conversation, answers and drafts. The matching questions are shown before anything is erased.
+    PATTERN is plain text, also inside longer words; upper and lower case are the same. It is searched for in
+    questions, system prompts, earlier messages of a conversation, answers and drafts. The matching questions are shown
+    before anything is erased.
 
     \b
     Examples:
@@ -121,43 +123,28 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
         home, config, pattern, lambda found: yes or _confirm(home, config, found), say_waiting, alone
     )
     if forgotten is None:
-        click.echo("Nothing was erased.")
+        tell("Nothing was erased.")
     elif not forgotten.interactions and not forgotten.resumed:
         hint = "" if yes else f"\n{how_to_ask(['forget', '…'])}"  # what was to be forgotten is not shown again
-        click.echo(f"No interaction contains this text. Nothing was erased.{hint}")
+        tell(f"No interaction contains this text. Nothing was erased.{hint}")
     else:
         deleted = ", ".join(map(str, forgotten.checkpoints)) or "none"
         if forgotten.resumed:
-            click.echo("An earlier `forget` was interrupted; it is complete now.")
-        click.echo(f"Interactions erased: {forgotten.interactions}. Checkpoints deleted: {deleted}.")
-        _learn_again(home, config)
+            tell("An earlier `forget` was interrupted; it is complete now.")
+        tell(f"Interactions erased: {forgotten.interactions}. Checkpoints deleted: {deleted}.")
+        catch_up(home, config, merge_options(ctx, options))
 
 
 def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]") -> bool:
     """Show the interactions to erase and how long it will take, and ask for confirmation."""
     from shammah_mlx.home.forgetting import expected_relearning
 
-    click.echo(f"Matching interactions: {len(found)}")
+    tell(f"Matching interactions: {len(found)}")
     for interaction in found[:MOST_SHOWN]:
         click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}")
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
     ahead = expected_relearning(home, config, found)
-    if ahead.seconds is not None:
-        click.echo(f"To learn again: {ahead.interactions}, which takes {about(ahead.seconds)} here.")
+    if ahead.interactions:
+        tell(f"To learn afterwards: {ahead.interactions:,}, which takes {about(ahead.seconds)} here.")
     return click.confirm("Erase them permanently, and learn everything after the first of them again?")
-
-
-def _learn_again(home: Path, config: "Config") -> None:
-    from shammah_mlx.home.assistant import Assistant, AssistantOptions
-    from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.recordings import Recorded
-
-    weights, opened = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting, relearning=relearning)
-    try:
-        with Assistant(home, config, Recorded(()), weights, options=opened) as assistant:
-            if pending := assistant.pending():
-                click.echo(f"Interactions to learn again: {pending}.")
-            assistant.learn_all(learning, wait=True)
-    except KeyboardInterrupt:
-        click.echo(LEARNING_POSTPONED, err=True)

@@ -59,6 +59,11 @@ def say(text: str, color: str | None = None) -> None:
         click.echo(click.style(shown, fg=color) if color else shown, err=True)
 
 
+def tell(text: str) -> None:
+    """Print a text on standard output; on a terminal no line breaks in a word."""
+    click.echo(at_words(text, sys.stdout))
+
+
 def say_waiting() -> None:
     """Print that this process waits for another one."""
     say(WAITS)

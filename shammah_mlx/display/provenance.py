@@ -105,11 +105,16 @@ def _remembered(answered: Interaction, recollection: Recollection | None, now: f
     if answered.source in ("recall", *BORROWED):
         is_same = answered.source in BORROWED and recollection.question == answered.request.query.text
         of = "" if is_same else f' of "{one_line(recollection.question, LONGEST_QUESTION)}"'
-        known = f"from memory{of}{learnt_elsewhere(answered.source, recollection.model)}"
+        known = f"from memory{of}{learnt_elsewhere(answered.source, recollection.model)}{_imported(recollection)}"
         return f"{known} ({since})" if since else known
     often = {1: "once", 2: "twice"}.get(recollection.times, f"{recollection.times:,} times")
     when = "today" if since == "today" else f"since {since}"
-    return f"from memory, asked {often}" + (f" {when}" if since else "")
+    asked = f"asked {'here ' * bool(recollection.imported_from)}{often}" + (f" {when}" if since else "")
+    return f"from memory{_imported(recollection)}, {asked}"
+
+
+def _imported(recollection: Recollection) -> str:
+    return f", imported from {recollection.imported_from}" if recollection.imported_from else ""
 
 
 def learnt_elsewhere(source: Source, model: str | None) -> str:

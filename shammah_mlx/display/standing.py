@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from shammah_mlx.display.console import one_line
+from shammah_mlx.display.dates import about
 from shammah_mlx.display.money import in_dollars
 from shammah_mlx.display.report import bad_answers, counted, score
 from shammah_mlx.display.streams import can_show
@@ -52,7 +53,8 @@ def _progress(overview: Overview, encoding: str) -> Iterator[tuple[str, str]]:
     yield "questions", _questions(overview)
     if overview.imported_elsewhere:
         count = f"{overview.imported_elsewhere:,} of {counted(overview.imported, 'imported answer')}"
-        yield "not given", f"{count}: another host gave them than the one you ask"
+        again = "if that is wrong, import them again with (or without) --base-url"
+        yield "not given", f"{count}: another host gave them than the one you ask; {again}"
     if overview.learning_failed:
         yield "learning", f"stopped: {overview.learning_failed}"
     yield from _who_answered(overview.history, encoding)
@@ -67,7 +69,8 @@ def _questions(overview: Overview) -> str:
     asked = f"{overview.journalled:,} asked" if overview.journalled else "none asked yet"
     imported = f" and {overview.imported:,} imported" if overview.imported else ""
     if overview.is_learning:
-        return f"{asked}{imported}; {overview.trained:,} learnt, {overview.pending:,} being learnt"
+        left = f"{about(overview.pending_s)} left"
+        return f"{asked}{imported}; {overview.trained:,} learnt, {overview.pending:,} being learnt, {left}"
     if overview.pending:
         learns = "the next question or `shammah learn` does it"
         return f"{asked}{imported}; {overview.trained:,} learnt, {overview.pending:,} not yet: {learns}"
@@ -216,7 +219,7 @@ def _checkpoints(checkpoints: Sequence[int]) -> str:
 
 def _spread(overview: Overview) -> str:
     if overview.spread is None:
-        return "not known: Claude has not answered a question twice yet"
+        return "not known: no two answers of his to one question were compared yet"
     return f"{overview.spread:.1%} of his answers to {counted(overview.repeats, 'repeated question')} were other ones"
 
 

@@ -17,6 +17,7 @@ from shammah_mlx.events import Interaction
 from shammah_mlx.framework import metrics
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.home.pace import Ahead, expect
 from shammah_mlx.home.snapshots import Snapshots
 
 _UNSEEN = {"Mn", "Me", "Cf"}  # accents; soft hyphens, zero-width signs, tags
@@ -30,15 +31,8 @@ class Forgotten(msgspec.Struct, frozen=True):
     resumed: bool = False  # an earlier, interrupted erasure was finished too
 
 
-class Relearning(msgspec.Struct, frozen=True):
-    """What is to be learnt again after an erasure."""
-
-    interactions: int
-    seconds: float | None = None  # about how long it takes; None: seconds, since no decoder is trained, or unknown
-
-
-def expected_relearning(home: Path, config: Config, found: Sequence[Interaction]) -> Relearning:
-    """Return what is to be learnt again if these interactions are erased.
+def expected_relearning(home: Path, config: Config, found: Sequence[Interaction]) -> Ahead:
+    """Return what is to be learnt if these interactions are erased: what was pending, and what is learnt again.
 
     Raises:
         BadStateError: the journal is damaged.
@@ -46,12 +40,8 @@ def expected_relearning(home: Path, config: Config, found: Sequence[Interaction]
     with closing(Journal(home / "journal.db")) as journal:
         learnt = [each.request.number for each in found if not journal.is_archived(each.request.number)]
         first, cursor = min(learnt, default=None), journal.progress().cursor
-        if first is None or first > cursor:
-            return Relearning(0)
-        start = Snapshots(home, config.state).last_cursor_before(first)
-        left = journal.count_after(start) - sum(number > start for number in learnt)
-        pace = journal.pace() if config.trains_decoder else None
-    return Relearning(left, None if pace is None else pace * left)
+        start = cursor if first is None or first > cursor else Snapshots(home, config.state).last_cursor_before(first)
+        return expect(journal, config, journal.count_after(start) - sum(number > start for number in learnt))
 
 
 def forget(
@@ -80,6 +70,8 @@ def forget(
         if manifest := snapshots.find(journal.progress().state):
             snapshots.check_preset(manifest, config.preset)  # this preset will learn the rest again
         found = list(_matching(journal, pattern))
+        if not found and journal.erasures.unfinished_from() is None:
+            return Forgotten(0, [])  # nobody need be waited for
         if found and not confirm(found):
             return None
         with keeping_out or nullcontext(), lock.alone():

@@ -33,9 +33,6 @@ SECRET = "it looks like it holds a secret"
 PRIVATE = "the settings in [privacy] do not let it be stored"
 KNOWN = "this answer is here already, or a newer one"
 
-PATIENCE_S = 60.0  # learning that takes longer goes on behind the command
-MEMORY_S, DECODER_S = 0.1, 7.6  # to learn an answer without and with a decoder: measured on two busy CPU cores
-
 _Question = tuple[int, str]
 """Hash of the context, and the text: two with the same are the same question."""
 
@@ -113,19 +110,6 @@ def sift(
             interactions.append(_interaction(kind, item, query, known))
     models = Counter(interaction.request.query.model or "" for interaction in interactions)
     return Sifted(interactions, dict(found), dict(models.most_common()), dict(skipped.most_common()), places)
-
-
-def expected_s(home: Path, config: Config, count: int) -> float:
-    """Return about how many seconds it takes to learn so many new answers here, and what is pending.
-
-    Raises:
-        BadStateError: the journal is damaged.
-    """
-    pace, pending = None, 0
-    if (home / "journal.db").exists():
-        with closing(Journal(home / "journal.db")) as journal:
-            pace, pending = journal.pace(), journal.count_after(journal.progress().cursor)
-    return (count + pending) * (pace or (DECODER_S if config.trains_decoder else MEMORY_S))
 
 
 def still_new(interactions: Sequence[Interaction], journal: Journal) -> list[Interaction]:

@@ -10,6 +10,7 @@ from shammah_mlx.events import Interaction, Query
 from shammah_mlx.home.search_index import begins_like
 
 _HOST = "coalesce(record ->> '$.turn.query.origin', 0)"  # 0 stands for Anthropic's own
+_TEXT = "record ->> '$.turn.query.text'"
 _WITH_WORDS = " AND number IN (SELECT rowid FROM words WHERE words MATCH :words)"  # else all of the journal is read
 
 
@@ -20,11 +21,15 @@ class OtherHosts:
         self._db, self._decoded = database, decoded
 
     def count_imported(self, asked: int | UnsetType) -> int:
-        """Return how many imported answers are of another host than the one `asked`, without archived ones."""
+        """Return how many imported answers are of another host than the one `asked`, without archived ones.
+
+        Those whose question the host asked has answered too are no loss, and do not count.
+        """
         (count,) = self._db.execute(
             f"SELECT count(*) FROM interactions JOIN ledger USING (number)"
-            f" WHERE imported AND NOT interactions.set_aside AND {_HOST} != ?",
-            (asked or 0,),
+            f" WHERE imported AND NOT interactions.set_aside AND {_HOST} != :asked AND {_TEXT} NOT IN"
+            f" (SELECT {_TEXT} FROM interactions WHERE NOT set_aside AND {_HOST} = :asked)",
+            {"asked": asked or 0},
         ).fetchone()
         return int(count)
 
@@ -32,7 +37,7 @@ class OtherHosts:
         """Return the number of the newest answer to this question that another host than the one asked gave."""
         words = begins_like(query.text)
         rows = self._db.execute(
-            "SELECT number, record FROM interactions WHERE NOT set_aside AND record ->> '$.turn.query.text' = :text"
+            f"SELECT number, record FROM interactions WHERE NOT set_aside AND {_TEXT} = :text"
             f" AND {_HOST} != :host{_WITH_WORDS if words else ''} ORDER BY number DESC",
             {"text": query.text, "host": query.origin or 0, "words": words},
         )

@@ -19,6 +19,7 @@ from shammah_mlx.events import (
 from shammah_mlx.framework import policy
 from shammah_mlx.home.background import is_learning, last_failure
 from shammah_mlx.home.journal import Journal, Totals
+from shammah_mlx.home.pace import Ahead, expect
 from shammah_mlx.home.progress import (
     Borrowing,
     History,
@@ -95,6 +96,7 @@ class Overview(
     missing_files: list[str]  # of the models
     imported_elsewhere: int = 0  # of all that was imported, what another host answered than the one that is asked
     borrowing: list[Borrowing] = []  # one entry a pair of contexts, the one measured most first
+    pending_s: float = 0.0  # about how many seconds it takes to learn what is pending
 
 
 class _Stored(NamedTuple):
@@ -108,6 +110,7 @@ class _Stored(NamedTuple):
     borrowing: list[Borrowing]
     missing_files: list[str]  # of the models
     imported_elsewhere: int  # imported answers of another host than the one that is asked
+    ahead: Ahead
 
 
 def read_overview(home: Path, config: Config, *, origin: int | UnsetType = UNSET, is_served: bool = False) -> Overview:
@@ -159,6 +162,7 @@ def read_overview(home: Path, config: Config, *, origin: int | UnsetType = UNSET
         missing_files=stored.missing_files,
         imported_elsewhere=stored.imported_elsewhere,
         borrowing=stored.borrowing,
+        pending_s=stored.ahead.seconds,
     )
 
 
@@ -169,7 +173,7 @@ def _read_stored(home: Path, config: Config, origin: int | UnsetType) -> _Stored
         nothing_spent = MoneyOverview(budget_usd=config.budget.month if config.budget.is_set else None)
         manifest = snapshots.manifest(None)
         missing = snapshots.missing(manifest) if manifest else []
-        return _Stored(manifest, Totals(), summarise([], config), nothing_spent, History(), [], missing, 0)
+        return _Stored(manifest, Totals(), summarise([], config), nothing_spent, History(), [], missing, 0, Ahead())
     with closing(Journal(path)) as journal:
         manifest = journal.of_current(lambda progress: snapshots.manifest(progress.state))
         totals = journal.totals(manifest.cursor if manifest else 0)
@@ -183,6 +187,7 @@ def _read_stored(home: Path, config: Config, origin: int | UnsetType) -> _Stored
             read_borrowing(journal, config, manifest, asked_here) if manifest else [],
             snapshots.missing(manifest) if manifest else [],
             journal.other_hosts.count_imported(origin) if totals.imported else 0,
+            expect(journal, config, totals.pending),
         )
 
 

@@ -13,9 +13,10 @@ class Recollection(msgspec.Struct, frozen=True):
     """What is known of the question whose answer was given again."""
 
     question: str
-    times: int  # it was asked in these words, this time included
-    since: float  # Unix time, seconds; 0: unknown
+    times: int  # it was asked here in these words, this time included
+    since: float  # first time it was asked here, Unix time, seconds; 0: unknown, or only imported
     model: str | None = None  # that was asked then
+    imported_from: str | None = None  # kind of the record that the answer comes from; None: it was given here
 
 
 def recollect(home: Path, answered: Interaction) -> Recollection | None:
@@ -32,8 +33,8 @@ def recollect(home: Path, answered: Interaction) -> Recollection | None:
         row = database.execute(_ASKED, {"entry": draft.entry}).fetchone()
     if row is None:  # it was erased meanwhile
         return None
-    question, times, since, model = row
-    return Recollection(question, times + (not answered.request.stored), since or 0.0, model)
+    question, times, since, model, imported_from = row
+    return Recollection(question, times + (not answered.request.stored), since or 0.0, model, imported_from)
 
 
 _ASKED = """
@@ -44,16 +45,20 @@ _ASKED = """
         SELECT number FROM given UNION
         SELECT other.number FROM memory AS asked JOIN memory AS other USING (context, text)
         WHERE asked.number IN (SELECT number FROM given) AND asked.text != 0
+    ), here AS (
+        SELECT number, record FROM interactions
+        WHERE number IN (SELECT number FROM same) AND record ->> '$.turn.imported_from' IS NULL
     )
     SELECT
         (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number IN (SELECT number FROM given)),
-        (SELECT count(*) FROM interactions WHERE number IN (SELECT number FROM same)) + (
+        (SELECT count(*) FROM here) + (
             SELECT count(*) FROM interactions
             WHERE json_extract(record, '$.drafts[0].draft.entry') IN (SELECT number FROM same)
             AND record ->> '$.drafts[0].draft.source' = 'repeat' AND record ->> '$.served_local'
             AND record ->> '$.late_for' IS NULL AND NOT set_aside
         ),
-        (SELECT min(record ->> '$.turn.query.at') FROM interactions WHERE number IN (SELECT number FROM same)),
-        (SELECT record ->> '$.turn.query.model' FROM interactions WHERE number = :entry)
+        (SELECT min(record ->> '$.turn.query.at') FROM here),
+        (SELECT record ->> '$.turn.query.model' FROM interactions WHERE number = :entry),
+        (SELECT record ->> '$.turn.imported_from' FROM interactions WHERE number = :entry)
     WHERE EXISTS (SELECT 1 FROM interactions WHERE number IN (SELECT number FROM given))
 """

@@ -138,3 +138,11 @@ def test_a_chat_goes_on_from_the_corrected_answer(shammah: Shammah, claude: Loop
     asked = [[message["content"] for message in request.body["messages"]] for request in claude.requests]
     assert asked[2] == [QUESTION, RIGHT, "why?"]
     assert asked[3] == [QUESTION, RIGHT, "why?", OWN, "really?"]
+
+
+def test_a_cut_answer_that_was_good_is_not_learnt_all_the_same(shammah: Shammah, claude: Loopback) -> None:
+    claude.default_to(reply("Boil it for", stop_reason="max_tokens"))
+    shammah("ask", QUESTION)
+    told = shammah("good")
+    assert told.exit_code == 0
+    assert told.stdout.endswith("was good. It was cut short, so it is neither learnt nor given again.\n")

@@ -61,5 +61,5 @@ def test_it_says_that_it_is_learnt_only_if_the_service_takes_it_up(
         told = shammah("import", str(stream))
     assert told.exit_code == 0
     assert "Imported: 1. All of it is in the journal.\n" in told.stdout
-    assert ("It is learnt in the background" in told.stdout) is takes_up
+    assert ("It goes on in the background" in told.stdout) is takes_up
     assert ("Learning is postponed until the next question." in told.stderr) is not takes_up

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shammah_mlx.home.locks import HomeLock
+from shammah_mlx.presets import PRESETS
 from tests.command import Shammah
 from tests.conftest import TINY_TOML
 from tests.home.test_forgetting import holding
@@ -35,10 +37,10 @@ def test_it_shows_the_matches_asks_and_reports_what_it_erased(shammah: Shammah, 
     for part in (
         "Matching interactions: 1",
         "3: where does the Quetzal live?",
-        "To learn again: 3, which takes less than a minute here.",
+        "To learn afterwards: 3, which takes less than a minute here.",
         "erased: 1",
         "deleted: 4, 6",
-        "learn again: 3",
+        "To learn: 3, which takes less than a minute here; Ctrl-C puts off the rest.",
     ):
         assert part in done.stdout
     assert "learning" in done.stderr
@@ -68,6 +70,12 @@ def test_a_pattern_without_matches_changes_nothing(shammah: Shammah) -> None:
         assert (done.exit_code, done.stdout) == (0, NO_MATCH + HINT)
         assert shammah("forget", "--yes", pattern).stdout == NO_MATCH
     assert status(shammah)["seen"] == len(ASKED)
+
+
+def test_a_pattern_without_matches_waits_for_nobody(shammah: Shammah, home: Path) -> None:
+    with HomeLock(home, PRESETS["default"].state).learning():  # another process learns
+        done = shammah("forget", "heron")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, NO_MATCH + HINT, "")
 
 
 def test_an_unusable_pattern_is_refused_with_the_reason(shammah: Shammah, tmp_path: Path) -> None:

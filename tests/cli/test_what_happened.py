@@ -107,6 +107,12 @@ def test_a_day_is_named_as_people_do(since: float, times: int, shown: str) -> No
     assert line(served("repeat"), Recollection("", times, since), NOW) == shown
 
 
+def test_what_was_imported_counts_from_the_first_question_here() -> None:
+    once, twice = Recollection("", 1, 0.0, None, "llm"), Recollection("", 2, NOW - 60, None, "llm")
+    assert line(served("repeat"), once, NOW) == "from memory, imported from llm, asked here once"
+    assert line(served("repeat"), twice, NOW) == "from memory, imported from llm, asked here twice today"
+
+
 def test_without_the_journal_the_line_says_less() -> None:
     assert line(served("repeat"), None, NOW) == "from memory"
 
@@ -121,6 +127,14 @@ def test_a_question_is_counted_each_time_it_was_asked(shammah: Shammah, claude: 
 
 
 OFTEN = ("twice", "3 times", "4 times")
+
+
+def test_an_imported_question_was_not_asked_here(shammah: Shammah, tmp_path: Path) -> None:
+    record = tmp_path / "egg.jsonl"
+    record.write_text(json.dumps({"query": "how do I boil an egg", "reply": "Eight minutes."}))
+    assert shammah("import", str(record)).exit_code == 0
+    asked = [shammah("ask", "how do I boil an egg").stderr for _ in range(2)]
+    assert asked == [f"from memory, imported from jsonl, asked here {often}\n" for often in ("once", "twice")]
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,10 @@ def test_what_was_typed_is_shown_as_a_shell_reads_it_as_one_question(text: str) 
 def test_what_is_long_or_has_options_is_not_repeated(words: list[str]) -> None:
     begins = f"To ask a question that begins with '{words[0]}': shammah ask {words[0]} …"
     assert how_to_ask(words) == begins
+
+
+@pytest.mark.parametrize(("word", "meant"), [("history", "log"), ("list", "log"), ("login", "key")])
+def test_a_word_that_other_programs_have_as_a_command_is_not_asked(word: str, meant: str) -> None:
+    with pytest.raises(click.UsageError, match=f"Did you mean {meant}"):
+        with_command([word], OWN, ASKS, main.commands)
+    assert with_command([word, "of", "Rome"], OWN, ASKS, main.commands)[0] == "ask"

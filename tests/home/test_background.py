@@ -41,8 +41,12 @@ def ask(text: str) -> subprocess.CompletedProcess[str]:
 
 
 def take_over(path: Path, *options: str) -> str:
-    command = [*SHAMMAH, "import", *options, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return said("import", *options, str(path))
+
+
+def said(*arguments: str) -> str:
+    """Return what a command prints, run in a process of its own, as one that leaves work behind has to be."""
+    return subprocess.run([*SHAMMAH, *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def pending(home: Path) -> int:
@@ -118,7 +122,7 @@ def slow_down(home: Path) -> None:
 @pytest.fixture
 def slow_home(home: Path) -> Path:
     """Return a home that knows three answers, and believes that it learns slowly."""
-    assert "They are learnt now" in take_over(stream(home.parent, "egg", "car", "cat"))
+    assert "Ctrl-C puts off the rest" in take_over(stream(home.parent, "egg", "car", "cat"))
     slow_down(home)
     return home
 
@@ -133,16 +137,24 @@ def stream(folder: Path, *things: str) -> Path:
 def test_an_import_that_takes_long_to_learn_returns_once_it_is_journalled(slow_home: Path) -> None:
     told = take_over(stream(slow_home.parent, "door", "hat"))
     assert told.endswith(
-        "Learning takes about 2 hours here.\nImported: 2. All of it is in the journal.\n"
-        "It is learnt in the background; `shammah status` shows how far that is.\n"
+        "Imported: 2. All of it is in the journal.\nTo learn: 2, which takes about 2 hours here. "
+        "It goes on in the background; `shammah status` shows how far it is.\n"
     )
     wait_until(lambda: pending(slow_home) == 0 and not is_learning(slow_home, PRESETS["default"]))
     assert (slow_home / LOG).read_text().endswith("\nLearnt: 2.\n")
     assert json.loads(run("status", "--json").stdout)["imported"] == 5
 
 
+def test_what_takes_long_to_learn_after_forgetting_is_left_to_the_background(slow_home: Path) -> None:
+    told = said("forget", "--yes", "paint a egg")
+    assert "Interactions erased: 1." in told
+    assert "To learn: 2, which takes about 2 hours here. It goes on in the background" in told
+    wait_until(lambda: pending(slow_home) == 0 and not is_learning(slow_home, PRESETS["default"]))
+    assert (slow_home / LOG).read_text().endswith("Learnt: 2.\n")
+
+
 def test_an_import_that_takes_long_is_learnt_in_front_if_that_is_wanted(slow_home: Path) -> None:
-    assert "They are learnt now" in take_over(stream(slow_home.parent, "door", "hat"), "--wait")
+    assert "Ctrl-C puts off the rest" in take_over(stream(slow_home.parent, "door", "hat"), "--wait")
     assert pending(slow_home) == 0
 
 

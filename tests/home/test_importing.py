@@ -10,7 +10,7 @@ import pytest
 from shammah_mlx.config import Config, PrivacyConfig, RiskConfig, StateConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import AskOptions, Exchange, Interaction, Query
-from shammah_mlx.home import importing
+from shammah_mlx.home import importing, pace
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.curves import read_curves
 from shammah_mlx.home.explanation import explain
@@ -356,9 +356,9 @@ def test_what_was_put_to_another_host_is_no_part_of_the_own_stream(home: Path, w
 
 def test_the_manual_says_how_long_learning_is_thought_to_take(tmp_path: Path) -> None:
     manual = (Path(__file__).parents[2] / "docs/usage.md").read_text()
-    assert f"{importing.MEMORY_S} s an answer without the decoder and {importing.DECODER_S} s with it" in manual
-    assert importing.expected_s(tmp_path / "none", PRESETS["default"], 1) == importing.DECODER_S == 7.6
-    assert importing.expected_s(tmp_path / "none", QUIET, 512) == pytest.approx(45.0, rel=0.2)
+    assert f"{pace.MEMORY_S} s an answer without the decoder and {pace.DECODER_S} s with it" in manual
+    assert pace.expect_pending(tmp_path / "none", PRESETS["default"], 1).seconds == pace.DECODER_S == 7.6
+    assert pace.expect_pending(tmp_path / "none", QUIET, 512).seconds == pytest.approx(45.0, rel=0.2)
 
 
 def test_there_is_no_own_stream_without_an_answer(home: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from shammah_mlx.teacher.keys import Credential, KeyFile, find_credential
 from tests.command import run
 from tests.loopback import Behaviour, Loopback, fail, page
+from tests.served import Served
 
 KEY = "sk-ant-kept"
 
@@ -31,6 +32,13 @@ def test_the_key_is_kept_in_a_private_file_and_used(
     assert not (home / "key").exists()
 
 
+def test_a_stored_key_says_what_goes_before_it_and_who_does_not_read_it(home: Path, claude: Loopback) -> None:
+    with Served(home, {}):
+        told = run("key", "set", stdin=KEY).stdout
+    assert "Commands go on using the key in the environment (ANTHROPIC_API_KEY), which goes first.\n" in told
+    assert "The running service still uses the key it read when it started. End it and start it again.\n" in told
+
+
 def test_a_key_that_claude_refuses_is_not_stored(home: Path, claude: Loopback) -> None:
     run("key", "set", stdin=KEY)
     claude.list_models_by(fail(401))
@@ -53,6 +61,7 @@ def test_whoever_cannot_say_says_nothing_about_the_key(
         monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
     else:
         claude.list_models_by(behaviour)
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
     kept = run("key", "set", stdin=KEY)
     told = f"The key is stored in {home / 'key'}. It was not checked: Claude could not be asked.\n"
     assert (kept.exit_code, kept.stdout) == (0, told)
