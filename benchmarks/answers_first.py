@@ -24,6 +24,7 @@ from tests.served import BOLD, Place, Served
 TAUGHT = [f"what is there to know about the {thing}" for thing in ("moon", "sun", "sea", "wind", "rain", "night")]
 STILL_PENDING = 2  # interactions: the latest answers, which were given after the backlog came and are learnt after it
 NEVER_TRIED = "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder never drafts
+LEARNT_WITHIN_S = 600.0  # however slow the machine is
 LOOK_S = 0.25  # between two looks at what is pending
 
 
@@ -93,7 +94,7 @@ def main() -> None:
         with Served(home, environment) as served, served.own() as own:
             for text in TAUGHT:
                 own.post("/v1/messages", json=body(text))
-            served.wait_until_learnt()
+            served.wait_until_learnt(LEARNT_WITHIN_S)
             session = Session(served, own, arguments.backlog, arguments.pause)
             print(
                 f"# {machine()}; a backlog of {arguments.backlog} replies, twice; pauses up to {arguments.pause} s",

@@ -64,8 +64,8 @@ class Served:
     def health(self) -> Any:
         return client.get_json(self.home, "/health")
 
-    def wait_until_learnt(self) -> None:
-        until = time.monotonic() + WITHIN_S
+    def wait_until_learnt(self, within_s: float = WITHIN_S) -> None:
+        until = time.monotonic() + within_s
         while self.health()["pending"]:
             assert time.monotonic() < until, "the service does not learn"
             time.sleep(0.05)

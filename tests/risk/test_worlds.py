@@ -16,6 +16,7 @@ HONEST = ("honest", "audits fail", "audits are given up", "outages")  # worlds w
 
 
 pytestmark = pytest.mark.slow
+EACH = functools.partial(pytest.mark.parametrize, "name", scope="module")  # the tests of a world follow one another
 
 
 @functools.cache
@@ -23,13 +24,13 @@ def lives(name: str) -> list[Life]:
     return live(name, RUNS, QUERIES)
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@EACH(WORLDS)
 def test_bad_answers_stay_within_the_rate_and_the_slack_on_average(name: str) -> None:
     excess = [life.bad - ALLOWED * life.served - life.slack for life in lives(name)]
     assert statistics.mean(excess) <= 0
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@EACH(WORLDS)
 def test_the_interval_rarely_misses_at_any_time_of_a_run(name: str) -> None:
     missed = sum(life.missed for life in lives(name)) / RUNS
     assert missed <= MISS + 3 * math.sqrt(MISS * (1 - MISS) / RUNS)
@@ -54,7 +55,7 @@ def test_with_a_tight_slack_the_bound_holds_and_the_rule_of_the_specification_do
     assert excess(literal) > slack or name == "adversary"  # which works only against the bound
 
 
-@pytest.mark.parametrize("name", HONEST)
+@EACH(HONEST)
 def test_with_honest_scores_bad_answers_stay_within_the_rate_without_slack(name: str) -> None:
     served = sum(life.served for life in lives(name))
     assert share(lives(name)) <= ALLOWED + 3 * math.sqrt(ALLOWED * (1 - ALLOWED) / served) + 0.01
