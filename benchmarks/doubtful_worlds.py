@@ -39,7 +39,7 @@ from shammah_mlx.events import (
     Verdict,
 )
 from shammah_mlx.framework import policy
-from shammah_mlx.framework.loop import GiveWay, answer, judge_shadows, observe, run_consultation
+from shammah_mlx.framework.loop import GiveWay, answer, judge_shadows, observe, run_consultation, show_nobody
 from shammah_mlx.framework.policy import HomeCounts
 from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.numerics import sigmoid
@@ -177,7 +177,9 @@ class _Run:
     def p_local(self, query: Query) -> Mapping[DraftSource, float]:
         return {"repeat": 0.97} if self._source == "repeat" else {"recall": 0.9 if self._asked.tried else 0.0}
 
-    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
+    def draft(
+        self, query: Query, source: DraftSource, show: Show = show_nobody, give_way: GiveWay | None = None
+    ) -> Draft | None:
         return Draft(LONG_REPLY, source)
 
     def p_accept(self, query: Query, draft: Draft) -> float:

@@ -329,7 +329,9 @@ def remembering(embed: Embed) -> Embed:
     known: dict[str, np.ndarray] = {}
 
     def remembered(texts: list[str]) -> np.ndarray:
-        new = sorted({text for text in texts if text not in known})
+        new = sorted(
+            {text for text in texts if text not in known}, key=lambda text: (len(text), text)
+        )  # little padding
         if new:
             known.update(zip(new, embed(new), strict=True))
         return np.stack([known[text] for text in texts])

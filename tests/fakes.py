@@ -1,9 +1,7 @@
 """Scripted stand-ins for the loop's boundaries: no MLX, no disk, no network."""
 
-from collections.abc import Callable
-
-from shammah_mlx.events import Draft, DraftSource, Exchange, ForcedSource, Query, Reply, Request, Step
-from shammah_mlx.framework.loop import GiveWay
+from shammah_mlx.events import Draft, DraftSource, Exchange, ForcedSource, Query, Reply, Request, Show, Step
+from shammah_mlx.framework.loop import GiveWay, show_nobody
 from shammah_mlx.framework.targets import Target, Withdrawal
 
 
@@ -26,12 +24,13 @@ class ScriptedRoles:
         self.calls.append("route")
         return self._p_locals
 
-    def draft(self, query: Query, source: DraftSource, show: Callable[[str], None] | None = None) -> Draft | None:
+    def draft(
+        self, query: Query, source: DraftSource, show: Show = show_nobody, give_way: GiveWay | None = None
+    ) -> Draft | None:
         self.calls.append("draft")
         if self._draft is None:
             return None
-        if show:
-            show(self._draft)
+        show(self._draft)
         return Draft(self._draft, source)
 
     def p_accept(self, query: Query, draft: Draft) -> float:

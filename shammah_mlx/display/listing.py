@@ -6,6 +6,7 @@ from shammah_mlx.display.console import one_line
 from shammah_mlx.display.dates import local_date, local_time
 from shammah_mlx.display.markdown import text_width
 from shammah_mlx.display.money import in_dollars
+from shammah_mlx.display.provenance import RECORDS
 from shammah_mlx.home.importing import Sifted
 from shammah_mlx.home.own_stream import OwnStream
 from shammah_mlx.home.prequential import Result
@@ -14,22 +15,23 @@ from shammah_mlx.teacher.keys import BASE_URL
 from shammah_mlx.transcripts.jsonl import Line
 
 MOST_PLACES = 5  # in a record that are named for one fault
-NARROWEST = 20  # columns that a question gets on the narrowest terminal
-NAMES = {
-    "jsonl": "JSON Lines",
-    "llm": "llm's logs",
-    "claude-code": "Claude Code's transcripts",
-    "claude.ai": "a claude.ai export",
-}
+NARROWEST = 20  # columns that a question gets at least
 
 
 def log_lines(lines: Sequence[Line], width: int) -> Iterator[str]:
-    """Yield one line a question: number, date, source, cost, and its beginning, in `width` columns."""
+    """Yield one line a question: number, date, source, cost, and its beginning, in `width` columns.
+
+    In a narrow terminal the question has a line of its own.
+    """
     cells = [(f"#{line.number}", local_time(line.at), _source(line), in_dollars(line.cost_usd)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line, row in zip(lines, cells, strict=True):
         start = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-        yield f"{start}  {_fit(_query(line), max(width - len(start) - 2, NARROWEST))}"
+        if (room := width - len(start) - 2) >= NARROWEST:
+            yield f"{start}  {_fit(_query(line), room)}"
+        else:
+            yield start.rstrip()
+            yield f"  {_fit(_query(line), max(width - 2, NARROWEST))}"
 
 
 def _fit(text: str, columns: int) -> str:
@@ -83,7 +85,7 @@ def import_lines(sifted: Sifted, model: str, answered_at: str, asked_at: str) ->
     All of it was answered at the base URL `answered_at`. Here `model` is asked, at `asked_at`.
     """
     for kind, count in sifted.found.items():
-        yield f"{count:,} question{'s' if count > 1 else ''} found in {NAMES.get(kind, kind)}."
+        yield f"{count:,} question{'s' if count > 1 else ''} found in {RECORDS.get(kind, kind)}."
     if not sifted.found:
         yield "No questions found."
         return

@@ -14,6 +14,13 @@ from shammah_mlx.teacher.identity import local_model
 
 LONGEST_QUESTION = 50  # characters of a question in the line: enough to know it again
 
+RECORDS = {  # where imported answers come from
+    "jsonl": "JSON Lines",
+    "llm": "llm's logs",
+    "claude-code": "Claude Code's transcripts",
+    "claude.ai": "a claude.ai export",
+}
+
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """What `ask --json` prints of one answer, in this order."""
@@ -114,7 +121,8 @@ def _remembered(answered: Interaction, recollection: Recollection | None, now: f
 
 
 def _imported(recollection: Recollection) -> str:
-    return f", imported from {recollection.imported_from}" if recollection.imported_from else ""
+    kind = recollection.imported_from
+    return f", imported from {RECORDS.get(kind, kind)}" if kind else ""
 
 
 def learnt_elsewhere(source: Source, model: str | None) -> str:

@@ -18,7 +18,7 @@ EXPECTED_FORWARD = {0: "100%", 50: "95%", 200: "80%", 500: "60%", 1000: "40%", 2
 """The specification's Expected Performance, by the band's first query: a claim, printed beside what is measured."""
 
 TELLING = 0.25  # highest upper end of an interval on bad answers that says something; wider ones only worry
-NOT_BY_SCORE = "by its score nothing is served yet; a repeat, or what Claude checked, may be"
+NOT_BY_SCORE = "too little is measured yet to serve by score; a repeat, or what Claude checked, may be served"
 """What `status` and `why` say of a home in its first questions."""
 
 OUTCOMES: dict[Outcome, str] = {
@@ -108,7 +108,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
         drawn = f"the number drawn was {explanation.audit_draw:.3f}, {due}"
         table.add_row("audit", f"with probability {explanation.audit_probability:.3f}; {drawn}")
     if explanation.covered is not None:
-        table.add_row("covered", "yes" if explanation.covered else "no")
+        table.add_row("covered", "yes, by max_bad_rate" if explanation.covered else "no: audits are due")
     table.add_row("learnt", explanation.learnt)
     return table
 

@@ -81,14 +81,23 @@ GiveWay = Callable[[], None]
 """Lets waiting requests be answered before learning goes on."""
 
 
+def show_nobody(_: str) -> None:
+    """Do nothing: the default `show`."""
+
+
 class Roles(Protocol):
     """Router, Generator and Validator, as the loop sees them."""
 
     def p_local(self, query: Query) -> Mapping[DraftSource, float]:
         """Return the Router's probability that a local answer will do, for each source, in the order to try them."""
 
-    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
-        """Return the Generator's answer, or None if it has none; `show` receives the text as it is written."""
+    def draft(
+        self, query: Query, source: DraftSource, show: Show = show_nobody, give_way: GiveWay | None = None
+    ) -> Draft | None:
+        """Return the Generator's answer, or None if it has none; `show` receives the text as it is written.
+
+        With `give_way` nobody waits for the answer: it may be called meanwhile, as often as it likes.
+        """
 
     def p_accept(self, query: Query, draft: Draft) -> float:
         """Return the Validator's probability that the draft is good."""
@@ -254,7 +263,7 @@ def observe(
         and not request.alone
         and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction))
     ]
-    made = (_draft_and_score(request.query, source, roles, lambda _: give_way()) for source in missing)
+    made = (_draft_and_score(request.query, source, roles, give_way=give_way) for source in missing)
     shadows = [scored for scored in made if scored is not None and scored.draft.by_user is not True]
     drafts = (*drafts, *policy.best_first(shadows, request, config.policy))  # the draft that was decided on stays first
     return msgspec.structs.replace(interaction, drafts=_compare(drafts, request.query, reply, roles, meter))
@@ -313,7 +322,7 @@ def _draft_locally(
             continue
         announce("draft" if SOURCE_RULES[source].is_written else "memory")
         scored = _draft_and_score(
-            request.local_query, source, roles, show if request.forced_source == "local" else None
+            request.local_query, source, roles, show if show and request.forced_source == "local" else show_nobody
         )
         if scored is not None:
             drafts.append(scored)
@@ -322,8 +331,10 @@ def _draft_locally(
     return policy.best_first(drafts, request, config)
 
 
-def _draft_and_score(query: Query, source: DraftSource, roles: Roles, show: Show | None = None) -> ScoredDraft | None:
-    draft = roles.draft(query, source, show)
+def _draft_and_score(
+    query: Query, source: DraftSource, roles: Roles, show: Show = show_nobody, give_way: GiveWay | None = None
+) -> ScoredDraft | None:
+    draft = roles.draft(query, source, show, give_way)
     return None if draft is None else ScoredDraft(draft, roles.p_accept(query, draft))
 
 

@@ -31,7 +31,7 @@ from shammah_mlx.events import (
     Show,
     Step,
 )
-from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.framework.loop import GiveWay, do_nothing, show_nobody
 from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.learners.borrowing import PairModels
 from shammah_mlx.learners.changed_questions import ChangedQuestions
@@ -145,14 +145,16 @@ class HybridRoles(PersistentRoles):
             )
         return p_locals
 
-    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft | None:
+    def draft(
+        self, query: Query, source: DraftSource, show: Show = show_nobody, give_way: GiveWay | None = None
+    ) -> Draft | None:
         """Return a past answer of Claude's, or a text of the decoder's; None if there is none."""
         proposal, features = self._proposals.proposal(query)
         if source == "decoder":
             if self._written is None or not query.is_plain:  # its prompt has no place for a conversation
                 return None
             known = past_exchange(self._lookup, proposal.entry.number) if proposal else None
-            draft = self._written.write(query, known, show)
+            draft = self._written.write(query, known, show, give_way)
             return draft and msgspec.structs.replace(draft, features={**features, **draft.features})
         if source == "repeat":
             repeated = self._proposals.repeat(query)

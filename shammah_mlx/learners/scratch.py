@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from shammah_mlx.config import Config, DecoderConfig
 from shammah_mlx.errors import BadInputError
 from shammah_mlx.events import ROLES, Draft, DraftSource, Exchange, Query, Role, Show, Step
-from shammah_mlx.framework.loop import GiveWay, do_nothing
+from shammah_mlx.framework.loop import GiveWay, do_nothing, show_nobody
 from shammah_mlx.framework.targets import Target, Withdrawal
 from shammah_mlx.learners.gradient import Batch, Learner, label_loss, text_loss
 from shammah_mlx.learners.roles import PersistentRoles
@@ -39,7 +39,13 @@ class ScratchRoles(PersistentRoles):
         """Return the Router's probability that a local answer will do."""
         return {"decoder": _probability(self._router, self._router_tokens.encode([query.prompt]))}
 
-    def draft(self, query: Query, source: DraftSource, show: Show | None = None) -> Draft:  # noqa: ARG002
+    def draft(
+        self,
+        query: Query,
+        source: DraftSource,  # noqa: ARG002  there is one
+        show: Show = show_nobody,  # noqa: ARG002  drafts are short
+        give_way: GiveWay | None = None,  # noqa: ARG002
+    ) -> Draft:
         """Write an answer by greedy decoding."""
         ids = decode_greedily(
             self._generator.model, self._generator_tokens.prompt(query.prompt), self._generator_tokens.end, self._shape

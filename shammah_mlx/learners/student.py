@@ -1,15 +1,17 @@
 """The decoder as part of the Generator: it writes, and learns from replies.
 
 The model is loaded when first needed, since most queries are answered without it. Until then the saved state is kept.
-It learns on a copy and on a thread of its own, so that questions are answered meanwhile, by the last good adapters.
+It learns on a copy and on a thread of its own, so that questions are answered meanwhile, by the last good adapters. On
+that thread it also writes what nobody waits for.
 Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several machines may share it.
 """
 
 import contextlib
 import functools
 import random
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import wait
+from concurrent.futures import CancelledError, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,17 +88,30 @@ class Student:
         self._folder, self._config, self._lookup = folder, config, lookup
         self._saved: tuple[Arrays, Arrays] | None = None
 
-    def write(self, query: Query, neighbour: int, recalled: str | None, show: Show | None) -> Text:
+    def write(
+        self,
+        query: Query,
+        neighbour: int,
+        recalled: str | None,
+        show: Show = lambda _: None,
+        give_way: GiveWay | None = None,
+    ) -> Text:
         """Write an answer, with the neighbour's question and answer in the prompt unless its number is 0.
 
-        `recalled` is a guess at the text: where the model agrees, its tokens are taken, which is faster.
+        `recalled` is a guess at the text: where the model agrees, its tokens are taken, which is faster. `show` gets
+        the text as it is written. With `give_way` nobody waits for it: it is written on the learning thread, and
+        `give_way` is called again and again meanwhile; what that raises ends the writing.
         """
         model = self._ready
         prompt = model.chat.prompt(query.prompt, _exchange(self._lookup, neighbour))
         limit = self._config.lora.max_draft_tokens
         if query.max_tokens is not None:
             limit = min(limit, query.max_tokens)
-        return model.write(prompt, recalled, limit, show or (lambda _: None))
+        if give_way is None:
+            return model.write(prompt, recalled, limit, show)
+        if self._leader:  # the machines do the same in the same order, so one thread leads them
+            return model.write(prompt, recalled, limit, lambda _: give_way())
+        return _written_behind(lambda go_on: model.write(prompt, recalled, limit, go_on), give_way)
 
     def step(self, number: int, neighbour: int, rate: float, give_way: GiveWay = do_nothing) -> Step:
         """Take one training step on the reply of an interaction; call `give_way` again and again meanwhile.
@@ -185,6 +200,25 @@ class Student:
             self._loaded.load(*self._saved)
             self._saved = None
         return self._loaded
+
+
+def _written_behind(write: Callable[[Show], Text], give_way: GiveWay) -> Text:
+    """Write on the learning thread, calling `give_way` meanwhile; what that raises ends the writing."""
+    is_over = threading.Event()
+
+    def go_on(_: str) -> None:
+        if is_over.is_set():
+            raise CancelledError
+
+    writing = learning_thread.submit(lambda: write(go_on))
+    try:
+        while wait([writing], POLL_S).not_done:
+            give_way()
+    except BaseException:
+        is_over.set()
+        wait([writing])
+        raise
+    return writing.result()
 
 
 def _exchange(lookup: Lookup, number: int) -> tuple[str, str] | None:

@@ -60,9 +60,10 @@ class WrittenDrafts:
         self.router_features.cache_clear()
         self._most_like.cache_clear()
 
-    def write(self, query: Query, known: Exchange | None, show: Show | None) -> Draft | None:
-        """Write a draft; None if nothing was written. `known` is the exchange that the memory proposes."""
-        written = self._student.write(query, self._neighbour(query), known.answer if known else None, show)
+    def write(self, query: Query, known: Exchange | None, show: Show, give_way: GiveWay | None) -> Draft | None:
+        """Write a draft, as `Roles.draft` says; None if nothing was written. `known` is what the memory proposes."""
+        guess = known.answer if known else None
+        written = self._student.write(query, self._neighbour(query), guess, show, give_way)
         if not written.text.strip():
             return None
         near = [(past_exchange(self._lookup, entry.number), alike) for entry, alike in self._most_like(query)]

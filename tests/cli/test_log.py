@@ -103,6 +103,11 @@ def test_an_export_overwrites_nothing_unasked(
     assert json.loads(path.read_text())["query"] == "what is a monad?"
 
 
+def test_in_a_narrow_terminal_a_question_has_a_line_of_its_own() -> None:
+    line = Line("how do I list files by size", "ls -S", number=12, at=at_noon(2), source="claude", cost_usd=0.0006)
+    assert list(log_lines([line], 40)) == ["#12  2026-05-02 12:00  claude  $0.0006", "  how do I list files by size"]
+
+
 def test_a_line_of_wide_characters_fits_the_terminal() -> None:
     line = Line(query="如何在不使用编译器的情况下编写一个可以运行的程序呢", source="claude", number=7, at=None)
     (shown,) = log_lines([line], 60)

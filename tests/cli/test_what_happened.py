@@ -109,8 +109,8 @@ def test_a_day_is_named_as_people_do(since: float, times: int, shown: str) -> No
 
 def test_what_was_imported_counts_from_the_first_question_here() -> None:
     once, twice = Recollection("", 1, 0.0, None, "llm"), Recollection("", 2, NOW - 60, None, "llm")
-    assert line(served("repeat"), once, NOW) == "from memory, imported from llm, asked here once"
-    assert line(served("repeat"), twice, NOW) == "from memory, imported from llm, asked here twice today"
+    assert line(served("repeat"), once, NOW) == "from memory, imported from llm's logs, asked here once"
+    assert line(served("repeat"), twice, NOW) == "from memory, imported from llm's logs, asked here twice today"
 
 
 def test_without_the_journal_the_line_says_less() -> None:
@@ -134,7 +134,7 @@ def test_an_imported_question_was_not_asked_here(shammah: Shammah, tmp_path: Pat
     record.write_text(json.dumps({"query": "how do I boil an egg", "reply": "Eight minutes."}))
     assert shammah("import", str(record)).exit_code == 0
     asked = [shammah("ask", "how do I boil an egg").stderr for _ in range(2)]
-    assert asked == [f"from memory, imported from jsonl, asked here {often}\n" for often in ("once", "twice")]
+    assert asked == [f"from memory, imported from JSON Lines, asked here {often}\n" for often in ("once", "twice")]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A turn of a chat that stands alone is answered here without the conversation, and by Claude with it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from shammah_mlx.events import (
     Query,
     Reply,
     Request,
+    Show,
     Threshold,
     Verdict,
 )
@@ -53,9 +53,11 @@ class ListeningRoles(ScriptedRoles):
         self.heard.append(query)
         return super().p_local(query)
 
-    def draft(self, query: Query, source: DraftSource, show: Callable[[str], None] | None = None) -> Draft | None:
+    def draft(
+        self, query: Query, source: DraftSource, show: Show = loop.show_nobody, give_way: loop.GiveWay | None = None
+    ) -> Draft | None:
         self.heard.append(query)
-        return super().draft(query, source, show)
+        return super().draft(query, source, show, give_way)
 
 
 def alone(**changes: Any) -> Request:

@@ -228,12 +228,9 @@ def test_a_rollback_finishes_an_interrupted_erasure_too(home: Path, weights: Wei
     assert holding(home) == []
 
 
-def test_forgetting_fails_while_another_process_reads_the_journal(
-    home: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forgetting_fails_while_another_process_reads_the_journal(home: Path, weights: Weights) -> None:
     teach(home, RECALL, weights, ROWS[FIRST - 6 : FIRST + 1])
-    monkeypatch.setattr("shammah_mlx.home.schema.BUSY_S", 0.3)  # the reader stays however long one waits
-    with closing(Journal(home / "journal.db")) as journal:
+    with closing(Journal(home / "journal.db", 0.3)) as journal:  # the reader stays however long one waits
         journal.erasures.erase([6])
         with closing(sqlite3.connect(home / "journal.db")) as reader:
             reader.execute("BEGIN")

@@ -3,6 +3,7 @@
 import functools
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,35 +57,58 @@ def _student(folder: Path, probe_every: int) -> Student:
 
 
 def test_questions_are_answered_during_a_step_with_the_adapters_from_before(student: Student) -> None:
-    before = student.write(QUESTION, 0, None, None)
+    before = student.write(QUESTION, 0, None)
     answered, during = threading.Event(), []
     learning_thread.submit(answered.wait)  # the step comes after this, which ends with the first answer
 
     def give_way() -> None:
         if not answered.is_set():
-            during.append(student.write(QUESTION, 0, None, None))
+            during.append(student.write(QUESTION, 0, None))
             answered.set()
 
     step = student.step(1, 0, 0.05, give_way)
     assert step.applied
     assert during == [before]
-    after = student.write(QUESTION, 0, None, None)
+    after = student.write(QUESTION, 0, None)
     assert after.written.log_p != before.written.log_p
+
+
+def test_what_nobody_waits_for_is_written_beside_answers(student: Student) -> None:
+    alone, going_on, beside = student.write(QUESTION, 0, None), threading.Event(), []
+    learning_thread.submit(going_on.wait)  # the writing comes after this, which ends with the first answer
+
+    def give_way() -> None:
+        if not going_on.is_set():
+            beside.append(student.write(QUESTION, 0, None))
+            going_on.set()
+
+    assert student.write(QUESTION, 0, None, give_way=give_way) == alone
+    assert beside == [alone]
+
+
+def test_what_nobody_waits_for_is_not_finished_if_learning_is_to_stop(student: Student) -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    learning_thread.submit(functools.partial(time.sleep, 0.05))
+    with pytest.raises(InterruptedError):
+        student.write(QUESTION, 0, None, give_way=stop)
+    assert learning_thread.submit(lambda: "goes on").result() == "goes on"
 
 
 def test_what_is_written_changes_with_a_measurement_only_and_is_the_same_after_a_load(
     make_student: Callable[[int], Student],
 ) -> None:
     student, again = make_student(2), make_student(2)
-    before = student.write(QUESTION, 0, None, None)
+    before = student.write(QUESTION, 0, None)
     student.step(1, 0, 0.05)
-    assert student.write(QUESTION, 0, None, None) == before
+    assert student.write(QUESTION, 0, None) == before
     student.step(2, 0, 0.05)
-    after = student.write(QUESTION, 0, None, None)
+    after = student.write(QUESTION, 0, None)
     assert after.written.log_p != before.written.log_p
     for number in (3, 4):
         again.load(*student.state())
-        assert again.write(QUESTION, 0, None, None) == student.write(QUESTION, 0, None, None)
+        assert again.write(QUESTION, 0, None) == student.write(QUESTION, 0, None)
         assert again.step(number, 0, 0.05) == student.step(number, 0, 0.05)
 
 
@@ -111,9 +135,9 @@ def test_a_step_is_finished_though_learning_is_to_stop(student: Student) -> None
     def stop() -> None:
         raise InterruptedError
 
-    before = student.write(QUESTION, 0, None, None)
+    before = student.write(QUESTION, 0, None)
     assert student.step(1, 0, 0.05, stop).applied
-    assert student.write(QUESTION, 0, None, None).written.log_p != before.written.log_p
+    assert student.write(QUESTION, 0, None).written.log_p != before.written.log_p
 
 
 def test_an_error_on_the_learning_thread_is_raised_here_and_the_next_step_goes_on(student: Student) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import Exchange, Interaction, Query, Reply, Route
-from shammah_mlx.framework.loop import do_nothing
+from shammah_mlx.framework.loop import do_nothing, show_nobody
 from shammah_mlx.framework.targets import Target
 from shammah_mlx.learners.neighbours import Entry
 from shammah_mlx.learners.questions import make_question
@@ -103,7 +103,7 @@ def test_what_was_learnt_of_drafts_is_saved_and_loaded(tiny_folder: Path, weight
 
 def test_a_draft_is_described_by_how_probable_and_how_grounded_it_is(tiny_folder: Path, weights: Weights) -> None:
     asked = Asked(tiny_folder, weights, MUSIC)
-    draft = asked.drafts.write(Query("play Imagine by Lennon"), Exchange(MUSIC[0], "answer 1"), None)
+    draft = asked.drafts.write(Query("play Imagine by Lennon"), Exchange(MUSIC[0], "answer 1"), show_nobody, None)
     assert draft is not None
     assert draft.features["worst surprise"] > draft.features["surprise"] > math.log(1e-3)
     assert draft.features["foreign"] >= 0
