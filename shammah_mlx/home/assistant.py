@@ -311,7 +311,7 @@ class Assistant:
                 elif self._options.afresh:
                     self._training.keep_checkpoint()
                 elif self._training.is_save_due:
-                    self._training.save()
+                    self._training.save(self._options.give_way)
                 advance()
             self._lock.note_progress(count, count)
         return learnt
@@ -337,7 +337,7 @@ class Assistant:
                 with begin(pending) as advance:
                     learnt += len(self._learn_pending(advance))
                 if self._training.is_unsaved:
-                    self.save()
+                    self.save(self._options.give_way)
         return learnt
 
     def warm_up(self) -> None:
@@ -348,10 +348,10 @@ class Assistant:
         """Return how many tokens a second the decoder writes, or None where there is none."""
         return self._training.decode_rate()
 
-    def save(self) -> str:
-        """Save everything that was learnt as one state; return its name."""
+    def save(self, give_way: loop.GiveWay = loop.do_nothing) -> str:
+        """Save everything that was learnt as one state; return its name. `give_way` is called meanwhile."""
         with self._learning():
-            return self._training.save()
+            return self._training.save(give_way)
 
     @contextmanager
     def _learning(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ from shammah_mlx.home.bad_texts import BadTexts
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.replies import replies_until
 from shammah_mlx.home.snapshots import Manifest, Snapshots
+from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.features import FEATURES_VERSION
 from shammah_mlx.learners.hybrid import DEPENDS_ON, HybridRoles, made_by
 from shammah_mlx.learners.questions import QUESTION_RULES, standalone_question
@@ -259,11 +260,14 @@ class Training:
         state = self._config.state
         return not self._afresh and (self._is_checkpoint or self._save_s <= state.save_share * self._learning_s)
 
-    def save(self) -> str:
-        """Save everything that was learnt as one state; return its name."""
+    def save(self, give_way: loop.GiveWay = loop.do_nothing) -> str:
+        """Save everything that was learnt as one state; return its name. `give_way` is called while files are written.
+
+        What is asked meanwhile is answered from the same state, and pending afterwards.
+        """
         started = time.perf_counter()
         self.check_home()
-        manifest = self._write()
+        manifest = self._write(give_way)
         if self._saved and self._is_to_be_kept(self._saved, manifest):
             self._snapshots.archive(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
@@ -289,12 +293,15 @@ class Training:
     def keep_checkpoint(self) -> None:
         """Make a checkpoint if one is due, during a rebuild, which saves only at its end."""
         if self._is_checkpoint:
-            self._snapshots.make_checkpoint(self._write())
+            self._snapshots.make_checkpoint(self._write(loop.do_nothing))
 
-    def _write(self) -> Manifest:
-        write = {stem: partial(_write_arrays, arrays) for stem, arrays in self.roles.state().items()}
+    def _write(self, give_way: loop.GiveWay) -> Manifest:
+        state = self.roles.state()
+        mx.eval(state)  # what is lazy can be computed on its own thread only
+        write = {stem: partial(_write_arrays, arrays) for stem, arrays in state.items()}
         unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.score_counts))
-        return self._snapshots.write(write, unsealed, self._student.adapter_config() if self._student else None)
+        adapter_config = self._student.adapter_config() if self._student else None
+        return learning_thread.run(partial(self._snapshots.write, write, unsealed, adapter_config), give_way)
 
     def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
         """Say whether an old state must be archived: it cannot be made again, and the new one lacks its adapters."""

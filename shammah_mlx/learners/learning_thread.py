@@ -1,19 +1,21 @@
-"""The one thread of this process on which the decoder learns, while another answers.
+"""The one thread of this process on which the decoder learns, and what was learnt is saved, while another answers.
 
 It never ends: a thread with MLX's streams that ends while the interpreter does aborts the process.
 """
 
+import contextlib
 import functools
 import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
+POLL_S = 0.005  # between two looks for waiting requests
 NICENESS = 10  # on Linux every other thread goes first; on a Mac the GPU does the work
 
 
@@ -29,6 +31,21 @@ def submit(work: Callable[[], Result]) -> Future[Result]:
 
     _jobs().put(job)
     return future
+
+
+def run(work: Callable[[], Result], give_way: Callable[[], None]) -> Result:
+    """Run `work` on the thread and return what it does; call `give_way` again and again meanwhile.
+
+    The work is finished whatever `give_way` raises: who stops learning says so again afterwards.
+    """
+    running = submit(work)
+    try:
+        with contextlib.suppress(Exception):
+            while wait([running], POLL_S).not_done:
+                give_way()
+    finally:
+        wait([running])
+    return running.result()
 
 
 @functools.cache

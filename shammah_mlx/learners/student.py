@@ -6,14 +6,12 @@ that thread it also writes what nobody waits for.
 Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several machines may share it.
 """
 
-import contextlib
 import functools
 import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import CancelledError, wait
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -32,9 +30,6 @@ from shammah_mlx.models.tokenizers import Example
 from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.text.variation import varied
 
-Result = TypeVar("Result")
-
-POLL_S = 0.005  # between two looks for waiting requests while the decoder learns
 _TRAINED, _ADAM, _REHEARSAL = "trained.", "generator.", "rehearsal."
 
 
@@ -120,18 +115,7 @@ class Student:
         """
         if not self._config.lora.rank:
             return Step("generator", None, applied=True)  # the memory has learnt the reply
-        trainee = self._trainee
-
-        def run(work: Callable[[], Result]) -> Result:
-            learning = learning_thread.submit(work)
-            try:
-                with contextlib.suppress(Exception):  # who stops learning says so again before the next step
-                    while wait([learning], POLL_S).not_done:
-                        give_way()
-            finally:
-                wait([learning])
-            return learning.result()
-
+        trainee, run = self._trainee, functools.partial(learning_thread.run, give_way=give_way)
         step = trainee.rehearsal.step(number, neighbour, rate, run)
         trainee.take_over()
         return step
@@ -212,7 +196,7 @@ def _written_behind(write: Callable[[Show], Text], give_way: GiveWay) -> Text:
 
     writing = learning_thread.submit(lambda: write(go_on))
     try:
-        while wait([writing], POLL_S).not_done:
+        while wait([writing], learning_thread.POLL_S).not_done:
             give_way()
     except BaseException:
         is_over.set()
