@@ -21,21 +21,21 @@ class RememberingEmbedder(Embedder):
     """An embedder that loads the model when a batch is new."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._embedder = folder, functools.cache(lambda: Embedder(folder))
+        self._folder = folder
 
     def reads_all(self, text: str) -> bool:
-        return _tokens(self._folder).fits(text)
+        return _loaded(self._folder).reads_all(text)
 
     def parts(self) -> tuple[Encoder, WordPieces]:
-        return self._embedder().parts()
+        return _loaded(self._folder).parts()
 
     def _batch(self, texts: list[str]) -> np.ndarray:
         key = self._folder, tuple(texts)
         if key not in _vectors:
-            _vectors[key] = self._embedder()._batch(texts)
+            _vectors[key] = _loaded(self._folder)._batch(texts)
         return _vectors[key]
 
 
 @functools.cache
-def _tokens(folder: Path) -> WordPieces:
-    return Embedder(folder)._tokens
+def _loaded(folder: Path) -> Embedder:
+    return Embedder(folder)

@@ -40,7 +40,7 @@ def good(ctx: click.Context, /, number: int | None, wait: bool, **options: Any) 
 
     about = give_feedback(home, config, number, good=True, terminal=this_terminal(), on_wait=say_waiting)
     is_cut = about.source == "claude" and about.reply is not None and not about.reply.complete
-    tell(f"Noted: the answer to {_named(about)} was good.{CUT * is_cut}")
+    tell(f"Noted: the answer to {_named(about)} was good.{CUT if is_cut else ''}")
     _learn(home, config, merge_options(ctx, options), waits=wait)
 
 

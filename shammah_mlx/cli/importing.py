@@ -9,7 +9,7 @@ import click
 from shammah_mlx.cli.checks import check_text
 from shammah_mlx.cli.learn import catch_up
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
-from shammah_mlx.display.console import progress, say_waiting, tell
+from shammah_mlx.display.console import progress, relearning, say_waiting, tell
 from shammah_mlx.display.dates import about
 
 if TYPE_CHECKING:
@@ -99,6 +99,6 @@ def _write(home: Path, config: "Config", new: "Sequence[Interaction]") -> int:
     from shammah_mlx.models.weights import Weights, weights_folder
     from shammah_mlx.teacher.recordings import Recorded
 
-    weights, options = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting)
+    weights, options = Weights(weights_folder()), AssistantOptions(on_wait=say_waiting, relearning=relearning)
     with Assistant(make_home(home), config, Recorded(()), weights, options=options) as assistant:
         return assistant.write_imported(new)

@@ -42,12 +42,12 @@ def set_key(ctx: click.Context, /, **options: Any) -> None:
         typed = sys.stdin.read(LONGEST + 2) if sys.stdin is not None else ""
     secret = typed.strip()
     if not secret or len(secret) > LONGEST or not (secret.isascii() and secret.isprintable()) or " " in secret:
-        raise BadInputError("this is not an API key", f"enter only the key, as {_console()} shows it")
+        raise BadInputError("this is not an API key", f"enter only the key, as {_where_keys_are()} shows it")
     from shammah_mlx.teacher.key_check import check_key
 
     checked = check_key(secret)
     if checked == "refused":
-        raise BadInputError("Claude refused the key (401), so nothing was stored", f"copy it from {_console()}")
+        raise BadInputError("Claude refused the key (401), so nothing was stored", f"copy it from {_where_keys_are()}")
     store = key_store(make_home(home))
     store.set(secret)
     works = "It works." if checked == "works" else "It was not checked: Claude could not be asked."
@@ -83,7 +83,7 @@ def key_status(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(found is None)
 
 
-def _console() -> str:
+def _where_keys_are() -> str:
     """Return where people find their key."""
     from shammah_mlx.teacher.identity import base_url_here, host_at
 

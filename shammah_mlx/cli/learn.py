@@ -61,9 +61,9 @@ def learn_here(home: Path, config: "Config", *, wait: bool) -> int | None:
 
 
 def catch_up(home: Path, config: "Config", chosen: dict[str, Any], *, wait: bool = False) -> None:
-    """Learn what is pending, asking nobody: behind the command if it takes long, unless the user wants to `wait`.
+    """Learn what is pending: behind the command if it takes long, unless the user wants to `wait`.
 
-    `chosen` are the command's settings.
+    In front nobody is asked; behind, audits that are due are made. `chosen` are the command's settings.
     """
     from shammah_mlx.home import pace
     from shammah_mlx.home.assistant import Assistant, AssistantOptions

@@ -116,7 +116,7 @@ def _remembered(answered: Interaction, recollection: Recollection | None, now: f
         return f"{known} ({since})" if since else known
     often = {1: "once", 2: "twice"}.get(recollection.times, f"{recollection.times:,} times")
     when = "today" if since == "today" else f"since {since}"
-    asked = f"asked {'here ' * bool(recollection.imported_from)}{often}" + (f" {when}" if since else "")
+    asked = f"{'asked here' if recollection.imported_from else 'asked'} {often}" + (f" {when}" if since else "")
     return f"from memory{_imported(recollection)}, {asked}"
 
 

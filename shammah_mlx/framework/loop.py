@@ -96,7 +96,7 @@ class Roles(Protocol):
     ) -> Draft | None:
         """Return the Generator's answer, or None if it has none; `show` receives the text as it is written.
 
-        With `give_way` nobody waits for the answer: it may be called meanwhile, as often as it likes.
+        With `give_way` nobody waits for the answer; it may be called meanwhile, as often as it likes.
         """
 
     def p_accept(self, query: Query, draft: Draft) -> float:

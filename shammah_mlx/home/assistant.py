@@ -35,7 +35,7 @@ class AssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
     saves: bool = True  # False: nothing is saved, for a home that is thrown away
     afresh: bool = False  # True: learn everything from the beginning, save at the end, and keep other learners out
     on_wait: Callable[[], None] = loop.do_nothing  # called when another process makes this one wait
-    give_way: Callable[[], None] = loop.do_nothing  # called between two steps of learning; it may answer queries
+    give_way: Callable[[], None] = loop.do_nothing  # called again and again while it learns; it may answer queries
     clock: Callable[[], float] = time.time  # Unix time, seconds
     secret_audits: bool = False  # True: drawn with the home's own seed, which nobody can guess; else with the config's
     relearning: Begin = shown_to_nobody  # told of the replies from which the memory has to be made again, when opened

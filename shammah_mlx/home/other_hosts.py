@@ -11,6 +11,7 @@ from shammah_mlx.home.search_index import begins_like
 
 _HOST = "coalesce(record ->> '$.turn.query.origin', 0)"  # 0 stands for Anthropic's own
 _TEXT = "record ->> '$.turn.query.text'"
+_ASKED = f"({_TEXT} || char(0) || coalesce(record ->> '$.turn.query.system', ''))"
 _WITH_WORDS = " AND number IN (SELECT rowid FROM words WHERE words MATCH :words)"  # else all of the journal is read
 
 
@@ -23,12 +24,13 @@ class OtherHosts:
     def count_imported(self, asked: int | UnsetType) -> int:
         """Return how many imported answers are of another host than the one `asked`, without archived ones.
 
-        Those whose question the host asked has answered too are no loss, and do not count.
+        Those whose question the host asked has answered too, under the same system prompt, do not count.
         """
         (count,) = self._db.execute(
             f"SELECT count(*) FROM interactions JOIN ledger USING (number)"
-            f" WHERE imported AND NOT interactions.set_aside AND {_HOST} != :asked AND {_TEXT} NOT IN"
-            f" (SELECT {_TEXT} FROM interactions WHERE NOT set_aside AND {_HOST} = :asked)",
+            f" WHERE imported AND NOT interactions.set_aside AND {_HOST} != :asked AND {_ASKED} NOT IN"
+            f" (SELECT {_ASKED} FROM interactions WHERE NOT set_aside AND {_HOST} = :asked"
+            " AND record ->> '$.reply' IS NOT NULL AND NOT record ->> '$.served_local')",
             {"asked": asked or 0},
         ).fetchone()
         return int(count)

@@ -21,8 +21,7 @@ class Ahead(msgspec.Struct, frozen=True):
 
 def expect(journal: Journal, config: Config, interactions: int) -> Ahead:
     """Return about how long it takes to learn so many interactions, at the pace of this home so far."""
-    pace = journal.pace() or (DECODER_S if config.trains_decoder else MEMORY_S)
-    return Ahead(interactions, pace * interactions)
+    return Ahead(interactions, (journal.pace() or _usual_pace(config)) * interactions)
 
 
 def expect_pending(home: Path, config: Config, more: int = 0) -> Ahead:
@@ -32,6 +31,10 @@ def expect_pending(home: Path, config: Config, more: int = 0) -> Ahead:
         BadStateError: the journal is damaged.
     """
     if not (home / "journal.db").exists():
-        return Ahead(more, more * (DECODER_S if config.trains_decoder else MEMORY_S))
+        return Ahead(more, _usual_pace(config) * more)
     with closing(Journal(home / "journal.db")) as journal:
         return expect(journal, config, journal.count_after(journal.progress().cursor) + more)
+
+
+def _usual_pace(config: Config) -> float:
+    return DECODER_S if config.trains_decoder else MEMORY_S

@@ -1,4 +1,4 @@
-"""The one thread of this process on which the decoder learns, and what was learnt is saved, while another answers.
+"""The one thread of this process for what takes long while another answers: the decoder's steps and shadows, and saves.
 
 It never ends: a thread with MLX's streams that ends while the interpreter does aborts the process.
 """

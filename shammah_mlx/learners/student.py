@@ -2,7 +2,7 @@
 
 The model is loaded when first needed, since most queries are answered without it. Until then the saved state is kept.
 It learns on a copy and on a thread of its own, so that questions are answered meanwhile, by the last good adapters. On
-that thread it also writes what nobody waits for.
+that thread it also writes what nobody waits for, unless several machines share the decoder.
 Without adapters (`lora.rank` is 0) it writes and learns nothing. Then several machines may share it.
 """
 

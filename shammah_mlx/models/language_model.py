@@ -66,6 +66,7 @@ class LanguageModel:
             add_low_rank(self.network, config.rank, config.scale)
             draw_adapters(self.network, seed)
         self._config, self._stops = config, frozenset(tokenizer.eos_token_ids)
+        mx.eval(self.network)  # what is lazy can be computed on its own thread only, and two threads write
         self.chat = Chat(tokenizer, config)
         self._begun: BranchingReader | None = None  # with the same adapters
 
@@ -79,10 +80,12 @@ class LanguageModel:
         common = self.chat.common
         if prompt[: len(common)] != common:
             return self._make_reader(self.network), prompt
-        if self._begun is None:
-            self._begun = self._make_reader(self.network)
-            self._begun.skim(common)
-        return self._begun.copy(), prompt[len(common) :]
+        begun = self._begun
+        if begun is None:
+            begun = self._make_reader(self.network)
+            begun.skim(common)
+            self._begun = begun  # only now: another thread may write too
+        return begun.copy(), prompt[len(common) :]
 
     def write(
         self,

@@ -1,15 +1,16 @@
 """A copy of a language model to train on while the original answers; both share all arrays, so it takes no memory.
 
-The copy differs in two ways. If the name of its output layer is known, that reads only the reply's positions, a few at
-a time: the logits of a prompt are a fifth of a step's work and nobody looks at them, and those of a whole reply, in
-one product, keep other threads from multiplying for as long as it takes. And where a text is long, a layer's
-activations are computed again for the gradient instead of being kept (gradient checkpointing, Chen et al. 2016), which
-takes a third longer and half the memory.
+The copy differs in two ways, neither of which changes a number but for rounding. If the name of its output layer is
+known, that reads only the reply's positions, a few at a time: the logits of a prompt are a fifth of a step's work and
+nobody looks at them, and one product for a whole reply keeps other threads from multiplying meanwhile. And where a
+text is long, a layer's activations are computed again for the gradient instead of being kept (gradient checkpointing,
+Chen et al. 2016), which takes a third longer and half the memory.
 """
 
 import copy
-import functools
 from typing import Any
+
+import msgspec
 
 from shammah_mlx.models.backend import mx, nn, tree_flatten
 from shammah_mlx.models.tokenizers import Example
@@ -19,20 +20,10 @@ PIECE = 32  # positions that the output layer reads at once
 OUTPUT_LAYERS = ("lm_head", "embed_tokens")  # names in mlx-lm; the second one where the two share weights
 
 
-class _Head:
-    """The output layer of a network, which leaves its work to `read`: the network returns what it would have read."""
+class _Read(msgspec.Struct):
+    """From which position on the output layer reads."""
 
-    def __init__(self, layer: nn.Module) -> None:
-        self.first = 0  # position to read from
-        self._layer, kind = layer, type(layer)
-        method = "as_linear" if hasattr(kind, "as_linear") else "__call__"
-        self._whole = getattr(kind, method)
-        layer.__class__ = type(kind.__name__, (kind,), {method: lambda _, x: x[:, self.first :]})
-
-    def read(self, x: mx.array) -> mx.array:
-        """Map (1, positions, width) to (1, positions, vocabulary)."""
-        logits: mx.array = self._whole(self._layer, x)
-        return logits
+    first: int = 0
 
 
 class TrainingCopy:
@@ -42,7 +33,8 @@ class TrainingCopy:
         mx.eval(original)  # also arrays that are no parameters: what is lazy can be computed on its own thread only
         shared = {id(array): array for _, array in tree_flatten(original.parameters())}
         self.network: nn.Module = copy.deepcopy(original, shared)
-        self._head = _head(self.network)
+        self._read = _Read()
+        _narrow(self.network, self._read)
         for layer in self.network.layers:
             _checkpoint(layer)
 
@@ -53,26 +45,27 @@ class TrainingCopy:
         """
         ids, mask = example
         first = mask.index(1)
-        replied, head = ids[first:], self._head
-        if head is None:
-            logits = network(mx.array([ids[:-1]]))[:, first - len(ids) :]  # (1, reply, vocabulary)
-            return _sum_of_losses(logits, replied) / len(replied)
-        head.first = first - 1
-        x = network(mx.array([ids[:-1]]))  # (1, reply, width)
-        pieces = range(0, len(replied), PIECE)
-        sums = (_sum_of_losses(head.read(x[:, i : i + PIECE]), replied[i : i + PIECE]) for i in pieces)
-        return functools.reduce(mx.add, sums) / len(replied)
+        self._read.first = first - 1
+        logits = network(mx.array([ids[:-1]]))  # (1, reply, vocabulary), or (1, all, vocabulary)
+        logits = logits[:, first - len(ids) :].astype(mx.float32)  # a loss of 8 in bf16 is a multiple of 1/16
+        return nn.losses.cross_entropy(logits, mx.array([ids[first:]]), reduction="mean")
 
 
-def _sum_of_losses(logits: mx.array, ids: list[int]) -> mx.array:
-    # in fp32: a loss of 8 in bf16 is a multiple of 1/16
-    return nn.losses.cross_entropy(logits.astype(mx.float32), mx.array([ids]), reduction="sum")
-
-
-def _head(network: nn.Module) -> _Head | None:
+def _narrow(network: nn.Module, read: _Read) -> None:
+    """Let the output layer read from `read.first` on, a few positions at a time, if it has a name that is known."""
     named = {name.rpartition(".")[2]: module for name, module in network.named_modules()}
     layer = next((named[name] for name in OUTPUT_LAYERS if name in named), None)
-    return None if layer is None else _Head(layer)
+    if layer is None:
+        return
+    kind = type(layer)
+    method = "as_linear" if hasattr(kind, "as_linear") else "__call__"
+    whole = getattr(kind, method)
+
+    def call(self: nn.Module, x: mx.array) -> mx.array:
+        places = range(read.first, x.shape[1], PIECE)
+        return mx.concatenate([whole(self, x[:, place : place + PIECE]) for place in places], axis=1)
+
+    layer.__class__ = type(kind.__name__, (kind,), {method: call})
 
 
 def _checkpoint(layer: nn.Module) -> None:

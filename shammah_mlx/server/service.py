@@ -1,7 +1,7 @@
 """A home that is kept open: answers come first, learning fills idle time, unused models are unloaded.
 
-Everything that touches models or the journal runs on one thread; Claude is called outside it, and waits for the judge
-while learning serve clients meanwhile.
+Everything that touches models or the journal runs on one thread, but for what takes long of learning. Claude is called
+outside it, and waits for the judge while learning serve clients meanwhile.
 """
 
 import asyncio

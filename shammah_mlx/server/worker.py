@@ -19,7 +19,7 @@ IDLE_PAUSE_S = 1.0  # after idle work that found nothing to do
 class Worker:
     """The thread. It calls `idle_work` again and again while it is not reserved; that returns whether it did anything.
 
-    MLX gives every thread a stream of its own, and its models cannot be shared between threads.
+    MLX gives every thread a stream of its own: another thread may read arrays that are computed, and nothing lazy.
     """
 
     def __init__(self, idle_work: Callable[[], bool]) -> None:

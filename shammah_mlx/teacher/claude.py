@@ -15,6 +15,7 @@ import msgspec
 
 from shammah_mlx.config import JudgeConfig, TeacherConfig
 from shammah_mlx.events import Outage, Query, Reply, Show, Verdict
+from shammah_mlx.teacher.connection import make_http_client
 from shammah_mlx.teacher.identity import OUR_VIA, base_url_here, origin
 from shammah_mlx.teacher.judge import RUBRIC, VERDICT_TOKENS, judge_request, parse_verdict
 from shammah_mlx.teacher.keys import Credential
@@ -182,7 +183,7 @@ class Claude:
                     max_retries=call.max_retries,
                     timeout=call.timeout_s,
                     middleware=[_refuse_waits_over(call.timeout_s)],
-                    http_client=anthropic.DefaultHttpxClient(follow_redirects=False),  # nobody else gets the question
+                    http_client=make_http_client(),
                     default_headers={"via": OUR_VIA},
                 ) as client,
                 client.messages.create(

@@ -3,6 +3,7 @@
 import json
 from typing import Literal
 
+from shammah_mlx.teacher.connection import make_http_client
 from shammah_mlx.teacher.identity import OUR_VIA
 from shammah_mlx.teacher.outages import kind_of
 
@@ -25,7 +26,7 @@ def check_key(secret: str) -> Checked:
             api_key=secret,
             max_retries=0,
             timeout=WITHIN_S,
-            http_client=anthropic.DefaultHttpxClient(follow_redirects=False),  # nobody else gets the key
+            http_client=make_http_client(),
             default_headers={"via": OUR_VIA},
         ) as client:
             listed = json.loads(client.models.with_raw_response.list(limit=1).http_response.content)

@@ -1,20 +1,25 @@
 """Questions that are answered while something is being learnt: between two steps, and beside a step of the decoder."""
 
+import threading
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import pytest
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import AskOptions, Interaction, Query
+from shammah_mlx.home import training
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild
+from shammah_mlx.models.backend import Arrays
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.teacher.recordings import Recorded, Row
 from tests.conftest import with_tiny_decoder
+from tests.served import WITHIN_S
 
 ROWS = [Row(f"question {n} about topic {n % 7}", f"the answer to topic {n % 7}", str(n)) for n in range(14)]
 
@@ -94,3 +99,29 @@ def test_queries_asked_between_steps_are_learnt_afterwards(tmp_path: Path, tiny_
     assert len(numbers) > len(ROWS)
     again = rebuild(home.path, config, weights)
     assert again.before == again.after == home.state
+
+
+def test_a_question_is_answered_while_what_was_learnt_is_saved(
+    tmp_path: Path, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_writing, is_answered, write_arrays = threading.Event(), threading.Event(), training._write_arrays
+
+    def write(arrays: Arrays, file: BinaryIO) -> None:
+        is_writing.set()
+        assert is_answered.wait(WITHIN_S)
+        write_arrays(arrays, file)
+
+    def ask_meanwhile() -> None:
+        if is_writing.is_set() and not is_answered.is_set():
+            assert isinstance(assistant.ask(Query(ROWS[1].query, row=ROWS[1].id)), Interaction)
+            is_answered.set()
+
+    monkeypatch.setattr(training, "_write_arrays", write)
+    config = msgspec.structs.replace(PRESETS["default"], generator="recall")
+    options = AssistantOptions(give_way=ask_meanwhile)
+    with Assistant(tmp_path, config, Recorded(ROWS), weights, options=options) as assistant:
+        assistant.ask(Query(ROWS[0].query, row=ROWS[0].id))
+        assert len(assistant.learn_pending()) == 1
+        assert is_answered.is_set()
+        assert assistant.pending() == 1
+        assert assistant.saved is not None

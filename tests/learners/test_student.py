@@ -14,6 +14,8 @@ from shammah_mlx.config import Config
 from shammah_mlx.events import Interaction, Query, Reply, Route
 from shammah_mlx.learners import learning_thread
 from shammah_mlx.learners.student import Student
+from shammah_mlx.models.backend import mx
+from shammah_mlx.models.language_model import CachedReader, Text
 from shammah_mlx.models.tokenizers import Chat, Example
 from shammah_mlx.presets import PRESETS
 from tests.conftest import TINY_LORA
@@ -30,7 +32,7 @@ def student(make_student: Callable[[int], Student]) -> Student:
 
 @pytest.fixture
 def make_student(tiny_folder: Path) -> Callable[[int], Student]:
-    """Return what makes a student that measures its probes every so many steps."""
+    """Return what makes a student that measures its probes every so many steps, of this rank."""
     return functools.partial(_student, tiny_folder)
 
 
@@ -38,11 +40,11 @@ def manner_of(number: int) -> str:
     return "quickly" if number % 2 else "slowly"
 
 
-def _student(folder: Path, probe_every: int) -> Student:
+def _student(folder: Path, probe_every: int, rank: int = TINY_LORA.rank) -> Student:
     base = PRESETS["default"]
     config: Config = msgspec.structs.replace(
         base,
-        lora=msgspec.structs.replace(TINY_LORA, model=str(folder)),
+        lora=msgspec.structs.replace(TINY_LORA, model=str(folder), rank=rank),
         rehearsal=msgspec.structs.replace(base.rehearsal, probes=0, probe_every=probe_every),
     )
 
@@ -73,27 +75,41 @@ def test_questions_are_answered_during_a_step_with_the_adapters_from_before(stud
     assert after.written.log_p != before.written.log_p
 
 
-def test_what_nobody_waits_for_is_written_beside_answers(student: Student) -> None:
-    alone, going_on, beside = student.write(QUESTION, 0, None), threading.Event(), []
-    learning_thread.submit(going_on.wait)  # the writing comes after this, which ends with the first answer
+@pytest.mark.parametrize("rank", [4, 0])
+def test_what_nobody_waits_for_is_written_beside_answers(make_student: Callable[..., Student], rank: int) -> None:
+    alone = make_student(1, rank).write(QUESTION, 0, None)
+    student, begun = make_student(1, rank), threading.Event()
+    beside: list[Text] = []
+    learning_thread.submit(begun.wait)  # both begin at once, and nothing is read yet of what all prompts begin with
 
     def give_way() -> None:
-        if not going_on.is_set():
+        begun.set()
+        if len(beside) < 3:
             beside.append(student.write(QUESTION, 0, None))
-            going_on.set()
 
     assert student.write(QUESTION, 0, None, give_way=give_way) == alone
-    assert beside == [alone]
+    assert beside
+    assert all(answer == alone for answer in beside)
 
 
 def test_what_nobody_waits_for_is_not_finished_if_learning_is_to_stop(student: Student) -> None:
-    def stop() -> None:
-        raise InterruptedError
+    whole, has_begun, passes = student.write(QUESTION, 0, None).written.passes, threading.Event(), []
 
-    learning_thread.submit(functools.partial(time.sleep, 0.05))
+    class Slow(CachedReader):
+        def read(self, ids: list[int]) -> mx.array:
+            passes.append(ids)
+            has_begun.set()
+            time.sleep(0.02)  # four times as long as between two looks
+            return super().read(ids)
+
+    def stop() -> None:
+        if has_begun.is_set():
+            raise InterruptedError
+
+    student._ready._make_reader, student._ready._begun = Slow, None
     with pytest.raises(InterruptedError):
         student.write(QUESTION, 0, None, give_way=stop)
-    assert learning_thread.submit(lambda: "goes on").result() == "goes on"
+    assert len(passes) < whole / 2
 
 
 def test_what_is_written_changes_with_a_measurement_only_and_is_the_same_after_a_load(
