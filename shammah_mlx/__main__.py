@@ -16,7 +16,10 @@ def run() -> None:
     """
     _open_closed_streams()
     try:
-        from shammah_mlx.cli.main import main  # within the `try`: Ctrl-C may come while it is imported
+        from shammah_mlx.cli.interrupts import whole_imports  # within the `try`: Ctrl-C may come while it is imported
+
+        with whole_imports():
+            from shammah_mlx.cli.main import main
 
         main()
     except SystemExit as exit_:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts
+from shammah_mlx.cli.interrupts import KEPT, ReplyInterrupts, whole_imports
 from shammah_mlx.config import Config
 from shammah_mlx.display import provenance
 from shammah_mlx.display.console import LEARNING_POSTPONED, WAITS, learning, one_line, relearning
@@ -148,10 +148,11 @@ def open_home(home: Path, config: Config, on_wait: Callable[[], None], relearnin
     Raises:
         ShammahError: it cannot be opened.
     """
-    from shammah_mlx.framework.our_claude import our_claude
-    from shammah_mlx.home.assistant import Assistant, AssistantOptions  # loads MLX: needless where a service answers
-    from shammah_mlx.models.weights import Weights, weights_folder
-    from shammah_mlx.teacher.keys import find_credential
+    with whole_imports():
+        from shammah_mlx.framework.our_claude import our_claude
+        from shammah_mlx.home.assistant import Assistant, AssistantOptions  # MLX: needless where a service answers
+        from shammah_mlx.models.weights import Weights, weights_folder
+        from shammah_mlx.teacher.keys import find_credential
 
     claude = our_claude(config, find_credential(home))
     opened = AssistantOptions(on_wait=on_wait, secret_audits=True, origin=claude.origin, relearning=relearning)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shammah_mlx.cli.interrupts import whole_imports
 from shammah_mlx.cli.options import asking, has_settings, home_and_config, merge_options, settings
 from shammah_mlx.cli.standard_input import is_asked_for
 from shammah_mlx.cli.words import QuestionCommand
@@ -86,11 +87,12 @@ def ask(
     with Screen(is_plain=is_plain, is_quiet=is_quiet, as_json=as_json) as screen:
         screen.begin(is_typed=is_asked_for(words, files))
         home, config = home_and_config(ctx, options, {"teacher": {"timeout_s": timeout}, "budget": {"month": budget}})
-        from shammah_mlx.cli.answering import answer
-        from shammah_mlx.cli.question import Asked, read_question, warning_of_length
-        from shammah_mlx.cli.terminal import is_in_person, this_terminal
-        from shammah_mlx.server.protocol import AskRequest
-        from shammah_mlx.teacher.context import request_bytes
+        with whole_imports():
+            from shammah_mlx.cli.answering import answer
+            from shammah_mlx.cli.question import Asked, read_question, warning_of_length
+            from shammah_mlx.cli.terminal import is_in_person, this_terminal
+            from shammah_mlx.server.protocol import AskRequest
+            from shammah_mlx.teacher.context import request_bytes
 
         query = read_question(Asked(words, files, template, parameters, system, model), home, config, screen.note)
         if not local and (warning := warning_of_length(query, config)):

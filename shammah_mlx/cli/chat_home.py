@@ -75,6 +75,10 @@ class ChatHome:
         but = "; with a budget it is not asked" if self._config.budget.is_set else "; calls with it are unpriced"
         return f"No price is known for {one_line(name)}{but}."
 
+    def usual(self, name: str) -> str:
+        """Return the model that is asked, or the system prompt, where a question names none."""
+        return self._config.teacher.model if name == "model" else ""
+
     def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
         """Have a question answered and show the answer; return the exit code.
 

@@ -31,6 +31,9 @@ class AtHome(Protocol):
     def warning_of_model(self, name: str) -> str | None:
         """Return what to say before a model is asked whose price is not known; None if it is."""
 
+    def usual(self, name: str) -> str:
+        """Return the model or the system prompt of questions that name none."""
+
     def answer(self, wanted: AskRequest, on_answered: Callable[[Interaction], None]) -> int:
         """Have a question answered and show the answer, which `on_answered` receives; return the exit code."""
 
@@ -74,6 +77,8 @@ class Conversation:
         self.latest: int | None = None  # number of its last question that is stored
         self.is_last_kept = True  # no question was asked after that one
         self.stays_here = False  # its last question was not to be sent
+        self.model: str | None = None  # of its last question
+        self.system: str | None = None
         if last is not None:
             self.add(last)
 
@@ -83,6 +88,7 @@ class Conversation:
             self.number, self.latest = answered.request.conversation, answered.request.number
             self.is_last_kept = True
             self.stays_here = answered.request.forced_source == "local"
+            self.model, self.system = answered.request.query.model, answered.request.query.system
 
     def request(self, text: str, manner: Manner) -> AskRequest:
         """Return the next question of this conversation."""
@@ -206,8 +212,8 @@ class Chat:
             self.manner = msgspec.structs.replace(self.manner, **{name: text})
             if name == "model" and (warning := self._home.warning_of_model(text)):
                 say(warning)
-        value = getattr(self.manner, name)
-        say(f"{name}: {one_line(value)}" if value else f"{name}: as it was, or the one in config.toml")
+        value = getattr(self.manner, name) or getattr(self.conversation, name) or self._home.usual(name)
+        say(f"{name}: {one_line(value) or 'none'}")
 
     def _words(self, command: str, argument: str) -> list[str]:
         """Return the words that follow a command of `shammah`: which question is meant, and what is said of it.

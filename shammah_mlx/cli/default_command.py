@@ -119,6 +119,8 @@ def _check_spelling(arguments: Sequence[str], asks: Mapping[str, int], commands:
         return  # `ask` says so
     if "--" in arguments or not 1 <= len(words) <= 2:
         return
+    if is_dashed(arguments[0]) and words[0] not in commands:
+        return  # an option of `ask` stands first: `-c more`
     if len(words) == 1 and words[0] in commands:
         raise click.UsageError(f"Options of {words[0]!r} stand after it: shammah {words[0]} …")
     if len(words) == 1 and words[0] in ELSEWHERE:

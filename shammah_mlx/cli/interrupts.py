@@ -1,12 +1,38 @@
-"""Let Ctrl-C end Claude's reply rather than the program: what came of it is paid for, and is kept."""
+"""Let Ctrl-C end Claude's reply rather than the program, and never a half-made import.
+
+What came of a reply is paid for, and is kept.
+"""
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 KEPT = "Interrupted. What came is kept; `shammah ask -c` continues from it."
+
+
+@contextmanager
+def whole_imports() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of this context: a package that is imported by half breaks whatever comes next."""
+    came: list[int] = []
+    is_ours = _is_default()
+    if is_ours:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _is_default() -> bool:
+    """Say whether Ctrl-C does what it does in any Python program; threads other than the main one get no signals."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 class ReplyInterrupts:
@@ -21,8 +47,7 @@ class ReplyInterrupts:
         self.has_come = False
 
     def __enter__(self) -> Self:
-        is_main = threading.current_thread() is threading.main_thread()  # others get no signals
-        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if _is_default():
             signal.signal(signal.SIGINT, self._interrupt)
             self._is_installed = True
         return self

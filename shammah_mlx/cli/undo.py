@@ -120,7 +120,7 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
 
     alone = client.alone(home, config.state.lock_wait_s)
     forgotten = forgetting.forget(
-        home, config, pattern, lambda found: yes or _confirm(home, config, found), say_waiting, alone
+        home, config, pattern, lambda found: yes or _confirm(home, config, found, pattern), say_waiting, alone
     )
     if forgotten is None:
         tell("Nothing was erased.")
@@ -135,13 +135,15 @@ def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> No
         catch_up(home, config, merge_options(ctx, options))
 
 
-def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]") -> bool:
-    """Show the interactions to erase and how long it will take, and ask for confirmation."""
-    from shammah_mlx.home.forgetting import expected_relearning
+def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]", pattern: str) -> bool:
+    """Show the interactions to erase, why, and how long it will take, and ask for confirmation."""
+    from shammah_mlx.home.forgetting import expected_relearning, place_in
 
     tell(f"Matching interactions: {len(found)}")
     for interaction in found[:MOST_SHOWN]:
-        click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}")
+        place = place_in(interaction, pattern)
+        where = "" if place == "question" else f"  (in its {place})"
+        click.echo(f"  {interaction.request.number}: {one_line(interaction.request.query.text)}{where}")
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
     ahead = expected_relearning(home, config, found)

@@ -100,7 +100,7 @@ def matcher(pattern: str) -> Callable[[Interaction], bool]:
     sought = _plain(pattern)
     if not sought:
         raise BadInputError("the pattern is empty", "give a text to look for; to forget everything, delete the home")
-    return lambda interaction: any(sought in _plain(text) for text in _texts(interaction))
+    return lambda interaction: any(sought in _plain(text) for _, text in _texts(interaction))
 
 
 @contextmanager
@@ -147,20 +147,30 @@ def finish(home: Path, journal: Journal, snapshots: Snapshots) -> list[int]:
     return dropped
 
 
-def _texts(interaction: Interaction) -> Iterator[str]:
+def place_in(interaction: Interaction, pattern: str) -> str:
+    """Return what of an interaction holds the pattern, for people: the first of its parts that does."""
+    sought = _plain(pattern)
+    return next((place for place, text in _texts(interaction) if sought in _plain(text)), "your answer")
+
+
+def _texts(interaction: Interaction) -> Iterator[tuple[str, str]]:
+    """Yield every text of an interaction, after the name of its place."""
     query, reply = interaction.request.query, interaction.reply
-    yield query.text
-    yield query.system or ""
-    yield query.model or ""
-    yield from query.stop_sequences
-    yield from (attached.name for attached in query.attachments or ())
-    for exchange in query.history:
-        yield exchange.question
-        yield exchange.answer
+    yield "question", query.text
     if reply:
-        yield from (reply.text, reply.model, reply.stop_sequence or "")
+        yield "answer", reply.text
+    yield "system prompt", query.system or ""
+    yield "model's name", query.model or ""
+    yield from (("stop sequence", text) for text in query.stop_sequences)
+    yield from (("file's name", attached.name) for attached in query.attachments or ())
+    for exchange in query.history:
+        yield "earlier turn", exchange.question
+        yield "earlier turn", exchange.answer
+    if reply:
+        yield from (("model's name", reply.model), ("stop sequence", reply.stop_sequence or ""))
     for scored in interaction.drafts:
-        yield from (scored.draft.text, scored.draft.stop_sequence or "")
+        yield "draft", scored.draft.text
+        yield "stop sequence", scored.draft.stop_sequence or ""
 
 
 def _plain(text: str) -> str:

@@ -70,6 +70,9 @@ def undo_rollback(home: Path, config: Config, on_wait: Callable[[], None] = lamb
     )
     if not (home / "journal.db").exists():
         raise nothing
+    with closing(Journal(home / "journal.db")) as journal:
+        if journal.rollbacks.before() is None:
+            raise nothing  # nobody need be waited for
     with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
         forgetting.finish(home, journal, snapshots)
         before = journal.rollbacks.before()

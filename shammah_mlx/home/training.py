@@ -265,16 +265,9 @@ class Training:
 
         What is asked meanwhile is answered from the same state, and pending afterwards.
         """
-        started, given_way_s = time.perf_counter(), 0.0
-
-        def let_others() -> None:
-            nonlocal given_way_s
-            since = time.perf_counter()
-            give_way()
-            given_way_s += time.perf_counter() - since
-
+        started = time.perf_counter()
         self.check_home()
-        manifest = self._write(let_others)
+        manifest, given_way_s = self._write_beside(give_way)
         if self._saved and self._is_to_be_kept(self._saved, manifest):
             self._snapshots.archive(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
@@ -300,15 +293,30 @@ class Training:
     def keep_checkpoint(self) -> None:
         """Make a checkpoint if one is due, during a rebuild, which saves only at its end."""
         if self._is_checkpoint:
-            self._snapshots.make_checkpoint(self._write(loop.do_nothing))
+            self._snapshots.make_checkpoint(self._write())
 
-    def _write(self, give_way: loop.GiveWay) -> Manifest:
+    def _write_beside(self, give_way: loop.GiveWay) -> tuple[Manifest, float]:
+        """Write a state while others are served; return the seconds that they took."""
+        if give_way is loop.do_nothing:  # nobody can be waiting, and the learning thread lets every process go first
+            return self._write(), 0.0
+        given_way_s = 0.0
+
+        def let_others() -> None:
+            nonlocal given_way_s
+            since = time.perf_counter()
+            give_way()
+            given_way_s += time.perf_counter() - since
+
+        manifest = self._write(partial(learning_thread.run, give_way=let_others))
+        return manifest, given_way_s
+
+    def _write(self, run: Callable[[Callable[[], Manifest]], Manifest] = lambda work: work()) -> Manifest:
         state = self.roles.state()
         mx.eval(state)  # what is lazy can be computed on its own thread only
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in state.items()}
         unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.score_counts))
         adapter_config = self._student.adapter_config() if self._student else None
-        return learning_thread.run(partial(self._snapshots.write, write, unsealed, adapter_config), give_way)
+        return run(partial(self._snapshots.write, write, unsealed, adapter_config))
 
     def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
         """Say whether an old state must be archived: it cannot be made again, and the new one lacks its adapters."""

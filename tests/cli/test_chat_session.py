@@ -48,6 +48,9 @@ class Fakes:
     def warning_of_model(self, name: str) -> str | None:
         return f"no price for {name}" if name == "claude-x" else None
 
+    def usual(self, name: str) -> str:
+        return "claude-usual" if name == "model" else ""
+
     def run(self, name: str, words: Sequence[str]) -> int:
         self.ran.append((name, list(words)))
         return self.code
@@ -242,3 +245,8 @@ def test_a_conversation_that_stayed_here_is_continued_here_only() -> None:
     route = Route({"recall": 0.5}, None, ("recall",))
     local = Interaction.unchecked(make_request(forced_source="local"), route, drafts, accepted=False)
     assert Conversation(local).stays_here
+
+
+def test_the_model_and_the_system_prompt_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    said(Fakes(), "/model", "/system", "/model claude-y", "/model")
+    assert capsys.readouterr().err == "model: claude-usual\nsystem: none\nmodel: claude-y\nmodel: claude-y\n"

@@ -28,7 +28,7 @@ def nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_says_what_fits_and_prints_the_lines_that_set_it(home: Path) -> None:
     result = run("models")
     assert result.exit_code == 0, result.output
-    assert "SmolLM2 135M Instruct takes about 0.5 GB to answer, 1.0 GB while it learns: it fits." in result.stdout
+    assert "SmolLM2 135M Instruct takes about 0.5 GB to answer, 0.9 GB while it learns: it fits." in result.stdout
     assert result.stdout.endswith('\n[lora]\nmodel = ""\n')
     assert not list(home.iterdir())
 

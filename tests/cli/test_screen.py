@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shammah_mlx.cli.answering import await_another, relearning_on
-from shammah_mlx.cli.interrupts import ReplyInterrupts
+from shammah_mlx.cli.interrupts import ReplyInterrupts, whole_imports
 from shammah_mlx.cli.main import main
 from shammah_mlx.config import Config
 from shammah_mlx.display.screen import Screen
@@ -302,6 +302,20 @@ def test_ctrl_c_ends_a_reply_first_and_the_program_then() -> None:
         interrupt()
     with pytest.raises(KeyboardInterrupt):  # as before
         interrupt()
+
+
+def test_ctrl_c_waits_for_the_end_of_an_import() -> None:
+    imported = []
+
+    def import_one() -> None:
+        with whole_imports():
+            signal.raise_signal(signal.SIGINT)
+            imported.append("a package")
+
+    with pytest.raises(KeyboardInterrupt):
+        import_one()
+    assert imported == ["a package"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_closed_streams_are_like_readers_that_have_gone(monkeypatch: pytest.MonkeyPatch) -> None:

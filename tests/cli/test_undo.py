@@ -48,6 +48,11 @@ def test_it_shows_the_matches_asks_and_reports_what_it_erased(shammah: Shammah, 
     assert (status(shammah)["seen"], status(shammah)["pending"]) == (5, 0)
 
 
+def test_it_says_why_a_question_without_the_words_is_erased_too(shammah: Shammah) -> None:
+    shown = shammah("forget", "you asked: two", stdin="n\n").stdout
+    assert "  2: two  (in its answer)\n" in shown
+
+
 def test_nothing_is_erased_without_confirmation(shammah: Shammah, home: Path) -> None:
     refused = shammah("forget", "quetzal", stdin="n\n")
     nothing = "Nothing was erased.\n"
@@ -75,7 +80,9 @@ def test_a_pattern_without_matches_changes_nothing(shammah: Shammah) -> None:
 def test_a_pattern_without_matches_waits_for_nobody(shammah: Shammah, home: Path) -> None:
     with HomeLock(home, PRESETS["default"].state).learning():  # another process learns
         done = shammah("forget", "heron")
+        undone = shammah("rollback", "--undo")
     assert (done.exit_code, done.stdout, done.stderr) == (0, NO_MATCH + HINT, "")
+    assert undone.stderr.startswith("Error: there is no rollback to take back")
 
 
 def test_an_unusable_pattern_is_refused_with_the_reason(shammah: Shammah, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sacrebleu
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fit_meter import fit_weights, remembering
+from benchmarks.fit_meter import fit_weights
 from shammah_mlx.config import DivergenceConfig
 from shammah_mlx.events import Exchange
 from shammah_mlx.models.embedder import Embedder
@@ -160,5 +160,5 @@ def test_the_weights_are_those_of_the_features(meter: Meter) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs shared/data beside the checkout")
 def test_the_shipped_weights_are_what_the_script_finds(embedder: Embedder) -> None:
-    found, _ = fit_weights(DATA, remembering(embedder))
+    found, _ = fit_weights(DATA, embedder)
     assert found.weights == pytest.approx(shipped_weights().weights, abs=0.02)
