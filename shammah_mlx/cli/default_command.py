@@ -14,6 +14,7 @@ from shammah_mlx.cli.standard_input import may_have_input
 from shammah_mlx.cli.words import MisplacedOptionError, how_to_ask, is_dashed, split, values_after, values_taken
 
 ASK, HELP, VERSION = "ask", "help", "version"
+CONTINUE = ("-c", "--continue")
 QUESTION_WORDS = {"why"}  # commands whose names begin questions: with two words or more behind it, it is one
 ELSEWHERE = {  # commands of other programs, and what they are called here
     "list": "log",
@@ -119,8 +120,8 @@ def _check_spelling(arguments: Sequence[str], asks: Mapping[str, int], commands:
         return  # `ask` says so
     if "--" in arguments or not 1 <= len(words) <= 2:
         return
-    if is_dashed(arguments[0]) and words[0] not in commands:
-        return  # an option of `ask` stands first: `-c more`
+    if arguments[0] in CONTINUE and words[0] not in commands:
+        return  # no command continues a conversation: `-c more`
     if len(words) == 1 and words[0] in commands:
         raise click.UsageError(f"Options of {words[0]!r} stand after it: shammah {words[0]} …")
     if len(words) == 1 and words[0] in ELSEWHERE:

@@ -118,7 +118,7 @@ def test_a_word_that_other_programs_have_as_a_command_is_not_asked(word: str, me
     assert with_command([word, "of", "Rome"], OWN, ASKS, main.commands)[0] == "ask"
 
 
-def test_an_option_of_ask_in_front_means_a_question() -> None:
+def test_what_continues_a_conversation_is_a_question() -> None:
     assert with_command(["-c", "more"], OWN, ASKS, main.commands) == ["ask", "-c", "more"]
     with pytest.raises(click.UsageError, match="Did you mean models"):
         with_command(["more"], OWN, ASKS, main.commands)
