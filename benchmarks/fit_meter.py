@@ -238,7 +238,7 @@ def swapped(two: Sequence[Pair]) -> Iterator[Pair]:
 
 
 def _read_all(pairs: dict[str, list[Pair]], embed: Embed) -> Embed:
-    """Return an embedder that has read all sentences: in batches of one length, which takes half the time."""
+    """Return an embedder that has read all sentences, in batches of one length: three fifths of the time."""
     answers = (reading.read(text) for all_ in pairs.values() for pair in all_ for text in (pair.one, pair.other))
     sentences = {sentence for answer in answers for sentence in answer.sentences}
     ordered = sorted(sentences, key=lambda sentence: (len(sentence), sentence))

@@ -63,7 +63,7 @@ def _who_answered(curves: Curves) -> Figure:
     series = (
         Series("answered by Claude", by_claude, 0),
         Series("Claude was called", called, 1),
-        Series("by Claude, as the design expects", expected, 3, is_stepped=True),
+        Series("by Claude, as the specification expects", expected, 3, is_stepped=True),
     )
     last = curves.history[-2:]
     recent = totals(last)

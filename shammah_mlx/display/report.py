@@ -108,7 +108,7 @@ def why_table(question: str, explanation: Explanation) -> Table:
         drawn = f"the number drawn was {explanation.audit_draw:.3f}, {due}"
         table.add_row("audit", f"with probability {explanation.audit_probability:.3f}; {drawn}")
     if explanation.covered is not None:
-        table.add_row("covered", "yes, by max_bad_rate" if explanation.covered else "no")
+        table.add_row("covered", "yes" if explanation.covered else "no")
     table.add_row("learnt", explanation.learnt)
     return table
 

@@ -73,18 +73,18 @@ def undo_rollback(home: Path, config: Config, on_wait: Callable[[], None] = lamb
     with closing(Journal(home / "journal.db")) as journal:
         if journal.rollbacks.before() is None:
             raise nothing  # nobody need be waited for
-    with closing(Journal(home / "journal.db")) as journal, HomeLock(home, config.state, on_wait).alone():
-        forgetting.finish(home, journal, snapshots)
-        before = journal.rollbacks.before()
-        if before is None or not snapshots.can_undo(before[1]):
-            raise nothing
-        lines = metrics.metrics_path(home)
-        manifest = snapshots.undo(before[1], lines)
-        metrics.trim(lines, manifest.tally.queries)
-        back = journal.undo_rollback(Progress(*before))
-        snapshots.publish(manifest)
-        snapshots.drop_undo()
-        return back
+        with HomeLock(home, config.state, on_wait).alone():
+            forgetting.finish(home, journal, snapshots)
+            before = journal.rollbacks.before()
+            if before is None or not snapshots.can_undo(before[1]):
+                raise nothing
+            lines = metrics.metrics_path(home)
+            manifest = snapshots.undo(before[1], lines)
+            metrics.trim(lines, manifest.tally.queries)
+            back = journal.undo_rollback(Progress(*before))
+            snapshots.publish(manifest)
+            snapshots.drop_undo()
+            return back
 
 
 def count_later(home: Path, config: Config, queries: int) -> int:

@@ -24,7 +24,7 @@ def make_http_client() -> "httpx2.Client":
 
 @functools.cache
 def _certificates(file: str | None, folder: str | None) -> "ssl.SSLContext":  # noqa: ARG001  the environment has them
-    """Read the certificates to trust: once a process, since that takes 50 ms and each question has its own client."""
+    """Read the certificates to trust: once a process, since that takes 65 ms and each question has its own client."""
     import httpx2
 
     return httpx2.create_ssl_context()
