@@ -15,7 +15,7 @@ import msgspec
 from shammah_mlx.models.backend import mx, nn, tree_flatten
 from shammah_mlx.models.tokenizers import Example
 
-KEPT = 160  # tokens; SmolLM2 takes 310 MB for a step on so many, 410 MB on 192
+KEPT = 160  # tokens; SmolLM2 takes 330 MB for a step on so many, 410 MB on 192
 PIECE = 32  # positions that the output layer reads at once
 OUTPUT_LAYERS = ("lm_head", "embed_tokens")  # names in mlx-lm; the second one where the two share weights
 
