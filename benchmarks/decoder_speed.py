@@ -85,7 +85,7 @@ def mlx_lm_steps(network: nn.Module, examples: list[Example]) -> list[float]:
 def compare_steps(model: LanguageModel, examples: list[Example], rounds: int) -> Ratio:
     """Time steps of both on the same examples."""
     training = TrainingCopy(model.network)
-    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig(), training.compute)
     ours: list[float] = []
     theirs: list[float] = []
     learner.step(examples[:1], RATE)

@@ -17,11 +17,22 @@ Loss = Callable[[nn.Module, Any], mx.array]
 
 
 class Learner:
-    """Train `model` one step at a time; hold all state that the next step depends on."""
+    """Train `model` one step at a time; hold all state that the next step depends on.
 
-    def __init__(self, role: Role, model: nn.Module, loss: Loss, config: OptimizerConfig) -> None:
+    `compute` computes a loss, and its gradient where there is one: MLX evaluates nothing before it is told to.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        model: nn.Module,
+        loss: Loss,
+        config: OptimizerConfig,
+        compute: Callable[..., None] = mx.eval,
+    ) -> None:
         self.role = role
         self.model = model
+        self._compute = compute
         self._loss, self._loss_and_grad = loss, nn.value_and_grad(model, loss)
         self._max_norm = config.max_grad_norm
         self._decay = config.weight_decay
@@ -37,7 +48,7 @@ class Learner:
         for batch in batches:  # one at a time: their activations need not be in memory together
             loss, more = self._loss_and_grad(self.model, batch)
             grads = more if grads is None else tree_map(mx.add, grads, more)
-            mx.eval(loss, grads)
+            self._compute(loss, grads)
             losses.append(loss)
         loss = losses[0]
         if len(batches) > 1:
@@ -55,7 +66,9 @@ class Learner:
 
     def loss(self, batch: Any) -> float:
         """Return the loss on a batch, and learn nothing."""
-        return scalar(self._loss(self.model, batch))
+        loss = self._loss(self.model, batch)
+        self._compute(loss)
+        return scalar(loss)
 
     def weights(self) -> dict[str, mx.array]:
         """Return the trainable parameters, flat, by name."""

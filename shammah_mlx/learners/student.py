@@ -25,7 +25,7 @@ from shammah_mlx.learners.past import Lookup, past_exchange
 from shammah_mlx.learners.rehearsal import Rehearsal, unmeasured
 from shammah_mlx.models import sharded
 from shammah_mlx.models.backend import Arrays, mx, prefixed, unprefixed
-from shammah_mlx.models.language_model import LanguageModel, Text, adapter_config, decode_rate
+from shammah_mlx.models.language_model import LanguageModel, LayerByLayer, Text, adapter_config, decode_rate
 from shammah_mlx.models.tokenizers import Example
 from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.text.variation import varied
@@ -39,7 +39,7 @@ class _Trainee:
     def __init__(self, model: LanguageModel, config: Config, lookup: Lookup) -> None:
         self.model = model
         self._copy = TrainingCopy(self.model.network)
-        self.learner = Learner("generator", self._copy.network, self._copy.loss, config.optimizer)
+        self.learner = Learner("generator", self._copy.network, self._copy.loss, config.optimizer, self._copy.compute)
 
         def example(number: int, neighbour: int, others: Sequence[int]) -> Example:
             draw = random.Random(f"{config.seed}/{number}/{others}")
@@ -106,7 +106,7 @@ class Student:
             return model.write(prompt, recalled, limit, show)
         if self._leader:  # the machines do the same in the same order, so one thread leads them
             return model.write(prompt, recalled, limit, lambda _: give_way())
-        return _written_behind(lambda go_on: model.write(prompt, recalled, limit, go_on), give_way)
+        return _written_behind(lambda go_on: model.write(prompt, recalled, limit, go_on, LayerByLayer), give_way)
 
     def step(self, number: int, neighbour: int, rate: float, give_way: GiveWay = do_nothing) -> Step:
         """Take one training step on the reply of an interaction; call `give_way` again and again meanwhile.

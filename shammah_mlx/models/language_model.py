@@ -93,18 +93,20 @@ class LanguageModel:
         guess: str | None = None,
         limit: int | None = None,
         on_text: Callable[[str], None] = lambda _: None,
+        read_by: Callable[[Any], Reader] = lambda reader: reader,
     ) -> Text:
         """Return the greedy answer; `on_text` gets it piece by piece.
 
         `guess` is a text that may share long runs with the answer. It changes the time taken and not the answer, except
-        where two tokens are equally probable to within rounding.
+        where two tokens are equally probable to within rounding. `read_by` may put another reader before the model's.
         """
         reader, unread = self._begin(prompt)
-        guessed = [*self.chat.encode(guess), self.chat.end] if guess is not None and reader.forgets else []
+        ids = [*self.chat.encode(guess), self.chat.end] if guess is not None and reader.forgets else []
+        guessed = Guess(ids, self._config)
         room = self._config.max_tokens - len(prompt)
         most = min(room, self._config.max_draft_tokens if limit is None else limit)
         stream = TextStream(self.chat.decode, on_text)
-        written = write_greedily(reader, unread, Guess(guessed, self._config), self._stops, most, stream.update)
+        written = write_greedily(read_by(reader), unread, guessed, self._stops, most, stream.update)
         text = stream.close(written.ids, is_whole=written.finished)
         return Text(
             text, math.fsum(written.log_p) / max(1, len(written.log_p)), min(written.log_p, default=0.0), written
@@ -236,7 +238,7 @@ class CachedReader:
         """Read ids without their logits."""
         if ids:
             self._network(mx.array([ids]), cache=self._cache)  # lazy: logits are never computed
-            mx.eval([layer.state for layer in self._cache])
+            self.compute()
 
     def read(self, ids: list[int]) -> mx.array:
         """Read ids; return the logits after each: (ids, vocabulary)."""
@@ -247,6 +249,24 @@ class CachedReader:
         """Go back by `count` ids."""
         if count:
             self._trim(self._cache, count)
+
+    def compute(self) -> None:
+        """Compute what was read, one layer after another."""
+        for layer in self._cache:
+            mx.eval(layer.state)
+
+
+class LayerByLayer:
+    """Let a reader compute one layer after another, so that other threads can compute between: see TrainingCopy."""
+
+    def __init__(self, reader: CachedReader) -> None:
+        self._reader, self.skim, self.forget = reader, reader.skim, reader.forget
+
+    def read(self, ids: list[int]) -> mx.array:
+        """Read ids; return the logits after each: (ids, vocabulary)."""
+        logits = self._reader.read(ids)
+        self._reader.compute()
+        return logits
 
 
 class TextStream:

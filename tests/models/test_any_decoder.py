@@ -119,7 +119,7 @@ def check_that_it_learns(network: nn.Module, chat: Chat, tolerance: float) -> No
     for (name, slope), (_, mine) in zip(tree_flatten(slopes), tree_flatten(own), strict=True):
         reach = np.abs(np.array(slope)).max()
         np.testing.assert_allclose(mine, slope, rtol=0, atol=tolerance * reach, err_msg=name)
-    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig(), training.compute)
     losses = [learner.step([example], 1e-3).loss or math.nan for _ in range(2)]
     assert losses[1] < losses[0]
 
@@ -144,6 +144,6 @@ def test_it_learns_on_top_of_its_weights_as_they_are_stored(decoder: tuple[Path,
 def test_it_learns_on_the_learning_thread_before_it_has_written_anything(decoder: tuple[Path, bool]) -> None:
     model = LanguageModel(decoder[0], TINY_LORA, 0)
     training = TrainingCopy(model.network)
-    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig(), training.compute)
     example = model.chat.example("What is it?", None, "It is this.")
     assert learning_thread.submit(lambda: learner.step([example], 1e-3)).result().applied

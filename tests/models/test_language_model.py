@@ -211,7 +211,7 @@ def test_trained_adapters_load_through_mlx_lm(weights: Weights, smol: LanguageMo
     import mlx_lm
 
     training = TrainingCopy(smol.network)
-    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig(), training.compute)
     ids = mx.array([smol.chat.prompt("hello", None)])
     before = smol.network(ids)
     losses = [learner.step([smol.chat.example("Hi?", None, "Blue!")], 1e-3).loss or math.nan for _ in range(3)]

@@ -42,7 +42,7 @@ def test_the_copy_shares_every_array_and_the_original_does_not_see_what_is_learn
     ours, theirs = (dict(tree_flatten(network.parameters())) for network in (tiny_model.network, training.network))
     assert ours.keys() == theirs.keys()
     assert all(theirs[name] is array for name, array in ours.items())
-    learner = Learner("generator", training.network, training.loss, OptimizerConfig())
+    learner = Learner("generator", training.network, training.loss, OptimizerConfig(), training.compute)
     learner.step([tiny_model.chat.example("Hi?", None, "Blue!")], 1e-2)
     assert mx.array_equal(tiny_model.network(ids), before).item()
     tiny_model.take(learner.weights())
