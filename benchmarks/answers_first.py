@@ -4,7 +4,7 @@
 
 The service has the real decoder. A question with a known answer is asked again and again over its socket, at random
 moments: first with nothing to learn, then until a backlog of replies is learnt. Another backlog is learnt while nobody
-asks. A server on loopback stands in for Claude.
+asks. Answers given meanwhile are learnt after the backlog. A server on loopback stands in for Claude.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from tests.loopback import Loopback, reply
 from tests.served import BOLD, Place, Served
 
 TAUGHT = [f"what is there to know about the {thing}" for thing in ("moon", "sun", "sea", "wind", "rain", "night")]
-STILL_PENDING = 2  # interactions: the latest answers, which were given after the backlog came and are learnt after it
 NEVER_TRIED = "[evidence.router.decoder]\nprior = {constant = -1000.0}\nstrength = 1e9\n"  # the decoder never drafts
 LEARNT_WITHIN_S = 600.0  # however slow the machine is
 LOOK_S = 0.25  # between two looks at what is pending
@@ -57,21 +56,20 @@ class Session:
         return seconds
 
     def learn(self, *, asking: bool) -> tuple[float, list[float]]:
-        """Have a backlog learnt; return how many of its replies a minute, and the seconds that each answer took.
-
-        The answers are learnt too, without a step of the decoder. They do not count as replies, but their time does.
-        """
+        """Have a backlog learnt; return how many of its replies a minute, and the seconds that each answer took."""
         for _ in range(self._backlog):
             self._new += 1
             self._own.post("/v1/messages", json=body(f"{TAUGHT[0]}, part {self._new}", self._new))
         times: list[float] = []
         since, before = time.perf_counter(), self._pending
-        while (pending := self._pending) > STILL_PENDING:
+        while (pending := self._pending - len(times)) > 0:
             if asking:
                 times.append(self.wait())
             else:
                 time.sleep(LOOK_S)
-        return 60.0 * (before - pending) / (time.perf_counter() - since), times
+        rate = 60.0 * (before - pending) / (time.perf_counter() - since)
+        self._served.wait_until_learnt(LEARNT_WITHIN_S)
+        return rate, times
 
     @property
     def _pending(self) -> int:
