@@ -62,12 +62,12 @@ class Session:
             self._own.post("/v1/messages", json=body(f"{TAUGHT[0]}, part {self._new}", self._new))
         times: list[float] = []
         since, before = time.perf_counter(), self._pending
-        while (pending := self._pending - len(times)) > 0:
+        while self._pending > len(times):  # the answers to what was asked meanwhile are learnt last
             if asking:
                 times.append(self.wait())
             else:
                 time.sleep(LOOK_S)
-        rate = 60.0 * (before - pending) / (time.perf_counter() - since)
+        rate = 60.0 * before / (time.perf_counter() - since)
         self._served.wait_until_learnt(LEARNT_WITHIN_S)
         return rate, times
 

@@ -46,7 +46,7 @@ def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @settings
 @click.pass_context
 def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any) -> None:
-    """Explain the last answer, or the answer to question NUMBER: where it came from, and why.
+    """Explain this terminal's last answer, or the answer to question NUMBER: where it came from, and why.
 
     \b
     Examples:
@@ -56,10 +56,11 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any
     home, config = home_and_config(ctx, options)
     from rich.console import Console
 
+    from shammah_mlx.cli.terminal import this_terminal
     from shammah_mlx.display import report
     from shammah_mlx.home.explanation import explain
 
-    question, explanation = explain(home, config, number)
+    question, explanation = explain(home, config, number, this_terminal())
     if as_json:
         click.echo(report.as_json(explanation))
     else:

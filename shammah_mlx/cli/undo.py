@@ -51,9 +51,12 @@ def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, 
         catch_up(home, config, merge_options(ctx, options))
         return
     later = recovery.count_later(home, config, queries)  # before the service leaves the home
-    if not yes and not click.confirm(_rollback_question(queries, later)):
-        tell("Nothing was changed.")
-        return
+    if not yes:
+        tell(f"The models go back to their state after query {queries}.")
+        tell(f"Later interactions are kept and no longer used: {later}.")
+        if not click.confirm("Go back?"):
+            tell("Nothing was changed.")
+            return
     with client.alone(home, config.state.lock_wait_s):
         archived = recovery.roll_back(home, config, queries, say_waiting)
     tell(f"The models are restored to their state after query {queries}.")
@@ -61,13 +64,6 @@ def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, 
     tell(f"Later interactions archived: {numbers}.")
     catch_up(home, config, merge_options(ctx, options))
     tell("Until the next checkpoint, `shammah rollback --undo` takes this back.")
-
-
-def _rollback_question(queries: int, later: int) -> str:
-    return (
-        f"The models go back to their state after query {queries}. Later interactions are kept and no longer used:"
-        f" {later}.\nGo back?"
-    )
 
 
 @click.command()
@@ -148,5 +144,6 @@ def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]", patte
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
     ahead = expected_relearning(home, config, found)
     if ahead.interactions:
-        tell(f"To learn afterwards: {ahead.interactions:,}, which takes {about(ahead.seconds)} here.")
-    return click.confirm("Erase them permanently, and learn everything after the first of them again?")
+        what = "everything after the first of them is learnt again"
+        tell(f"To learn afterwards: {ahead.interactions:,}, which takes {about(ahead.seconds)} here: {what}.")
+    return click.confirm("Erase them permanently?")

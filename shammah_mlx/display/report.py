@@ -102,13 +102,16 @@ def why_table(question: str, explanation: Explanation) -> Table:
         needed = f"a local answer is tried above {explanation.threshold}"
     table.add_row("Router", f"{routed} ({needed})")
     for draft in explanation.drafts:
-        table.add_row("draft", _draft(draft, is_forced=explanation.forced_source == "local"))
+        is_shadow = explanation.outcome == "forwarded"  # made after Claude had answered, to learn from
+        name = "drafted later" if is_shadow else "draft"
+        table.add_row(name, _draft(draft, is_forced=explanation.forced_source == "local"))
     if explanation.audit_probability is not None:
         due = "so it was due" if explanation.audit else "so none was made"
         drawn = f"the number drawn was {explanation.audit_draw:.3f}, {due}"
         table.add_row("audit", f"with probability {explanation.audit_probability:.3f}; {drawn}")
     if explanation.covered is not None:
-        table.add_row("covered", "yes" if explanation.covered else "no")
+        is_promised = "yes: it is" if explanation.covered else "no: it is not"
+        table.add_row("covered", f"{is_promised} among the answers that max_bad_rate is promised for")
     table.add_row("learnt", explanation.learnt)
     return table
 

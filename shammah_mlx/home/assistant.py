@@ -294,7 +294,7 @@ class Assistant:
     def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
         """Learn every journalled interaction that is not learnt yet, and feedback; return the former as observed.
 
-        `advance` is called after each.
+        `advance` is called after each. It ends early if another process waits to have the home alone.
         """
         return [learnt for learnt in self._learn_pending(advance) if learnt is not None]
 
@@ -313,6 +313,8 @@ class Assistant:
                 elif self._training.is_save_due:
                     self._training.save(self._options.give_way)
                 advance()
+                if self._lock.is_wanted():
+                    break
             self._lock.note_progress(count, count)
         return learnt
 
@@ -322,13 +324,27 @@ class Assistant:
         If another process is learning, `wait` for it, or else return None: that process looks for pending interactions
         again before it ends.
         """
-        self.make_late_audits(reached=self.has_reached_claude())
-        return self.learn_rest(begin, wait=wait)
+
+        def audit() -> None:
+            self.make_late_audits(reached=self.has_reached_claude())
+
+        @contextmanager
+        def auditing(pending: int) -> Iterator[Callable[[], None]]:
+            with begin(pending) as advance:
+
+                def has_learnt() -> None:
+                    advance()
+                    audit()
+
+                yield has_learnt
+
+        audit()
+        return self.learn_rest(auditing, wait=wait)
 
     def learn_rest(self, begin: Begin, *, wait: bool) -> int | None:
         """Learn until nothing is pending, as `learn_all` does, without making audits."""
         learnt = 0
-        while pending := self.pending():
+        while (pending := self.pending()) and not self._lock.is_wanted():
             self._training.check_home()
             held = self._lock.learning(math.inf) if wait else self._lock.learning_if_free()
             with held as is_mine:

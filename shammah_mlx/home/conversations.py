@@ -78,7 +78,9 @@ def read_questions(home: Path, count: int) -> list[str]:
 
 def as_markdown(turns: Sequence[Turn]) -> str:
     """Return the turns of a conversation as a Markdown text: each with who answered, and with the right answer."""
-    return "\n\n".join(_turn_as_markdown(turn) for turn in turns) + "\n"
+    system = next((turn.asked.request.query.system for turn in turns), None)
+    begin = [f"System prompt: {system.strip()}"] if system else []
+    return "\n\n".join([*begin, *map(_turn_as_markdown, turns)]) + "\n"
 
 
 def _turn_as_markdown(turn: Turn) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config
 from shammah_mlx.errors import BadInputError
@@ -114,8 +114,12 @@ class _Known(NamedTuple):
     elsewhere: int | None  # number of the same question, answered by another host
 
 
-def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explanation]:
-    """Return the text of a question, the last one if there is no `number`, and how its answer came about.
+def explain(
+    home: Path, config: Config, number: int | None, terminal: int | UnsetType = UNSET
+) -> tuple[str, Explanation]:
+    """Return the text of a question, and how its answer came about.
+
+    Without a `number` it is the last one of this terminal, or of any if nothing was asked in this one.
 
     Raises:
         BadInputError: there is no such question.
@@ -125,14 +129,22 @@ def explain(home: Path, config: Config, number: int | None) -> tuple[str, Explan
     if not path.exists():
         raise BadInputError("nothing was asked yet", "ask something first")
     with closing(Journal(path)) as journal:
-        interaction = journal.last() if number is None else journal.find(number)
+        interaction, is_latest = _last(journal, terminal) if number is None else (journal.find(number), True)
         if interaction is None and number is None:
             raise BadInputError("nothing was asked yet", "ask something first")
         if interaction is None:
             raise BadInputError("there is no such question", "`shammah why` without a number explains the last one")
         known = _read_known(interaction, journal, home, config)
-        is_latest = number is not None or journal.conversations.is_latest(interaction.request.number)
     return interaction.request.query.text, _explanation(interaction, known, config, later=not is_latest)
+
+
+def _last(journal: Journal, terminal: int | UnsetType) -> tuple[Interaction | None, bool]:
+    """Return the last question of this terminal, or of any, and whether nothing was asked after it there."""
+    asked = journal.conversations
+    if (here := asked.last_asked(terminal)) is not None:
+        return here, asked.is_last_kept(terminal)
+    last = journal.last()
+    return last, last is None or asked.is_latest(last.request.number)
 
 
 def _read_known(interaction: Interaction, journal: Journal, home: Path, config: Config) -> _Known:

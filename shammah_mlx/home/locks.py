@@ -17,7 +17,8 @@ from shammah_mlx.errors import BadStateError
 
 RETRY_S = 0.05  # between two attempts to take a lock
 A_LOOK_S = 0.5  # longer than `is_learning` holds the lock to see whether it is free
-PROGRESS = "learning.progress"  # in the home: how far the process is that learns, or learnt last
+PROGRESS = "learning.progress"  # note in the home: how far the process is that learns, or learnt last
+WANTED = "wanted-alone"  # note in the home: a process waits until nobody else is in it
 
 
 class HomeLock:
@@ -36,13 +37,24 @@ class HomeLock:
         """
         return self._held(self._presence.acquire_read)
 
-    def alone(self) -> AbstractContextManager[bool]:
-        """Hold the home alone.
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the home alone; ask a process that learns in it to leave.
 
         Raises:
             BadStateError: another process did not leave the home in time.
         """
-        return self._held(self._presence.acquire_write)
+        _leave_note(self._home / WANTED)
+        try:
+            with self._held(self._presence.acquire_write):
+                yield
+        finally:
+            with suppress(OSError):
+                (self._home / WANTED).unlink()
+
+    def is_wanted(self) -> bool:
+        """Say whether another process waits to have the home alone."""
+        return _note_of_another(self._home / WANTED) is not None
 
     def learning(self, patience_s: float | None = None) -> AbstractContextManager[bool]:
         """Hold the learner's lock; calls may be nested. Wait up to `patience_s` seconds, by default `lock_wait_s`.
@@ -64,9 +76,8 @@ class HomeLock:
             yield True
 
     def note_progress(self, learnt: int, count: int) -> None:
-        """Leave a note for those who wait: so many of `count` interactions are learnt. It is not worth a failure."""
-        with suppress(OSError):
-            (self._home / PROGRESS).write_text(f"{os.getpid()} {learnt} {count}", "ascii")
+        """Leave a note for those who wait: so many of `count` interactions are learnt."""
+        _leave_note(self._home / PROGRESS, learnt, count)
 
     def is_learning(self) -> bool:
         """Say whether some process is learning now."""
@@ -100,9 +111,21 @@ class HomeLock:
 
 def progress_of_another(home: Path) -> tuple[int, int] | None:
     """Return how many interactions another process has learnt, and of how many; None if no process says so."""
+    found = _note_of_another(home / PROGRESS)
+    return (found[0], found[1]) if found and len(found) == 2 and 0 <= found[0] < found[1] else None
+
+
+def _leave_note(path: Path, *numbers: int) -> None:
+    """Write numbers for other processes to read, as this one's; it is not worth a failure."""
+    with suppress(OSError):
+        path.write_text(" ".join(map(str, (os.getpid(), *numbers))), "ascii")
+
+
+def _note_of_another(path: Path) -> list[int] | None:
+    """Return the numbers that another process left, if it still lives."""
     try:
-        process, learnt, count = map(int, (home / PROGRESS).read_text("ascii").split())
+        process, *numbers = map(int, path.read_text("ascii").split())
         os.kill(process, 0)  # sends nothing; fails if there is no such process
     except (OSError, ValueError, OverflowError):
         return None
-    return (learnt, count) if process != os.getpid() and 0 <= learnt < count else None
+    return numbers if process != os.getpid() else None

@@ -85,7 +85,7 @@ class Overview(
     unpriced_calls: int
     is_learning: bool
     learning_failed: str | None  # why the last process that learnt stopped early
-    spread: float | None  # share of Claude's own answers that differ when he is asked again; None: never asked again
+    spread: float | None  # share of Claude's own answers that differ when he is asked again; None: too few were
     repeats: int  # questions asked again whose answers were compared
     judge: JudgeOverview
     imported: int  # queries among those seen that another program had Claude answer
@@ -151,7 +151,7 @@ def read_overview(home: Path, config: Config, *, origin: int | UnsetType = UNSET
         unpriced_calls=totals.unpriced_calls,
         is_learning=learns,
         learning_failed=last_failure(home) if totals.pending and not learns else None,
-        spread=accounts.spread.rate,
+        spread=accounts.spread.rate if accounts.spread.repeats >= config.risk.known_spread else None,
         repeats=accounts.spread.repeats,
         judge=_judge(accounts.judge),
         imported=totals.imported,

@@ -86,7 +86,8 @@ def test_commands_between_the_questions(shammah: Shammah, claude: Loopback, tmp_
     assert "#1: which moons has Mars?" in printed  # of `why`
     assert "there is a file" in told
     assert code == 1
-    assert file.read_text() == "# which moons has Mars?\n\n## claude-haiku-4-5\n\nYou asked: which moons has Mars?\n"
+    saved = "# which moons has Mars?\n\n## claude-haiku-4-5\n\nYou asked: which moons has Mars?\n"
+    assert file.read_text() == f"System prompt: be brief\n\n{saved}"
     (request,) = claude.requests
     assert (request.body["model"], request.body["system"]) == ("claude-haiku-4-5", "be brief")
 

@@ -77,6 +77,15 @@ def test_a_terminal_continues_its_own_conversation_only(shammah: Shammah, claude
     assert "Continuing after: who founded Rome?" in shammah("ask", "-c", "when?").stderr
 
 
+def test_why_explains_the_last_answer_of_this_terminal(shammah: Shammah, claude: Loopback, home: Path) -> None:
+    elsewhere = [sys.executable, "-m", "shammah_mlx", "ask", "--claude", "--wait", "which moons has Mars?"]
+    subprocess.run(elsewhere, check=True, capture_output=True, start_new_session=True)
+    assert "which moons has Mars?" in shammah("why").stdout  # nothing was asked in this one
+    shammah("ask", "--claude", "who founded Rome?")
+    subprocess.run([*elsewhere[:-1], "and of Saturn?"], check=True, capture_output=True, start_new_session=True)
+    assert "who founded Rome?" in shammah("why").stdout
+
+
 def test_continuing_without_a_conversation_is_refused(shammah: Shammah, claude: Loopback) -> None:
     failed = shammah("ask", "-c", "and then?")
     assert failed.exit_code == 1

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -26,7 +26,9 @@ from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS, load_config
 from shammah_mlx.teacher.claude import Claude
 from shammah_mlx.teacher.keys import find_credential
+from shammah_mlx.teacher.recordings import Scripted
 from tests.command import run
+from tests.fakes import reply as said_by_claude
 from tests.loopback import Loopback, reply
 
 SHAMMAH = (sys.executable, "-m", "shammah_mlx")
@@ -59,6 +61,32 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.05)
+
+
+def test_learning_stops_and_saves_for_a_command_that_needs_the_home_alone(home: Path, weights: Weights) -> None:
+    config, claude = (
+        load_config(home / "config.toml", {}),
+        Scripted(*(said_by_claude(f"Answer {n}.") for n in range(4))),
+    )
+    take_alone = "import sys; from pathlib import Path; from shammah_mlx.config import StateConfig;"
+    take_alone += (
+        "from shammah_mlx.home.locks import HomeLock\nwith HomeLock(Path(sys.argv[1]), StateConfig()).alone(): pass"
+    )
+    waiting: list[subprocess.Popen[bytes]] = []
+
+    def advance() -> None:
+        if not waiting:
+            waiting.append(subprocess.Popen([sys.executable, "-c", take_alone, str(home)]))
+            wait_until(lock.is_wanted)
+
+    lock = HomeLock(home, config.state)
+    with Assistant(home, config, claude, weights) as assistant:
+        for n in range(4):
+            assistant.ask(Query(f"What is {n}?"))
+        assert assistant.learn_rest(lambda _: nullcontext(advance), wait=True) == 1
+        assert (pending(home), waiting[0].poll()) == (3, None)
+    assert waiting[0].wait(LONGEST) == 0
+    assert not lock.is_wanted()
 
 
 def test_ask_returns_before_the_answer_is_learnt(home: Path, claude: Loopback) -> None:

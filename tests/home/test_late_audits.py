@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -112,6 +112,23 @@ def test_nothing_is_covered_until_a_missed_audit_is_made(opened: Open) -> None:
     assert (first.outcome, first.late_for, second.late_for) == ("late", missed.request.number, again.request.number)
     assert first.divergence is not None
     assert home.late() == 0
+
+
+def test_audits_are_made_while_much_is_learnt(opened: Open) -> None:
+    home = opened(AWAY, reply("Green."), reply("This is how: how do I boil a egg."))
+    missed = home.ask("how to boil an egg")
+    assistant = home.assistant
+    due: list[int] = []
+
+    def advance() -> None:
+        if not due:  # Claude is reached while the first interaction is being learnt
+            assistant.ask(Query("which colour has grass?"), options=AskOptions(forced_source="claude"))
+        due.append(read_overview(home.home, ALWAYS).open_audits)
+
+    assistant.ask(Query("how to boil an egg"), options=AskOptions(forced_source="local"))
+    assert assistant.learn_all(lambda _: nullcontext(advance), wait=True) == len(due)
+    assert due[:2] == [1, 0]
+    assert home.journal()[-1].late_for == missed.request.number
 
 
 def test_an_audit_that_a_spent_budget_forbade_waits_for_money_and_is_not_given_up(opened: Open) -> None:

@@ -1,5 +1,6 @@
 """The copy that the decoder learns on: the same numbers as the whole network, and no memory of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,23 @@ def test_loss_and_gradient_are_those_of_the_whole_network(
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     for (name, slope), (_, mine) in zip(tree_flatten(slopes), tree_flatten(own), strict=True):
         np.testing.assert_allclose(mine, slope, rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("kept", [0, 10_000])
+def test_computing_a_layer_at_a_time_changes_no_number(
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(training_copy, "KEPT", kept)
+    example = tiny_model.chat.example("What is it?", None, "It is this.")
+    training = TrainingCopy(tiny_model.network)
+
+    def computed(compute: Callable[..., None]) -> list[mx.array]:
+        loss, grads = nn.value_and_grad(training.network, training.loss)(training.network, example)
+        compute(loss, grads)
+        return [loss, *(grad for _, grad in tree_flatten(grads))]
+
+    pairs = zip(computed(mx.eval), computed(training.compute), strict=True)
+    assert all(mx.array_equal(whole, in_pieces).item() for whole, in_pieces in pairs)
 
 
 def test_the_copy_shares_every_array_and_the_original_does_not_see_what_is_learnt(tiny_folder: Path) -> None:
