@@ -19,6 +19,7 @@ from shammah_mlx.display.screen import AWAITED, Screen
 from shammah_mlx.display.spinner import can_spin
 from shammah_mlx.errors import ShammahError, TeacherError
 from shammah_mlx.events import Interaction, Outage
+from shammah_mlx.framework.redaction import hides_secret
 from shammah_mlx.home.background import start_learning
 from shammah_mlx.home.folder import make_home
 from shammah_mlx.home.locks import progress_of_another
@@ -94,6 +95,8 @@ def answer(
                 if isinstance(outcome, Answered):
                     on_answered(outcome.interaction)
                 exit_code = _show_outcome(outcome, wanted, screen, home)
+                if isinstance(outcome, Answered) and hides_secret(outcome.interaction, config.privacy):
+                    screen.note("Claude was sent a stand-in for what looks like one, and not the secret.")
     except KeyboardInterrupt as stopped:
         if not is_answered:
             if str(stopped) != KEPT and wanted.unhelpful is None:

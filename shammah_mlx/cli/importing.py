@@ -11,6 +11,7 @@ from shammah_mlx.cli.learn import catch_up
 from shammah_mlx.cli.options import home_and_config, merge_options, settings
 from shammah_mlx.display.console import progress, relearning, say_waiting, tell
 from shammah_mlx.display.dates import about
+from shammah_mlx.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def _check_base_url(ctx: click.Context, option: click.Parameter, value: str | No
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option(
     "--dry-run", is_flag=True, help="Say what is found, what of it is new, and what is skipped and why; change nothing."
 )
@@ -45,7 +46,7 @@ def _check_base_url(ctx: click.Context, option: click.Parameter, value: str | No
 def import_(
     ctx: click.Context,
     /,
-    file: Path,
+    file: str,
     dry_run: bool,
     model: str | None,
     base_url: str,
@@ -72,13 +73,15 @@ def import_(
     """
     home, config = home_and_config(ctx, options)
     check_text("--model", model or "", config.max_query_bytes)
+    if not file:  # as a path it would be the current folder
+        raise BadInputError("the name of the file is empty", 'if it came from "$(llm logs path)", is llm installed?')
     from shammah_mlx.display import listing
     from shammah_mlx.home import importing, pace
     from shammah_mlx.teacher.identity import base_url_here
     from shammah_mlx.transcripts.kinds import read
 
     with progress("reading", None) as advance:
-        sifted = importing.sift(home, config, read(file), time.time(), model, advance, base_url)
+        sifted = importing.sift(home, config, read(Path(file)), time.time(), model, advance, base_url)
     for line in listing.import_lines(sifted, config.teacher.model, base_url, base_url_here()):
         tell(line)
     if not sifted.interactions:

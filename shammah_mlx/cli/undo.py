@@ -144,6 +144,5 @@ def _confirm(home: Path, config: "Config", found: "Sequence[Interaction]", patte
         click.echo(f"  and {len(found) - MOST_SHOWN} more")
     ahead = expected_relearning(home, config, found)
     if ahead.interactions:
-        what = "everything after the first of them is learnt again"
-        tell(f"To learn afterwards: {ahead.interactions:,}, which takes {about(ahead.seconds)} here: {what}.")
+        tell(f"To learn afterwards: {ahead.interactions:,}, which takes {about(ahead.seconds)} here.")
     return click.confirm("Erase them permanently?")

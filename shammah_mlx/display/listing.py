@@ -140,4 +140,4 @@ def savings(result: Result, own: OwnStream) -> Iterator[str]:
     if own.left_out:
         yield f"{own.left_out:,} left out: there is no full answer, or you asked with --local."
     if own.of_other_hosts:
-        yield f"{own.of_other_hosts:,} left out: they were put to another host than the last one."
+        yield f"{own.of_other_hosts:,} left out: they were put to another host than the last question here."

@@ -219,8 +219,7 @@ def _checkpoints(checkpoints: Sequence[int]) -> str:
 
 def _spread(overview: Overview) -> str:
     if overview.spread is None:
-        compared = f"{counted(overview.repeats, 'repeated question')} compared" if overview.repeats else "none compared"
-        return f"not known yet: how often he answers otherwise when he is asked again ({compared})"
+        return f"not known yet: too few of his answers to one question were compared ({overview.repeats})"
     return f"{overview.spread:.1%} of his answers to {counted(overview.repeats, 'repeated question')} were other ones"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from shammah_mlx.config import PrivacyConfig
-from shammah_mlx.events import Exchange, Query, Show
+from shammah_mlx.events import Exchange, Interaction, Query, Show
 from shammah_mlx.text.sensitive import found_secrets, holds_secret
 
 STAND_IN = "[SECRET_{}]"  # brackets, so that the rules do not take it for a secret itself
@@ -14,6 +14,11 @@ STAND_IN = "[SECRET_{}]"  # brackets, so that the rules do not take it for a sec
 def redaction_by(privacy: PrivacyConfig) -> "Callable[[Query], Redaction] | None":
     """Return what hides the secrets of a query; None if the settings let them be sent, or the query not."""
     return Redaction if privacy.secrets == "redact" else None
+
+
+def hides_secret(interaction: Interaction, privacy: PrivacyConfig) -> bool:
+    """Say whether Claude was asked, and sent a stand-in for what looks like a secret."""
+    return interaction.request.secret is True and interaction.called_claude and privacy.secrets == "redact"
 
 
 class Redaction:

@@ -291,19 +291,23 @@ class Assistant:
         """Return how many journalled interactions, and how much feedback, are not learnt yet."""
         return self._journal.count_after(self._training.cursor)
 
-    def learn_pending(self, advance: Callable[[], None] = lambda: None) -> list[Interaction]:
+    def learn_pending(self, advance: Callable[[], None] = loop.do_nothing) -> list[Interaction]:
         """Learn every journalled interaction that is not learnt yet, and feedback; return the former as observed.
 
-        `advance` is called after each. It ends early if another process waits to have the home alone.
+        `advance` is called after each.
         """
         return [learnt for learnt in self._learn_pending(advance) if learnt is not None]
 
-    def _learn_pending(self, advance: Callable[[], None]) -> list[Interaction | None]:
-        """Do what `learn_pending` does; return None for feedback."""
+    def _learn_pending(
+        self, advance: Callable[[], None], between: Callable[[], None] = loop.do_nothing
+    ) -> list[Interaction | None]:
+        """Do what `learn_pending` does, and call `between` after each too; return None for feedback."""
         learnt: list[Interaction | None] = []
         with self._learning():
             count = self.pending()
             for pending in self._journal.events_after(self._training.cursor):
+                if self._is_to_leave:
+                    break
                 self._lock.note_progress(len(learnt), count)
                 learnt.append(self._training.learn(pending, self._teacher, self._options.give_way))
                 if not self._options.saves:
@@ -313,45 +317,46 @@ class Assistant:
                 elif self._training.is_save_due:
                     self._training.save(self._options.give_way)
                 advance()
-                if self._lock.is_wanted():
-                    break
+                between()
             self._lock.note_progress(count, count)
         return learnt
 
-    def learn_all(self, begin: Begin, *, wait: bool) -> int | None:
-        """Make the audits that are due, learn until nothing is pending, and save; return how many were learnt.
+    @property
+    def _is_to_leave(self) -> bool:
+        """Say whether to stop learning, since another process waits for the home; a rebuild is made whole."""
+        return not self._options.afresh and self._lock.is_wanted()
 
-        If another process is learning, `wait` for it, or else return None: that process looks for pending interactions
-        again before it ends.
+    def learn_all(self, begin: Begin, *, wait: bool) -> int | None:
+        """Learn until nothing is pending, as `learn_rest` does, and make the audits that are due.
+
+        They are tried at the beginning, and again once more was asked meanwhile.
         """
+        tried: int | None = None
 
         def audit() -> None:
-            self.make_late_audits(reached=self.has_reached_claude())
-
-        @contextmanager
-        def auditing(pending: int) -> Iterator[Callable[[], None]]:
-            with begin(pending) as advance:
-
-                def has_learnt() -> None:
-                    advance()
-                    audit()
-
-                yield has_learnt
+            nonlocal tried
+            if tried != self._journal.next_number() and not self._is_to_leave:
+                self.make_late_audits(reached=self.has_reached_claude())
+                tried = self._journal.next_number()
 
         audit()
-        return self.learn_rest(auditing, wait=wait)
+        return self.learn_rest(begin, wait=wait, between=audit)
 
-    def learn_rest(self, begin: Begin, *, wait: bool) -> int | None:
-        """Learn until nothing is pending, as `learn_all` does, without making audits."""
+    def learn_rest(self, begin: Begin, *, wait: bool, between: Callable[[], None] = loop.do_nothing) -> int | None:
+        """Learn until nothing is pending, or another process waits for the home, and save; return how many were learnt.
+
+        `between` is called after each. If another process is learning, `wait` for it, or else return None: unless it
+        has to leave the home it looks for pending interactions again before it ends.
+        """
         learnt = 0
-        while (pending := self.pending()) and not self._lock.is_wanted():
+        while (pending := self.pending()) and not self._is_to_leave:
             self._training.check_home()
             held = self._lock.learning(math.inf) if wait else self._lock.learning_if_free()
             with held as is_mine:
                 if not is_mine:
                     return None
                 with begin(pending) as advance:
-                    learnt += len(self._learn_pending(advance))
+                    learnt += len(self._learn_pending(advance, between))
                 if self._training.is_unsaved:
                     self.save(self._options.give_way)
         return learnt

@@ -77,10 +77,19 @@ def read_questions(home: Path, count: int) -> list[str]:
 
 
 def as_markdown(turns: Sequence[Turn]) -> str:
-    """Return the turns of a conversation as a Markdown text: each with who answered, and with the right answer."""
-    system = next((turn.asked.request.query.system for turn in turns), None)
-    begin = [f"System prompt: {system.strip()}"] if system else []
-    return "\n\n".join([*begin, *map(_turn_as_markdown, turns)]) + "\n"
+    """Return the turns of a conversation as a Markdown text: each with who answered, and with the right answer.
+
+    A system prompt stands before the first turn that has it.
+    """
+    parts: list[str] = []
+    before: str | None = None
+    for turn in turns:
+        system = turn.asked.request.query.system
+        if system != before:
+            parts.append(f"System prompt: {system.strip() if system else 'none'}")
+        before = system
+        parts.append(_turn_as_markdown(turn))
+    return "\n\n".join(parts) + "\n"
 
 
 def _turn_as_markdown(turn: Turn) -> str:

@@ -1,4 +1,4 @@
-"""Two locks of a home: one for being in it, one for learning in it.
+"""The locks of a home: one for being in it, one for learning in it, and one that asks a learner to leave.
 
 Any number of processes may share the home to ask and to learn; only one of them learns at a time. Commands that take
 something back (`rollback`, `forget`) need the home alone. The operating system releases the locks of a dead process.
@@ -17,8 +17,7 @@ from shammah_mlx.errors import BadStateError
 
 RETRY_S = 0.05  # between two attempts to take a lock
 A_LOOK_S = 0.5  # longer than `is_learning` holds the lock to see whether it is free
-PROGRESS = "learning.progress"  # note in the home: how far the process is that learns, or learnt last
-WANTED = "wanted-alone"  # note in the home: a process waits until nobody else is in it
+PROGRESS = "learning.progress"  # in the home: how far the process is that learns, or learnt last
 
 
 class HomeLock:
@@ -28,6 +27,7 @@ class HomeLock:
         self._home, self._wait_s, self._on_wait = home, config.lock_wait_s, on_wait
         self._presence = ReadWriteLock(home / "lock", is_singleton=False)
         self._learning = FileLock(home / "learning")
+        self._wanted = FileLock(home / "wanted-alone")  # held by the process that waits to be alone, or is
 
     def shared(self) -> AbstractContextManager[bool]:
         """Share the home with other processes that ask and learn.
@@ -44,17 +44,12 @@ class HomeLock:
         Raises:
             BadStateError: another process did not leave the home in time.
         """
-        _leave_note(self._home / WANTED)
-        try:
-            with self._held(self._presence.acquire_write):
-                yield
-        finally:
-            with suppress(OSError):
-                (self._home / WANTED).unlink()
+        with self._held(self._wanted.acquire), self._held(self._presence.acquire_write):
+            yield
 
     def is_wanted(self) -> bool:
         """Say whether another process waits to have the home alone."""
-        return _note_of_another(self._home / WANTED) is not None
+        return _is_held(self._wanted)
 
     def learning(self, patience_s: float | None = None) -> AbstractContextManager[bool]:
         """Hold the learner's lock; calls may be nested. Wait up to `patience_s` seconds, by default `lock_wait_s`.
@@ -76,16 +71,13 @@ class HomeLock:
             yield True
 
     def note_progress(self, learnt: int, count: int) -> None:
-        """Leave a note for those who wait: so many of `count` interactions are learnt."""
-        _leave_note(self._home / PROGRESS, learnt, count)
+        """Leave a note for those who wait: so many of `count` interactions are learnt. It is not worth a failure."""
+        with suppress(OSError):
+            (self._home / PROGRESS).write_text(f"{os.getpid()} {learnt} {count}", "ascii")
 
     def is_learning(self) -> bool:
         """Say whether some process is learning now."""
-        try:
-            self._learning.acquire(blocking=False).__exit__(None, None, None)
-        except Timeout:
-            return True
-        return False
+        return _is_held(self._learning)
 
     @contextmanager
     def _held(
@@ -111,21 +103,18 @@ class HomeLock:
 
 def progress_of_another(home: Path) -> tuple[int, int] | None:
     """Return how many interactions another process has learnt, and of how many; None if no process says so."""
-    found = _note_of_another(home / PROGRESS)
-    return (found[0], found[1]) if found and len(found) == 2 and 0 <= found[0] < found[1] else None
-
-
-def _leave_note(path: Path, *numbers: int) -> None:
-    """Write numbers for other processes to read, as this one's; it is not worth a failure."""
-    with suppress(OSError):
-        path.write_text(" ".join(map(str, (os.getpid(), *numbers))), "ascii")
-
-
-def _note_of_another(path: Path) -> list[int] | None:
-    """Return the numbers that another process left, if it still lives."""
     try:
-        process, *numbers = map(int, path.read_text("ascii").split())
+        process, learnt, count = map(int, (home / PROGRESS).read_text("ascii").split())
         os.kill(process, 0)  # sends nothing; fails if there is no such process
     except (OSError, ValueError, OverflowError):
         return None
-    return numbers if process != os.getpid() else None
+    return (learnt, count) if process != os.getpid() and 0 <= learnt < count else None
+
+
+def _is_held(lock: FileLock) -> bool:
+    """Say whether another process holds a lock."""
+    try:
+        lock.acquire(blocking=False).__exit__(None, None, None)
+    except Timeout:
+        return True
+    return False

@@ -27,7 +27,7 @@ class OwnStream(msgspec.Struct, frozen=True):
     served: dict[str, Interaction]  # rows that were answered here when they were asked, and Claude never answered
     refuted: frozenset[str]  # of these rows, those whose answer the user called bad, by word or by asking again
     left_out: int  # questions that nobody answered in full, or the user kept from Claude
-    of_other_hosts: int  # questions that were put to another host than the last one was
+    of_other_hosts: int  # questions that were put to another host than the last one that was asked here
     origin: int | UnsetType  # whom all of these were put to
 
 
@@ -49,7 +49,8 @@ def read_own(home: Path, limit: int | None) -> OwnStream:
         raise BadInputError(f"{home} has no questions that Claude answered in full", NOTHING)
     measured_late = {each.late_for for each in replied}
     served = [each for each in asked if _was_served(each) and each.request.number not in measured_late]
-    origin = replied[-1].request.query.origin  # a replay has one teacher
+    asked_here = [each for each in replied if not each.is_imported]
+    origin = (asked_here or replied)[-1].request.query.origin  # a replay has one teacher
     answered = sorted((*replied, *served), key=_by_date)
     of_one = [each for each in answered if each.request.query.origin == origin]
     chosen = of_one[-limit:] if limit else of_one

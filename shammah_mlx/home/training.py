@@ -267,7 +267,7 @@ class Training:
         """
         started = time.perf_counter()
         self.check_home()
-        manifest, given_way_s = self._write_beside(give_way)
+        manifest, given_way_s = self._write(give_way)
         if self._saved and self._is_to_be_kept(self._saved, manifest):
             self._snapshots.archive(self._saved)
         metrics.append(metrics_path(self._home), self.tally.queries - len(self._lines), self._lines)
@@ -293,12 +293,10 @@ class Training:
     def keep_checkpoint(self) -> None:
         """Make a checkpoint if one is due, during a rebuild, which saves only at its end."""
         if self._is_checkpoint:
-            self._snapshots.make_checkpoint(self._write())
+            self._snapshots.make_checkpoint(self._write()[0])
 
-    def _write_beside(self, give_way: loop.GiveWay) -> tuple[Manifest, float]:
-        """Write a state while others are served; return the seconds that they took."""
-        if give_way is loop.do_nothing:  # nobody can be waiting, and the learning thread lets every process go first
-            return self._write(), 0.0
+    def _write(self, give_way: loop.GiveWay = loop.do_nothing) -> tuple[Manifest, float]:
+        """Write a state, calling `give_way` meanwhile; return the seconds that those calls took."""
         given_way_s = 0.0
 
         def let_others() -> None:
@@ -307,16 +305,13 @@ class Training:
             give_way()
             given_way_s += time.perf_counter() - since
 
-        manifest = self._write(partial(learning_thread.run, give_way=let_others))
-        return manifest, given_way_s
-
-    def _write(self, run: Callable[[Callable[[], Manifest]], Manifest] = lambda work: work()) -> Manifest:
         state = self.roles.state()
         mx.eval(state)  # what is lazy can be computed on its own thread only
         write = {stem: partial(_write_arrays, arrays) for stem, arrays in state.items()}
         unsealed = Manifest(self._config.preset, self.cursor, self.tally, {}, self.versions, dict(self.score_counts))
         adapter_config = self._student.adapter_config() if self._student else None
-        return run(partial(self._snapshots.write, write, unsealed, adapter_config))
+        work = partial(self._snapshots.write, write, unsealed, adapter_config)
+        return learning_thread.run(work, let_others), given_way_s
 
     def _is_to_be_kept(self, old: Manifest, new: Manifest) -> bool:
         """Say whether an old state must be archived: it cannot be made again, and the new one lacks its adapters."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 POLL_S = 0.005  # between two looks for waiting requests
-NICENESS = 10  # on Linux every other thread goes first; on a Mac the GPU does the work
+NICENESS = 10  # of a service's thread, on Linux: every other one goes first; on a Mac the GPU does the work
 
 
 def submit(work: Callable[[], Result]) -> Future[Result]:
@@ -48,6 +48,12 @@ def run(work: Callable[[], Result], give_way: Callable[[], None]) -> Result:
     return running.result()
 
 
+def go_last() -> None:
+    """Let every other thread of this machine go before this one, and those that it starts, from now on."""
+    if sys.platform == "linux":
+        submit(lambda: os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)).result()
+
+
 @functools.cache
 def _jobs() -> SimpleQueue[Callable[[], None]]:
     """Return the thread's queue; start it at the first call."""
@@ -57,7 +63,5 @@ def _jobs() -> SimpleQueue[Callable[[], None]]:
 
 
 def _work(jobs: SimpleQueue[Callable[[], None]]) -> None:
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # and of the threads it starts
     while True:
         jobs.get()()

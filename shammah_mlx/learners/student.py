@@ -102,7 +102,7 @@ class Student:
         limit = self._config.lora.max_draft_tokens
         if query.max_tokens is not None:
             limit = min(limit, query.max_tokens)
-        if give_way in (None, do_nothing):  # nobody can be waiting, and the learning thread lets every process go first
+        if give_way is None:
             return model.write(prompt, recalled, limit, show)
         if self._leader:  # the machines do the same in the same order, so one thread leads them
             return model.write(prompt, recalled, limit, lambda _: give_way())

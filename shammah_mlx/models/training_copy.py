@@ -6,9 +6,9 @@ nobody looks at them, and one product for a whole reply keeps other threads from
 text is long, a layer's activations are computed again for the gradient instead of being kept (gradient checkpointing,
 Chen et al. 2016), which takes a third longer and half the memory.
 
-Loss and gradient are computed a layer at a time. MLX counts what all threads have handed over and not computed yet, and
-from some hundred operations on each thread waits at each of its own until one of the others' is done: a thread that
-hands over a whole step holds up everybody.
+Loss and gradient are computed a layer at a time. MLX limits how much all threads together have handed over and not
+computed yet (`MAX_ACTIVE_TASKS` in its transforms.cpp). Above that every thread waits, before each operation, for any
+task to end. So a thread that hands over a whole step holds up all others.
 """
 
 import copy
@@ -58,8 +58,11 @@ class TrainingCopy:
 
     def compute(self, loss: mx.array, grads: Any = ()) -> None:
         """Compute the loss that was asked for last, and its gradient, a layer at a time."""
-        while self._outputs:
-            mx.eval(self._outputs.pop(0))
+        outputs = self._outputs.copy()
+        self._outputs.clear()  # whatever happens: they hold a graph
+        for output in outputs:
+            mx.eval(output)
+        del outputs
         mx.eval(loss)
         for _, grad in reversed(tree_flatten(grads)):  # the last layer's gradient is found first
             mx.eval(grad)

@@ -31,6 +31,7 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None, *
     """Serve a home until a signal ends it; with `sign_in`, clients may sign in to Claude themselves."""
     import anthropic  # noqa: F401  it takes a second or two, so no client should wait for it
 
+    from shammah_mlx.learners import learning_thread
     from shammah_mlx.server.app import Gateway, make_app
     from shammah_mlx.server.credentials import ClientCredentials
     from shammah_mlx.server.limits import Limits
@@ -55,6 +56,7 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None, *
         gateway = Gateway(service, proxy, limits, counters, local_api.consult, credentials)
         app = make_app(gateway, local_api.routes)
         server = _make_server(app, service.config.service)
+        learning_thread.go_last()
         await service.start()
         opened.push_async_callback(service.stop)
         own = opened.enter_context(_own_socket(home))

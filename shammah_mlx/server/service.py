@@ -339,7 +339,7 @@ class Service:
             return True
         mx.clear_cache()  # otherwise it grows for as long as the process lives
         self.failure = None
-        return learnt is not None  # None: another process learns
+        return bool(learnt)  # None: another process learns; 0: another one waits to have the home alone
 
     def _track_learning(self, pending: int) -> AbstractContextManager[Callable[[], None]]:
         """Return a context with the function to call after each interaction that is learnt."""

@@ -63,3 +63,10 @@ def test_it_says_that_it_is_learnt_only_if_the_service_takes_it_up(
     assert "Imported: 1. All of it is in the journal.\n" in told.stdout
     assert ("It goes on in the background" in told.stdout) is takes_up
     assert ("Learning is postponed until the next question." in told.stderr) is not takes_up
+
+
+def test_an_empty_name_is_no_file(shammah: Shammah, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "stream.jsonl").write_text(json.dumps({"query": "what is a monad?", "reply": "A monoid."}))
+    monkeypatch.chdir(tmp_path)
+    failed = shammah("import", "")
+    assert (failed.exit_code, "is empty" in failed.stderr) == (1, True)

@@ -25,6 +25,7 @@ def test_a_secret_goes_out_as_a_stand_in_and_comes_back_in_the_answer(shammah: S
     assert (asked.exit_code, asked.stdout) == (0, f"The key {KEY} has expired.\n")
     assert KEY[13:] not in str(claude.requests[-1].body)
     assert "neither stored nor learnt" in asked.stderr
+    assert "sent a stand-in" in asked.stderr
 
 
 def test_a_secret_may_be_refused_or_sent(shammah: Shammah, home: Path, claude: Loopback) -> None:
@@ -33,7 +34,8 @@ def test_a_secret_may_be_refused_or_sent(shammah: Shammah, home: Path, claude: L
     assert (refused.exit_code, claude.requests) == (4, [])
     assert "[privacy]" in refused.stderr
     shammah("config", "set", "privacy.secrets", "send")
-    assert shammah("ask", f"why does {KEY} give a 401?").exit_code == 0
+    sent = shammah("ask", f"why does {KEY} give a 401?")
+    assert (sent.exit_code, "stand-in" in sent.stderr) == (0, False)
     assert KEY in str(claude.requests[-1].body)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from shammah_mlx.errors import BadStateError
 from shammah_mlx.events import Query
-from shammah_mlx.home.assistant import Assistant
+from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.background import LOG, is_learning
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
@@ -87,6 +87,11 @@ def test_learning_stops_and_saves_for_a_command_that_needs_the_home_alone(home: 
         assert (pending(home), waiting[0].poll()) == (3, None)
     assert waiting[0].wait(LONGEST) == 0
     assert not lock.is_wanted()
+    waiting.clear()
+    with Assistant(home, config, claude, weights, options=AssistantOptions(afresh=True)) as rebuilding:
+        assert len(rebuilding.learn_pending(advance)) == 4  # a rebuild is made whole
+        rebuilding.save()
+    assert waiting[0].wait(LONGEST) == 0
 
 
 def test_ask_returns_before_the_answer_is_learnt(home: Path, claude: Loopback) -> None:

@@ -131,6 +131,15 @@ def test_audits_are_made_while_much_is_learnt(opened: Open) -> None:
     assert home.journal()[-1].late_for == missed.request.number
 
 
+def test_an_audit_that_fails_while_much_is_learnt_is_tried_once(opened: Open) -> None:
+    home = opened(AWAY, reply("Green."), reply("Blue."), AWAY)
+    home.ask("how to boil an egg")
+    for colour in ("grass", "sky"):
+        home.assistant.ask(Query(f"which colour has the {colour}?"), options=AskOptions(forced_source="claude"))
+    assert home.assistant.learn_all(lambda _: nullcontext(lambda: None), wait=True) == 2  # or the script would end
+    assert read_overview(home.home, ALWAYS).open_audits == 1
+
+
 def test_an_audit_that_a_spent_budget_forbade_waits_for_money_and_is_not_given_up(opened: Open) -> None:
     home = opened(outage(BUDGET_SPENT), AWAY, reply("This is how: how do I boil a egg."))
     missed = home.ask("how to boil an egg")
