@@ -34,7 +34,7 @@ hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=10, help="how often test_kills kills; `make soak` does it 200 times")
+    parser.addoption("--kills", type=int, default=20, help="how often test_kills kills; `make soak` does it 200 times")
     parser.addoption("--requests", type=int, default=200, help="how many test_load sends; `make load` sends 1,000")
     parser.addoption("--clients", help="an interpreter that has litellm, llm and llm-anthropic; see `make clients`")
     parser.addoption("--fuzz-seconds", type=float, default=10.0, help="how long test_fuzz runs; `make soak`: 600")
