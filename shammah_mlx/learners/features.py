@@ -13,7 +13,7 @@ from shammah_mlx.text.question_changes import FEATURES as CHANGES
 from shammah_mlx.text.question_changes import log_odds_of_change, question_changes
 from shammah_mlx.text.unseen import differs_unseen, same_text
 
-FEATURES_VERSION = "7"  # of what Router and Validator are given; stored as the version "evidence"
+FEATURES_VERSION = "6"  # of what Router and Validator are given; stored as the version "evidence"
 MAX_TRUST = 4.0  # log-odds: a memory of a few dozen questions overfits to itself
 MAX_TRUST_IF_UNLIKE = -1.0  # log-odds, for a question unlike all known ones
 # Features are stored under these names: "concord" is how far vote and regression agree, "sure concord" its product with

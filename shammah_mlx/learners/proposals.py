@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
-from msgspec import UNSET
 
 from shammah_mlx.config import RecallConfig
 from shammah_mlx.events import BORROWED, DraftSource, Interaction, Query, pair_of
@@ -80,14 +79,7 @@ class Proposals:
         """Return the last of these entries, which have the query's text, as `repeat` does."""
         if not same or not is_fresh(same[-1], query, self._config) or wants_another_answer(query):
             return None
-        features = repeat_features(same, query.at, self._is_doubted)
-        return same[-1], {**features, "unread": float(not is_read(standalone_question(query)))}
-
-    def _is_doubted(self, entry: Entry) -> bool:
-        """Say whether the user had a question answered anew, by Claude or himself: he did not trust what was known."""
-        known = self._lookup(entry.number)
-        is_by_user = known.reply is not None and known.reply.by_user is True
-        return is_by_user or known.request.forced_source == "claude" or known.request.unhelpful is not UNSET
+        return same[-1], {**repeat_features(same, query.at), "unread": float(not is_read(standalone_question(query)))}
 
     def _make_proposal(self, query: Query) -> tuple[Proposal | None, Features]:
         """Return the memory's proposal and its features; none of an answer that was drawn or made up."""
@@ -156,21 +148,16 @@ class Proposals:
         return standalone_question(self._lookup(entry.number).request.query)
 
 
-def repeat_features(same: Sequence[Entry], now: float, is_doubted: Callable[[Entry], bool]) -> Features:
+def repeat_features(same: Sequence[Entry], now: float) -> Features:
     """Return how old the latest answer is, how often Claude gave it again, and how often he had changed his mind.
 
-    A new answer to what the user doubted counts as no change of mind: the one before was wrong, or out of date.
+    His newest answer stands at once, so the first change costs no trust: what was so before has changed, or was wrong.
     """
-    latest = same[-RECALLED_REPEATS:]
-    changes = [one.answer != other.answer for one, other in pairwise(latest)]
+    answers = [entry.answer for entry in same[-RECALLED_REPEATS:]]
+    changes = [one != other for one, other in pairwise(answers)]
     given_again = sum(1 for _ in itertools.takewhile(lambda changed: not changed, reversed(changes)))
-    disagreed = sum(changed and not is_doubted(other) for changed, other in zip(changes, latest[1:], strict=True))
-    return {
-        "constant": 1.0,
-        "days": whole_days(now - same[-1].at),
-        "agreed": math.log1p(given_again),
-        "disagreed": math.log1p(disagreed),
-    }
+    agreed, disagreed = math.log1p(given_again), math.log1p(max(0, sum(changes) - 1))
+    return {"constant": 1.0, "days": whole_days(now - same[-1].at), "agreed": agreed, "disagreed": disagreed}
 
 
 def whole_days(seconds: float) -> float:

@@ -1,6 +1,5 @@
 """Claude's own answer to the same text in the same context is given again from the second time on, with care."""
 
-import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -153,16 +152,6 @@ def test_the_newest_answer_is_given(opened: Open) -> None:
     home.ask(forced_source="claude")
     again = home.ask()
     assert (again.source, again.answer) == ("repeat", "It was Vincent van Gogh, in 1888.")
-
-
-def test_a_change_that_the_user_asked_for_costs_no_trust_and_any_other_does(opened: Open) -> None:
-    home = opened(*map(reply, (ANSWER, OTHER, ANSWER)), audit_rate=1.0, judge=FOR_AUDITS, verdicts=(FAIL, PASS))
-    home.ask()
-    home.ask(forced_source="claude")
-    asked_for = home.ask()  # an audit finds that Claude says what he said at first
-    found_out = home.ask()
-    counted = [each.drafts[0].draft.features["disagreed"] for each in (asked_for, found_out)]
-    assert counted == [0.0, math.log(2.0)]
 
 
 @pytest.mark.parametrize(("verdict", "outcome"), [(FAIL, "rejected"), (PASS, "approved")])
