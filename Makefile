@@ -68,7 +68,6 @@ bench: .venv/bench
 
 soak: .venv/bench
 	$(BIN)/python -m pytest --capture=no tests/home/test_kills.py tests/home/test_faults.py --kills 200 --every-page 1
-	$(BIN)/python -m pytest tests/text/test_divergence.py --refit
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --capture=no tests/server/test_fuzz.py --fuzz-seconds 600
 	$(BIN)/python -m benchmarks.soak ../shared/data/streams/intents_long.jsonl
 	$(BIN)/python -m benchmarks.soak ../shared/data/streams/covid_faq.jsonl --limit 200 --generator recall+decoder

@@ -39,7 +39,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--clients", help="an interpreter that has litellm, llm and llm-anthropic; see `make clients`")
     parser.addoption("--fuzz-seconds", type=float, default=10.0, help="how long test_fuzz runs; `make soak`: 600")
     parser.addoption("--fuzz-seed", type=int, help="what test_fuzz begins with; it prints it")
-    parser.addoption("--refit", action="store_true", help="fit the meter's shipped weights again; `make soak` does")
     parser.addoption("--every-page", type=int, default=3, help="by how many pages the disk of test_faults grows")
 
 

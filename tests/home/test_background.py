@@ -32,6 +32,14 @@ from tests.fakes import reply as said_by_claude
 from tests.loopback import Loopback, reply
 
 SHAMMAH = (sys.executable, "-m", "shammah_mlx")
+TAKE_ALONE = """
+import sys
+from pathlib import Path
+from shammah_mlx.config import StateConfig
+from shammah_mlx.home.locks import HomeLock
+with HomeLock(Path(sys.argv[1]), StateConfig()).alone():
+    pass
+"""
 LONGEST = 60.0  # seconds to wait for what happens in the background
 
 
@@ -64,19 +72,13 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def test_learning_stops_and_saves_for_a_command_that_needs_the_home_alone(home: Path, weights: Weights) -> None:
-    config, claude = (
-        load_config(home / "config.toml", {}),
-        Scripted(*(said_by_claude(f"Answer {n}.") for n in range(4))),
-    )
-    take_alone = "import sys; from pathlib import Path; from shammah_mlx.config import StateConfig;"
-    take_alone += (
-        "from shammah_mlx.home.locks import HomeLock\nwith HomeLock(Path(sys.argv[1]), StateConfig()).alone(): pass"
-    )
+    config = load_config(home / "config.toml", {})
+    claude = Scripted(*(said_by_claude(f"Answer {n}.") for n in range(4)))
     waiting: list[subprocess.Popen[bytes]] = []
 
     def advance() -> None:
         if not waiting:
-            waiting.append(subprocess.Popen([sys.executable, "-c", take_alone, str(home)]))
+            waiting.append(subprocess.Popen([sys.executable, "-c", TAKE_ALONE, str(home)]))
             wait_until(lock.is_wanted)
 
     lock = HomeLock(home, config.state)

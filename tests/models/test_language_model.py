@@ -14,7 +14,14 @@ from shammah_mlx.config import LoraConfig, OptimizerConfig
 from shammah_mlx.errors import WeightsError
 from shammah_mlx.learners.gradient import Learner, text_loss
 from shammah_mlx.models.backend import mx, scalar, tree_flatten
-from shammah_mlx.models.language_model import CachedReader, LanguageModel, TextStream, adapter_config, draw_adapters
+from shammah_mlx.models.language_model import (
+    CachedReader,
+    LanguageModel,
+    LayerByLayer,
+    TextStream,
+    adapter_config,
+    draw_adapters,
+)
 from shammah_mlx.models.training_copy import TrainingCopy
 from shammah_mlx.models.weights import Weights
 from tests.conftest import TINY_LORA
@@ -287,3 +294,20 @@ def test_what_all_prompts_begin_with_is_read_once_for_the_same_adapters(
     assert changed.written.log_p != first.written.log_p
     afresh = LanguageModel(tiny_folder, TINY_LORA, 0)
     assert afresh.write(afresh.chat.prompt("hello", ("and", "this")), limit=8) == other
+
+
+def test_read_layer_by_layer_the_logits_are_the_same_and_each_layer_is_computed_by_itself(
+    tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = CachedReader(tiny_model.network).read([5, 6, 7])
+    mx.eval(expected)
+    count, evaluate = 0, mx.eval
+
+    def counted(*arrays: object) -> None:
+        nonlocal count
+        count += 1
+        evaluate(*arrays)
+
+    monkeypatch.setattr(mx, "eval", counted)
+    assert mx.array_equal(LayerByLayer(CachedReader(tiny_model.network)).read([5, 6, 7]), expected).item()
+    assert count == len(tiny_model.network.layers)

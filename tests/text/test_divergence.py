@@ -159,8 +159,6 @@ def test_the_weights_are_those_of_the_features(meter: Meter) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs shared/data beside the checkout")
-def test_the_shipped_weights_are_what_the_script_finds(embedder: Embedder, pytestconfig: pytest.Config) -> None:
-    if not pytestconfig.getoption("--refit"):
-        pytest.skip("two minutes: --refit, as in `make soak`")
+def test_the_shipped_weights_are_what_the_script_finds(embedder: Embedder) -> None:
     found, _ = fit_weights(DATA, embedder)
     assert found.weights == pytest.approx(shipped_weights().weights, abs=0.02)
