@@ -196,6 +196,7 @@ def test_a_complaint_is_no_audit_and_only_tightens(opened: Open) -> None:
     home.assistant.save()
     after = read_overview(home.path, home.config)
     assert (after.bad_rate, after.slack, after.spread) == (before.bad_rate, before.slack, before.spread)
+    assert after.repeats == before.repeats
     now = home.assistant._training.score_counts["repeat"]
     assert now.feedback == pytest.approx(counts.feedback + home.config.risk.feedback)
     assert msgspec.structs.replace(now, feedback=counts.feedback) == counts
