@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shammah_mlx.home.training import Begin  # loads MLX
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
+MUCH = 20  # interactions to learn: where fewer wait, a user would hardly notice
 UNLIKELY = 0.5  # p_accept below which a draft that was asked for is more likely bad than good
 
 Outcomes = Generator[Answered | Unanswered, None, None]
@@ -275,6 +276,7 @@ def _show_answer(answered: Interaction, preset: str, screen: Screen, home: Path)
     else:
         screen.finish(answered.answer)
         screen.note(_what_happened(answered, home))
+        _note_what_is_learnt(answered, home, screen)
         if answered.request.not_asked is not UNSET:
             kept = "By the settings in [privacy] Claude is not to see it."
             why = kept if answered.request.stays is True else outage(answered.request.not_asked).message
@@ -297,6 +299,13 @@ def _what_happened(answered: Interaction, home: Path) -> str:
     except (ShammahError, OSError, sqlite3.Error):  # the answer is out; without this the line says less
         recollection = None
     return provenance.line(answered, recollection, time.time())
+
+
+def _note_what_is_learnt(answered: Interaction, home: Path, screen: Screen) -> None:
+    """Say that much is being learnt, where that may be why Claude answered: what is not learnt is not known."""
+    learnt, count = progress_of_another(home) or (0, 0)
+    if answered.source == "claude" and answered.request.forced_source is None and count - learnt >= MUCH:
+        screen.note(f"{count - learnt:,} earlier answers are still being learnt; until then more goes to Claude.")
 
 
 def _show_shortcomings(answered: Interaction, screen: Screen) -> int:

@@ -39,7 +39,7 @@ def chat(
     budget: float | None,
     **options: Any,
 ) -> None:
-    """Ask one question after the other: each one knows what was said before it.
+    """Ask one question after the other in a conversation.
 
     /help lists the commands. Ctrl-C stops an answer, Ctrl-D ends the chat. Standard input that is no terminal is read
     line by line, each line a question.

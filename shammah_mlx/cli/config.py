@@ -50,7 +50,7 @@ def print_settings(ctx: click.Context, /, changed: bool, **options: Any) -> None
 @settings
 @click.pass_context
 def print_setting(ctx: click.Context, /, name: str, **options: Any) -> None:
-    """Print the value of the setting NAME, such as teacher.model, or of a section."""
+    """Print one setting or section, such as teacher.model."""
     _, loaded = home_and_config(ctx, options)
     from shammah_mlx.home.settings_file import value_of
 
@@ -80,7 +80,7 @@ def set_setting(ctx: click.Context, /, name: str, value: str, **options: Any) ->
 @settings
 @click.pass_context
 def unset_setting(ctx: click.Context, /, name: str, **options: Any) -> None:
-    """Remove NAME from config.toml, so that the preset's value holds again."""
+    """Remove NAME from config.toml: the preset's value holds."""
     home = home_of(ctx, options)
     from shammah_mlx.home.settings_file import change, value_of
 

@@ -28,6 +28,7 @@ ELSEWHERE = {  # commands of other programs, and what they are called here
     "stats": "status",
     "delete": "forget",
 }
+TAKE_ONE = {"keys", "prompt"}  # of these, those that one more word follows: `llm keys set`, `llm prompt "hi"`
 ALIKE, NEARLY_SAME = 0.6, 0.8  # ratio of difflib: for a word that stands alone, and for one before another word
 
 
@@ -118,13 +119,14 @@ def _check_spelling(arguments: Sequence[str], asks: Mapping[str, int], commands:
         words = split(arguments, asks).words
     except MisplacedOptionError:
         return  # `ask` says so
-    if "--" in arguments or not 1 <= len(words) <= 2:
+    has_option = len(arguments) > 1 and words[:1] == [arguments[0]] and is_dashed(arguments[1])  # as in `logs -n 1`
+    if "--" in arguments or not words or (len(words) > 2 and not has_option):
         return
     if arguments[0] in CONTINUE and words[0] not in commands:
         return  # no command continues a conversation: `-c more`
     if len(words) == 1 and words[0] in commands:
         raise click.UsageError(f"Options of {words[0]!r} stand after it: shammah {words[0]} …")
-    if len(words) == 1 and words[0] in ELSEWHERE:
+    if words[0] in ELSEWHERE and (len(words) == 1 or has_option or words[0] in TAKE_ONE):
         meant = [ELSEWHERE[words[0]]]
     else:
         meant = difflib.get_close_matches(words[0], commands, 1, ALIKE if len(words) == 1 else NEARLY_SAME)

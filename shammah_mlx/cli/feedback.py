@@ -27,7 +27,9 @@ CUT = " It was cut short, so it is neither learnt nor given again."
 @settings
 @click.pass_context
 def good(ctx: click.Context, /, number: int | None, wait: bool, **options: Any) -> None:
-    """Say that the last answer, or the answer to question NUMBER, was good.
+    """Say that the last answer was good.
+
+    With NUMBER the answer to that question is meant.
 
     \b
     Examples:
@@ -62,10 +64,10 @@ def bad(
     budget: float | None,
     **options: Any,
 ) -> None:
-    """Say that the last answer, or the answer to question NUMBER, was bad, and have Claude answer it anew.
+    """Say that the last answer was bad; Claude answers anew.
 
-    The bad answer is not given again. With --answer yours takes its place, and Claude is not asked. Nor is he about a
-    question that you keep from him.
+    With NUMBER the answer to that question is meant. The bad answer is not given again. With --answer yours takes its
+    place, and Claude is not asked. Nor is he about a question that you keep from him.
 
     \b
     Examples:

@@ -53,7 +53,7 @@ def import_(
     wait: bool,
     **options: Any,
 ) -> None:
-    """Learn what Claude answered elsewhere: in llm, Claude Code, claude.ai, or another home.
+    """Learn what Claude answered in other programs.
 
     FILE is JSON Lines (`shammah export`, or recorded streams), the logs.db of llm, a transcript of Claude Code or the
     folder of all of them, or the data export of claude.ai. Nothing is sent, and nothing is paid.

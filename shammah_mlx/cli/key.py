@@ -18,7 +18,9 @@ OLD_KEY = "The running service still uses the key it read when it started."
 
 @click.group()
 def key() -> None:
-    """Manage the API key for Claude: in the Keychain, or in a file that only you can read.
+    """Manage the API key for Claude.
+
+    It is kept in the Keychain, or in a file that only you can read.
 
     \b
     Examples:
@@ -31,9 +33,10 @@ def key() -> None:
 @settings
 @click.pass_context
 def set_key(ctx: click.Context, /, **options: Any) -> None:
-    """Store the key, typed without being shown or read from standard input.
+    """Store the key.
 
-    Anthropic is asked first, free of charge, whether it takes the key; one that it refuses is not stored.
+    It is typed without being shown, or read from standard input. Anthropic is asked first, free of charge, whether it
+    takes the key; one that it refuses is not stored.
     """
     home = home_of(ctx, options)
     if sys.stdin is not None and sys.stdin.isatty():

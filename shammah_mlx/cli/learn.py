@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @settings
 @click.pass_context
 def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
-    """Learn from all stored questions that are not learnt yet, and make the audits that are due.
+    """Learn now what is not learnt yet.
 
-    Every question starts this in the background. Run it yourself if that was interrupted.
+    That is, learn from all stored questions, and make the audits that are due. Every question starts this in the
+    background. Run it yourself if that was interrupted.
 
     \b
     Examples:

@@ -33,7 +33,9 @@ LISTED = 3  # questions; as many as `llm logs` shows
 def log(
     ctx: click.Context, /, number: int | None, count: int, words: str | None, as_json: bool, **options: Any
 ) -> None:
-    """List the latest questions, or show question NUMBER with its answer, system prompt and conversation.
+    """List the latest questions, or show one of them.
+
+    NUMBER shows that question with its answer, system prompt and conversation.
 
     \b
     Examples:
@@ -73,7 +75,9 @@ def log(
 @settings
 @click.pass_context
 def export(ctx: click.Context, /, file: Path | None, replies: bool, overwrite: bool, **options: Any) -> None:
-    """Write all questions and answers as JSON Lines to FILE, or to standard output.
+    """Write all questions and answers as JSON Lines.
+
+    They go to FILE, or to standard output.
 
     \b
     Examples:

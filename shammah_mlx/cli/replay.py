@@ -66,7 +66,7 @@ def replay(
     trace_out: Path | None,
     **options: Any,
 ) -> None:
-    """Run the loop over a recorded stream, or over your own questions.
+    """Run the loop over recorded or your own questions.
 
     FILE has one JSON object per line, with `query` and `reply`. The run uses a temporary home and deletes it at the
     end, unless --home names a new or empty folder. With --mine, --home names the home whose questions are replayed; it

@@ -33,7 +33,9 @@ VARIABLES = (  # the service gets no others
 
 @click.group()
 def service() -> None:
-    """Let the system keep shammah running with loaded models: launchd on macOS, systemd on Linux.
+    """Let the system run `shammah serve`.
+
+    That is launchd on macOS, and systemd on Linux.
 
     \b
     Examples:
@@ -136,7 +138,8 @@ def logs(lines: int) -> None:
     """Show the last lines of the service's log. It contains no questions or answers."""
     path = _log()
     if not path.exists():
-        raise BadStateError(f"the service has no log yet ({path})", "install it with `shammah service install`")
+        hint = "`shammah service install` starts it; a `shammah serve` of your own writes to its terminal"
+        raise BadStateError(f"the service has no log yet ({path})", hint)
     with path.open(encoding="utf-8", errors="replace") as log:
         for line in deque(log, lines):
             click.echo(line, nl=False)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.display.console import say
 from shammah_mlx.errors import BadInputError
 
 
@@ -15,7 +16,9 @@ from shammah_mlx.errors import BadInputError
 @settings
 @click.pass_context
 def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Show what is still missing, how much was asked, learnt, spent and saved, and how many local answers were bad.
+    """Show what was learnt, spent and saved so far.
+
+    Also what is still missing, how much was asked, and how many local answers were bad.
 
     \b
     Examples:
@@ -46,7 +49,9 @@ def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @settings
 @click.pass_context
 def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any) -> None:
-    """Explain this terminal's last answer, or the answer to question NUMBER: where it came from, and why.
+    """Explain where the last answer came from, and why.
+
+    That is this terminal's last answer; with NUMBER the answer to that question.
 
     \b
     Examples:
@@ -78,9 +83,10 @@ def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any
 @settings
 @click.pass_context
 def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: Any) -> None:
-    """Write a page with curves: who answered, bad answers, learning, money.
+    """Write a page with curves.
 
-    The page is one HTML file. It loads nothing from the network and holds no question and no answer.
+    They show who answered, bad answers, learning and money. The page is one HTML file. It loads nothing from the
+    network and holds no question and no answer.
 
     \b
     Examples:
@@ -105,5 +111,5 @@ def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: A
     with replacing(path) as file:
         file.write(written.encode())
     click.echo(f"Written: {path}")
-    if opens:
-        click.launch(str(path.absolute()))
+    if opens and click.launch(str(path.absolute())):
+        say("No browser could be started here: open the file yourself.")

@@ -29,9 +29,10 @@ MOST_SHOWN = 20  # questions: few enough for a user to read
 @settings
 @click.pass_context
 def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, **options: Any) -> None:
-    """Restore the models from the checkpoint made after N queries, and archive all later interactions.
+    """Restore the models from an earlier checkpoint.
 
-    Archived interactions stay in the journal and are not used. `shammah status` lists the checkpoints.
+    N is the number of queries after which it was made. All later interactions are archived. Archived interactions stay
+    in the journal and are not used. `shammah status` lists the checkpoints.
 
     \b
     Examples:
@@ -70,7 +71,7 @@ def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, 
 @settings
 @click.pass_context
 def rebuild(ctx: click.Context, /, **options: Any) -> None:
-    """Learn all models again from the journal, and replace the current ones.
+    """Learn all models again from the journal.
 
     \b
     Examples:
@@ -99,11 +100,11 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
 @settings
 @click.pass_context
 def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> None:
-    """Erase every interaction that contains PATTERN, and everything learnt from it.
+    """Erase every question or answer that contains PATTERN.
 
-    PATTERN is plain text, also inside longer words; upper and lower case are the same. It is searched for in
-    questions, system prompts, earlier messages of a conversation, answers and drafts. The matching questions are shown
-    before anything is erased.
+    Everything learnt from it is erased too. PATTERN is plain text, also inside longer words; upper and lower case are
+    the same. It is searched for in questions, system prompts, earlier messages of a conversation, answers and drafts.
+    The matching questions are shown before anything is erased.
 
     \b
     Examples:

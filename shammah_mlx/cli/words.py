@@ -67,6 +67,8 @@ def how_to_ask(words: Sequence[str]) -> str:
 def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:
     """Return options and words; what looks like an option and is none of ours is a word if it follows a word.
 
+    Behind a question in quotes, or behind an option that follows the question, it is a mistyped option.
+
     Raises:
         MisplacedOptionError: it is not clear what an option is.
     """
@@ -80,6 +82,8 @@ def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:
             return Parts(options, [*words, *arguments[place:]])
         values = values_after(argument, takes)
         if values is None and (words or not is_dashed(argument)):
+            if is_dashed(argument) and (closing or _is_quoted(words)):
+                raise _unknown(argument)
             if closing:
                 raise _misplaced(closing)
             words.append(argument)
@@ -90,6 +94,16 @@ def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:
         options += arguments[place - 1 : place + (values or 0)]
         place += values or 0
     return Parts(options, words)
+
+
+def _is_quoted(words: Sequence[str]) -> bool:
+    """Say whether a question is one argument of several words, so that what follows is probably no part of it."""
+    return len(words) == 1 and len(words[0].split()) > 1
+
+
+def _unknown(option: str) -> MisplacedOptionError:
+    name = option.partition("=")[0]
+    return MisplacedOptionError(f"No such option: {name}. As a word of the question it stands in the same quotes.")
 
 
 def _misplaced(option: str) -> MisplacedOptionError:

@@ -240,9 +240,9 @@ class CachedReader:
             self._network(mx.array([ids]), cache=self._cache)  # lazy: logits are never computed
             self.compute()
 
-    def read(self, ids: list[int]) -> mx.array:
+    def read(self, ids: mx.array) -> mx.array:
         """Read ids; return the logits after each: (ids, vocabulary)."""
-        logits: mx.array = self._network(mx.array([ids]), cache=self._cache)[0]
+        logits: mx.array = self._network(ids[None], cache=self._cache)[0]
         return logits
 
     def forget(self, count: int) -> None:
@@ -262,7 +262,7 @@ class LayerByLayer:
     def __init__(self, reader: CachedReader) -> None:
         self._reader, self.skim, self.forget = reader, reader.skim, reader.forget
 
-    def read(self, ids: list[int]) -> mx.array:
+    def read(self, ids: mx.array) -> mx.array:
         """Read ids; return the logits after each: (ids, vocabulary)."""
         logits = self._reader.read(ids)
         self._reader.compute()

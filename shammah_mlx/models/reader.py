@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from shammah_mlx.errors import WeightsError
-from shammah_mlx.models.backend import scalar
+from shammah_mlx.models.backend import mx, scalar
 from shammah_mlx.models.language_model import CachedReader, load_network, model_source
 from shammah_mlx.models.tokenizers import fill_later, part_mark
 
@@ -78,7 +78,7 @@ class _Loaded:
             self._cached.skim(head)
         self._head = []  # should the pass be interrupted, the head is read again
         self._cached.skim(ids[:-1])
-        logits = self._cached.read(ids[-1:])[-1]  # (vocabulary,)
+        logits = self._cached.read(mx.array(ids[-1:]))[-1]  # (vocabulary,)
         found = scalar(logits[self._yes]) - scalar(logits[self._no])
         if self._cached.forgets:
             self._cached.forget(len(ids))

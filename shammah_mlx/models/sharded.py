@@ -11,7 +11,7 @@ import itertools
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
@@ -148,9 +148,9 @@ class LeadingReader:
             self._leader.tell(Order("skim", self._number, ids))
             _together(lambda: self._reader.skim(ids))
 
-    def read(self, ids: list[int]) -> mx.array:
+    def read(self, ids: mx.array) -> mx.array:
         """Read ids; return the logits after each: (ids, vocabulary)."""
-        self._leader.tell(Order("read", self._number, ids))
+        self._leader.tell(Order("read", self._number, cast("list[int]", ids.tolist())))
         return _together(lambda: _computed(self._reader.read(ids)))
 
     def forget(self, count: int) -> None:
@@ -192,7 +192,7 @@ def _obey(order: Order, network: nn.Module, readers: dict[int, CachedReader]) ->
     elif order.kind == "skim":
         readers[order.reader].skim(order.ids)
     elif order.kind == "read":
-        _computed(readers[order.reader].read(order.ids))
+        _computed(readers[order.reader].read(mx.array(order.ids)))
     elif order.kind == "forget":
         readers[order.reader].forget(order.number)
 

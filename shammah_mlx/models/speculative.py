@@ -7,12 +7,14 @@ followed again from where the last written tokens occur in it (Saxena 2023, prom
 """
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
 from shammah_mlx.config import LoraConfig
 from shammah_mlx.models.backend import mx
+
+_Prediction = tuple[mx.array, mx.array]  # tokens and their log-probabilities
 
 
 class Reader(Protocol):
@@ -21,8 +23,8 @@ class Reader(Protocol):
     def skim(self, ids: list[int]) -> None:
         """Read tokens without computing what comes next."""
 
-    def read(self, ids: list[int]) -> mx.array:
-        """Read at least one token; return the logits of the token after each, (tokens, vocabulary)."""
+    def read(self, ids: mx.array) -> mx.array:
+        """Read at least one token, maybe not computed yet; return the logits after each: (tokens, vocabulary)."""
 
     def forget(self, count: int) -> None:
         """Forget the last `count` tokens."""
@@ -47,6 +49,11 @@ class Guess:
         self._place: int | None = 0  # of the next token in it; None if lost
         self._passed = 0  # how far it was last followed
         self._block = config.first_block
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there will never be anything to check."""
+        return not self._ids
 
     def next_block(self, room: int) -> list[int]:
         """Return the tokens to check next, at most `room`."""
@@ -80,16 +87,21 @@ def write_greedily(
 ) -> Written:
     """Return the most probable continuation of `prompt`, up to a token of `stops` or `limit` tokens.
 
-    `reader` may have read what comes before `prompt`. `on_ids` gets all ids so far after each pass.
+    `reader` may have read what comes before `prompt`, and may read a token too many. `on_ids` gets all ids so far after
+    each pass.
     """
     ids: list[int] = []
     log_p: list[float] = []
     checked = accepted = passes = 0
     finished = False
     reader.skim(prompt[:-1])
+    begun: _Prediction | None = None
     while len(ids) < limit and not finished:
         block = guess.next_block(limit - len(ids) - 1)
-        chosen, new_log_p = _most_probable(reader.read([*(ids or prompt)[-1:], *block]))
+        predicted = begun or _predict(reader, mx.array([*(ids or prompt)[-1:], *block]))
+        goes_on = guess.is_empty and len(ids) + 1 < limit
+        begun = _predict(reader, predicted[0]) if goes_on else None  # MLX reads on while Python looks at this token
+        chosen, new_log_p = cast("tuple[list[int], list[float]]", tuple(found.tolist() for found in predicted))
         agreed = next((i for i, token in enumerate(block) if token != chosen[i]), len(block))
         reader.forget(len(block) - agreed)
         new = chosen[: agreed + 1]
@@ -103,9 +115,9 @@ def write_greedily(
     return Written(ids, log_p, finished, checked, accepted, passes)
 
 
-def _most_probable(logits: mx.array) -> tuple[list[int], list[float]]:
-    """Return the most probable token after each position, and its log-probability."""
-    logits = logits.astype(mx.float32)
-    chosen, log_p = mx.argmax(logits, axis=-1), logits.max(axis=-1) - mx.logsumexp(logits, axis=-1)
-    mx.eval(chosen, log_p)
-    return chosen.tolist(), log_p.tolist()  # type: ignore[return-value] # mlx's stubs: any nesting of numbers
+def _predict(reader: Reader, ids: mx.array) -> _Prediction:
+    """Begin to read; return the most probable token after each, and its log-probability: (tokens,) both."""
+    logits = reader.read(ids).astype(mx.float32)
+    predicted = mx.argmax(logits, axis=-1), logits.max(axis=-1) - mx.logsumexp(logits, axis=-1)
+    mx.async_eval(*predicted)  # type: ignore[no-untyped-call]
+    return predicted

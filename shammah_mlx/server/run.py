@@ -29,6 +29,9 @@ LOCK = "serving"  # file in the home, locked by the process that serves it
 
 async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None, *, sign_in: bool = False) -> None:
     """Serve a home until a signal ends it; with `sign_in`, clients may sign in to Claude themselves."""
+    log = logging.getLogger("shammah")
+    log.setLevel(logging.INFO)
+    log.info("loading the models of %s", home)
     import anthropic  # noqa: F401  it takes a second or two, so no client should wait for it
 
     from shammah_mlx.learners import learning_thread
@@ -42,8 +45,6 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None, *
     from shammah_mlx.server.service import Service
     from shammah_mlx.teacher.keys import find_credential
 
-    log = logging.getLogger("shammah")
-    log.setLevel(logging.INFO)
     async with AsyncExitStack() as opened:
         credential = find_credential(home)
         service = Service(home, flags, log.info, credential)

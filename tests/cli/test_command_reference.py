@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from shammah_mlx.cli.main import main
 from tools.command_reference import PAGE, render
@@ -24,6 +25,13 @@ def test_the_page_is_up_to_date() -> None:
 def test_the_page_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     assert render(main) == PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("group", [None, *(name for name, it in main.commands.items() if isinstance(it, click.Group))])
+def test_the_help_of_80_columns_has_whole_sentences(group: str | None) -> None:
+    shown = CliRunner().invoke(main, [*([group] if group else []), "--help"], terminal_width=80).output
+    assert shown.partition("Commands:")[2]
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("path", sorted(paths(main, "shammah")))

@@ -366,6 +366,16 @@ def test_only_a_living_process_says_how_far_it_is(home: Path, note: str, progres
     assert progress_of_another(home) == progress
 
 
+@pytest.mark.parametrize(("waiting", "is_said"), [(2, False), (2000, True)])
+def test_who_gets_claude_while_much_is_learnt_is_told(
+    waiting: int, is_said: bool, shammah: Shammah, claude: Loopback, home: Path
+) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "learning.progress").write_text(f"{os.getppid()} 3 {waiting + 3}")
+    asked = shammah("ask", "hello")
+    assert (f"{waiting:,} earlier answers are still being learnt" in asked.stderr) == is_said
+
+
 def test_a_process_that_learns_leaves_a_note(shammah: Shammah, claude: Loopback, home: Path) -> None:
     shammah("ask", "hello")
     assert (home / "learning.progress").read_text() == f"{os.getpid()} 1 1"

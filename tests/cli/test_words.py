@@ -55,6 +55,19 @@ def test_an_option_that_may_be_a_word_is_not_guessed(arguments: str, option: str
 
 
 @pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["how are you", "--josn"], "--josn"),
+        (["how are you", "--josn=x", "again"], "--josn"),
+        (["hi", "-m", "claude-x", "-n"], "-n"),
+    ],
+)
+def test_an_option_with_a_typo_is_no_word_of_a_question_in_quotes(arguments: list[str], option: str) -> None:
+    with pytest.raises(MisplacedOptionError, match=f"No such option: {option}\\."):
+        split(arguments, ASKS)
+
+
+@pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (["how", "do", "I", "list", "files"], ["ask", "how", "do", "I", "list", "files"]),
@@ -64,6 +77,8 @@ def test_an_option_that_may_be_a_word_is_not_guessed(arguments: str, option: str
         (["--home", "x", "-m", "claude-x", "and then?"], ["--home", "x", "ask", "-m", "claude-x", "and then?"]),
         (["--", "status"], ["ask", "--", "status"]),
         (["why", "is", "the", "sky", "blue"], ["ask", "why", "is", "the", "sky", "blue"]),
+        (["prompt", "engineering", "tips"], ["ask", "prompt", "engineering", "tips"]),
+        (["what", "-x", "means"], ["ask", "what", "-x", "means"]),
         (["help"], ["--help"]),
         (["statsu report of my shop"], ["ask", "statsu report of my shop"]),
     ],
@@ -89,6 +104,9 @@ def test_a_command_stays_what_it_is(arguments: list[str]) -> None:
         (["statsu"], "Did you mean status?\nTo ask it as a question: shammah ask statsu"),
         (["statsu", "--json"], "Did you mean status?"),
         (["rolback", "400"], "Did you mean rollback?\nTo ask it as a question: shammah ask rolback 400"),
+        (["logs", "-n", "1"], "Did you mean log?"),
+        (["keys", "set"], "Did you mean key?"),
+        (["prompt", "hi there"], "Did you mean ask?"),
         (["--json", "status"], "Options of 'status' stand after it: shammah status"),
     ],
 )

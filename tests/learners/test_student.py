@@ -96,7 +96,7 @@ def test_what_nobody_waits_for_is_not_finished_if_learning_is_to_stop(student: S
     whole, has_begun, passes = student.write(QUESTION, 0, None).written.passes, threading.Event(), []
 
     class Slow(CachedReader):
-        def read(self, ids: list[int]) -> mx.array:
+        def read(self, ids: mx.array) -> mx.array:
             passes.append(ids)
             has_begun.set()
             time.sleep(0.02)  # four times as long as between two looks

@@ -299,7 +299,7 @@ def test_what_all_prompts_begin_with_is_read_once_for_the_same_adapters(
 def test_read_layer_by_layer_the_logits_are_the_same_and_each_layer_is_computed_by_itself(
     tiny_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = CachedReader(tiny_model.network).read([5, 6, 7])
+    expected = CachedReader(tiny_model.network).read(mx.array([5, 6, 7]))
     mx.eval(expected)
     count, evaluate = 0, mx.eval
 
@@ -309,5 +309,5 @@ def test_read_layer_by_layer_the_logits_are_the_same_and_each_layer_is_computed_
         evaluate(*arrays)
 
     monkeypatch.setattr(mx, "eval", counted)
-    assert mx.array_equal(LayerByLayer(CachedReader(tiny_model.network)).read([5, 6, 7]), expected).item()
+    assert mx.array_equal(LayerByLayer(CachedReader(tiny_model.network)).read(mx.array([5, 6, 7])), expected).item()
     assert count == len(tiny_model.network.layers)

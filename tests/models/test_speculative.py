@@ -1,5 +1,7 @@
 """Guessed text changes how fast an answer is written, never which."""
 
+from typing import cast
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,10 +24,10 @@ class Rule:
     def skim(self, ids: list[int]) -> None:
         self.read_so_far += ids
 
-    def read(self, ids: list[int]) -> mx.array:
+    def read(self, ids: mx.array) -> mx.array:
         self.passes += 1
         rows = []
-        for token in ids:
+        for token in cast("list[int]", ids.tolist()):
             self.read_so_far.append(token)
             rows.append([float((7919 * self._seed + 31 * x + 17 * y) % 101) for x, y in self._next()])
         return mx.array(rows)
@@ -47,9 +49,9 @@ class Script:
     def skim(self, ids: list[int]) -> None:
         assert not ids
 
-    def read(self, ids: list[int]) -> mx.array:
-        self._place += len(ids)
-        return mx.stack([mx.arange(100) == self._text[i] for i in range(self._place - len(ids) + 1, self._place + 1)])
+    def read(self, ids: mx.array) -> mx.array:
+        self._place += ids.size
+        return mx.stack([mx.arange(100) == self._text[i] for i in range(self._place - ids.size + 1, self._place + 1)])
 
     def forget(self, count: int) -> None:
         self._place -= count
