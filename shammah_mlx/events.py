@@ -5,6 +5,7 @@ An Interaction can only be built in a shape that the loop can produce.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from typing import Literal, Self, cast
 
@@ -42,6 +43,11 @@ COMPLETE = ("end_turn", "stop_sequence")
 def hash_63(content: bytes) -> int:
     """Return a 63-bit hash, the same on every machine: SQLite's integers have 63 bits and a sign."""
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
+
+
+def text_hash(text: str) -> int:
+    """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
+    return hash_63(unicodedata.normalize("NFC", text).encode())
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

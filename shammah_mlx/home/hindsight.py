@@ -10,12 +10,11 @@ from msgspec import UNSET, UnsetType
 
 from shammah_mlx.config import Config, PolicyConfig
 from shammah_mlx.errors import BadInputError
-from shammah_mlx.events import AskOptions, ClaudeOnly, Feedback, Interaction, Query
+from shammah_mlx.events import AskOptions, ClaudeOnly, Feedback, Interaction, Query, text_hash
 from shammah_mlx.framework import policy, screening
 from shammah_mlx.home.conversation_rows import NOT_KEPT
 from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.locks import HomeLock
-from shammah_mlx.learners.questions import text_hash
 
 NOTHING_ASKED = "nothing was asked yet", "ask something first"
 ONLY_CLAUDE: dict[ClaudeOnly, str] = {"files": "it had a file", "length": "it is longer than max_query_bytes"}

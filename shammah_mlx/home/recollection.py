@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from shammah_mlx.events import Interaction
+from shammah_mlx.events import Interaction, text_hash
 from shammah_mlx.home.schema import open_database
 
 
@@ -30,11 +30,19 @@ def recollect(home: Path, answered: Interaction) -> Recollection | None:
     if not answered.served_local or draft is None or draft.entry is None:
         return None
     with closing(open_database(home / "journal.db")) as database:
-        row = database.execute(_ASKED, {"entry": draft.entry}).fetchone()
+        row = database.execute(_ASKED, {"entry": draft.entry, **_same_text(answered)}).fetchone()
     if row is None:  # it was erased meanwhile
         return None
     question, times, since, model, imported_from = row
     return Recollection(question, times + (not answered.request.stored), since or 0.0, model, imported_from)
+
+
+def _same_text(answered: Interaction) -> dict[str, int]:
+    """Return what finds the answers to the same text: the entry alone does not, until it is learnt."""
+    if answered.source != "repeat":
+        return {"context": 0, "text": 0}
+    query = answered.answered_query
+    return {"context": query.context, "text": text_hash(query.text)}
 
 
 _ASKED = """
@@ -44,7 +52,8 @@ _ASKED = """
     ), same AS (                                -- answers to this text in this context
         SELECT number FROM given UNION
         SELECT other.number FROM memory AS asked JOIN memory AS other USING (context, text)
-        WHERE asked.number IN (SELECT number FROM given) AND asked.text != 0
+        WHERE asked.number IN (SELECT number FROM given) AND asked.text != 0 UNION
+        SELECT number FROM memory WHERE context = :context AND text = :text AND text != 0
     ), here AS (
         SELECT number, record FROM interactions
         WHERE number IN (SELECT number FROM same) AND record ->> '$.turn.imported_from' IS NULL

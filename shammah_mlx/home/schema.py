@@ -230,6 +230,7 @@ MIGRATIONS = (
         next INTEGER NOT NULL                   -- number of the next event when a question was last asked in it
     )
     """,
+    "CREATE INDEX memory_texts ON memory (context, text)",
 )
 
 

@@ -1,12 +1,11 @@
 """Turn a query into a question as the memory stores it: understood alone, with a vector, its words and a hash."""
 
 import functools
-import unicodedata
 from typing import Protocol
 
 import numpy as np
 
-from shammah_mlx.events import Query, hash_63
+from shammah_mlx.events import Query, text_hash
 from shammah_mlx.learners.neighbours import Question, word_set
 from shammah_mlx.models.encoder import Encoder
 from shammah_mlx.models.tokenizers import WordPieces
@@ -49,8 +48,3 @@ def standalone_question(query: Query) -> str:
 def wants_another_answer(query: Query) -> bool:
     """Return whether the query asks for something random or made up, so that no past answer is wanted again."""
     return any(map(is_open_ended, {query.text, standalone_question(query)}))
-
-
-def text_hash(text: str) -> int:
-    """Return a 63-bit hash of a text: texts that are equal after NFC have the same."""
-    return hash_63(unicodedata.normalize("NFC", text).encode())

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET
 
-from shammah_mlx.events import DraftSource, Event, Interaction, Query
+from shammah_mlx.events import DraftSource, Event, Interaction, Query, text_hash
 from shammah_mlx.framework import screening
 from shammah_mlx.framework.targets import make_withdrawal
 from shammah_mlx.learners.borrowing import Borrowed
@@ -13,7 +13,6 @@ from shammah_mlx.learners.features import NO_PROPOSAL
 from shammah_mlx.learners.neighbours import Entry, Proposal
 from shammah_mlx.learners.past import Lookup
 from shammah_mlx.learners.proposals import Features, Proposals
-from shammah_mlx.learners.questions import text_hash
 
 
 class Unlearnt(msgspec.Struct, frozen=True):

@@ -101,6 +101,7 @@ def test_claudes_newest_reply_stands_at_once(opened: Open, learns: bool) -> None
     assert home.ask(forced_source="claude", learns=learns).answer == RIGHT
     again = home.ask(learns=learns)
     assert (again.source, again.answer, again.covered) == ("repeat", RIGHT, True)
+    assert recollect(home.path, again) == Recollection(QUESTION, 3, 1e9, again.request.query.model)
 
 
 @pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
