@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from shammah_mlx.cli.options import home_and_config, home_of, settings
-from shammah_mlx.display.console import LONGEST, one_line
+from shammah_mlx.display.console import LONGEST, one_line, tell
 from shammah_mlx.errors import ShammahError
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
 
+INDENT = 16  # columns before what a check says
 MIN_FREE = 2e9  # bytes: room for several of the largest snapshots, and for the journal
 MIN_SPEED = 0.4  # of the speed in this process: a throttled service has an eighth of it
 TRIES = 3  # alternating, the best counts: other programs may disturb any one of them
@@ -44,10 +45,10 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     failures = 0
     for check in _checks(ctx, options):
         message = one_line(check.message, LONGEST)
-        click.echo(f"{'ok' if check.passed else 'FAIL':<4}  {check.name:<8}  {message}")
+        tell(f"{'ok' if check.passed else 'FAIL':<4}  {check.name:<8}  {message}", INDENT)
         if not check.passed:
             failures += 1
-            click.echo(f"{'':<4}  {'':<8}  {check.hint}")
+            tell(f"{'':{INDENT}}{check.hint}", INDENT)
     ctx.exit(failures > 0)
 
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shammah_mlx.cli.options import home_and_config, settings
+from shammah_mlx.display.console import tell
 
 if TYPE_CHECKING:
     from shammah_mlx.config import Config
     from shammah_mlx.models.machine import Outlook
     from shammah_mlx.models.memory import Machine, Need
 
+INDENT = 10  # columns before the sentences
 UNUSED = "It is not used: `generator` leaves the decoder out."
 
 
@@ -33,7 +35,12 @@ def models(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     from shammah_mlx.models.machine import look, this_machine
 
     outlook = look(config.lora, this_machine())
-    click.echo(models_json(outlook, config) if as_json else models_text(outlook, config))
+    if as_json:
+        click.echo(models_json(outlook, config))
+        return
+    sentences, _, to_copy = models_text(outlook, config).partition("\n\n")
+    tell(sentences, INDENT)
+    click.echo("\n" + to_copy)
 
 
 def models_json(outlook: "Outlook", config: "Config") -> str:
@@ -46,7 +53,7 @@ def models_json(outlook: "Outlook", config: "Config") -> str:
 
 
 def models_text(outlook: "Outlook", config: "Config") -> str:
-    """Return what `models` prints."""
+    """Return what `models` prints: sentences, and the lines for config.toml."""
     proposed = outlook.proposed
     lines = [
         f"Memory    {memory_sentence(outlook.machine)}",

@@ -59,9 +59,9 @@ def say(text: str, color: str | None = None) -> None:
         click.echo(click.style(shown, fg=color) if color else shown, err=True)
 
 
-def tell(text: str) -> None:
-    """Print a text on standard output; on a terminal no line breaks in a word."""
-    click.echo(at_words(text, sys.stdout))
+def tell(text: str, indent: int = 0) -> None:
+    """Print a text on standard output; on a terminal no line breaks in a word, and goes on behind the indent."""
+    click.echo(at_words(text, sys.stdout, indent))
 
 
 def say_waiting() -> None:

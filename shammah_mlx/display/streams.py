@@ -15,16 +15,21 @@ def columns_of(stream: TextIO) -> int:
         return USUAL_COLUMNS
 
 
-def at_words(text: str, stream: TextIO | None) -> str:
+def at_words(text: str, stream: TextIO | None, indent: int = 0) -> str:
     """Return a text with its lines broken between words where the terminal of a stream would break them in one.
 
-    What is no terminal gets the lines as they are. A word that is longer than a line stays whole, to be copied.
+    What is no terminal gets the lines as they are. A word that is longer than a line stays whole, to be copied. What is
+    broken goes on behind an indent, where the line is that long.
     """
     if stream is None or not stream.isatty():
         return text
     columns = columns_of(stream)
-    lines = (textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
-    return "\n".join("\n".join(broken) for broken in lines)
+    if indent > columns // 2:
+        indent = 0
+    wrapper = textwrap.TextWrapper(
+        columns, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join("\n".join(wrapper.wrap(line)) for line in text.split("\n"))
 
 
 def can_show(text: str, encoding: str | None) -> bool:
