@@ -122,6 +122,7 @@ def weights() -> Weights:
 
 TINY_ENCODER = EncoderConfig(width=16, layers=1, heads=2, hidden=32, max_tokens=64)
 TINY_DECODER = DecoderConfig(width=16, layers=2, heads=2, hidden=32, max_tokens=64, max_draft_tokens=4)
+TINY_VOCABULARY = 4096  # of SmolLM2's 49,152 tokens
 TINY_LORA = LoraConfig(rank=4, max_tokens=192, max_draft_tokens=32)
 
 
@@ -131,8 +132,9 @@ def tiny_folder(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> P
     from mlx_lm.models.llama import Model, ModelArgs  # a second, for those tests that need it
 
     folder = tmp_path_factory.mktemp("tiny-decoder")
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(weights.decoder / name, folder)
+    shutil.copy(weights.decoder / "tokenizer_config.json", folder)
+    tokenizer = json.loads((weights.decoder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(with_fewer_tokens(tokenizer, TINY_VOCABULARY)))
     shape = json.loads((weights.decoder / "config.json").read_text())
     del shape["quantization"]
     shape |= {
@@ -141,6 +143,7 @@ def tiny_folder(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> P
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
+        "vocab_size": TINY_VOCABULARY,
     }
     (folder / "config.json").write_text(json.dumps(shape))
     arguments = ModelArgs.from_dict(shape)  # type: ignore[no-untyped-call]
@@ -149,6 +152,14 @@ def tiny_folder(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> P
     drawn = {name: 0.1 * mx.random.normal(size, key=key) for name, size in tree_flatten(shapes, is_leaf=_is_shape)}
     mx.save_safetensors(str(folder / "model.safetensors"), drawn)
     return folder
+
+
+def with_fewer_tokens(tokenizer: dict[str, Any], count: int) -> dict[str, Any]:
+    """Return a tokenizer with the first tokens only: most of a tiny network's time would go into rare ones."""
+    model = tokenizer["model"]
+    vocabulary = {token: number for token, number in model["vocab"].items() if number < count}
+    merges = [merge for merge in model["merges"] if "".join(merge) in vocabulary]
+    return {**tokenizer, "model": {**model, "vocab": vocabulary, "merges": merges}}
 
 
 def with_tiny_decoder(config: Config, folder: Path) -> Config:

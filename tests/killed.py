@@ -1,14 +1,8 @@
-"""A process to be killed: goes through recorded rows in a home, from wherever the one before it came to.
+"""What a process does that is to be killed."""
 
-`python -m tests.killed HOME CONFIG ROWS`
-"""
-
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-
-import msgspec
 
 from shammah_mlx.config import Config
 from shammah_mlx.events import Query
@@ -22,9 +16,8 @@ def quietly(interactions: int) -> AbstractContextManager[Callable[[], None]]:
     return nullcontext(lambda: None)
 
 
-def main() -> None:
-    home, config = Path(sys.argv[1]), msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Config)
-    rows = msgspec.json.decode(Path(sys.argv[3]).read_bytes(), type=list[Row])
+def go_through(home: Path, config: Config, rows: list[Row]) -> None:
+    """Ask and learn recorded rows in a home, from wherever the process before came to."""
     with Assistant(
         home, config, Recorded(rows), Weights(weights_folder()), options=AssistantOptions(clock=lambda: 1e9)
     ) as assistant:
@@ -37,7 +30,3 @@ def main() -> None:
                 assistant.learn_pending()  # saves where that is cheap
             else:
                 assistant.learn_all(quietly, wait=True)  # saves at once
-
-
-if __name__ == "__main__":
-    main()

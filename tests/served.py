@@ -1,10 +1,8 @@
-"""Run the service in a process of its own, as a user does."""
+"""Run the service in a process of its own."""
 
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from typing import Any, Self
 import httpx2
 
 from shammah_mlx.server import client, protocol
+from tests.forked import Forked, shammah
 
 WITHIN_S = 60.0  # the longest that a test waits; machines can be busy
 BOLD = """
@@ -38,7 +37,7 @@ class Served:
     def __init__(self, home: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self.home, self._arguments = home, arguments
         self.environment = {**os.environ, "SHAMMAH_HOME": str(home), **environment}
-        self.process: subprocess.Popen[bytes]
+        self.process: Forked
 
     @property
     def log(self) -> str:
@@ -71,9 +70,8 @@ class Served:
             time.sleep(0.05)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "shammah_mlx", "serve", *self._arguments]
-        with (self.home.parent / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        log = self.home.parent / "serve.log"
+        self.process = Forked(shammah, ["serve", *self._arguments], environment=self.environment, log=log)
         until = time.monotonic() + WITHIN_S
         while self.health() is None:
             assert self.process.poll() is None, self.log

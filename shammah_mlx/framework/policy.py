@@ -355,8 +355,10 @@ def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Co
     else:
         is_likely = best.p_accept > request.judging.thresholds[best.draft.source]
         in_doubt = is_likely and other_answer <= _most_bad_before_check(config) and not destroys(best.draft.text)
+    if not in_doubt:
+        return False
     cost = expected_cost(request.query, best.draft.text, None, config.judge, config.teacher)
-    return in_doubt and cost.is_worth(config.judge.worth * (1.0 - rate))
+    return cost.is_worth(config.judge.worth * (1.0 - rate))
 
 
 def is_shadow_in_doubt(scored: ScoredDraft, interaction: Interaction, config: Config) -> bool:
@@ -371,8 +373,10 @@ def is_shadow_in_doubt(scored: ScoredDraft, interaction: Interaction, config: Co
     if interaction.audit_probability is not None and scored is interaction.drafts[0]:
         return False
     by_meter = config.divergence.p_bad(scored.divergence)
+    if min(by_meter, 1.0 - by_meter) <= judging.shadow_doubt:
+        return False
     cost = expected_cost(interaction.request.query, scored.draft.text, reply.text, config.judge, config.teacher)
-    return min(by_meter, 1.0 - by_meter) > judging.shadow_doubt and cost.is_worth(config.judge.worth)
+    return cost.is_worth(config.judge.worth)
 
 
 def audit_buys_both(stood: Interaction) -> bool:

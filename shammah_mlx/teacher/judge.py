@@ -115,4 +115,6 @@ def has_price(model: str, prices: Mapping[str, Price], read: int = 0) -> bool:
 def _encode(data: dict[str, object]) -> str:
     """Return JSON on one line. What is not printable is escaped, so that no control character is sent as such."""
     encoded = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    if encoded.isprintable():
+        return encoded
     return "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in encoded)

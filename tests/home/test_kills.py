@@ -1,11 +1,10 @@
 """Killed at random points, again and again, a home ends in the state of a run that nobody disturbed, bit for bit."""
 
 import itertools
+import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,12 +19,14 @@ from shammah_mlx.home.journal import Journal
 from shammah_mlx.home.recovery import rebuild
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
-from shammah_mlx.teacher.recordings import read_stream
+from shammah_mlx.teacher.recordings import Row, read_stream
 from tests.conftest import with_tiny_decoder
+from tests.forked import Forked
+from tests.killed import go_through
 
 ROOT = Path(__file__).parents[2]
 LEARNT = 60  # queries before the first kill: enough to serve something
-A_LIFE = 4.0  # seconds, at most, of the first process; opening the home and loading the decoder take most of it
+A_LIFE = 2.0  # seconds, at most, of the first process; opening the home and loading the decoder take half of it
 LONGER, SHORTER = 1.25, 0.7  # the next one's, if it asked nothing, or for each of the first two questions it asked
 OFTEN: dict[DraftSource, tuple[tuple[int, float], ...]] = {"recall": ((0, 1.0),), "decoder": ((0, 0.2),)}
 
@@ -47,15 +48,12 @@ def bold_config(tiny_folder: Path) -> Config:
     )
 
 
-def start(home: Path, config: Path, rows: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.killed", str(home), str(config), str(rows)]
-    return subprocess.Popen(command, cwd=ROOT)
+def start(home: Path, config: Config, rows: list[Row]) -> Forked:
+    return Forked(go_through, home, config, rows, environment=os.environ)
 
 
-def finish(home: Path, config: Path, rows: Path) -> None:
-    with start(home, config, rows) as process:
-        process.wait()
-    assert process.returncode == 0
+def finish(home: Path, config: Config, rows: list[Row]) -> None:
+    assert start(home, config, rows).wait() == 0
 
 
 def contents(home: Path) -> tuple[str | None, list[Interaction], list[tuple[object, ...]], bytes]:
@@ -71,22 +69,20 @@ def test_kills_do_not_change_the_final_state(
     tmp_path: Path, tiny_folder: Path, weights: Weights, kills: int, print_figure: Callable[[str], None]
 ) -> None:
     config, chance = bold_config(tiny_folder), random.Random(kills)
-    stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 40 + 2 * kills)
-    files = {"config": config, "rows": [row for row, _ in stream], "first": [row for row, _ in stream[:LEARNT]]}
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(msgspec.json.encode(content))
-    given = tmp_path / "config", tmp_path / "rows"
+    stream = read_stream(ROOT / "examples" / "questions.jsonl", shuffle=1, limit=LEARNT + 40 + kills)
+    rows = [row for row, _ in stream]
     killed, straight = tmp_path / "killed", tmp_path / "straight"
     killed.mkdir()
-    finish(killed, tmp_path / "config", tmp_path / "first")
+    finish(killed, config, rows[:LEARNT])
     shutil.copytree(killed, straight, symlinks=True)
-    finish(straight, *given)
+    finish(straight, config, rows)
 
     asked, life = [LEARNT], A_LIFE
     for _ in range(kills):
-        with start(killed, *given) as process:
-            time.sleep(chance.uniform(0.2, life))
-            process.kill()
+        process = start(killed, config, rows)
+        time.sleep(chance.uniform(0.1, life))
+        process.kill()
+        process.wait()
         with closing(Journal(killed / "journal.db")) as journal:
             numbers = [interaction.request.number for interaction in journal.after(0)]
             assert numbers == list(range(1, len(numbers) + 1)), "an interaction is missing, or there twice"
@@ -96,8 +92,8 @@ def test_kills_do_not_change_the_final_state(
         life *= SHORTER ** min(asked[-1] - asked[-2], 2) if asked[-1] > asked[-2] else LONGER
     lives = sum(before < after for before, after in itertools.pairwise(asked))
     assert lives >= kills / 8, "most were killed before they did anything"
-    assert asked[-1] < len(stream), "the last kills came too late to disturb anything"
-    finish(killed, *given)
+    assert asked[-1] < len(rows), "the last kills came too late to disturb anything"
+    finish(killed, config, rows)
 
     assert contents(killed) == contents(straight)
     outcomes = {interaction.outcome for interaction in contents(killed)[1]}
