@@ -95,9 +95,7 @@ def answer(
                 is_answered = True  # and journalled
                 if isinstance(outcome, Answered):
                     on_answered(outcome.interaction)
-                exit_code = _show_outcome(outcome, wanted, screen, home)
-                if isinstance(outcome, Answered) and hides_secret(outcome.interaction, config.privacy):
-                    screen.note("Claude was sent a stand-in for what looks like one, and not the secret.")
+                exit_code = _show_outcome(outcome, wanted, screen, home, config)
     except KeyboardInterrupt as stopped:
         if not is_answered:
             if str(stopped) != KEPT and wanted.unhelpful is None:
@@ -247,7 +245,9 @@ def _start_learning(home: Path, settings: Mapping[str, Any], screen: Screen) -> 
         screen.note(f"{LEARNING_POSTPONED} ({error.strerror or error})")
 
 
-def _show_outcome(outcome: Answered | Unanswered, wanted: AskRequest, screen: Screen, home: Path) -> int:
+def _show_outcome(
+    outcome: Answered | Unanswered, wanted: AskRequest, screen: Screen, home: Path, config: Config
+) -> int:
     """Show the answer; return the exit code.
 
     Raises:
@@ -257,6 +257,8 @@ def _show_outcome(outcome: Answered | Unanswered, wanted: AskRequest, screen: Sc
         exit_code = _show_answer(outcome.interaction, outcome.preset, screen, home)
         if wanted.stored and outcome.interaction.request.private is True:
             screen.note("By the settings in [privacy] the question is neither stored nor learnt.")
+        if hides_secret(outcome.interaction, config.privacy):
+            screen.note("Claude was sent a stand-in for what looks like one, and not the secret.")
         return exit_code
     has_way = not (wanted.forced_source or wanted.strict or wanted.attachments)
     local = "; --local answers from this machine, unchecked" if has_way else ""

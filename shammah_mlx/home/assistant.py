@@ -17,7 +17,7 @@ from shammah_mlx.framework import loop, metrics, policy, screening
 from shammah_mlx.framework.budget import WithinBudget
 from shammah_mlx.framework.claude_only import without_data
 from shammah_mlx.framework.loop import Teacher
-from shammah_mlx.home import forgetting, hindsight, importing
+from shammah_mlx.home import forgetting, hindsight, importing, late_audits
 from shammah_mlx.home.conversations import continued
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.ledger import Ledger, month_start
@@ -229,40 +229,13 @@ class Assistant:
         return last is not None and last.reply is not None and last.reply.complete
 
     def make_late_audits(self, *, reached: bool) -> int:
-        """Make the audits that are due, journal them, and return how many were journalled; see `auditing_late`."""
+        """Do what `auditing_late` does, with the home's own teacher."""
         return loop.run_consultation(self.auditing_late(reached=reached), self._teacher)
 
     def auditing_late(self, *, reached: bool) -> loop.Consultation[int]:
-        """Make the audits that are due since Claude could not be reached; return how many were journalled.
-
-        Claude is asked only if it was `reached` again. An audit that is too old, whose draft was scored under other
-        versions, that needs a client's own credential, that today's settings keep here, or whose reply may not be
-        stored, is given up and counts as bad.
-        """
-        privacy = self.config.privacy
-        made = 0
-        for number, at in self._journal.open_audits()[: self.config.risk.late_audits]:
-            served = self._journal.read(number)
-            is_late = self._options.clock() > at + self.config.risk.audit_wait_s
-            has_changed = served.decision_context.versions != self._training.versions
-            stays = served.request.own_account or screening.stays_here(served.request.query.texts, privacy)
-            if is_late or has_changed or stays:
-                reply = None
-            elif reached and served.request.query.origin == self._options.origin:
-                reply = yield from loop.ask_claude(served.request.query, is_answer=False)
-            else:
-                continue
-            if isinstance(reply, Outage):
-                break
-            if reply is not None and not reply.teaches:
-                continue
-            if reply is not None and (
-                screening.reveals(served.request.query, reply) or screening.is_never_stored(reply.text, privacy)
-            ):
-                reply = None
-            late = Interaction.late(served.request, served, served.drafts, reply, self._options.clock())
-            made += self._journal.write_late(late)
-        return made
+        """Make the audits that are due, journal them, and return how many were journalled; see `late_audits`."""
+        making = late_audits.Making(self._training.versions, self._options.origin, self._options.clock)
+        return late_audits.auditing(self._journal, self.config, making, reached=reached)
 
     def continued(
         self,

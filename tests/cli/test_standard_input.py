@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,8 @@ def test_a_slow_pipeline_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
     command = ["sh", "-c", f"{READ} 2> told"]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, process_group=0, **pipes) as process:  # a job without a pipeline
         assert process.stdout
         assert process.stdout.read() == b"b''\n"  # although nobody closes its input
     assert "nobody writes to it" in (tmp_path / "told").read_text()
