@@ -25,9 +25,10 @@ from shammah_mlx.presets import PRESETS, load_config
 from tests.command import Shammah, run
 from tests.embedded import RememberingEmbedder
 from tests.loopback import Loopback, reply
-from tests.served import Place
+from tests.served import Place, Served
 
 WEIGHTS = weights_folder()  # before HOME changes
+Served.forks = True
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests may ignore it; children inherit it
 hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine may take long over any example
 hypothesis.settings.load_profile("no deadline")

@@ -1,4 +1,4 @@
-"""Imports what takes a process long, before it forks: see `forked`."""
+"""Import what takes seconds, before the process forks: see `forked`."""
 
 import shammah_mlx.models.backend  # isort: skip  # first: it has MLX use a fast BLAS
 

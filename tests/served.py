@@ -3,13 +3,15 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx2
 
@@ -32,12 +34,14 @@ max_bad_rate = 1.0
 
 
 class Served:
-    """A context manager that runs the service of a home."""
+    """A context manager that runs the service of a home; with `forks`, in a process that has imported it already."""
+
+    forks: ClassVar[bool] = False  # tests set it: a benchmark runs the service as a user does
 
     def __init__(self, home: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self.home, self._arguments = home, arguments
         self.environment = {**os.environ, "SHAMMAH_HOME": str(home), **environment}
-        self.process: Forked
+        self.process: Forked | subprocess.Popen[bytes]
 
     @property
     def log(self) -> str:
@@ -70,13 +74,20 @@ class Served:
             time.sleep(0.05)
 
     def start(self) -> None:
-        log = self.home.parent / "serve.log"
-        self.process = Forked(shammah, ["serve", *self._arguments], environment=self.environment, log=log)
+        self.process = self._begin(["serve", *self._arguments], self.home.parent / "serve.log")
         until = time.monotonic() + WITHIN_S
         while self.health() is None:
             assert self.process.poll() is None, self.log
             assert time.monotonic() < until, self.log
             time.sleep(0.05)
+
+    def _begin(self, arguments: list[str], log: Path) -> "Forked | subprocess.Popen[bytes]":
+        if self.forks:
+            return Forked(shammah, arguments, environment=self.environment, log=log)
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "shammah_mlx", *arguments], env=self.environment, stdout=out, stderr=out
+            )
 
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal; return the exit code."""

@@ -22,7 +22,7 @@ from shammah_mlx.events import Interaction, Outage
 from shammah_mlx.framework.redaction import hides_secret
 from shammah_mlx.home.background import start_learning
 from shammah_mlx.home.folder import make_home
-from shammah_mlx.home.locks import progress_of_another
+from shammah_mlx.home.locks import HomeLock, progress_of_another
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import Answered, AskRequest, Awaiting, Away, Unanswered
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shammah_mlx.home.training import Begin  # loads MLX
 
 ANSWERED, UNCOVERED, UNAVAILABLE = 0, 3, 4  # exit codes
-MUCH = 20  # interactions to learn: where fewer wait, a user would hardly notice
+MUCH = 20  # interactions: with fewer left to learn, a user hardly notices
 UNLIKELY = 0.5  # p_accept below which a draft that was asked for is more likely bad than good
 
 Outcomes = Generator[Answered | Unanswered, None, None]
@@ -255,6 +255,8 @@ def _show_outcome(
     """
     if isinstance(outcome, Answered):
         exit_code = _show_answer(outcome.interaction, outcome.preset, screen, home)
+        if not wanted.in_chat:
+            _note_what_is_learnt(outcome.interaction, home, screen, config)
         if wanted.stored and outcome.interaction.request.private is True:
             screen.note("By the settings in [privacy] the question is neither stored nor learnt.")
         if hides_secret(outcome.interaction, config.privacy):
@@ -278,7 +280,6 @@ def _show_answer(answered: Interaction, preset: str, screen: Screen, home: Path)
     else:
         screen.finish(answered.answer)
         screen.note(_what_happened(answered, home))
-        _note_what_is_learnt(answered, home, screen)
         if answered.request.not_asked is not UNSET:
             kept = "By the settings in [privacy] Claude is not to see it."
             why = kept if answered.request.stays is True else outage(answered.request.not_asked).message
@@ -303,11 +304,15 @@ def _what_happened(answered: Interaction, home: Path) -> str:
     return provenance.line(answered, recollection, time.time())
 
 
-def _note_what_is_learnt(answered: Interaction, home: Path, screen: Screen) -> None:
+def _note_what_is_learnt(answered: Interaction, home: Path, screen: Screen, config: Config) -> None:
     """Say that much is being learnt, where that may be why Claude answered: what is not learnt is not known."""
+    request = answered.request
+    is_by_rule = request.forced_source or request.unhelpful is not UNSET or request.claude_only
     learnt, count = progress_of_another(home) or (0, 0)
-    if answered.source == "claude" and answered.request.forced_source is None and count - learnt >= MUCH:
-        screen.note(f"{count - learnt:,} earlier answers are still being learnt; until then more goes to Claude.")
+    if answered.outcome != "forwarded" or is_by_rule or count - learnt < MUCH:
+        return
+    if HomeLock(home, config.state).is_learning():
+        screen.note(f"{count - learnt:,} earlier questions are still being learnt; until then more goes to Claude.")
 
 
 def _show_shortcomings(answered: Interaction, screen: Screen) -> int:

@@ -22,13 +22,14 @@ ELSEWHERE = {  # commands of other programs, and what they are called here
     "history": "log",
     "search": "log",
     "keys": "key",
+    "logs": "log",
     "login": "key",
     "settings": "config",
     "prompt": "ask",
     "stats": "status",
     "delete": "forget",
 }
-TAKE_ONE = {"keys", "prompt"}  # of these, those that one more word follows: `llm keys set`, `llm prompt "hi"`
+OF_LLM = {("keys", "set"), ("keys", "get"), ("keys", "list"), ("logs", "list"), ("logs", "path")}
 ALIKE, NEARLY_SAME = 0.6, 0.8  # ratio of difflib: for a word that stands alone, and for one before another word
 
 
@@ -119,19 +120,25 @@ def _check_spelling(arguments: Sequence[str], asks: Mapping[str, int], commands:
         words = split(arguments, asks).words
     except MisplacedOptionError:
         return  # `ask` says so
-    has_option = len(arguments) > 1 and words[:1] == [arguments[0]] and is_dashed(arguments[1])  # as in `logs -n 1`
-    if "--" in arguments or not words or (len(words) > 2 and not has_option):
+    if "--" in arguments or not words:
+        return
+    has_only_options = words[0] == arguments[0] and all(is_dashed(word) or word.isdigit() for word in words[1:])
+    is_alone = len(words) == 1 or has_only_options  # `logs -n 1`
+    if len(words) > 2 and not is_alone and not _is_of_llm(words):
         return
     if arguments[0] in CONTINUE and words[0] not in commands:
         return  # no command continues a conversation: `-c more`
     if len(words) == 1 and words[0] in commands:
         raise click.UsageError(f"Options of {words[0]!r} stand after it: shammah {words[0]} …")
-    if words[0] in ELSEWHERE and (len(words) == 1 or has_option or words[0] in TAKE_ONE):
+    if words[0] in ELSEWHERE and (is_alone or _is_of_llm(words)):
         meant = [ELSEWHERE[words[0]]]
     else:
-        meant = difflib.get_close_matches(words[0], commands, 1, ALIKE if len(words) == 1 else NEARLY_SAME)
+        meant = difflib.get_close_matches(words[0], commands, 1, ALIKE if is_alone else NEARLY_SAME)
     if meant and words[0] not in commands:
-        raise click.UsageError(
-            f"There is no command {words[0]!r}. Did you mean {meant[0]}?\n"
-            f"To ask it as a question: shammah ask {' '.join(words)}"
-        )
+        raise click.UsageError(f"There is no command {words[0]!r}. Did you mean {meant[0]}?\n{how_to_ask(words)}")
+
+
+def _is_of_llm(words: Sequence[str]) -> bool:
+    """Say whether words are a command of simonw's llm: `keys set anthropic`, `prompt "how are you"`."""
+    is_prompt = words[0] == "prompt" and len(words) == 2 and len(words[1].split()) > 1
+    return is_prompt or tuple(words[:2]) in OF_LLM

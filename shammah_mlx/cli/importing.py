@@ -53,10 +53,11 @@ def import_(
     wait: bool,
     **options: Any,
 ) -> None:
-    """Learn what Claude answered in other programs.
+    """Learn what Claude answered elsewhere.
 
-    FILE is JSON Lines (`shammah export`, or recorded streams), the logs.db of llm, a transcript of Claude Code or the
-    folder of all of them, or the data export of claude.ai. Nothing is sent, and nothing is paid.
+    That may be another program or another home. FILE is JSON Lines (`shammah export`, or recorded streams), the logs.db
+    of llm, a transcript of Claude Code or the folder of all of them, or the data export of claude.ai. Nothing is sent,
+    and nothing is paid.
 
     A line of JSON Lines is an object with the texts `query` and `reply`. It may have `model`, `at` (a date, ISO 8601),
     `system`, `history` (a list of earlier turns, each with `query` and `reply`), `stop_reason`, `max_tokens` and

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def learn(ctx: click.Context, /, budget: float | None, **options: Any) -> None:
     """Learn now what is not learnt yet.
 
-    That is, learn from all stored questions, and make the audits that are due. Every question starts this in the
+    The command learns from all stored questions, and makes the audits that are due. Every question starts this in the
     background. Run it yourself if that was interrupted.
 
     \b

@@ -38,9 +38,8 @@ def models(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(models_json(outlook, config))
         return
-    sentences, _, to_copy = models_text(outlook, config).partition("\n\n")
-    tell(sentences, INDENT)
-    click.echo("\n" + to_copy)
+    tell("\n".join(sentences(outlook, config)), INDENT)
+    click.echo("\n".join(["", *config_lines(outlook, config)]))
 
 
 def models_json(outlook: "Outlook", config: "Config") -> str:
@@ -49,11 +48,11 @@ def models_json(outlook: "Outlook", config: "Config") -> str:
 
     shown = msgspec.to_builtins(outlook)
     used = config.generator == "recall+decoder"
-    return json.dumps({**shown, "used": used, "fits": outlook.fits, "config": _config_lines(outlook, config)})
+    return json.dumps({**shown, "used": used, "fits": outlook.fits, "config": config_lines(outlook, config)})
 
 
-def models_text(outlook: "Outlook", config: "Config") -> str:
-    """Return what `models` prints: sentences, and the lines for config.toml."""
+def sentences(outlook: "Outlook", config: "Config") -> list[str]:
+    """Return what `models` says before the lines for config.toml."""
     proposed = outlook.proposed
     lines = [
         f"Memory    {memory_sentence(outlook.machine)}",
@@ -75,7 +74,7 @@ def models_text(outlook: "Outlook", config: "Config") -> str:
         lines.append("          In config.toml:")
     else:
         lines.append("          In config.toml:")
-    return "\n".join([*lines, "", *_config_lines(outlook, config)])
+    return lines
 
 
 def memory_sentence(machine: "Machine") -> str:
@@ -105,7 +104,7 @@ def in_gb(size: int) -> str:
     return f"{size / GB:,.1f} GB"
 
 
-def _config_lines(outlook: "Outlook", config: "Config") -> list[str]:
+def config_lines(outlook: "Outlook", config: "Config") -> list[str]:
     """Return the lines of config.toml that set the proposed decoder."""
     first = [] if config.generator == "recall+decoder" else ['generator = "recall+decoder"', ""]
     return [*first, "[lora]", f"model = {json.dumps(outlook.proposed.model)}"]

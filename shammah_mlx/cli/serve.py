@@ -24,10 +24,10 @@ CLIENT_CREDENTIALS = "Let clients sign in to Claude themselves, with their own A
 def serve(
     ctx: click.Context, /, tcp: int | None, client_credentials: bool, budget: float | None, **options: Any
 ) -> None:
-    """Answer with loaded models until stopped.
+    """Serve this home until stopped.
 
-    Learns between the questions. Listens on the home's socket, shammah.sock, for `shammah ask` and for clients of
-    Claude's Messages API. Runs until it is stopped; `shammah service install` lets the system start it.
+    The models stay loaded, and the service learns between questions. It listens on the home's socket, shammah.sock, for
+    `shammah ask` and for clients of Claude's Messages API. `shammah service install` lets the system start it.
 
     Started on several machines by mlx.launch, the first one serves. The others follow: they hold and compute their
     part of the decoder, until the first one ends.

@@ -35,7 +35,7 @@ VARIABLES = (  # the service gets no others
 def service() -> None:
     """Let the system run `shammah serve`.
 
-    That is launchd on macOS, and systemd on Linux.
+    On macOS launchd does, on Linux systemd.
 
     \b
     Examples:

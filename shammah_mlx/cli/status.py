@@ -18,7 +18,7 @@ from shammah_mlx.errors import BadInputError
 def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Show what was learnt, spent and saved so far.
 
-    Also what is still missing, how much was asked, and how many local answers were bad.
+    The list also has what is still missing, how much was asked, and how many local answers were bad.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def status(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 def why(ctx: click.Context, /, number: int | None, as_json: bool, **options: Any) -> None:
     """Explain where the last answer came from, and why.
 
-    That is this terminal's last answer; with NUMBER the answer to that question.
+    The last answer is this terminal's. With NUMBER the answer to that question is explained.
 
     \b
     Examples:
@@ -111,5 +111,13 @@ def report(ctx: click.Context, /, output: Path | None, opens: bool, **options: A
     with replacing(path) as file:
         file.write(written.encode())
     click.echo(f"Written: {path}")
-    if opens and click.launch(str(path.absolute())):
-        say("No browser could be started here: open the file yourself.")
+    if opens and not _is_opened(path.absolute()):
+        say("No program to open it was found: open the file yourself.")
+
+
+def _is_opened(path: Path) -> bool:
+    """Have the system show a file; say whether there is a program for it."""
+    try:
+        return click.launch(str(path)) == 0
+    except OSError:
+        return False

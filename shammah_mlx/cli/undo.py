@@ -73,6 +73,8 @@ def rollback(ctx: click.Context, /, queries: int | None, yes: bool, undo: bool, 
 def rebuild(ctx: click.Context, /, **options: Any) -> None:
     """Learn all models again from the journal.
 
+    They replace the current ones.
+
     \b
     Examples:
       shammah rebuild
@@ -100,11 +102,11 @@ def rebuild(ctx: click.Context, /, **options: Any) -> None:
 @settings
 @click.pass_context
 def forget(ctx: click.Context, /, pattern: str, yes: bool, **options: Any) -> None:
-    """Erase every question or answer that contains PATTERN.
+    """Erase every exchange that contains PATTERN.
 
-    Everything learnt from it is erased too. PATTERN is plain text, also inside longer words; upper and lower case are
-    the same. It is searched for in questions, system prompts, earlier messages of a conversation, answers and drafts.
-    The matching questions are shown before anything is erased.
+    Question, answer and everything learnt from them are erased. PATTERN is plain text, also inside longer words; upper
+    and lower case are the same. It is searched for in questions, system prompts, earlier messages of a conversation,
+    answers and drafts. The matching questions are shown before anything is erased.
 
     \b
     Examples:

@@ -5,6 +5,8 @@ is one argument. An option of ours after several words may be meant as a word (`
 guesses: that is an error, which costs no call.
 """
 
+import difflib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,6 +15,7 @@ import click
 
 from shammah_mlx.display.console import one_line
 
+ONE_LETTER = re.compile(r"-[A-Za-z]")
 READ_IN_QUOTES = set('"\\$`!')  # what a shell reads between double quotes
 
 
@@ -67,7 +70,7 @@ def how_to_ask(words: Sequence[str]) -> str:
 def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:
     """Return options and words; what looks like an option and is none of ours is a word if it follows a word.
 
-    Behind a question in quotes, or behind an option that follows the question, it is a mistyped option.
+    Behind a question in quotes, or behind an option that follows the question, it may be a mistyped option.
 
     Raises:
         MisplacedOptionError: it is not clear what an option is.
@@ -82,7 +85,7 @@ def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:
             return Parts(options, [*words, *arguments[place:]])
         values = values_after(argument, takes)
         if values is None and (words or not is_dashed(argument)):
-            if is_dashed(argument) and (closing or _is_quoted(words)):
+            if (closing or _is_quoted(words)) and _is_mistyped(argument, takes):
                 raise _unknown(argument)
             if closing:
                 raise _misplaced(closing)
@@ -99,6 +102,12 @@ def split(arguments: Sequence[str], takes: Mapping[str, int]) -> Parts:
 def _is_quoted(words: Sequence[str]) -> bool:
     """Say whether a question is one argument of several words, so that what follows is probably no part of it."""
     return len(words) == 1 and len(words[0].split()) > 1
+
+
+def _is_mistyped(argument: str, takes: Mapping[str, int]) -> bool:
+    """Say whether an argument is probably meant as an option: one letter, or nearly the name of one."""
+    name = argument.partition("=")[0]
+    return bool(ONE_LETTER.fullmatch(name) or (name.startswith("--") and difflib.get_close_matches(name, takes, 1)))
 
 
 def _unknown(option: str) -> MisplacedOptionError:

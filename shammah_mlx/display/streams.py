@@ -18,8 +18,8 @@ def columns_of(stream: TextIO) -> int:
 def at_words(text: str, stream: TextIO | None, indent: int = 0) -> str:
     """Return a text with its lines broken between words where the terminal of a stream would break them in one.
 
-    What is no terminal gets the lines as they are. A word that is longer than a line stays whole, to be copied. What is
-    broken goes on behind an indent, where the line is that long.
+    What is no terminal gets the lines as they are. A word that is longer than a line stays whole, to be copied. A line
+    goes on behind `indent` columns, unless that is more than half of them.
     """
     if stream is None or not stream.isatty():
         return text

@@ -234,8 +234,8 @@ class Assistant:
 
     def auditing_late(self, *, reached: bool) -> loop.Consultation[int]:
         """Make the audits that are due, journal them, and return how many were journalled; see `late_audits`."""
-        making = late_audits.Making(self._training.versions, self._options.origin, self._options.clock)
-        return late_audits.auditing(self._journal, self.config, making, reached=reached)
+        under = late_audits.Circumstances(self._training.versions, self._options.origin, self._options.clock)
+        return late_audits.auditing(self._journal, self.config, under, reached=reached)
 
     def continued(
         self,

@@ -11,7 +11,7 @@ from shammah_mlx.framework import loop, screening
 from shammah_mlx.home.journal import Journal
 
 
-class Making(msgspec.Struct, frozen=True):
+class Circumstances(msgspec.Struct, frozen=True):
     """Under which circumstances audits are made."""
 
     versions: dict[str, str]  # of what scores drafts
@@ -19,7 +19,7 @@ class Making(msgspec.Struct, frozen=True):
     clock: Callable[[], float]  # Unix time, seconds
 
 
-def auditing(journal: Journal, config: Config, making: Making, *, reached: bool) -> loop.Consultation[int]:
+def auditing(journal: Journal, config: Config, under: Circumstances, *, reached: bool) -> loop.Consultation[int]:
     """Make the audits that are due, journal them, and return how many were journalled.
 
     Claude is asked only if it was `reached` again. An audit that is too old, whose draft was scored under other
@@ -30,12 +30,12 @@ def auditing(journal: Journal, config: Config, making: Making, *, reached: bool)
     for number, at in journal.open_audits()[: config.risk.late_audits]:
         served = journal.read(number)
         query = served.request.query
-        is_late = making.clock() > at + config.risk.audit_wait_s
-        has_changed = served.decision_context.versions != making.versions
+        is_late = under.clock() > at + config.risk.audit_wait_s
+        has_changed = served.decision_context.versions != under.versions
         stays = served.request.own_account or screening.stays_here(query.texts, config.privacy)
         if is_late or has_changed or stays:
             reply = None
-        elif reached and query.origin == making.origin:
+        elif reached and query.origin == under.origin:
             reply = yield from loop.ask_claude(query, is_answer=False)
         else:
             continue
@@ -47,5 +47,5 @@ def auditing(journal: Journal, config: Config, making: Making, *, reached: bool)
             screening.reveals(query, reply) or screening.is_never_stored(reply.text, config.privacy)
         ):
             reply = None
-        made += journal.write_late(Interaction.late(served.request, served, served.drafts, reply, making.clock()))
+        made += journal.write_late(Interaction.late(served.request, served, served.drafts, reply, under.clock()))
     return made

@@ -222,6 +222,8 @@ def _keep_in_memory() -> None:
 class CachedReader:
     """A network with mlx-lm's cache of keys and values."""
 
+    is_lazy = True
+
     def __init__(self, network: nn.Module) -> None:
         from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
@@ -258,6 +260,8 @@ class CachedReader:
 
 class LayerByLayer:
     """Let a reader compute one layer after another, so that other threads can compute between: see TrainingCopy."""
+
+    is_lazy = False
 
     def __init__(self, reader: CachedReader) -> None:
         self._reader, self.skim, self.forget = reader, reader.skim, reader.forget

@@ -129,6 +129,8 @@ class Leader:
 class LeadingReader:
     """A reader whose every call the followers repeat. It computes at once, so that all machines keep the same order."""
 
+    is_lazy = False
+
     def __init__(self, leader: Leader, number: int, reader: CachedReader) -> None:
         self._leader, self._number, self._reader = leader, number, reader
         leader.drop_with(self, number)

@@ -20,6 +20,10 @@ _Prediction = tuple[mx.array, mx.array]  # tokens and their log-probabilities
 class Reader(Protocol):
     """A network that remembers what it has read."""
 
+    @property
+    def is_lazy(self) -> bool:
+        """Say whether `read` returns before anything is computed."""
+
     def skim(self, ids: list[int]) -> None:
         """Read tokens without computing what comes next."""
 
@@ -87,8 +91,8 @@ def write_greedily(
 ) -> Written:
     """Return the most probable continuation of `prompt`, up to a token of `stops` or `limit` tokens.
 
-    `reader` may have read what comes before `prompt`, and may read a token too many. `on_ids` gets all ids so far after
-    each pass.
+    `reader` may have read what comes before `prompt`. If it is lazy it may read one token too many. `on_ids` gets all
+    ids so far after each pass.
     """
     ids: list[int] = []
     log_p: list[float] = []
@@ -99,7 +103,7 @@ def write_greedily(
     while len(ids) < limit and not finished:
         block = guess.next_block(limit - len(ids) - 1)
         predicted = begun or _predict(reader, mx.array([*(ids or prompt)[-1:], *block]))
-        goes_on = guess.is_empty and len(ids) + 1 < limit
+        goes_on = reader.is_lazy and guess.is_empty and len(ids) + 1 < limit
         begun = _predict(reader, predicted[0]) if goes_on else None  # MLX reads on while Python looks at this token
         chosen, new_log_p = cast("tuple[list[int], list[float]]", tuple(found.tolist() for found in predicted))
         agreed = next((i for i, token in enumerate(block) if token != chosen[i]), len(block))

@@ -31,7 +31,7 @@ async def serve(home: Path, flags: dict[str, Any], port: socket.socket | None, *
     """Serve a home until a signal ends it; with `sign_in`, clients may sign in to Claude themselves."""
     log = logging.getLogger("shammah")
     log.setLevel(logging.INFO)
-    log.info("loading the models of %s", home)
+    log.info("loading the models of %s", home)  # with them the packages
     import anthropic  # noqa: F401  it takes a second or two, so no client should wait for it
 
     from shammah_mlx.learners import learning_thread

@@ -29,7 +29,7 @@ def test_the_page_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("group", [None, *(name for name, it in main.commands.items() if isinstance(it, click.Group))])
 def test_the_help_of_80_columns_has_whole_sentences(group: str | None) -> None:
-    shown = CliRunner().invoke(main, [*([group] if group else []), "--help"], terminal_width=80).output
+    shown = CliRunner().invoke(main, [*([group] if group else []), "--help"], env={"COLUMNS": "80"}).output
     assert shown.partition("Commands:")[2]
     assert "..." not in shown.partition("Commands:")[2]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shammah_mlx.cli.models import models_json, models_text
+from shammah_mlx.cli.models import config_lines, models_json, sentences
 from shammah_mlx.config import Config
 from shammah_mlx.models.machine import look
 from shammah_mlx.models.memory import GB, PROPOSALS, Machine
@@ -44,20 +44,19 @@ def test_its_object_says_the_same(home: Path) -> None:
 
 def test_a_mac_with_16_gb_gets_4_billion_parameters_proposed(config: Config) -> None:
     outlook = look(config.lora, MAC)
-    text = models_text(outlook, config)
+    text, to_copy = "\n".join(sentences(outlook, config)), config_lines(outlook, config)
     assert "16.0 GB shared with the GPU. MLX may keep 10.0 GB wired" in text
     assert "2.1 GB from the hub" in text
     assert "does not fit" not in text
-    lines = tomllib.loads(text.split("\n\n", 1)[1])
-    assert lines == {"lora": {"model": PROPOSALS[0].model}}
-    assert json.loads(models_json(outlook, config))["config"] == text.split("\n\n", 1)[1].split("\n")
+    assert tomllib.loads("\n".join(to_copy)) == {"lora": {"model": PROPOSALS[0].model}}
+    assert json.loads(models_json(outlook, config))["config"] == to_copy
 
 
 def test_where_the_decoder_is_not_used_the_lines_bring_it_in(config: Config) -> None:
     config = msgspec.structs.replace(config, generator="recall")
-    text = models_text(look(config.lora, MAC), config)
-    assert "It is not used" in text
-    assert tomllib.loads(text.split("\n\n", 1)[1])["generator"] == "recall+decoder"
+    outlook = look(config.lora, MAC)
+    assert "It is not used" in "\n".join(sentences(outlook, config))
+    assert tomllib.loads("\n".join(config_lines(outlook, config)))["generator"] == "recall+decoder"
 
 
 @pytest.mark.settings('[lora]\nmodel = "someone/not-fetched"')

@@ -5,10 +5,11 @@ import signal
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from shammah_mlx.cli.answering import await_another, relearning_on
 from shammah_mlx.cli.interrupts import ReplyInterrupts, whole_imports
@@ -366,14 +367,23 @@ def test_only_a_living_process_says_how_far_it_is(home: Path, note: str, progres
     assert progress_of_another(home) == progress
 
 
-@pytest.mark.parametrize(("waiting", "is_said"), [(2, False), (2000, True)])
+@pytest.mark.parametrize(
+    ("waiting", "arguments", "is_held", "is_said"),
+    [
+        (2000, ("ask",), True, True),
+        (2, ("ask",), True, False),
+        (2000, ("ask", "--claude"), True, False),
+        (2000, ("ask",), False, False),  # whoever left the note has stopped learning
+    ],
+)
 def test_who_gets_claude_while_much_is_learnt_is_told(
-    waiting: int, is_said: bool, shammah: Shammah, claude: Loopback, home: Path
+    waiting: int, arguments: tuple[str, ...], is_held: bool, is_said: bool, claude: Loopback, home: Path, config: Config
 ) -> None:
     home.mkdir(exist_ok=True)
     (home / "learning.progress").write_text(f"{os.getppid()} 3 {waiting + 3}")
-    asked = shammah("ask", "hello")
-    assert (f"{waiting:,} earlier answers are still being learnt" in asked.stderr) == is_said
+    with HomeLock(home, config.state).learning() if is_held else nullcontext():
+        asked = CliRunner().invoke(main, [*arguments, "--no-store", "hello"])
+    assert (f"{waiting:,} earlier questions are still being learnt" in asked.stderr) == is_said
 
 
 def test_a_process_that_learns_leaves_a_note(shammah: Shammah, claude: Loopback, home: Path) -> None:

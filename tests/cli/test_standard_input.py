@@ -54,7 +54,7 @@ print(standard_input.read(100, lambda text: click.echo(text, err=True), is_asked
 def run(command: str, folder: Path) -> str:
     """Run a shell command; return what it printed."""
     return subprocess.run(
-        ["sh", "-c", command], cwd=folder, stdout=subprocess.PIPE, text=True, check=True, timeout=300
+        ["sh", "-c", command], cwd=folder, stdout=subprocess.PIPE, text=True, check=True, timeout=300, process_group=0
     ).stdout
 
 

@@ -54,6 +54,17 @@ def test_an_option_that_may_be_a_word_is_not_guessed(arguments: str, option: str
         split(arguments.split(), ASKS)
 
 
+LIKE_COMMANDS = ("prompt engineering", "what -x means", "cat -n does what", "stat -L meaning", "ls -la shows what")
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["- milk\n- eggs", "--- a/one\n+++ b/one", "-5 degrees", "-1", "-Wall", "--no-ff", "2>&1"],
+)
+def test_what_follows_a_question_in_quotes_may_be_text(argument: str) -> None:
+    assert split(["explain this", argument], ASKS) == ([], ["explain this", argument])
+
+
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
@@ -77,8 +88,7 @@ def test_an_option_with_a_typo_is_no_word_of_a_question_in_quotes(arguments: lis
         (["--home", "x", "-m", "claude-x", "and then?"], ["--home", "x", "ask", "-m", "claude-x", "and then?"]),
         (["--", "status"], ["ask", "--", "status"]),
         (["why", "is", "the", "sky", "blue"], ["ask", "why", "is", "the", "sky", "blue"]),
-        (["prompt", "engineering", "tips"], ["ask", "prompt", "engineering", "tips"]),
-        (["what", "-x", "means"], ["ask", "what", "-x", "means"]),
+        *((words.split(), ["ask", *words.split()]) for words in LIKE_COMMANDS),
         (["help"], ["--help"]),
         (["statsu report of my shop"], ["ask", "statsu report of my shop"]),
     ],
@@ -101,12 +111,13 @@ def test_a_command_stays_what_it_is(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["statsu"], "Did you mean status?\nTo ask it as a question: shammah ask statsu"),
+        (["statsu"], 'Did you mean status?\nTo ask it as a question: shammah ask "statsu"'),
         (["statsu", "--json"], "Did you mean status?"),
-        (["rolback", "400"], "Did you mean rollback?\nTo ask it as a question: shammah ask rolback 400"),
+        (["rolback", "400"], 'Did you mean rollback?\nTo ask it as a question: shammah ask "rolback 400"'),
         (["logs", "-n", "1"], "Did you mean log?"),
-        (["keys", "set"], "Did you mean key?"),
-        (["prompt", "hi there"], "Did you mean ask?"),
+        (["logs", "list", "-n", "5"], "Did you mean log?"),
+        (["keys", "set", "anthropic"], "Did you mean key?"),
+        (["prompt", "what's up?"], 'Did you mean ask?\nTo ask it as a question: shammah ask "prompt what\'s up?"'),
         (["--json", "status"], "Options of 'status' stand after it: shammah status"),
     ],
 )

@@ -381,12 +381,12 @@ def test_the_report_is_one_file_that_loads_nothing_and_holds_no_question(
     assert (tmp_path / "mine.html").exists()
 
 
-def test_a_machine_without_a_browser_says_so(
+def test_a_machine_without_a_program_to_open_the_page_says_so(
     shammah: Shammah, claude: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shammah("ask", "which moons has Mars?")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "No browser could be started here" in shammah("report", "--open").stderr
+    assert "No program to open it was found" in shammah("report", "--open").stderr
 
 
 def test_nothing_is_written_where_nothing_was_asked(shammah: Shammah, tmp_path: Path) -> None:

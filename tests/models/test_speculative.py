@@ -3,6 +3,7 @@
 from typing import cast
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,8 @@ END = 6
 class Rule:
     """A fake network: what comes next is a function of the last two tokens and of `seed`; counts what it is asked."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed, self.read_so_far, self.passes = seed, list[int](), 0
+    def __init__(self, seed: int, *, is_lazy: bool = True) -> None:
+        self._seed, self.read_so_far, self.passes, self.is_lazy = seed, list[int](), 0, is_lazy
 
     def skim(self, ids: list[int]) -> None:
         self.read_so_far += ids
@@ -42,6 +43,8 @@ class Rule:
 
 class Script:
     """A fake network that writes `text`, whatever the tokens before; the prompt is one token."""
+
+    is_lazy = True
 
     def __init__(self, text: list[int]) -> None:
         self._text, self._place = text, -1
@@ -72,6 +75,24 @@ def test_no_guess_changes_what_is_written(seed: int, guess: list[int], limit: in
     assert (guessed.ids, guessed.log_p, guessed.finished) == (plain.ids, plain.log_p, plain.finished)
     assert plain.checked == 0
     assert guessed.passes <= plain.passes
+
+
+@pytest.mark.parametrize(("is_lazy", "ahead"), [(True, 1), (False, 0)])
+def test_only_a_lazy_network_reads_on_while_a_token_is_looked_at(is_lazy: bool, ahead: int) -> None:
+    network, under_way = Rule(1, is_lazy=is_lazy), list[int]()
+
+    def on_ids(ids: list[int]) -> None:
+        under_way.append(network.passes - len(ids))
+
+    written = write_greedily(network, [1, 2], Guess([], CONFIG), {WORDS}, 5, on_ids)
+    assert (len(written.ids), network.passes) == (5, 5)  # nothing past the limit
+    assert under_way == [ahead] * 4 + [0]
+
+
+def test_at_most_one_token_is_read_past_the_end() -> None:
+    network = Rule(2)
+    ended = write_greedily(network, [1, 2], Guess([], CONFIG), range(WORDS), 5, lambda _: None)
+    assert (ended.passes, network.passes) == (1, 2)
 
 
 @given(st.integers(0, 500))
