@@ -437,6 +437,7 @@ class JudgeConfig(_Frozen, frozen=True):
     doubt: Share = 0.01  # an accepted draft that is bad more often than this is checked first
     worth: Share = 0.5  # a check costs at most this share of what it is expected to save
     route_threshold: Share = 0.3  # p_local must exceed it, from the first query on, so that there is a draft to judge
+    write_threshold: Share = 0.5  # likewise, for a draft that takes seconds to write and only the judge could let pass
     both: Share = 0.1  # of audits that buy a verdict and a whole reply, so that the judge is measured too
     shadow_doubt: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.2  # divergence this far from 0 and 1; .5: no verdict
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0  # of silence; then Claude answers instead

@@ -145,7 +145,7 @@ def _audits(overview: Overview) -> str:
     made = f"{overview.bad_rate.audits:,} made: local answers that Claude checked, drawn at random"
     due, given_up = overview.open_audits, overview.audits_missed - overview.open_audits
     told = [made]
-    if given_up > 0:
+    if given_up > 0 and not overview.pending:  # a late audit that is not learnt yet looks like one
         told.append(f"{given_up:,} {'was' if given_up == 1 else 'were'} given up, which counts as bad")
     if due:
         until = "it is" if due == 1 else "they are"

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from shammah_mlx.config import Config, PolicyConfig
+from shammah_mlx.config import Config
 from shammah_mlx.events import (
     Announce,
     Awaited,
@@ -160,7 +160,7 @@ def _answer(
     if request.claude_only:
         return (yield from _ask_claude_only(request))
     route = policy.route(roles.p_local(request.local_query), request, config)
-    drafts = _draft_locally(request, route, roles, config.policy, show, announce)
+    drafts = _draft_locally(request, route, roles, config, show, announce)
     is_accepted = policy.accepts_best(drafts, route, request, config.policy)
     if request.forced_source == "local":
         return Interaction.unchecked(request, route, drafts, accepted=is_accepted) if drafts else NOTHING_LOCAL
@@ -261,7 +261,7 @@ def observe(
         for source, p_local in interaction.route.p_locals.items()
         if source not in drafted
         and not request.alone
-        and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction))
+        and (request.shadows(source, p_local) or policy.is_drafted_later(source, interaction, config.judge))
     ]
     made = (_draft_and_score(request.query, source, roles, give_way=give_way) for source in missing)
     shadows = [scored for scored in made if scored is not None and scored.draft.by_user is not True]
@@ -313,12 +313,12 @@ def _ask_claude_only(request: Request) -> Consultation[Interaction | Outage]:
 
 
 def _draft_locally(
-    request: Request, route: Route, roles: Roles, config: PolicyConfig, show: Show | None, announce: Announce
+    request: Request, route: Route, roles: Roles, config: Config, show: Show | None, announce: Announce
 ) -> tuple[ScoredDraft, ...]:
     """Return the drafts of the sources to try, best first; stop at the first one that is sure to be served."""
     drafts: list[ScoredDraft] = []
     for source in route.tries:
-        if not policy.is_worth_waiting_for(source, request):
+        if not policy.is_worth_waiting_for(source, route.p_locals[source], request, config.judge):
             continue
         announce("draft" if SOURCE_RULES[source].is_written else "memory")
         scored = _draft_and_score(
@@ -326,9 +326,9 @@ def _draft_locally(
         )
         if scored is not None:
             drafts.append(scored)
-            if request.forced_source == "local" or policy.accepts(scored, request, config):
+            if request.forced_source == "local" or policy.accepts(scored, request, config.policy):
                 break
-    return policy.best_first(drafts, request, config)
+    return policy.best_first(drafts, request, config.policy)
 
 
 def _draft_and_score(

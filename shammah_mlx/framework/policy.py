@@ -250,22 +250,24 @@ def _min_p_local(source: DraftSource, scheduled: float | None, request: Request,
     return scheduled
 
 
-def is_worth_waiting_for(source: DraftSource, request: Request) -> bool:
+def is_worth_waiting_for(source: DraftSource, p_local: float, request: Request, config: JudgeConfig) -> bool:
     """Return whether to make a draft of this source before Claude is asked.
 
-    A draft that takes seconds to write is worth it only if one of its source could be served.
+    A draft that takes seconds to write is worth it only if its own score could be enough, or if the judge could let it
+    pass and it is likelier good than not.
     """
     threshold = request.thresholds.get(source)
     if not SOURCE_RULES[source].is_written or threshold is None or request.forced_source == "local":
         return True
     may_pass_check = request.judging and request.judging.thresholds[source] < 1.0
-    return threshold.serve < 1.0 or bool(may_pass_check)
+    return threshold.serve < 1.0 or (bool(may_pass_check) and p_local > config.write_threshold)
 
 
-def is_drafted_later(source: DraftSource, interaction: Interaction) -> bool:
+def is_drafted_later(source: DraftSource, interaction: Interaction, config: JudgeConfig) -> bool:
     """Return whether a source that the Router would try makes its draft once the user has Claude's answer."""
-    is_tried = interaction.audit_probability is None and source in interaction.route.tries
-    return is_tried and not is_worth_waiting_for(source, interaction.request)
+    route = interaction.route
+    is_tried = interaction.audit_probability is None and source in route.tries
+    return is_tried and not is_worth_waiting_for(source, route.p_locals[source], interaction.request, config)
 
 
 def route_threshold(seen: int, config: PolicyConfig) -> float | None:
@@ -324,9 +326,12 @@ def may_stand(drafts: Sequence[ScoredDraft], request: Request) -> bool:
     """Return whether the best draft may be served if it is accepted.
 
     It was made without the conversation for a turn that stands alone as far as words tell. Where something is promised
-    that is not enough: the judge, who reads the conversation, must have let the draft pass.
+    that is not enough: the judge, who reads the conversation, must have let the draft pass. The user's own answer
+    stands as he gave it.
     """
-    return not (request.alone and request.thresholds) or bool(drafts and drafts[0].passed)
+    if not (request.alone and request.thresholds):
+        return True
+    return bool(drafts and (drafts[0].passed or drafts[0].draft.by_user is True))
 
 
 def is_worth_a_check(drafts: Sequence[ScoredDraft], request: Request, config: Config, *, is_accepted: bool) -> bool:

@@ -57,6 +57,7 @@ _ASKED = """
     ), here AS (
         SELECT number, record FROM interactions
         WHERE number IN (SELECT number FROM same) AND record ->> '$.turn.imported_from' IS NULL
+        AND record ->> '$.late_for' IS NULL     -- an audit that was made later is no question
     )
     SELECT
         (SELECT record ->> '$.turn.query.text' FROM interactions WHERE number IN (SELECT number FROM given)),

@@ -114,6 +114,11 @@ def test_an_audit_that_was_given_up_is_not_called_due(empty: Overview) -> None:
     assert "due" not in found
 
 
+def test_while_a_late_audit_is_not_learnt_yet_none_is_said_to_be_given_up(empty: Overview) -> None:
+    rate = BadRate(0.05, 0.01, 0.2, 40)
+    assert "given up" not in shown(empty, bad_rate=rate, served_local=200, audits_missed=1, pending=1, covered=True)
+
+
 def test_an_open_audit_and_one_that_was_given_up_are_counted_apart(empty: Overview) -> None:
     rate = BadRate(0.343, 0.0, 0.2, 2)
     found = shown(empty, bad_rate=rate, served_local=31, audits_missed=3, open_audits=1, covered=False)

@@ -510,3 +510,22 @@ def test_a_request_knows_the_thresholds_of_its_own_context_alone() -> None:
     given = policy.HomeCounts(300, score_counts={**no_counts(STRICT), **counts})
     thresholds = policy.make_request(Query("q"), 301, given, AskOptions(), STRICT, 0).thresholds
     assert set(thresholds) == {*no_counts(STRICT), BORROWED_DRAFT.draft.counted_as}
+
+
+@pytest.mark.parametrize(
+    ("source", "p_local", "serve", "has_judge", "waits"),
+    [
+        ("decoder", 0.4, 1.0, True, False),  # only the judge could let it pass, and it is likelier bad than good
+        ("decoder", 0.6, 1.0, True, True),
+        ("decoder", 0.9, 1.0, False, False),  # nothing could let it pass
+        ("decoder", 0.4, 0.9, False, True),  # its own score could be enough
+        ("recall", 0.1, 1.0, False, True),  # it takes milliseconds
+    ],
+)
+def test_a_draft_that_takes_seconds_is_waited_for_only_if_it_may_be_served(
+    source: DraftSource, p_local: float, serve: float, has_judge: bool, waits: bool
+) -> None:
+    threshold = Threshold(candidate=serve, serve=serve, offset=0.0, slope=1.0)
+    judging = Judging(error=0.03, thresholds={source: 0.4}, both=0.1) if has_judge else msgspec.UNSET
+    request = make_request(300, thresholds={source: threshold}, judging=judging)
+    assert policy.is_worth_waiting_for(source, p_local, request, PRESETS["default"].judge) is waits

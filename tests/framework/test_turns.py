@@ -116,6 +116,16 @@ def test_without_a_judge_claude_is_asked_and_where_nothing_is_promised_the_words
     assert (happened.source, teacher.asked) == ("recall", [])
 
 
+def test_the_users_own_answer_stands_without_a_judge() -> None:
+    class OwnAnswer(ListeningRoles):
+        def draft(self, *given: Any, **named: Any) -> Draft | None:
+            draft = super().draft(*given, **named)
+            return draft and msgspec.structs.replace(draft, by_user=True)
+
+    happened, teacher = answer(alone(judging=UNSET), OwnAnswer("repeat"))
+    assert (happened.source, happened.is_by_user, teacher.asked) == ("repeat", True, [])
+
+
 def test_a_reply_with_the_conversation_is_learnt_with_it_and_says_nothing_about_drafts_without_it() -> None:
     roles = ListeningRoles()
     happened, _ = answer(alone(shadow_rates={"recall": 1.0}), roles, reply(), verdicts=(REFUSES,))

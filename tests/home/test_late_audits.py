@@ -14,6 +14,7 @@ from shammah_mlx.events import AskOptions, Interaction, Outage, Query, Reply
 from shammah_mlx.home.assistant import Assistant, AssistantOptions
 from shammah_mlx.home.journal import Journal, Progress
 from shammah_mlx.home.overview import read_overview
+from shammah_mlx.home.recollection import recollect
 from shammah_mlx.models.weights import Weights
 from shammah_mlx.presets import PRESETS
 from shammah_mlx.risk.accounts import summarise
@@ -175,6 +176,16 @@ def test_a_late_audit_whose_reply_reveals_a_secret_is_given_up_and_counts_as_bad
     last = home.journal()[-1]
     assert (last.outcome, last.reply) == ("late", None)
     assert round(summarise(home.journal(), ALWAYS).served.bad, 2) == 1.0
+
+
+def test_a_late_audit_does_not_count_as_asking(opened: Open) -> None:
+    home = opened(AWAY, reply(f"This is how: {LEARNT[0]}."))
+    again = home.ask(LEARNT[0])
+    assert (again.source, home.late()) == ("repeat", 1)
+    home.assistant.save()
+    known = recollect(home.home, again)
+    assert known is not None
+    assert known.times == 2
 
 
 def test_a_late_audit_counts_as_money_of_when_it_was_made(opened: Open) -> None:
