@@ -293,7 +293,8 @@ class TestTemplates:
 def test_a_process_that_inherits_an_open_pipe_answers(home: Path, claude: Loopback, is_quiet: bool) -> None:
     command = [*SHAMMAH, "ask", "--no-store", *(["--quiet"] if is_quiet else []), "hello"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
+    own = {"process_group": 0}  # a job without a pipeline
+    with subprocess.Popen(command, text=True, **own, **pipes) as process:  # type: ignore[call-overload]
         assert process.stdout.readline() == "You asked: hello\n"  # although nobody closes its input
         process.stdin.close()
         told = process.stderr.read()
