@@ -20,9 +20,9 @@ from shammah_mlx.display.spinner import can_spin
 from shammah_mlx.errors import ShammahError, TeacherError
 from shammah_mlx.events import Interaction, Outage
 from shammah_mlx.framework.redaction import hides_secret
-from shammah_mlx.home.background import start_learning
+from shammah_mlx.home.background import is_learning, start_learning
 from shammah_mlx.home.folder import make_home
-from shammah_mlx.home.locks import HomeLock, progress_of_another
+from shammah_mlx.home.locks import progress_of_another
 from shammah_mlx.home.recollection import recollect
 from shammah_mlx.server import client
 from shammah_mlx.server.protocol import Answered, AskRequest, Awaiting, Away, Unanswered
@@ -83,10 +83,7 @@ def answer(
         functools.partial(await_another, home, screen),
         functools.partial(relearning_on, screen),
     )
-
-    def here(asked: AskRequest) -> Outcomes:
-        return _ask_here(opening, home, config, asked, screen, since, settings)
-
+    here = functools.partial(_ask_here, opening, home, config, screen=screen, since=since, settings=settings)
     exit_code, is_answered = ANSWERED, False
     try:
         asked = here(wanted) if in_process or not client.is_served(home) else _ask_service(home, wanted, screen, here)
@@ -311,7 +308,7 @@ def _note_what_is_learnt(answered: Interaction, home: Path, screen: Screen, conf
     learnt, count = progress_of_another(home) or (0, 0)
     if answered.outcome != "forwarded" or is_by_rule or count - learnt < MUCH:
         return
-    if HomeLock(home, config.state).is_learning():
+    if is_learning(home, config):
         screen.note(f"{count - learnt:,} earlier questions are still being learnt; until then more goes to Claude.")
 
 

@@ -379,7 +379,6 @@ def test_only_a_living_process_says_how_far_it_is(home: Path, note: str, progres
 def test_who_gets_claude_while_much_is_learnt_is_told(
     waiting: int, arguments: tuple[str, ...], is_held: bool, is_said: bool, claude: Loopback, home: Path, config: Config
 ) -> None:
-    home.mkdir(exist_ok=True)
     (home / "learning.progress").write_text(f"{os.getppid()} 3 {waiting + 3}")
     with HomeLock(home, config.state).learning() if is_held else nullcontext():
         asked = CliRunner().invoke(main, [*arguments, "--no-store", "hello"])

@@ -65,7 +65,8 @@ class Home:
         in_person: bool = False,
         **context: Any,
     ) -> Interaction:
-        options = AskOptions(forced_source, in_person=in_person, unhelpful=unhelpful)
+        in_chat = bool(context.get("history"))
+        options = AskOptions(forced_source, in_person=in_person, unhelpful=unhelpful, in_chat=in_chat)
         asked = self.assistant.ask(Query(text, **context), options=options)
         assert isinstance(asked, Interaction)
         if learns:
@@ -553,6 +554,16 @@ def test_an_export_brings_no_bad_answer_into_another_home(opened: Open, tmp_path
 def test_what_was_bad_is_the_answer_that_was_given(line: Line, is_taken: bool) -> None:
     (found,) = jsonl.read([msgspec.json.encode(line)])
     assert isinstance(found, Found) is is_taken
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
+def test_the_users_own_answer_stands_in_the_chat_in_which_he_gave_it(opened: Open, learns: bool) -> None:
+    """That is so where the question means the same without the turns before, as far as its words tell."""
+    alone, home = "who painted Guernica?", opened(reply(WRONG))
+    home.ask(alone, learns=learns)
+    home.say(1, good=False, answer=OWN, learns=learns)
+    again = home.ask(alone, learns=learns, in_person=True, history=(Exchange(alone, WRONG),))
+    assert (again.answer, again.is_by_user) == (OWN, True)
 
 
 @pytest.mark.parametrize("learns", [True, False], ids=["learnt", "not learnt yet"])
